@@ -1,0 +1,3 @@
+namespace FunctionalSeparation.Plots
+module Figures =
+    let x = 1

@@ -1,0 +1,29 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// The one place that opens dispose scopes. The garbage collector does not see native memory, so every step, chunk and
+/// clip runs in a scope of its own: what it allocates is freed at the end, what it returns by name survives.
+[<RequireQualifiedAccess>]
+module Memory =
+
+    /// Runs `work` in a fresh scope and frees every tensor it made except those that `survivors` lists from its result;
+    /// these move to the enclosing scope, or to the caller where there is none. `work` must be eager: a sequence or
+    /// closure that is evaluated later, or on another thread, is not covered.
+    let scoped (survivors: 'a -> torch.Tensor list) (work: unit -> 'a) : 'a =
+        use scope = torch.NewDisposeScope()
+        let result = work ()
+
+        for tensor in survivors result do
+            scope.MoveToOuter(tensor) |> ignore
+
+        result
+
+    /// A scope out of which one tensor survives.
+    let tensor (work: unit -> torch.Tensor) : torch.Tensor = scoped List.singleton work
+
+    /// A scope out of which no tensor survives: `work` returns plain .NET values.
+    let plain (work: unit -> 'a) : 'a = scoped (fun _ -> []) work
+
+    /// Tensors alive in this process. Meaningful only where nothing else runs beside the caller.
+    let liveTensors () : int64 = torch.Tensor.TotalCount

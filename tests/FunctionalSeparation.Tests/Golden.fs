@@ -1,0 +1,2 @@
+module FunctionalSeparation.Tests.Golden
+let x = 1

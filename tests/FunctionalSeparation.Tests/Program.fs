@@ -1,0 +1,4 @@
+module FunctionalSeparation.Tests.Program
+open Expecto
+[<EntryPoint>]
+let main argv = runTestsInAssemblyWithCLIArgs [] argv
