@@ -1,0 +1,105 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// The nonlinearity of a hidden layer.
+type Activation =
+    | Relu
+    | Logistic
+    | Tanh
+
+/// A batch of sequences on its way through a network.
+[<NoEquality; NoComparison>]
+type Sequence =
+    {
+        /// [time, batch, features].
+        Frames: torch.Tensor
+        /// States [batch, units] that recurrent layers start from, first layer first; a layer that finds none starts at zero.
+        Start: torch.Tensor list
+        /// States in which the recurrent layers passed so far ended, last layer first.
+        End: torch.Tensor list
+    }
+
+[<RequireQualifiedAccess>]
+module Sequence =
+
+    /// Sequences that start from zero states. Frames: [time, batch, features].
+    let ofFrames (frames: torch.Tensor) : Sequence = { Frames = frames; Start = []; End = [] }
+
+    /// Sequences that go on where an earlier one ended: `states` as `finalStates` gave them.
+    let continuing (states: torch.Tensor list) (frames: torch.Tensor) : Sequence = { Frames = frames; Start = states; End = [] }
+
+    /// The end states of all recurrent layers, first layer first.
+    let finalStates (sequence: Sequence) : torch.Tensor list = List.rev sequence.End
+
+/// Layers as models over sequences. Weight matrices are stored [inputs, outputs], which is the column-major order of the
+/// authors' [outputs, inputs] matrices, so parameter vectors exchange with theirs block by block.
+[<RequireQualifiedAccess>]
+module Layer =
+
+    let private activate activation (x: torch.Tensor) =
+        match activation with
+        | Relu -> x.relu ()
+        | Logistic -> x.sigmoid ()
+        | Tanh -> x.tanh ()
+
+    let private affine (weight: torch.Tensor) (bias: torch.Tensor) (frames: torch.Tensor) =
+        let flat = torch.addmm (bias, frames.reshape (-1L, frames.shape[2]), weight)
+        flat.view (frames.shape[0], frames.shape[1], weight.shape[1])
+
+    let private weightsOf inputs outputs bound : Layout =
+        [ { Name = "weight"; Shape = [ int64 inputs; int64 outputs ]; Start = Uniform bound }
+          { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
+
+    /// Affine layer: [time, batch, inputs] -> [time, batch, outputs]. Weights start uniform in ±sqrt(6/(inputs + outputs)),
+    /// biases at zero (Glorot and Bengio 2010, eq. 16; authors' code of Huang et al. 2014).
+    let linear (inputs: int) (outputs: int) : Model<Sequence, Sequence> =
+        { Name = $"linear {outputs}"
+          Layout = weightsOf inputs outputs (sqrt (6.0 / float (inputs + outputs)))
+          Apply =
+            fun weights sequence ->
+                match weights with
+                | [ weight; bias ] -> { sequence with Frames = affine weight bias sequence.Frames }
+                | _ -> invalidArg (nameof weights) $"A linear layer takes 2 weights, got {weights.Length}." }
+
+    /// Applies a nonlinearity to every frame.
+    let activation (kind: Activation) : Model<Sequence, Sequence> =
+        Model.pureFunction $"{kind}" (fun sequence -> { sequence with Frames = activate kind sequence.Frames })
+
+    /// Fully connected hidden layer f(x W + b).
+    let dense kind (inputs: int) (units: int) : Model<Sequence, Sequence> =
+        let layer = linear inputs units --> activation kind
+        { layer with Name = $"dense {units}" }
+
+    /// Fully connected recurrent layer h(t) = f(x(t) W + b + h(t-1) U), [time, batch, inputs] -> [time, batch, units]
+    /// (Huang et al. 2014, eq. 1). The input products of all frames are one matrix product. W starts uniform in
+    /// ±sqrt(6/(inputs + 2 units)), U in ±sqrt(6/(3 units)), b at zero (authors' code).
+    let recurrent kind (inputs: int) (units: int) : Model<Sequence, Sequence> =
+        let n = int64 units
+
+        let run (recurrence: torch.Tensor) (start: torch.Tensor) (projected: torch.Tensor) =
+            projected.unbind 0
+            |> Array.scan (fun state frame -> torch.addmm (frame, state, recurrence) |> activate kind) start
+            |> Array.tail
+
+        { Name = $"recurrent {units}"
+          Layout =
+            weightsOf inputs units (sqrt (6.0 / float (inputs + 2 * units)))
+            @ [ { Name = "recurrence"; Shape = [ n; n ]; Start = Uniform(sqrt (6.0 / float (3 * units))) } ]
+          Apply =
+            fun weights sequence ->
+                match weights with
+                | [ weight; bias; recurrence ] ->
+                    let projected = affine weight bias sequence.Frames
+
+                    let start, rest =
+                        match sequence.Start with
+                        | first :: rest -> first, rest
+                        | [] -> projected.new_zeros (projected.shape[1], n), []
+
+                    let states = run recurrence start projected
+
+                    { Frames = torch.stack (states, 0L)
+                      Start = rest
+                      End = Array.last states :: sequence.End }
+                | _ -> invalidArg (nameof weights) $"A recurrent layer takes 3 weights, got {weights.Length}." }

@@ -1,0 +1,42 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// What a mask layer makes of the raw outputs a_i of a network, for a mixture magnitude x (Huang et al. 2014, eq. 2).
+type MaskKind =
+    /// y_i = |a_i| / (sum |a| + 1e-10) x: the paper's soft time-frequency mask.
+    | Absolute
+    /// y_i = a_i^2 / (sum a^2 + 1e-10) x.
+    | Squared
+    /// No mask inside the network: y_i = a_i. The mask comes at test time only (the two-stage variant).
+    | NoMask
+
+/// Masks: functions of magnitudes [..., sources, bins] that lie in [0, 1] and sum to one over the sources.
+[<RequireQualifiedAccess>]
+module Mask =
+
+    /// The constant below the fraction, as in the authors' code.
+    let epsilon = 1e-10
+
+    let private sourceAxis = -2L
+
+    let private normalise (positive: torch.Tensor) = positive / (positive.sum (sourceAxis, keepdim = true) + epsilon)
+
+    /// Ratio mask of magnitudes |a| [..., sources, bins].
+    let ratio (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes.abs ())
+
+    /// Ratio mask of powers (Wiener-like).
+    let wiener (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes * magnitudes)
+
+    /// Binary mask: 1 for the largest source of each bin (the first of equals), else 0 (Huang et al. 2014, eq. 7).
+    let binary (magnitudes: torch.Tensor) : torch.Tensor =
+        Memory.tensor (fun () ->
+            let largest = magnitudes.abs().argmax (sourceAxis, keepdim = true)
+            torch.zeros_like(magnitudes).scatter_ (sourceAxis, largest, torch.ones_like magnitudes))
+
+    /// The estimates [..., sources, bins] that raw outputs a [..., sources, bins] give on a mixture magnitude [..., bins].
+    let apply (kind: MaskKind) (outputs: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
+        match kind with
+        | Absolute -> ratio outputs * mixture.unsqueeze sourceAxis
+        | Squared -> wiener outputs * mixture.unsqueeze sourceAxis
+        | NoMask -> outputs

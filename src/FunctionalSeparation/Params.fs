@@ -1,0 +1,69 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// How a weight starts.
+type Start =
+    | Zeros
+    /// Uniform in [-bound, bound).
+    | Uniform of bound: float
+
+/// One named weight of a model: its place in the parameter vector follows from its position in the layout.
+type Weight = { Name: string; Shape: int64 list; Start: Start }
+
+/// The weights of a model in the order in which they lie in its parameter vector.
+type Layout = Weight list
+
+[<RequireQualifiedAccess>]
+module Layout =
+
+    /// Elements of one weight.
+    let size (weight: Weight) = List.fold (*) 1L weight.Shape
+
+    /// Elements of the whole parameter vector.
+    let total (layout: Layout) = List.sumBy size layout
+
+    /// The layout with `prefix.` before every name.
+    let prefixed (prefix: string) (layout: Layout) : Layout =
+        layout |> List.map (fun weight -> { weight with Name = $"{prefix}.{weight.Name}" })
+
+/// All parameters of a model: one flat tensor [total] and its layout. Gradient, optimisers, files and checkpoints work on
+/// the vector; models work on the named views that `Params.split` gives.
+[<NoEquality; NoComparison>]
+type Params = { Vector: torch.Tensor; Layout: Layout }
+
+[<RequireQualifiedAccess>]
+module Params =
+
+    /// Joins a layout and a vector. Raises ArgumentException where their sizes differ.
+    let create (layout: Layout) (vector: torch.Tensor) : Params =
+        if vector.shape <> [| Layout.total layout |] then
+            let shape = vector.shape |> Array.map string |> String.concat " x "
+            invalidArg (nameof vector) $"A layout of {Layout.total layout} elements does not fit a tensor of shape [{shape}]."
+
+        { Vector = vector; Layout = layout }
+
+    /// Starting parameters as one vector [total] of the given type and device. Weight i draws from child i of the key.
+    let start (layout: Layout) (dtype: torch.ScalarType) (device: torch.Device) (key: Key) : Params =
+        let draw index weight =
+            match weight.Start with
+            | Zeros -> torch.zeros (Layout.size weight, dtype = torch.float64)
+            | Uniform bound -> Key.uniformTensor -bound bound [ Layout.size weight ] (Key.fold index key)
+
+        let vector =
+            Memory.tensor (fun () ->
+                let parts = List.mapi draw layout
+                torch.cat(List.toArray (torch.zeros (0L, dtype = torch.float64) :: parts)).``to``(dtype).``to`` device)
+
+        create layout vector
+
+    /// The weights as views of the vector, in layout order and in their shapes: one split, whose backward is one concatenation.
+    let split (parameters: Params) : torch.Tensor list =
+        let sizes = parameters.Layout |> List.map Layout.size |> List.toArray
+
+        (List.ofArray (parameters.Vector.split sizes), parameters.Layout)
+        ||> List.map2 (fun part weight -> part.view (List.toArray weight.Shape))
+
+    /// The weights by name, as views of the vector.
+    let named (parameters: Params) : (string * torch.Tensor) list =
+        List.zip (parameters.Layout |> List.map _.Name) (split parameters)
