@@ -43,8 +43,11 @@ module Layer =
         | Logistic -> x.sigmoid ()
         | Tanh -> x.tanh ()
 
+    /// c + a b.
+    let private multiplyAdd (c: torch.Tensor) (a: torch.Tensor) (b: torch.Tensor) = torch.addmm (c, a, b, 1.0f, 1.0f)
+
     let private affine (weight: torch.Tensor) (bias: torch.Tensor) (frames: torch.Tensor) =
-        let flat = torch.addmm (bias, frames.reshape (-1L, frames.shape[2]), weight)
+        let flat = multiplyAdd bias (frames.reshape (-1L, frames.shape[2])) weight
         flat.view (frames.shape[0], frames.shape[1], weight.shape[1])
 
     let private weightsOf inputs outputs bound : Layout =
@@ -79,7 +82,7 @@ module Layer =
 
         let run (recurrence: torch.Tensor) (start: torch.Tensor) (projected: torch.Tensor) =
             projected.unbind 0
-            |> Array.scan (fun state frame -> torch.addmm (frame, state, recurrence) |> activate kind) start
+            |> Array.scan (fun state frame -> multiplyAdd frame state recurrence |> activate kind) start
             |> Array.tail
 
         { Name = $"recurrent {units}"
@@ -95,7 +98,7 @@ module Layer =
                     let start, rest =
                         match sequence.Start with
                         | first :: rest -> first, rest
-                        | [] -> projected.new_zeros (projected.shape[1], n), []
+                        | [] -> projected.new_zeros [| projected.shape[1]; n |], []
 
                     let states = run recurrence start projected
 

@@ -1,0 +1,72 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// A separation network described in full, from sound to masked magnitudes: everything but the weights. It is what a
+/// model folder stores beside them.
+type Architecture =
+    {
+        FrontEnd: FrontEnd
+        Hidden: int list
+        Recurrence: Recurrence
+        Activation: Activation
+        Mask: MaskKind
+        /// Names of the estimates in the order of the network's outputs.
+        Sources: string list
+    }
+
+/// Estimates of a batch, and the states in which recurrent layers ended.
+[<NoEquality; NoComparison>]
+type Separated =
+    {
+        /// Raw outputs of the network a_i, [time, batch, sources, bins].
+        Outputs: torch.Tensor
+        /// Estimated magnitudes y_i, [time, batch, sources, bins].
+        Estimates: torch.Tensor
+        States: torch.Tensor list
+    }
+
+[<RequireQualifiedAccess>]
+module Architecture =
+
+    /// Music and voice, in the order of the papers' outputs.
+    let musicAndVoice = [ "music"; "voice" ]
+
+    /// The best setting of Huang et al. (ISMIR 2014), table 3: context 3, 3 x 1000 ReLU units, recurrence in layer 2, mask
+    /// inside the network.
+    let huang2014: Architecture =
+        { FrontEnd = FrontEnd.huang2014 3
+          Hidden = [ 1000; 1000; 1000 ]
+          Recurrence = RecurrentAt 2
+          Activation = Relu
+          Mask = Absolute
+          Sources = musicAndVoice }
+
+    /// The network inside.
+    let net (architecture: Architecture) : NetDescription =
+        { Inputs = FrontEnd.inputs architecture.FrontEnd
+          Hidden = architecture.Hidden
+          Recurrence = architecture.Recurrence
+          Activation = architecture.Activation
+          Sources = architecture.Sources.Length
+          Bins = architecture.FrontEnd.Stft.Bins }
+
+    /// DNN, DRNN-k or sRNN.
+    let name (architecture: Architecture) = Nets.name (net architecture)
+
+    /// The model: mixture magnitudes in, masked magnitudes out (Huang et al. 2014, fig. 2 with the mask layer of eq. 2).
+    let model (architecture: Architecture) : Model<MixtureFrames, Separated> =
+        let description = net architecture
+        let network = Nets.drnn description
+
+        let apply weights (mixture: MixtureFrames) =
+            let input = Spectra.features architecture.FrontEnd mixture |> Sequence.continuing mixture.Start
+            let output = network.Apply weights input
+            let frames, batch = output.Frames.shape[0], output.Frames.shape[1]
+            let outputs = output.Frames.view (frames, batch, int64 description.Sources, int64 description.Bins)
+
+            { Outputs = outputs
+              Estimates = Mask.apply architecture.Mask outputs (Spectra.inner mixture)
+              States = Sequence.finalStates output }
+
+        { Name = name architecture; Layout = network.Layout; Apply = apply }

@@ -1,0 +1,29 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// Augmentation as pure functions of sound and explicit numbers.
+[<RequireQualifiedAccess>]
+module Augment =
+
+    /// Rotates a signal to the left by `offset` samples, circularly: [.., samples] -> [.., samples].
+    let rotate (offset: int64) (signal: torch.Tensor) : torch.Tensor = signal.roll (-offset, -1L)
+
+    /// The music offsets of one clip (Huang et al. 2014, section 3.3; authors' code): 0, step, 2 step, ... up to
+    /// samples - step - 1; a step of `None` or one that reaches the clip's length gives the unshifted mix alone.
+    let shifts (step: int option) (samples: int) : int list =
+        match step with
+        | Some step when step < 1 -> invalidArg (nameof step) $"A shift step is at least 1 sample, got {step}."
+        | Some step when step < samples - 1 -> [ 0..step .. samples - step - 1 ]
+        | _ -> [ 0 ]
+
+    /// Writes `target.Length` samples of a signal into `target`, from `start` on, as if the signal went round for ever.
+    let copyCircular (signal: float32[]) (start: int) (target: System.Span<float32>) =
+        let mutable written = 0
+        let mutable position = ((start % signal.Length) + signal.Length) % signal.Length
+
+        while written < target.Length do
+            let count = min (signal.Length - position) (target.Length - written)
+            System.ReadOnlySpan(signal, position, count).CopyTo(target.Slice written)
+            written <- written + count
+            position <- 0

@@ -1,0 +1,69 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// The true sources of a clip: mono, of equal length, as recorded.
+[<NoEquality; NoComparison>]
+type Stems = { Music: float32[]; Voice: float32[] }
+
+/// One piece of a corpus. `Read` loads the sound each time it is called, so a corpus costs no memory by itself.
+[<NoEquality; NoComparison>]
+type Clip =
+    {
+        /// Unique within its corpus.
+        Name: string
+        /// The song it was cut from.
+        Song: string
+        /// The singer (or speaker).
+        Singer: string
+        /// Hz.
+        SampleRate: int
+        Read: unit -> Stems
+    }
+
+/// Clips to learn from, to choose with, and to test on.
+[<NoEquality; NoComparison>]
+type Corpus = { Name: string; Train: Clip list; Dev: Clip list; Test: Clip list }
+
+[<RequireQualifiedAccess>]
+module Clip =
+
+    /// Raises InputException, naming the clip, where its sample rate is not `expected` (Hz).
+    let requireRate (expected: int) (clip: Clip) =
+        if clip.SampleRate <> expected then
+            raise (InputException $"{clip.Name}: the sample rate is {clip.SampleRate} Hz, the model works at {expected} Hz. Resample the data first.")
+
+    /// Raises InputException, naming the clip, where a source is silent or too short for one frame: nothing can be learnt
+    /// from such a clip and its unit norm does not exist.
+    let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
+        if stft.Frames(int64 stems.Voice.Length) < 1L then
+            raise (InputException $"{clip.Name}: {stems.Voice.Length} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window.")
+
+        for name, samples in [ "music", stems.Music; "voice", stems.Voice ] do
+            if Array.forall (fun x -> x = 0.0f) samples then
+                raise (InputException $"{clip.Name}: the {name} channel is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data.")
+
+    /// The sources as a tensor [2, samples] (music, voice), each scaled to unit L2 norm over the whole clip, so that their sum
+    /// is a 0 dB mixture (authors' code of Huang et al. 2014). A silent source stays silent.
+    let unitNorm (dtype: torch.ScalarType) (device: torch.Device) (stems: Stems) : torch.Tensor =
+        Memory.tensor (fun () ->
+            let sources = torch.stack([ torch.tensor stems.Music; torch.tensor stems.Voice ]).``to``(dtype).``to`` device
+            let norms = (sources * sources).sum(1L, keepdim = true).sqrt ()
+            sources / torch.where (norms.eq 0.0, torch.ones_like norms, norms))
+
+[<RequireQualifiedAccess>]
+module Corpus =
+
+    /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits.
+    let fingerprint (clips: Clip list) : string =
+        use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256
+
+        for clip in clips do
+            let stems = clip.Read()
+            hash.AppendData(Text.Encoding.UTF8.GetBytes clip.Name)
+            hash.AppendData(Runtime.InteropServices.MemoryMarshal.AsBytes(ReadOnlySpan stems.Music))
+            hash.AppendData(Runtime.InteropServices.MemoryMarshal.AsBytes(ReadOnlySpan stems.Voice))
+
+        Convert.ToHexStringLower(hash.GetHashAndReset()).Substring(0, 16)

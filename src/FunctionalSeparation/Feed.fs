@@ -1,0 +1,185 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+
+/// What a network is trained on at once: mixtures and their true sources, as magnitudes.
+[<NoEquality; NoComparison>]
+type Batch =
+    {
+        Mixture: MixtureFrames
+        /// [time, batch, sources, bins], in the order music, voice.
+        References: torch.Tensor
+    }
+
+/// How clips become random training excerpts.
+type ExcerptSettings =
+    {
+        /// Frames of an excerpt.
+        Frames: int
+        /// Excerpts of a batch.
+        Count: int
+        /// Probability that a voice is mixed with the music of another song instead of its own; both are rotated.
+        OtherSong: float
+        /// Each source is scaled by a random gain of up to ± so many dB.
+        GainRange: float
+    }
+
+[<RequireQualifiedAccess>]
+module Batch =
+
+    /// Every tensor of a batch.
+    let tensors (batch: Batch) = [ batch.Mixture.Magnitude; batch.References ]
+
+    /// Frames in the batch, over all its sequences.
+    let frames (batch: Batch) = batch.References.shape[0] * batch.References.shape[1]
+
+/// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
+[<RequireQualifiedAccess>]
+module Feed =
+
+    /// Lengths of the pieces into which Huang et al. (2014, authors' code) cut a clip, greedily.
+    let chunkLengths = [ 100; 50; 25; 10; 1 ]
+
+    /// Cuts `frames` frames greedily into pieces: (start, length), in order.
+    let chunks (lengths: int list) (frames: int) : (int * int) list =
+        let rec cut start =
+            match lengths |> List.tryFind (fun length -> length <= frames - start) with
+            | Some length -> (start, length) :: cut (start + length)
+            | None -> []
+
+        cut 0
+
+    /// Magnitudes of unit-norm sources [2, samples]: mixture [time, bins] and sources [time, 2, bins].
+    let private magnitudes (frontEnd: FrontEnd) (sources: torch.Tensor) =
+        let mixture = sources.sum (0L)
+        Spectra.magnitude frontEnd.Stft mixture, (Spectra.magnitude frontEnd.Stft sources).transpose (0L, 1L)
+
+    /// One piece of a clip: its length, mixture with margins [margin + length + margin, bins], references [length, 2, bins].
+    let private piecesOf frontEnd (sources: torch.Tensor) =
+        let margin = FrontEnd.margin frontEnd
+        let mixture, references = magnitudes frontEnd sources
+        let padded = Spectra.withMargins margin mixture
+
+        [ for start, length in chunks chunkLengths (int mixture.shape[0]) ->
+              length,
+              padded.narrow(0L, int64 start, int64 length + 2L * margin).clone (),
+              references.narrow(0L, int64 start, int64 length).clone () ]
+
+    let private stackPieces frontEnd pieces =
+        let mixtures, references = pieces |> List.map (fun (_, mixture, reference) -> mixture, reference) |> List.unzip
+
+        { Mixture = { Magnitude = torch.stack (mixtures, 1L); Margin = FrontEnd.margin frontEnd; Start = [] }
+          References = torch.stack (references, 1L) }
+
+    /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
+    /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
+    /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors.
+    let wholeClips (frontEnd: FrontEnd) (shiftStep: int option) (framesPerBatch: int) dtype device (clips: Clip list) : Batch list =
+        let pieces =
+            [ for clip in clips do
+                  Clip.requireRate frontEnd.SampleRate clip
+                  let stems = clip.Read()
+                  Clip.requireUsable frontEnd.Stft clip stems
+
+                  yield!
+                      Memory.scoped (List.collect (fun (_, mixture, reference) -> [ mixture; reference ])) (fun () ->
+                          let sources = Clip.unitNorm dtype device stems
+
+                          [ for offset in Augment.shifts shiftStep stems.Music.Length do
+                                let rotated = torch.stack [ Augment.rotate (int64 offset) sources[0L]; sources[1L] ]
+                                yield! piecesOf frontEnd rotated ]) ]
+
+        [ for length, group in List.groupBy (fun (length, _, _) -> length) pieces do
+              for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
+                  Memory.scoped Batch.tensors (fun () -> stackPieces frontEnd part)
+
+                  for _, mixture, reference in part do
+                      mixture.Dispose()
+                      reference.Dispose() ]
+
+    /// A clip in memory: unit-norm sources.
+    type private Loaded = { Song: string; Voice: float32[]; Music: float32[] }
+
+    let private loadClip frontEnd (clip: Clip) =
+        Clip.requireRate frontEnd.SampleRate clip
+        let stems = clip.Read()
+        Clip.requireUsable frontEnd.Stft clip stems
+
+        Memory.plain (fun () ->
+            let sources = Clip.unitNorm torch.float32 torch.CPU stems
+            { Song = clip.Song; Music = sources[0L].data<float32>().ToArray(); Voice = sources[1L].data<float32>().ToArray() })
+
+    let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
+
+    let private scaled (factor: float32) (samples: Span<float32>) =
+        if factor <> 1.0f then
+            Numerics.Tensors.TensorPrimitives.Multiply(Span.op_Implicit samples, factor, samples)
+
+    /// Random excerpts of clips that stay in memory: a pure function of key and step. An epoch shows every clip about once,
+    /// in a fresh order, from a fresh phase, with freshly rotated music.
+    type Excerpts internal (frontEnd: FrontEnd, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
+        let margin = FrontEnd.margin frontEnd
+        let stft = frontEnd.Stft
+        let loaded = clips |> List.map (loadClip frontEnd) |> Array.ofList
+        let window = int (stft.Samples(int64 settings.Frames + 2L * margin))
+
+        /// Excerpts that fit a clip; at least one: a short clip is filled up with silence.
+        let perClip = loaded |> Array.map (fun clip -> max 1 (int (stft.Frames clip.Voice.Length) / settings.Frames))
+        let units = perClip |> Array.mapi (fun clip count -> Array.init count (fun index -> clip, index)) |> Array.concat
+        let stepsPerEpoch = max 1 (units.Length / settings.Count)
+
+        /// First sample of excerpt `index` of a clip, shifted by a random part of an excerpt.
+        let startOf clip index key =
+            let span = max 0 (loaded[clip].Voice.Length - window)
+            let phase = (float index + Key.uniform key) / float perClip[clip]
+            int (phase * float span)
+
+        let musicFor clip key =
+            let own = loaded[clip]
+
+            if Key.uniform (Key.fold 0 key) >= settings.OtherSong then
+                own.Music
+            else
+                let others = loaded |> Array.filter (fun other -> other.Song <> own.Song)
+                if others.Length = 0 then own.Music else others[Key.integer 0 others.Length (Key.fold 1 key)].Music
+
+        let fill (target: float32[]) slot (clip, index) key =
+            let voiceKey, musicKey, choiceKey = Key.fold 0 key, Key.fold 1 key, Key.fold 2 key
+            let musicSpan = Span(target, 2 * slot * window, window)
+            let voiceSpan = Span(target, (2 * slot + 1) * window, window)
+            let voice = loaded[clip].Voice
+            let start = startOf clip index voiceKey
+            let count = min window (voice.Length - start)
+            ReadOnlySpan(voice, start, count).CopyTo voiceSpan
+            let music = musicFor clip choiceKey
+            Augment.copyCircular music (Key.integer 0 music.Length musicKey) (musicSpan.Slice(0, count))
+            scaled (gain settings.GainRange (Key.fold 3 key)) musicSpan
+            scaled (gain settings.GainRange (Key.fold 4 key)) voiceSpan
+
+        let toBatch (samples: float32[]) =
+            let sources = torch.tensor(samples, [| int64 settings.Count; 2L; int64 window |]).``to`` device
+            let references = (Spectra.magnitude stft sources).permute (2L, 0L, 1L, 3L)
+            let mixture = (Spectra.magnitude stft (sources.sum 1L)).transpose (0L, 1L)
+
+            { Mixture = { Magnitude = mixture.contiguous (); Margin = margin; Start = [] }
+              References = references.narrow(0L, margin, int64 settings.Frames).contiguous () }
+
+        /// Steps that make an epoch.
+        member _.StepsPerEpoch = stepsPerEpoch
+
+        /// The batch of a step. The caller owns its tensors.
+        member _.Batch (key: Key) (step: int) : Batch =
+            let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
+            let epochKey = Key.fold epoch key
+            let order = Key.permutation units.Length (Key.fold 0 epochKey)
+            let samples = Array.zeroCreate (settings.Count * 2 * window)
+
+            for slot in 0 .. settings.Count - 1 do
+                let unit = units[order[(place * settings.Count + slot) % order.Length]]
+                fill samples slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
+
+            Memory.scoped Batch.tensors (fun () -> toBatch samples)
+
+    /// Loads the clips and makes random excerpts of them.
+    let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) = Excerpts(frontEnd, settings, device, clips)
