@@ -1,4 +1,9 @@
 module FunctionalSeparation.Tests.Program
+
 open Expecto
+open FunctionalSeparation.Core
+
 [<EntryPoint>]
-let main argv = runTestsInAssemblyWithCLIArgs [] argv
+let main argv =
+    TorchRuntime.Initialize()
+    runTestsInAssemblyWithCLIArgs [] argv

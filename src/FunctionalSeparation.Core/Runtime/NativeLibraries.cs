@@ -1,0 +1,239 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Text;
+using TorchSharp;
+
+namespace FunctionalSeparation.Core;
+
+/// <summary>Where native libraries are looked for: everything the search depends on, as one value.</summary>
+/// <param name="Setting">The value of FUNCSEP_LIBTORCH; null or empty where unset.</param>
+/// <param name="ApplicationFolders">Folders of the application, in order of preference.</param>
+/// <param name="NuGetFolder">The NuGet package folder.</param>
+/// <param name="LibTorchVersion">The libtorch version this library was built for.</param>
+/// <param name="TorchSharpVersion">The version of the TorchSharp assembly.</param>
+/// <param name="CacheFolder">Where patched copies are kept; null where the user has no folder for such things.</param>
+internal sealed record NativeSearch(
+    string? Setting,
+    IReadOnlyList<string> ApplicationFolders,
+    string NuGetFolder,
+    string LibTorchVersion,
+    string TorchSharpVersion,
+    string? CacheFolder)
+{
+    internal const string SettingName = "FUNCSEP_LIBTORCH";
+
+    /// <summary>The search of this process: environment, application and package folders.</summary>
+    internal static NativeSearch OfProcess()
+    {
+        var core = typeof(NativeSearch).Assembly;
+        var folders = new[] { AppContext.BaseDirectory, Path.GetDirectoryName(core.Location), Path.GetDirectoryName(typeof(torch).Assembly.Location) };
+        return new NativeSearch(
+            Environment.GetEnvironmentVariable(SettingName),
+            [.. folders.OfType<string>().Where(f => f != "").Select(Path.TrimEndingDirectorySeparator).Distinct()
+                .SelectMany(f => new[] { f, Path.Combine(f, "runtimes", Platform.Rid, "native") })],
+            Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } packages
+                ? packages
+                : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages"),
+            core.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "LibTorchVersion").Value ?? "",
+            PackageVersion(typeof(torch).Assembly),
+            CacheOfUser());
+    }
+
+    /// <summary>Folders that may hold libtorch. A setting is an order: where it is made, nothing else is tried.</summary>
+    internal IReadOnlyList<string> LibTorchFolders =>
+        Setting is { Length: > 0 } setting
+            ? [Path.GetFullPath(setting)]
+            : [.. ApplicationFolders, PackageFolder($"libtorch-cpu-{Platform.Rid}", LibTorchVersion)];
+
+    /// <summary>Folders that may hold TorchSharp's own native library.</summary>
+    internal IReadOnlyList<string> TorchSharpFolders => [.. ApplicationFolders, PackageFolder("torchsharp", TorchSharpVersion)];
+
+    private static string? CacheOfUser() =>
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify)
+            is { Length: > 0 } folder ? Path.Combine(folder, "FunctionalSeparation", "native") : null;
+
+    private string PackageFolder(string package, string version) =>
+        Path.Combine(NuGetFolder, package, version, "runtimes", Platform.Rid, "native");
+
+    private static string PackageVersion(Assembly assembly)
+    {
+        var version = assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+            ?? assembly.GetName().Version?.ToString(3) ?? "";
+        return version.Split('+')[0];
+    }
+}
+
+/// <summary>What differs between operating systems: names of files and of package folders.</summary>
+internal static class Platform
+{
+    /// <summary>The runtime identifier as packages spell it, such as linux-x64.</summary>
+    internal static string Rid { get; } =
+        (OperatingSystem.IsWindows() ? "win-" : OperatingSystem.IsMacOS() ? "osx-" : "linux-")
+        + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
+    /// <summary>The file name of a native library.</summary>
+    internal static string FileName(string library) =>
+        OperatingSystem.IsWindows() ? $"{library}.dll"
+        : OperatingSystem.IsMacOS() ? $"lib{library}.dylib"
+        : $"lib{library}.so";
+}
+
+/// <summary>The native libraries of this process, once loaded.</summary>
+/// <param name="Folder">The folder libtorch came from.</param>
+/// <param name="TorchSharpLibrary">The file of TorchSharp's native library that was loaded.</param>
+/// <param name="Patched">Whether that file is a patched copy (see <see cref="ElfPatch"/>).</param>
+/// <param name="CudaProblem">Null where libtorch's CUDA half is loaded, else the reason why it is not.</param>
+/// <param name="Handles">Loaded libraries by plain name, such as torch_cpu.</param>
+internal sealed record LoadedLibraries(
+    string Folder, string TorchSharpLibrary, bool Patched, string? CudaProblem, IReadOnlyDictionary<string, IntPtr> Handles);
+
+/// <summary>
+/// Loads libtorch and TorchSharp's native library by absolute path, in an order in which every dependency is already
+/// there. A failure is an <see cref="InputException"/> whose message is the whole diagnosis.
+/// </summary>
+internal static class NativeLibraries
+{
+    internal const string TorchSharpLibrary = "LibTorchSharp";
+    private static readonly string[] Required = ["c10", "torch_cpu", "torch"];
+    private static readonly string[] Cuda = ["c10_cuda", "torch_cuda", "torch_cuda_linalg"];
+    private static readonly string[] Order = ["c10", "c10_cuda", "torch_cpu", "torch_cuda", "torch_cuda_linalg", "torch"];
+
+    internal static LoadedLibraries Load(NativeSearch search)
+    {
+        var tried = new StringBuilder();
+        foreach (var folder in search.LibTorchFolders)
+        {
+            var missing = Required.Select(Platform.FileName).Where(file => !File.Exists(Path.Combine(folder, file))).ToArray();
+            if (!Directory.Exists(folder))
+                tried.AppendLine($"  {folder}\n    no such folder");
+            else if (missing.Length > 0)
+                tried.AppendLine($"  {folder}\n    no {string.Join(", ", missing)}");
+            else if (TryLoadFolder(folder, search, tried) is { } loaded)
+                return loaded;
+        }
+        throw new InputException(Diagnosis(search, tried.ToString()));
+    }
+
+    private static LoadedLibraries? TryLoadFolder(string folder, NativeSearch search, StringBuilder tried)
+    {
+        var handles = new Dictionary<string, IntPtr>();
+        string? cudaProblem = null;
+        foreach (var library in Order)
+        {
+            var path = Path.Combine(folder, Platform.FileName(library));
+            if (!File.Exists(path))
+                continue;
+            if (TryLoad(path, out var problem) is { } handle)
+                handles[library] = handle;
+            else if (Cuda.Contains(library))
+                cudaProblem ??= $"{path} does not load: {problem}";
+            else
+            {
+                tried.AppendLine($"  {path}\n    {problem}");
+                return null;
+            }
+        }
+        if (!handles.ContainsKey("torch_cuda"))
+            cudaProblem ??= $"the libtorch in {folder} is built for the CPU only; to use a GPU set {NativeSearch.SettingName} to the "
+                + "lib folder of a PyTorch or libtorch with CUDA";
+        return LoadTorchSharp(folder, cudaProblem, handles, search, tried);
+    }
+
+    private static LoadedLibraries? LoadTorchSharp(
+        string folder, string? cudaProblem, Dictionary<string, IntPtr> handles, NativeSearch search, StringBuilder tried)
+    {
+        var name = Platform.FileName(TorchSharpLibrary);
+        var paths = search.TorchSharpFolders.Select(f => Path.Combine(f, name)).Where(File.Exists).ToArray();
+        if (paths.Length == 0)
+            tried.AppendLine($"  {name}\n    not in {string.Join("\n    nor in ", search.TorchSharpFolders)}");
+        foreach (var path in paths)
+        {
+            if (TryLoad(path, out var problem) is { } handle)
+            {
+                handles[TorchSharpLibrary] = handle;
+                return new LoadedLibraries(folder, path, false, cudaProblem, handles);
+            }
+            tried.AppendLine($"  {path}\n    {problem}");
+            if (OperatingSystem.IsLinux() && problem.Contains(ElfPatch.HarmlessVersion)
+                && TryLoadPatched(path, search.CacheFolder, tried) is var (copy, patched))
+            {
+                handles[TorchSharpLibrary] = patched;
+                return new LoadedLibraries(folder, copy, true, cudaProblem, handles);
+            }
+        }
+        return null;
+    }
+
+    private static (string Path, IntPtr Handle)? TryLoadPatched(string library, string? cacheFolder, StringBuilder tried)
+    {
+        if (cacheFolder is not null && TryPatch(library, cacheFolder, tried) is { } cached)
+            return LoadCopy(cached, tried);
+        // No place of the user's can be written (a read-only home, say): a temporary copy, gone from the disk once loaded.
+        var temporary = Directory.CreateTempSubdirectory("functional-separation-");
+        try
+        {
+            return TryPatch(library, temporary.FullName, tried) is { } copy ? LoadCopy(copy, tried) : null;
+        }
+        finally
+        {
+            temporary.Delete(recursive: true);
+        }
+    }
+
+    private static string? TryPatch(string library, string cacheFolder, StringBuilder tried)
+    {
+        try
+        {
+            return ElfPatch.WritePatchedCopy(library, cacheFolder);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or BadImageFormatException)
+        {
+            tried.AppendLine($"  a copy of it patched for older systems, in {cacheFolder}\n    {cause.Message}");
+            return null;
+        }
+    }
+
+    private static (string Path, IntPtr Handle)? LoadCopy(string copy, StringBuilder tried)
+    {
+        if (TryLoad(copy, out var problem) is { } handle)
+            return (copy, handle);
+        tried.AppendLine($"  {copy} (copy patched for older systems)\n    {problem}");
+        return null;
+    }
+
+    private static IntPtr? TryLoad(string path, out string problem)
+    {
+        try
+        {
+            problem = "";
+            return NativeLibrary.Load(path);
+        }
+        catch (Exception cause) when (cause is DllNotFoundException or BadImageFormatException)
+        {
+            problem = FirstReason(cause.Message);
+            return null;
+        }
+    }
+
+    // The runtime's message has a general sentence, then the loader's own lines, some of them repeated for other spellings.
+    private static string FirstReason(string message)
+    {
+        var lines = message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return lines.FirstOrDefault(l => l.Contains("version `") || l.Contains("undefined symbol") || l.Contains("cannot open"))
+            ?? lines[^1];
+    }
+
+    private static string Diagnosis(NativeSearch search, string tried) =>
+        $"""
+        libtorch, the native tensor library, could not be loaded ({Platform.Rid}, libtorch {search.LibTorchVersion}, TorchSharp {search.TorchSharpVersion}).
+        Tried:
+        {tried.TrimEnd()}
+        {(search.Setting is { Length: > 0 } setting
+            ? $"{NativeSearch.SettingName} is set to '{setting}', so no other libtorch was looked for."
+            : $"{NativeSearch.SettingName} is not set.")}
+        What to do, one of:
+          dotnet fsi build.fsx restore     fetches libtorch for the CPU into the NuGet folder
+          {NativeSearch.SettingName}=FOLDER          uses an installed libtorch or PyTorch {search.LibTorchVersion}, the way to CUDA; print its folder with
+                                           python -c "import torch, os; print(os.path.join(os.path.dirname(torch.__file__), 'lib'))"
+        """;
+}
