@@ -4,6 +4,7 @@ open TorchSharp
 
 /// A separation network described in full, from sound to masked magnitudes: everything but the weights. It is what a
 /// model folder stores beside them.
+[<NoComparison>]
 type Architecture =
     {
         FrontEnd: FrontEnd

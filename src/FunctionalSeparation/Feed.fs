@@ -101,7 +101,7 @@ module Feed =
     /// A clip in memory: unit-norm sources.
     type private Loaded = { Song: string; Voice: float32[]; Music: float32[] }
 
-    let private loadClip frontEnd (clip: Clip) =
+    let private loadClip (frontEnd: FrontEnd) (clip: Clip) =
         Clip.requireRate frontEnd.SampleRate clip
         let stems = clip.Read()
         Clip.requireUsable frontEnd.Stft clip stems
@@ -111,10 +111,6 @@ module Feed =
             { Song = clip.Song; Music = sources[0L].data<float32>().ToArray(); Voice = sources[1L].data<float32>().ToArray() })
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
-
-    let private scaled (factor: float32) (samples: Span<float32>) =
-        if factor <> 1.0f then
-            Numerics.Tensors.TensorPrimitives.Multiply(Span.op_Implicit samples, factor, samples)
 
     /// Random excerpts of clips that stay in memory: a pure function of key and step. An epoch shows every clip about once,
     /// in a fresh order, from a fresh phase, with freshly rotated music.
@@ -144,7 +140,7 @@ module Feed =
                 let others = loaded |> Array.filter (fun other -> other.Song <> own.Song)
                 if others.Length = 0 then own.Music else others[Key.integer 0 others.Length (Key.fold 1 key)].Music
 
-        let fill (target: float32[]) slot (clip, index) key =
+        let fill (target: float32[]) (gains: float32[]) slot (clip, index) key =
             let voiceKey, musicKey, choiceKey = Key.fold 0 key, Key.fold 1 key, Key.fold 2 key
             let musicSpan = Span(target, 2 * slot * window, window)
             let voiceSpan = Span(target, (2 * slot + 1) * window, window)
@@ -154,11 +150,12 @@ module Feed =
             ReadOnlySpan(voice, start, count).CopyTo voiceSpan
             let music = musicFor clip choiceKey
             Augment.copyCircular music (Key.integer 0 music.Length musicKey) (musicSpan.Slice(0, count))
-            scaled (gain settings.GainRange (Key.fold 3 key)) musicSpan
-            scaled (gain settings.GainRange (Key.fold 4 key)) voiceSpan
+            for part in 0..1 do
+                gains[2 * slot + part] <- gain settings.GainRange (Key.fold (3 + part) key)
 
-        let toBatch (samples: float32[]) =
-            let sources = torch.tensor(samples, [| int64 settings.Count; 2L; int64 window |]).``to`` device
+        let toBatch (samples: float32[]) (gains: float32[]) =
+            let raw = torch.tensor(samples).view (int64 settings.Count, 2L, int64 window)
+            let sources = (raw * torch.tensor(gains).view (-1L, 2L, 1L)).``to`` device
             let references = (Spectra.magnitude stft sources).permute (2L, 0L, 1L, 3L)
             let mixture = (Spectra.magnitude stft (sources.sum 1L)).transpose (0L, 1L)
 
@@ -174,12 +171,13 @@ module Feed =
             let epochKey = Key.fold epoch key
             let order = Key.permutation units.Length (Key.fold 0 epochKey)
             let samples = Array.zeroCreate (settings.Count * 2 * window)
+            let gains = Array.zeroCreate (settings.Count * 2)
 
             for slot in 0 .. settings.Count - 1 do
                 let unit = units[order[(place * settings.Count + slot) % order.Length]]
-                fill samples slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
+                fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
 
-            Memory.scoped Batch.tensors (fun () -> toBatch samples)
+            Memory.scoped Batch.tensors (fun () -> toBatch samples gains)
 
     /// Loads the clips and makes random excerpts of them.
     let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) = Excerpts(frontEnd, settings, device, clips)

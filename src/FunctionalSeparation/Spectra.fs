@@ -4,6 +4,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// How sound becomes the input of a network. Plain data: part of the configuration of a model.
+[<NoComparison>]
 type FrontEnd =
     {
         /// Hz; audio of another rate is resampled or refused, never reinterpreted.
@@ -57,7 +58,7 @@ module Spectra =
         else
             Memory.tensor (fun () ->
                 let last = frames.shape[0] - 1L
-                let index = torch.arange(-margin, last + margin + 1L, device = frames.device).clamp (0, last)
+                let index = torch.arange(-margin, last + margin + 1L, device = frames.device).clamp ((0L).ToScalar(), last.ToScalar())
                 frames.index_select (0L, index))
 
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->
