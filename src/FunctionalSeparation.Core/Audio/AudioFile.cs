@@ -1,0 +1,91 @@
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// Audio files of any common format. WAV files (told by their content, not their name) are read directly; all others, and
+/// WAV files of a compressed coding, through the ffmpeg program where it is installed.
+/// </summary>
+public static class AudioFile
+{
+    /// <summary>
+    /// Opens a file to read it piece by piece in bounded memory. A file that ffmpeg must decode takes its decoded size (4 bytes
+    /// a sample and channel) in the folder for temporary files until the reader is closed; of several audio streams the first
+    /// is taken.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <returns>A reader that the caller disposes.</returns>
+    /// <exception cref="InputException">
+    /// The file is missing, a folder, empty, truncated, damaged or undecodable, or needs ffmpeg where there is none.
+    /// </exception>
+    public static WavReader Open(string path) =>
+        NeedsDecoder(path)
+            ? ForeignAudio.Open(path, Environment.GetEnvironmentVariable("PATH") ?? "")
+            : new WavReader(path);
+
+    /// <summary>Sample rate, channels, exact length and coding. A file that ffmpeg must decode is decoded for it.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InputException">As <see cref="Open"/>.</exception>
+    public static AudioInfo Info(string path)
+    {
+        using var reader = Open(path);
+        return reader.Info;
+    }
+
+    /// <summary>Reads a whole file.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>All its channels at its own sample rate, full scale = ±1.</returns>
+    /// <exception cref="InputException">
+    /// As <see cref="Open"/>; also a sample that is not a finite number, or a file too long for one array.
+    /// </exception>
+    public static AudioBuffer Read(string path)
+    {
+        using var reader = Open(path);
+        if (reader.Info.Length > Array.MaxLength)
+            throw new InputException($"{path} has {reader.Info.Length} samples per channel, too many for memory: read it in parts.");
+        return reader.Read(0, (int)reader.Info.Length);
+    }
+
+    /// <summary>Reads a part of a file. For many parts of one file, <see cref="Open"/> it once.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="offset">First sample frame, from 0.</param>
+    /// <param name="length">Sample frames to read.</param>
+    /// <returns>All its channels, each <paramref name="length"/> samples long, full scale = ±1.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A negative offset or length.</exception>
+    /// <exception cref="InputException">
+    /// As <see cref="Open"/>; also a part that reaches beyond the end, or a sample that is not a finite number.
+    /// </exception>
+    public static AudioBuffer Read(string path, long offset, int length)
+    {
+        using var reader = Open(path);
+        return reader.Read(offset, length);
+    }
+
+    /// <summary>Writes a WAV file whole or not at all; an older file of that name is replaced, a missing folder created.</summary>
+    /// <param name="path">The target, named .wav or .wave.</param>
+    /// <param name="audio">The samples.</param>
+    /// <param name="format">How samples are stored; integers are rounded to the nearest step, without dither.</param>
+    /// <returns>How many samples beyond ±1 an integer format had to saturate: see <see cref="WavWriter.ClippedSamples"/>.</returns>
+    /// <exception cref="InputException">
+    /// The name is not that of a WAV file, a sample is not a finite number, or the disk is full or cannot be written.
+    /// </exception>
+    public static long Write(string path, AudioBuffer audio, SampleFormat format = SampleFormat.Float32)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        using var writer = new WavWriter(path, audio.SampleRate, audio.Channels.Count, format);
+        writer.Write(audio);
+        writer.Complete();
+        return writer.ClippedSamples;
+    }
+
+    private static bool NeedsDecoder(string path)
+    {
+        using var file = WavReader.OpenFile(path, FileOptions.None);
+        try
+        {
+            return !WavHeader.Recognises(file) || WavHeader.Read(file, path).Format is null;
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(path, cause);
+        }
+    }
+}

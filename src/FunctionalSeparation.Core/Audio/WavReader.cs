@@ -1,0 +1,168 @@
+using System.Buffers;
+using Microsoft.Win32.SafeHandles;
+
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// Reads any part of a WAV file (RIFF or RF64; 8 to 32-bit PCM, 32 and 64-bit float) in bounded memory. Reading is
+/// stateless: several threads may read from one reader.
+/// </summary>
+public sealed class WavReader : IDisposable
+{
+    private const int BlockBytes = 1 << 16;
+
+    private readonly SafeFileHandle _file;
+    private readonly WavHeader _header;
+    private readonly SampleFormat _format;
+
+    /// <summary>Opens a WAV file and reads its header.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InputException">
+    /// The file is missing, a folder, empty, no WAV file, damaged, of a coding other than PCM or float, or holds fewer samples
+    /// than its header promises.
+    /// </exception>
+    public WavReader(string path) : this(OpenFile(path, FileOptions.RandomAccess), path, null) { }
+
+    /// <summary>Takes over an open file.</summary>
+    /// <param name="file">The open WAV file; closed with the reader, and at once where the header is wrong.</param>
+    /// <param name="path">The name for messages.</param>
+    /// <param name="description">What <see cref="AudioInfo.Format"/> says instead of the WAV file's own coding.</param>
+    internal WavReader(SafeFileHandle file, string path, string? description)
+    {
+        (_file, Path) = (file, path);
+        try
+        {
+            (_header, _format, Info) = ReadHeader(file, path, description);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            file.Dispose();
+            throw FileFailure.Reading(path, cause);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The file's name as it was given.</summary>
+    public string Path { get; }
+
+    /// <summary>Sample rate, channels, length and coding.</summary>
+    public AudioInfo Info { get; }
+
+    /// <summary>Reads a part of the file.</summary>
+    /// <param name="offset">First sample frame, from 0.</param>
+    /// <param name="length">Sample frames to read.</param>
+    /// <returns>All channels, each <paramref name="length"/> samples long; integers scaled so that full scale = ±1.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A negative offset or length.</exception>
+    /// <exception cref="InputException">
+    /// The part reaches beyond the end of the file, a sample is not a finite number, or the disk fails.
+    /// </exception>
+    public AudioBuffer Read(long offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (offset > Info.Length - length)
+            throw new InputException(
+                $"{Path} has {Info.Length} samples per channel: "
+                + $"samples {offset} to {offset + length - 1} reach beyond its end, ask for fewer.");
+        var channels = new float[Info.Channels][];
+        for (var c = 0; c < channels.Length; c++) channels[c] = new float[length];
+        ReadBlocks(offset, channels);
+        if (SampleCodec.IsFloat(_format)) RequireFinite(offset, channels);
+        return new AudioBuffer(channels, Info.SampleRate);
+    }
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _file.Dispose();
+
+    /// <summary>
+    /// Opens a file for reading; a missing one, a folder, one of 0 bytes and one without permission are input errors.
+    /// </summary>
+    internal static SafeFileHandle OpenFile(string path, FileOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, options);
+            if (RandomAccess.GetLength(file) > 0) return file;
+            file.Dispose();
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(path, cause);
+        }
+        throw new InputException($"{path} is empty (0 bytes): get it again.");
+    }
+
+    private static (WavHeader, SampleFormat, AudioInfo) ReadHeader(SafeFileHandle file, string path, string? description)
+    {
+        if (!WavHeader.Recognises(file)) throw new InputException($"{path} is not a WAV file: convert it to WAV.");
+        var header = WavHeader.Read(file, path);
+        if (header.Format is not { } format)
+            throw new InputException(
+                $"{path} has WAV coding 0x{header.Coding:X4}, which is neither PCM nor float: convert it to 16-bit PCM.");
+        var promised = header.DataBytes / header.FrameBytes;
+        var present = Math.Max(0, RandomAccess.GetLength(file) - header.DataStart) / header.FrameBytes;
+        if (present < promised)
+            throw new InputException(
+                $"{path} is truncated: its header promises {promised} samples per channel and {present} are present; "
+                + "copy or download it again, or convert what is there with ffmpeg.");
+        if (promised == 0) throw new InputException($"{path} holds no samples: get it again or leave it out.");
+        var info = new AudioInfo(header.SampleRate, header.Channels, promised, description ?? $"WAV, {SampleCodec.Describe(format)}");
+        return (header, format, info);
+    }
+
+    private void ReadBlocks(long offset, float[][] channels)
+    {
+        var frameBytes = _header.FrameBytes;
+        var blockFrames = Math.Max(1, BlockBytes / frameBytes);
+        var block = ArrayPool<byte>.Shared.Rent(blockFrames * frameBytes);
+        try
+        {
+            for (var start = 0; start < channels[0].Length; start += blockFrames)
+            {
+                var frames = Math.Min(blockFrames, channels[0].Length - start);
+                var bytes = block.AsSpan(0, frames * frameBytes);
+                Fill(bytes, _header.DataStart + (offset + start) * frameBytes);
+                SampleCodec.Decode(_format, bytes, channels, start, frames);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+
+    private void Fill(Span<byte> bytes, long position)
+    {
+        try
+        {
+            while (bytes.Length > 0)
+            {
+                var got = RandomAccess.Read(_file, bytes, position);
+                if (got == 0) throw new InputException($"{Path} became shorter while it was read: leave it alone and read it again.");
+                bytes = bytes[got..];
+                position += got;
+            }
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(Path, cause);
+        }
+    }
+
+    private void RequireFinite(long offset, float[][] channels)
+    {
+        for (var c = 0; c < channels.Length; c++)
+        {
+            var bad = Array.FindIndex(channels[c], value => !float.IsFinite(value));
+            if (bad >= 0)
+                throw new InputException(
+                    $"{Path} holds {channels[c][bad]} at sample {offset + bad} of channel {c + 1}, which is not a finite number: "
+                    + "mend or replace the file.");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+using System.Buffers;
+using Microsoft.Win32.SafeHandles;
+
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// Writes a WAV file piece by piece, in bounded memory. The samples go to a temporary file in the target's folder, which
+/// <see cref="Complete"/> renames to the target; without it the temporary file is deleted and an older target stays as it
+/// was. A file beyond 4 GiB becomes RF64. Integer formats round to the nearest step, without dither.
+/// </summary>
+public sealed class WavWriter : IDisposable
+{
+    private const int BlockBytes = 1 << 16;
+
+    private readonly string _target;
+    private readonly string _temporary;
+    private readonly long _riffLimit;
+    private readonly SafeFileHandle _file;
+    private long _position;
+    private bool _completed;
+    private bool _failed;
+
+    /// <summary>Starts a file; a missing folder is created.</summary>
+    /// <param name="path">The target, named .wav or .wave.</param>
+    /// <param name="sampleRate">Sample rate in Hz.</param>
+    /// <param name="channels">Number of channels, such that a sample frame has at most 65535 bytes.</param>
+    /// <param name="format">How samples are stored.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A sample rate or number of channels that WAV cannot hold.</exception>
+    /// <exception cref="InputException">The name is not that of a WAV file, or the folder cannot be written.</exception>
+    public WavWriter(string path, int sampleRate, int channels, SampleFormat format = SampleFormat.Float32)
+        : this(path, sampleRate, channels, format, WavHeaderBytes.RiffLimit) { }
+
+    /// <summary>As the public constructor, with the RIFF size (bytes) beyond which the file becomes RF64.</summary>
+    internal WavWriter(string path, int sampleRate, int channels, SampleFormat format, long riffLimit)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(channels, ushort.MaxValue / SampleCodec.Bytes(format));
+        (Path, SampleRate, Channels, Format, _riffLimit) = (path, sampleRate, channels, format, riffLimit);
+        RequireWavName(path);
+        _target = System.IO.Path.GetFullPath(path);
+        var folder = System.IO.Path.GetDirectoryName(_target)!;
+        _temporary = System.IO.Path.Combine(folder, $".{Guid.NewGuid():N}.part");
+        _file = Guard(() =>
+        {
+            if (Directory.Exists(_target)) throw new IOException("it is a folder");
+            Directory.CreateDirectory(folder);
+            return File.OpenHandle(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.Delete);
+        });
+        try
+        {
+            Append(Header());
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The target's name as it was given.</summary>
+    public string Path { get; }
+
+    /// <summary>Sample rate in Hz.</summary>
+    public int SampleRate { get; }
+
+    /// <summary>Number of channels.</summary>
+    public int Channels { get; }
+
+    /// <summary>How samples are stored.</summary>
+    public SampleFormat Format { get; }
+
+    /// <summary>Samples written to each channel so far.</summary>
+    public long Length { get; private set; }
+
+    /// <summary>
+    /// Samples (of all channels together) beyond ±1 that an integer format had to saturate so far; 0 for float formats, which
+    /// keep them. A value within half a step of +1 takes the highest step, at most one step below it, and is not counted.
+    /// </summary>
+    public long ClippedSamples { get; private set; }
+
+    /// <summary>Appends samples.</summary>
+    /// <param name="audio">Channels and sample rate as those of the file; any length.</param>
+    /// <exception cref="ArgumentException">Another number of channels or sample rate.</exception>
+    /// <exception cref="InvalidOperationException">The file is complete.</exception>
+    /// <exception cref="InputException">
+    /// The disk is full or fails, or a sample is not a finite number; what was written before is not complete.
+    /// </exception>
+    public void Write(AudioBuffer audio)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        if (_completed) throw new InvalidOperationException($"{Path} is complete: open a new writer.");
+        if (audio.Channels.Count != Channels || audio.SampleRate != SampleRate)
+            throw new ArgumentException(
+                $"{Path} has {Channels} channels at {SampleRate} Hz, the samples {audio.Channels.Count} at {audio.SampleRate} Hz.",
+                nameof(audio));
+        RequireFinite(audio);
+        WriteBlocks(audio);
+    }
+
+    /// <summary>Finishes the header and gives the file its name, in place of an older one. Further calls do nothing.</summary>
+    /// <exception cref="InvalidOperationException">Something failed to be written before.</exception>
+    /// <exception cref="InputException">The disk is full or fails, or the target cannot be replaced.</exception>
+    public void Complete()
+    {
+        if (_completed) return;
+        if (_failed) throw new InvalidOperationException($"Writing {Path} failed before: what is there is not complete.");
+        if ((_position & 1) == 1) Append([0]);
+        Guard(() =>
+        {
+            RandomAccess.Write(_file, Header(), 0);
+            _file.Dispose();
+            File.Move(_temporary, _target, overwrite: true);
+            return _completed = true;
+        });
+    }
+
+    /// <summary>Closes the file; deletes what was written unless <see cref="Complete"/> was reached.</summary>
+    public void Dispose()
+    {
+        _file.Dispose();
+        if (!_completed) Guard(() => { File.Delete(_temporary); return true; });
+    }
+
+    private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _riffLimit);
+
+    private void WriteBlocks(AudioBuffer audio)
+    {
+        var frameBytes = Channels * SampleCodec.Bytes(Format);
+        var blockFrames = Math.Max(1, BlockBytes / frameBytes);
+        var block = ArrayPool<byte>.Shared.Rent(blockFrames * frameBytes);
+        try
+        {
+            for (var start = 0; start < audio.Length; start += blockFrames)
+            {
+                var frames = Math.Min(blockFrames, audio.Length - start);
+                var bytes = block.AsSpan(0, frames * frameBytes);
+                var clipped = SampleCodec.Encode(Format, audio.Channels, start, frames, bytes);
+                Append(bytes);
+                (Length, ClippedSamples) = (Length + frames, ClippedSamples + clipped);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+
+    private void Append(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            RandomAccess.Write(_file, bytes, _position);
+            _position += bytes.Length;
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw Failed(cause);
+        }
+    }
+
+    private T Guard<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw Failed(cause);
+        }
+    }
+
+    private InputException Failed(Exception cause)
+    {
+        _failed = true;
+        return FileFailure.Writing(Path, cause);
+    }
+
+    private void RequireFinite(AudioBuffer audio)
+    {
+        for (var c = 0; c < Channels; c++)
+        {
+            var bad = Array.FindIndex(audio.Channels[c], value => !float.IsFinite(value));
+            if (bad >= 0)
+                throw new InputException(
+                    $"Nothing but finite numbers can be written to {Path}, and "
+                    + $"sample {Length + bad} of channel {c + 1} is {audio.Channels[c][bad]}: look where it came from.");
+        }
+    }
+
+    private static void RequireWavName(string path)
+    {
+        var extension = System.IO.Path.GetExtension(path);
+        if (!extension.Equals(".wav", StringComparison.OrdinalIgnoreCase)
+            && !extension.Equals(".wave", StringComparison.OrdinalIgnoreCase))
+            throw new InputException($"{path} would hold WAV samples: name it .wav.");
+    }
+}
