@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// What a mask layer makes of the raw outputs a_i of a network, for a mixture magnitude x (Huang et al. 2014, eq. 2).
 type MaskKind =
@@ -16,7 +17,7 @@ type MaskKind =
 module Mask =
 
     /// The constant below the fraction, as in the authors' code.
-    let epsilon = 1e-10
+    let epsilon = RatioMask.Epsilon
 
     let private sourceAxis = -2L
 
@@ -37,6 +38,6 @@ module Mask =
     /// The estimates [..., sources, bins] that raw outputs a [..., sources, bins] give on a mixture magnitude [..., bins].
     let apply (kind: MaskKind) (outputs: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
         match kind with
-        | Absolute -> ratio outputs * mixture.unsqueeze sourceAxis
+        | Absolute -> RatioMask.Apply(outputs, mixture)
         | Squared -> wiener outputs * mixture.unsqueeze sourceAxis
         | NoMask -> outputs
