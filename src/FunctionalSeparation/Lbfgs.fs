@@ -26,7 +26,8 @@ type LbfgsSettings =
 
 /// Limited-memory BFGS (Nocedal 1980; Liu & Nocedal 1989) with a strong Wolfe line search, made to follow minFunc 2012
 /// (Schmidt 2005) evaluation by evaluation. The state holds the gradient and the whole memory, so saving it is a checkpoint.
-/// Sums and products run in the parameters' dtype on their device; decisions are taken in float64 on the host.
+/// Sums and products run in the parameters' dtype on their device (a float32 product of millions of elements is good to
+/// about 1e-4 relative, which the directions tolerate); decisions are taken in float64 on the host.
 [<RequireQualifiedAccess>]
 module Lbfgs =
 
@@ -97,13 +98,13 @@ module Lbfgs =
         use together = torch.stack(scalars |> Seq.map _.to_type(torch.float64))
         together.cpu().data<float>().ToArray()
 
-    let private largest (vector: torch.Tensor) = torch.linalg.vector_norm(vector, Double.PositiveInfinity)
+    let private largest (vector: torch.Tensor) = torch.maximum(vector.max(), vector.min().neg_())
 
     let private refuse iteration what (value: float) =
         let advice = "check the data for silent or broken clips, or start from smaller weights"
         raise (InputException $"L-BFGS, iteration {iteration}: the {what} is {value}; {advice}. The state before this iteration is unharmed.")
 
-    let private begin' (objective: Objective) parameters =
+    let private opening (objective: Objective) parameters =
         let struct (value, gradient) = objective parameters
         if not (Double.IsFinite value) then refuse 1 "objective at the start" value
         let maxGradient = (read [ largest gradient ])[0]
@@ -212,7 +213,7 @@ module Lbfgs =
         let parameters = given.detach()
 
         if Map.isEmpty state.Tensors then
-            let position = begin' objective parameters
+            let position = opening objective parameters
 
             if position.MaxGradient <= settings.OptTol then
                 result (parameters.alias()) position 1 (Some "the gradient is below the optimality tolerance")
@@ -223,9 +224,10 @@ module Lbfgs =
 
     /// The optimiser of the given settings. One step is one iteration; the very first also evaluates the start. `Value` and
     /// `MaxGradient` belong to the NEW point; `Evaluations` counts this step's, the state's number "evaluations" all of them.
-    /// The state holds 1 + 2 * Memory vectors once the memory is full. A line search backs away from points where the
-    /// objective is not finite; raises InputException where it is not finite at the start, or no finite point is left, and
-    /// ArgumentException where Memory or MaxIterations is below 1 or not 0 < Decrease < Curvature < 1.
+    /// The state holds 1 + 2 * Memory vectors once the memory is full; consecutive states share their storage. A line search
+    /// backs away from points where the objective is not finite. Raises InputException where value or gradient is not finite
+    /// at the start or the gradient is not at the point found, and ArgumentException where Memory or MaxIterations is below 1
+    /// or not 0 < Decrease < Curvature < 1. `Stopped` is advice: another step would go on from the state.
     let create (settings: LbfgsSettings) : Optimiser =
         if settings.Memory < 1 || settings.MaxIterations < 1 then
             invalidArg (nameof settings) $"L-BFGS needs Memory and MaxIterations of at least 1, got {settings.Memory} and {settings.MaxIterations}."

@@ -49,6 +49,9 @@ module Loss =
     /// The sum of two losses.
     let add (first: Loss) (second: Loss) : Loss = fun estimate reference -> first estimate reference + second estimate reference
 
+    /// |theta|^2, for weight decay as a term of the objective.
+    let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum ()
+
     /// Discriminative training: loss(y, s) - gamma loss(y, n), where n holds the other source for each estimate (Huang et al.
     /// 2014, eqs. 5 and 6). The result can be negative. Defined for two sources.
     let discriminative (gamma: float) (loss: Loss) : Loss =

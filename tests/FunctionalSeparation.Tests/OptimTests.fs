@@ -1,0 +1,212 @@
+module FunctionalSeparation.Tests.OptimTests
+
+open System
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private values (tensor: torch.Tensor) = tensor.to_type(torch.float64).data<float>().ToArray()
+
+let private vector (numbers: float seq) = torch.tensor(Array.ofSeq numbers, dtype = torch.float64)
+
+/// 1/2 * sum of curvature * (x - target)^2.
+let quadratic (curvature: torch.Tensor) (target: torch.Tensor) : Objective =
+    fun x ->
+        let distance = x.sub target
+        let gradient = distance.mul curvature
+        struct (0.5 * gradient.dot(distance).to_type(torch.float64).item<float>(), gradient)
+
+/// Steps from `start`, which stays the caller's; frees what each step leaves behind.
+let run (optimiser: Optimiser) (objective: Objective) (steps: int) (start: torch.Tensor) : OptimiserStep =
+    let free (state, x: torch.Tensor) =
+        OptimiserState.dispose state
+        x.Dispose()
+
+    let rec go (step: OptimiserStep) count =
+        if count = 0 || step.Stopped.IsSome then
+            step
+        else
+            let next = optimiser.Step objective step.State step.Parameters
+            free (step.State, step.Parameters)
+            go next (count - 1)
+
+    let state = optimiser.Init start
+    let first = optimiser.Step objective state start
+    OptimiserState.dispose state
+    go first (steps - 1)
+
+let private updateOf (transform: Transform) (gradient: torch.Tensor) (parameters: torch.Tensor) =
+    let struct (update, _) = transform.Update gradient (transform.Init parameters) parameters
+    update
+
+/// Adam by its definition, one scalar at a time.
+let private scalarAdam (rate: int -> float) (gradientOf: float -> float) steps start =
+    let folder (x, m, v) t =
+        let g = gradientOf x
+        let m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        let mHat, vHat = m / (1.0 - 0.9 ** float t), v / (1.0 - 0.999 ** float t)
+        x - rate (t - 1) * mHat / (sqrt vHat + 1e-8), m, v
+
+    let x, _, _ = List.fold folder (start, 0.0, 0.0) [ 1..steps ]
+    x
+
+let private close accuracy expected actual message =
+    for e, a in Seq.zip expected actual do
+        Expect.isLessThan (abs (e - a)) accuracy $"{message}: expected {e}, got {a}"
+
+let private randomVector (seed: int) count = vector (Key.normals count (Key.ofSeed seed))
+
+let private laws =
+    [ testProperty "clipNorm bounds the norm and keeps the direction" (fun (seed: int) ->
+          Memory.plain (fun () ->
+              let gradient = randomVector seed 20
+              let bound = 0.01 + 8.0 * Key.uniform (Key.fold 1 (Key.ofSeed seed))
+              let clipped = updateOf (Optim.clipNorm bound) gradient gradient
+              let before, after = gradient.norm().item<float>(), clipped.norm().item<float>()
+              let cosine = gradient.dot(clipped).item<float>() / (before * after)
+              let unchanged = before > bound || values clipped = values gradient
+              after <= bound * (1.0 + 1e-12) && abs (cosine - 1.0) < 1e-12 && unchanged))
+
+      testProperty "clipElement bounds every element and leaves the small ones" (fun (seed: int) ->
+          Memory.plain (fun () ->
+              let gradient = randomVector seed 20
+              let clipped = updateOf (Optim.clipElement 0.5) gradient gradient
+              Seq.forall2 (fun g c -> c = max -0.5 (min 0.5 g)) (values gradient) (values clipped)))
+
+      testProperty "chain is associative and chain [] is its identity" (fun (seed: int) ->
+          Memory.plain (fun () ->
+              let a, b, c = Optim.clipNorm 1.0, Optim.adamDirection 0.9 0.999 1e-8, Optim.scaleBySchedule (Schedule.stepwise 0.1 0.5 [ 2 ])
+              let start = randomVector seed 8
+              let objective = quadratic (vector (Seq.init 8 (fun i -> 1.0 + float i))) (vector (Seq.replicate 8 3.0))
+              let ends rule = (run (Optim.ofTransform rule) objective 5 start).Parameters |> values
+              let flat = ends (Optim.chain [ a; b; c ])
+
+              [ Optim.chain [ Optim.chain [ a; b ]; c ]
+                Optim.chain [ a; Optim.chain [ b; c ] ]
+                Optim.chain [ Optim.chain []; a; b; Optim.chain []; c ] ]
+              |> List.forall (fun rule -> ends rule = flat)))
+
+      testProperty "descend by a schedule equals the schedule at the end of the chain" (fun (seed: int) ->
+          Memory.plain (fun () ->
+              let start, schedule = randomVector seed 8, Schedule.cosine 0.2 9 2
+              let objective = quadratic (vector (Seq.replicate 8 1.5)) (vector (Seq.replicate 8 1.0))
+              let rule = Optim.chain [ Optim.clipNorm 2.0; Optim.momentum 0.7 ]
+              let short = (run (Optim.descend schedule rule) objective 8 start).Parameters
+              let long = (run (Optim.ofTransform (Optim.chain [ rule; Optim.scaleBySchedule schedule ])) objective 8 start).Parameters
+              Seq.forall2 (fun a b -> abs (a - b) < 1e-12) (values short) (values long)))
+
+      testProperty "Adam follows its scalar definition" (fun (seed: int) ->
+          Memory.plain (fun () ->
+              let start = values (randomVector seed 5)
+              let schedule = Schedule.cosine 0.1 40 5
+              let objective = quadratic (vector (Seq.replicate 5 2.0)) (vector (Seq.replicate 5 1.0))
+              let ours = (run (Optim.adam schedule) objective 40 (vector start)).Parameters |> values
+              let theirs = start |> Array.map (scalarAdam schedule (fun x -> 2.0 * (x - 1.0)) 40)
+              Seq.forall2 (fun a b -> abs (a - b) < 1e-12) ours theirs)) ]
+
+let private rules =
+    [ testCase "a schedule warms up, falls and ends" (fun () ->
+          let cosine = Schedule.cosine 2.0 110 10
+          close 1e-12 [ 0.2; 2.0; 1.0; 0.0; 0.0 ] [ cosine 0; cosine 10; cosine 60; cosine 110; cosine 500 ] "cosine"
+          let steps = Schedule.stepwise 1.0 0.1 [ 3; 5 ]
+          close 1e-12 [ 1.0; 1.0; 0.1; 0.1; 0.01 ] [ steps 0; steps 2; steps 3; steps 4; steps 5 ] "stepwise"
+          Expect.throwsT<ArgumentException> (fun () -> Schedule.cosine 1.0 5 5 |> ignore) "no room after the warm-up")
+
+      testCase "weight decay is an L2 penalty before the direction and decoupled after it" (fun () ->
+          Memory.plain (fun () ->
+              let flat: Objective = fun x -> struct (0.0, torch.zeros_like x)
+              let decoupled = run (Optim.adamW 0.5 (Schedule.constant 0.1)) flat 1 (vector [ 2.0; -4.0 ])
+              close 1e-12 [ 1.9; -3.8 ] (values decoupled.Parameters) "decoupled"
+              let penalty = Optim.chain [ Optim.weightDecay 0.5; Optim.adamDirection 0.9 0.999 1e-8; Optim.scaleBySchedule (Schedule.constant 0.1) ]
+              close 1e-7 [ 1.9; -3.9 ] (values (run (Optim.ofTransform penalty) flat 1 (vector [ 2.0; -4.0 ])).Parameters) "L2"))
+
+      testCase "momentum and Nesterov's form add up past gradients" (fun () ->
+          Memory.plain (fun () ->
+              let slope: Objective = fun x -> struct (0.0, torch.ones_like x)
+              let ends rule = (run (Optim.ofTransform rule) slope 2 (vector [ 0.0 ])).Parameters |> values
+              close 1e-12 [ -2.5 ] (ends (Optim.momentum 0.5)) "1, then 1.5"
+              close 1e-12 [ -3.25 ] (ends (Optim.nesterov 0.5)) "1.5, then 1.75"))
+
+      testCase "first-order rules reach the minimum of a quadratic" (fun () ->
+          Memory.plain (fun () ->
+              let target = vector [ 1.0; -2.0; 3.0 ]
+              let objective = quadratic (vector [ 1.0; 4.0; 10.0 ]) target
+
+              for optimiser, accuracy in
+                  [ Optim.sgd (Schedule.constant 0.1), 1e-6
+                    Optim.ofTransform (Optim.chain [ Optim.momentum 0.5; Optim.scaleBySchedule (Schedule.constant 0.05) ]), 1e-6
+                    Optim.adam (Schedule.cosine 0.3 300 10), 1e-3 ] do
+                  let reached = run optimiser objective 300 (vector [ 0.0; 0.0; 0.0 ])
+                  close accuracy (values target) (values reached.Parameters) optimiser.Name))
+
+      testCase "a state of another optimiser is refused by name" (fun () ->
+          Memory.plain (fun () ->
+              let x = vector [ 1.0 ]
+              let foreign = (Optim.sgd (Schedule.constant 0.1)).Init x
+              let step () = (Optim.adam (Schedule.constant 0.1)).Step (quadratic x x) foreign x |> ignore
+              Expect.throwsT<InputException> step "the sgd state has no moments"))
+
+      testCase "a loss or gradient that is not finite is an InputException and harms nothing" (fun () ->
+          Memory.plain (fun () ->
+              let adam = Optim.adam (Schedule.constant 0.1)
+              let x = vector [ 1.0; 2.0 ]
+              let good = adam.Step (quadratic x (vector [ 0.0; 0.0 ])) (adam.Init x) x
+              let before = OptimiserState.tensors good.State |> List.map values
+
+              for loss, slope in [ nan, 1.0; infinity, 1.0; 1.0, nan; 1.0, -infinity ] do
+                  let bad: Objective = fun p -> struct (loss, vector [ 0.0; slope ] + 0.0 * p)
+
+                  try
+                      adam.Step bad good.State good.Parameters |> ignore
+                      failtest "An InputException was expected."
+                  with :? InputException as e ->
+                      Expect.stringContains e.Message "step 2" "names the step"
+
+              Expect.equal (OptimiserState.tensors good.State |> List.map values) before "the state is intact")) ]
+
+/// Stepping twice from one state gives equal bits and leaves what was given alone.
+let pureStep (optimiser: Optimiser) () =
+    Memory.plain (fun () ->
+        let objective = quadratic (vector [ 1.0; 30.0; 2.0 ]) (vector [ 1.0; 1.0; -1.0 ])
+        let from = run optimiser objective 3 (vector [ 4.0; 5.0; 6.0 ])
+        let all step = OptimiserStep.tensors step |> List.map values
+        let before = all from
+        let first, second = optimiser.Step objective from.State from.Parameters, optimiser.Step objective from.State from.Parameters
+        Expect.equal (all second) (all first) "equal bits"
+        Expect.equal second.State.Numbers first.State.Numbers "equal numbers"
+        Expect.equal (all from) before "nothing given was changed"
+        OptimiserStep.dispose first
+        Expect.equal (all from) before "freeing a step leaves the one before"
+        Expect.isTrue (all second |> List.forall (fun v -> v.Length = 3)) "and its twin")
+
+/// 200 steps leave no tensor behind.
+let leakFree (optimiser: Optimiser) (objective: Objective) (start: torch.Tensor) () =
+    let before = Memory.liveTensors ()
+    run optimiser objective 200 start |> OptimiserStep.dispose
+    Expect.equal (Memory.liveTensors ()) before "live tensors"
+
+let private everyRule =
+    Optim.chain
+        [ Optim.clipNorm 1.0
+          Optim.clipElement 0.5
+          Optim.weightDecay 0.01
+          Optim.momentum 0.5
+          Optim.nesterov 0.5
+          Optim.adamDirection 0.9 0.999 1e-8
+          Optim.scaleBySchedule (Schedule.constant 0.01) ]
+    |> Optim.ofTransform
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "Optim"
+        (laws
+         @ rules
+         @ [ testCase "a step is pure" (pureStep everyRule)
+             testCase "200 steps leak nothing" (fun () ->
+                 use curvature = vector [ 1.0; 3.0 ]
+                 use target = vector [ 1.0; 1.0 ]
+                 use start = vector [ 4.0; 5.0 ]
+                 leakFree everyRule (quadratic curvature target) start ()) ])
