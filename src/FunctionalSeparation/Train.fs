@@ -1,0 +1,152 @@
+namespace FunctionalSeparation
+
+open System
+open System.Globalization
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// What is learnt: a model, how it is judged, how it moves, and what it sees at each step.
+[<NoEquality; NoComparison>]
+type Task =
+    {
+        Model: Model<MixtureFrames, Separated>
+        Loss: Loss
+        Optimiser: Optimiser
+        /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0): nothing about
+        /// the data is remembered, so a resumed run sees what an uninterrupted one sees. A feed that makes fresh tensors
+        /// makes them inside the scope of the step.
+        Feed: int -> Batch list
+    }
+
+/// Training at a moment: all that the next step depends on, apart from the task. Its tensors belong to it.
+[<NoEquality; NoComparison>]
+type TrainState =
+    {
+        /// Steps done.
+        Step: int
+        /// The parameter vector.
+        Parameters: torch.Tensor
+        Optimiser: OptimiserState
+        /// The objective at the last step (see `OptimiserStep.Value`); NaN before the first.
+        Value: float
+        /// Evaluations of the objective so far.
+        Evaluations: int
+        /// Largest absolute element of the last gradient.
+        MaxGradient: float
+        /// Why the optimiser would not go on.
+        Stopped: string option
+    }
+
+[<RequireQualifiedAccess>]
+module TrainState =
+
+    /// Every tensor of a state.
+    let tensors (state: TrainState) = state.Parameters :: OptimiserState.tensors state.Optimiser
+
+    /// Frees a state.
+    let dispose (state: TrainState) = for tensor in tensors state do tensor.Dispose()
+
+    let private invariant (number: float) = number.ToString("R", CultureInfo.InvariantCulture)
+
+    /// A state as named tensors and texts, to the last bit.
+    let toFile (state: TrainState) : TensorFile =
+        let numbers = state.Optimiser.Numbers |> Map.toList |> List.map (fun (name, number) -> $"number:{name}", invariant number)
+
+        { Tensors =
+            ("parameters", state.Parameters)
+            :: [ for KeyValue(name, tensor) in state.Optimiser.Tensors -> $"optimiser:{name}", tensor ]
+          Texts =
+            Map.ofList (
+                [ "step", string state.Step
+                  "value", invariant state.Value
+                  "evaluations", string state.Evaluations
+                  "maxGradient", invariant state.MaxGradient
+                  "stopped", Option.defaultValue "" state.Stopped ]
+                @ numbers
+            ) }
+
+    let private suffixes (prefix: string) (pairs: (string * 'a) seq) =
+        pairs
+        |> Seq.choose (fun (name, value) ->
+            if name.StartsWith(prefix, StringComparison.Ordinal) then Some(name.Substring prefix.Length, value) else None)
+        |> Map.ofSeq
+
+    /// The state that `toFile` stored, on `device`. Raises InputException where something is missing.
+    let ofFile (device: torch.Device) (file: TensorFile) : TrainState =
+        let text name =
+            match file.Texts.TryFind name with
+            | Some text -> text
+            | None -> raise (InputException $"The checkpoint has no entry '{name}'; it was not written by this library. Remove it to start afresh.")
+
+        let number name = Double.Parse(text name, CultureInfo.InvariantCulture)
+        let tensors = file.Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device)
+
+        match List.tryFind (fun (name, _) -> name = "parameters") tensors with
+        | None -> raise (InputException "The checkpoint has no parameters; remove it to start afresh.")
+        | Some(_, parameters) ->
+            { Step = int (text "step")
+              Parameters = parameters
+              Optimiser =
+                { Tensors = suffixes "optimiser:" tensors
+                  Numbers =
+                    suffixes "number:" (Map.toSeq file.Texts)
+                    |> Map.map (fun _ text -> Double.Parse(text, CultureInfo.InvariantCulture)) }
+              Value = number "value"
+              Evaluations = int (text "evaluations")
+              MaxGradient = number "maxGradient"
+              Stopped = (match text "stopped" with "" -> None | reason -> Some reason) }
+
+/// Training as a fold: each state is a pure function of the task and the state before it. Logging, checkpoints and choosing
+/// a model observe the sequence of states and never live inside a step.
+[<RequireQualifiedAccess>]
+module Train =
+
+    /// The objective of a step: the summed loss of its batches, and its gradient.
+    let objective (model: Model<MixtureFrames, Separated>) (loss: Loss) (batches: Batch list) : Objective =
+        let part (batch: Batch) (vector: torch.Tensor) =
+            let separated = Model.apply model (Params.create model.Layout vector) batch.Mixture
+            loss (Estimate separated.Estimates) (Reference batch.References)
+
+        Grad.valueAndGradOfSum (batches |> List.map part)
+
+    /// The state before the first step. Takes over the parameter vector.
+    let start (task: Task) (parameters: torch.Tensor) : TrainState =
+        { Step = 0
+          Parameters = parameters
+          Optimiser = task.Optimiser.Init parameters
+          Value = nan
+          Evaluations = 0
+          MaxGradient = nan
+          Stopped = None }
+
+    /// One step. The given state stays as it is and stays the caller's. Raises InputException, with the state intact, where
+    /// the objective is not finite.
+    let step (task: Task) (state: TrainState) : TrainState =
+        let result =
+            Memory.scoped OptimiserStep.tensors (fun () ->
+                let objective = objective task.Model task.Loss (task.Feed state.Step)
+                task.Optimiser.Step objective state.Optimiser state.Parameters)
+
+        { Step = state.Step + 1
+          Parameters = result.Parameters
+          Optimiser = result.State
+          Value = result.Value
+          Evaluations = state.Evaluations + result.Evaluations
+          MaxGradient = result.MaxGradient
+          Stopped = result.Stopped }
+
+    /// The states after each step from `first` until `steps` steps are done or the optimiser stops. A state lives until the
+    /// next one is drawn, then it is freed (the first one too); clone what must last longer.
+    let states (task: Task) (steps: int) (first: TrainState) : TrainState seq =
+        seq {
+            let mutable state = first
+
+            try
+                while state.Step < steps && state.Stopped.IsNone do
+                    let next = step task state
+                    TrainState.dispose state
+                    state <- next
+                    yield state
+            finally
+                TrainState.dispose state
+        }
