@@ -18,7 +18,10 @@ internal static class BlockSchur
     // Relative to the greatest diagonal entry. Below it a pivot has no digits left, and the caller wants another method.
     private const double SmallestPivot = 1e-13;
 
-    /// <summary>Replaces every right-hand side d by R⁻¹ d, where G = R R'. False, with the right-hand sides spoilt, where G is not safely positive definite.</summary>
+    /// <summary>
+    /// Replaces every right-hand side d by R⁻¹ d, where G = R R'. False, with the right-hand sides spoilt, where G is not safely
+    /// positive definite.
+    /// </summary>
     /// <param name="firstColumns">The first columns of G, as many as a block has; overwritten.</param>
     /// <param name="rightSides">Right-hand sides.</param>
     internal static bool TryWhiten(double[][] firstColumns, double[][] rightSides)

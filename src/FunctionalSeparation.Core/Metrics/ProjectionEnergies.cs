@@ -34,7 +34,7 @@ internal sealed record ProjectionEnergies(double[,] Target, double[,] Interferen
     }
 
     /// <summary>Projections are orthogonal, so that energies subtract. Null where a difference would be inexact.</summary>
-    private static ProjectionEnergies? FromDifferences(DelayedGram joint, DelayedGram[] single, double[] own)
+    internal static ProjectionEnergies? FromDifferences(DelayedGram joint, DelayedGram[] single, double[] own)
     {
         if (joint.ProjectedEnergies() is not { } all)
             return null;
@@ -59,7 +59,7 @@ internal sealed record ProjectionEnergies(double[,] Target, double[,] Interferen
     }
 
     /// <summary>The energies of the filtered signals themselves: slower, but exact where scores are very high.</summary>
-    private static ProjectionEnergies Measured(Tensor references, Tensor estimates, DelayedGram joint, DelayedGram[] single)
+    internal static ProjectionEnergies Measured(Tensor references, Tensor estimates, DelayedGram joint, DelayedGram[] single)
     {
         int sources = single.Length, count = (int)estimates.shape[0];
         var transform = SmoothLength(references.shape[1] + joint.Taps - 1);
