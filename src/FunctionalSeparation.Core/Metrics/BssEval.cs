@@ -13,12 +13,13 @@ namespace FunctionalSeparation.Core;
 /// <para>
 /// Silence: a silent reference has NaN scores and is left out of the others' interference; a silent estimate (or one with
 /// samples that are not finite) has NaN scores. Neither takes part in choosing the permutation.
-/// References that are alike up to a filter are no error: the projection is then the least-squares one on what they span.
+/// References that are alike up to a filter are no error: the projection is then the least-squares one on what they span
+/// (slower: it takes an eigenvalue decomposition).
 /// A perfect estimate has scores near 300 dB, or +inf.
 /// </para>
 /// <para>
-/// Memory goes with (sources × filter length)², 8 MB for two sources, and a few times the signals. Safe to call
-/// from several threads at once.
+/// Memory is a few times that of the signals; where scores pass 60 dB or references are nearly dependent also
+/// (sources × filter length)² numbers, 8 MB for two sources. Safe to call from several threads at once.
 /// </para>
 /// </remarks>
 public static class BssEval
@@ -33,9 +34,13 @@ public static class BssEval
     /// <param name="references">The true sources of one clip, [S, N], or [N] for a single one.</param>
     /// <param name="estimates">Their estimates, of the same shape.</param>
     /// <param name="filterLength">Taps; 512 in the published measure.</param>
-    /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR, as the original does; else in the order given.</param>
+    /// <param name="permute">
+    /// Whether to pair estimates with sources by the greatest mean SIR, as the original does; else in the order given.
+    /// </param>
     /// <returns>Scores for each true source.</returns>
-    /// <exception cref="ArgumentException">The shapes differ or are not [S, N]; no samples; a reference with samples that are not finite.</exception>
+    /// <exception cref="ArgumentException">
+    /// The shapes differ or are not [S, N]; no samples; a reference with samples that are not finite.
+    /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static BssEvalScores Version3(
         Tensor references, Tensor estimates, int filterLength = DefaultFilterLength, bool permute = true)

@@ -10,27 +10,27 @@ internal static class Correlation
     private const int BlocksAtOnce = 16;
 
     /// <summary>
-    /// All cross-correlations r[i, j, lag + maxLag] = sum over n of a[i, n] b[j, n + lag] for |lag| at most maxLag, the
-    /// signals being zero outside their samples.
+    /// All cross-correlations r[i, j, lag] = sum over n of a[i, n] b[j, n + lag] for the lags 0 .. lags - 1, the signals
+    /// being zero outside their samples.
     /// </summary>
     /// <param name="a">[I, N], float64.</param>
     /// <param name="b">[J, N], float64.</param>
-    /// <param name="maxLag">Greatest lag, in samples.</param>
-    /// <returns>[I, J, 2 maxLag + 1].</returns>
-    internal static Tensor Lags(Tensor a, Tensor b, int maxLag)
+    /// <param name="lags">Number of lags.</param>
+    /// <returns>[I, J, lags].</returns>
+    internal static Tensor Lags(Tensor a, Tensor b, int lags)
     {
-        // A block of `a` meets the same stretch of `b` widened by maxLag on both sides; the transform holds the latter.
-        var transform = Math.Max(4096, 4 * (long)BitOperations.RoundUpToPowerOf2((uint)maxLag + 1));
-        var step = transform - 2 * maxLag;
+        // A block of `a` meets the same stretch of `b` and lags - 1 samples more; the transform holds the latter.
+        var transform = Math.Max(4096, 4 * (long)BitOperations.RoundUpToPowerOf2((uint)lags));
+        var step = transform - (lags - 1);
         var length = a.shape[^1];
         var blocks = (length + step - 1) / step;
         var tail = blocks * step - length;
         var plain = nn.functional.pad(a, [0, tail]).reshape(a.shape[0], blocks, step);
-        var wide = nn.functional.pad(b, [maxLag, tail + maxLag]).unfold(-1, transform, step);
+        var wide = nn.functional.pad(b, [0, tail + lags - 1]).unfold(-1, transform, step);
         var sums = zeros([a.shape[0], b.shape[0], transform / 2 + 1], dtype: complex128);
         for (long first = 0; first < blocks; first += BlocksAtOnce)
             AddBlocks(sums, plain, wide, first, Math.Min(BlocksAtOnce, blocks - first), transform);
-        return fft.irfft(sums, transform).narrow(-1, 0, 2 * maxLag + 1);
+        return fft.irfft(sums, transform).narrow(-1, 0, lags);
     }
 
     private static void AddBlocks(Tensor sums, Tensor plain, Tensor wide, long first, long count, long transform)

@@ -14,7 +14,9 @@ public static class SiSdr
     /// </summary>
     /// <param name="references">The true signals, [..., N].</param>
     /// <param name="estimates">Their estimates, of the same shape.</param>
-    /// <param name="zeroMean">Whether to take the mean off both signals first, as some implementations do; the paper assumes signals without one.</param>
+    /// <param name="zeroMean">
+    /// Whether to take the mean off both signals first, as some implementations do; the paper assumes signals without one.
+    /// </param>
     /// <returns>
     /// One score for each signal, leading dimensions in row-major order. NaN where reference or estimate is silent, -inf where
     /// they are orthogonal, about 300 or +inf where they are equal up to scale.

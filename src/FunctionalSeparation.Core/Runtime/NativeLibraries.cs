@@ -26,7 +26,9 @@ internal sealed record NativeSearch(
     internal static NativeSearch OfProcess()
     {
         var core = typeof(NativeSearch).Assembly;
-        var folders = new[] { AppContext.BaseDirectory, Path.GetDirectoryName(core.Location), Path.GetDirectoryName(typeof(torch).Assembly.Location) };
+        var torchSharp = typeof(torch).Assembly;
+        string?[] folders =
+            [AppContext.BaseDirectory, Path.GetDirectoryName(core.Location), Path.GetDirectoryName(torchSharp.Location)];
         return new NativeSearch(
             Environment.GetEnvironmentVariable(SettingName),
             [.. folders.OfType<string>().Where(f => f != "").Select(Path.TrimEndingDirectorySeparator).Distinct()
@@ -35,7 +37,7 @@ internal sealed record NativeSearch(
                 ? packages
                 : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages"),
             core.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "LibTorchVersion").Value ?? "",
-            PackageVersion(typeof(torch).Assembly),
+            PackageVersion(torchSharp),
             CacheOfUser());
     }
 
@@ -225,7 +227,7 @@ internal static class NativeLibraries
 
     private static string Diagnosis(NativeSearch search, string tried) =>
         $"""
-        libtorch, the native tensor library, could not be loaded ({Platform.Rid}, libtorch {search.LibTorchVersion}, TorchSharp {search.TorchSharpVersion}).
+        libtorch, the native tensor library, could not be loaded (libtorch {search.LibTorchVersion}, TorchSharp {search.TorchSharpVersion}, {Platform.Rid}).
         Tried:
         {tried.TrimEnd()}
         {(search.Setting is { Length: > 0 } setting
