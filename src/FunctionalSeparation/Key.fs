@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// A splittable key: the only source of randomness in the library. The same key always gives the same draws, on every
 /// platform; two keys made by `Key.split` or `Key.fold` with different numbers are independent for all practical purposes.
@@ -70,6 +71,7 @@ module Key =
 
     /// A tensor of numbers in [low, high), on the CPU.
     let uniformTensor (low: float) (high: float) (shape: int64 list) (key: Key) : torch.Tensor =
+        TorchRuntime.Initialize()
         let count = List.fold (*) 1L shape |> int
         let values = Array.init count (fun i -> low + (high - low) * toUnit (draw key i))
         torch.tensor(values, dtype = torch.float64).reshape(List.toArray shape)

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// The one place that opens dispose scopes. The garbage collector does not see native memory, so every step, chunk and
 /// clip runs in a scope of its own: what it allocates is freed at the end, what it returns by name survives.
@@ -11,6 +12,7 @@ module Memory =
     /// these move to the enclosing scope, or to the caller where there is none. `work` must be eager: a sequence or
     /// closure that is evaluated later, or on another thread, is not covered.
     let scoped (survivors: 'a -> torch.Tensor list) (work: unit -> 'a) : 'a =
+        TorchRuntime.Initialize()
         use scope = torch.NewDisposeScope()
         let result = work ()
 

@@ -107,7 +107,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     {
         var count = frames.shape[^2];
         var parts = FftSize / HopLength;
-        var hops = frames.unflatten(-1, [parts, HopLength]);
+        var hops = frames.reshape([.. frames.shape[..^1], parts, HopLength]);
         var sum = Enumerable.Range(0, parts)
             .Select(part => nn.functional.pad(hops.select(-2, part), [0, 0, part, parts - 1 - part]))
             .Aggregate((a, b) => a + b);
