@@ -1,0 +1,156 @@
+namespace FunctionalSeparation
+
+open System
+open System.Diagnostics
+open Argu
+open FunctionalSeparation.Core
+
+/// How long a run may take.
+type Preset =
+    /// Under a minute: does everything work?
+    | Smoke
+    /// Two cores, under half an hour.
+    | Desk
+    /// The paper's exact setting.
+    | Paper
+
+/// The options of a training script.
+type TrainArgument =
+    | [<AltCommandLine("-d")>] Data of folder: string
+    | Preset of Preset
+    | Model of name: string
+    | Loss of name: string
+    | Gamma of weight: float
+    | Context of frames: int
+    | Shift of samples: int
+    | Epochs of count: int
+    | Seed of number: int
+    | Device of name: string
+    | Resume
+    | Out of folder: string
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Data _ -> "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
+            | Preset _ -> "smoke (under a minute), desk (two cores, under 30 minutes) or paper (the exact setting). Default: smoke."
+            | Model _ -> "DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN. Default: DRNN-2."
+            | Loss _ -> "mse (squared error) or kl (generalised Kullback-Leibler). Default: mse."
+            | Gamma _ -> "weight of the discriminative term, 0 for none. Default: 0.05."
+            | Context _ -> "frames that the network sees at once: 1, 3 or 5. Default: 3."
+            | Shift _ -> "paper preset: step of the music rotation in samples, 0 for none. Default: 10000."
+            | Epochs _ -> "smoke and desk: passes over the training clips."
+            | Seed _ -> "seed of all randomness. Default: 0."
+            | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
+            | Resume -> "go on with the run in the folder."
+            | Out _ -> "the run's folder. Default: artifacts/runs/<preset>-<model>."
+
+/// What experiment scripts share: options, the recipe they describe, progress, exit codes.
+[<RequireQualifiedAccess>]
+module Experiment =
+
+    /// Runs a script's work. An InputException prints its one line and exits with code 2; wrong options print the usage and
+    /// exit with code 2; other failures are bugs and show their trace.
+    let main (work: unit -> unit) : unit =
+        try
+            TorchRuntime.Initialize()
+            work ()
+        with
+        | :? InputException as wrong ->
+            eprintfn $"error: {wrong.Message}"
+            exit 2
+        | :? ArguParseException as usage ->
+            eprintfn $"{usage.Message}"
+            exit (if usage.ErrorCode = ErrorCode.HelpText then 0 else 2)
+
+    /// Parses the options of a script: `fsi.CommandLineArgs`, whose first entry is the script.
+    let arguments<'argument when 'argument :> IArgParserTemplate> (commandLine: string[]) : ParseResults<'argument> =
+        let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {commandLine[0]}")
+        parser.ParseCommandLine(Array.skip 1 commandLine, raiseOnUsage = true)
+
+    let private recurrence (name: string) =
+        match name.ToLowerInvariant() with
+        | "dnn" -> FeedForward
+        | "srnn" -> Stacked
+        | "drnn-1" -> RecurrentAt 1
+        | "drnn-2" -> RecurrentAt 2
+        | "drnn-3" -> RecurrentAt 3
+        | _ -> raise (InputException $"'{name}' is not a known model. Choose DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN.")
+
+    let private lossKind (name: string) =
+        match name.ToLowerInvariant() with
+        | "mse" -> SquaredError
+        | "kl" -> KullbackLeibler
+        | _ -> raise (InputException $"'{name}' is not a known loss. Choose mse or kl.")
+
+    let private presetRecipe =
+        function
+        | Smoke -> Recipe.smoke
+        | Desk -> Recipe.desk
+        | Paper -> Recipe.paper
+
+    let private plan (arguments: ParseResults<TrainArgument>) plan =
+        match plan with
+        | FullBatch(shift, iterations) ->
+            let step = arguments.TryGetResult TrainArgument.Shift |> Option.map (fun step -> if step = 0 then None else Some step)
+            FullBatch(Option.defaultValue shift step, iterations)
+        | RandomExcerpts(excerpts, epochs, rate) ->
+            if arguments.Contains TrainArgument.Shift then
+                raise (InputException "--shift belongs to the paper preset; smoke and desk rotate the music at random.")
+
+            RandomExcerpts(excerpts, arguments.GetResult(TrainArgument.Epochs, epochs), rate)
+
+    /// The preset that the options name.
+    let preset (arguments: ParseResults<TrainArgument>) = arguments.GetResult(TrainArgument.Preset, Smoke)
+
+    /// The recipe that the options describe: a preset, and what they change of it.
+    let recipe (arguments: ParseResults<TrainArgument>) : Recipe =
+        let recipe = presetRecipe (preset arguments)
+        let frontEnd = recipe.Architecture.FrontEnd
+        let context = arguments.GetResult(TrainArgument.Context, frontEnd.Context)
+
+        if context < 1 || context % 2 = 0 then
+            raise (InputException $"--context {context}: a context window has an odd number of frames, such as 1, 3 or 5.")
+
+        let recurrence = arguments.GetResult(TrainArgument.Model, "DRNN-2") |> recurrence
+
+        match recurrence with
+        | RecurrentAt layer when layer > recipe.Architecture.Hidden.Length ->
+            raise (InputException $"DRNN-{layer} needs {layer} hidden layers; this preset has {recipe.Architecture.Hidden.Length}.")
+        | _ -> ()
+
+        { recipe with
+            Architecture = { recipe.Architecture with FrontEnd = { frontEnd with Context = context }; Recurrence = recurrence }
+            Loss = arguments.GetResult(TrainArgument.Loss, "mse") |> lossKind
+            Gamma = arguments.GetResult(TrainArgument.Gamma, recipe.Gamma)
+            Plan = plan arguments recipe.Plan
+            Seed = arguments.GetResult(TrainArgument.Seed, recipe.Seed) }
+
+    /// Tells how far a long job is: in place on a terminal, a line every ten seconds in a log.
+    let progress (label: string) : (int -> int -> string -> unit) =
+        let clock = Stopwatch.StartNew()
+        let mutable shown = TimeSpan.Zero
+
+        fun ``done`` total detail ->
+            let pause = if Console.IsOutputRedirected then 10.0 else 0.2
+            let last = ``done`` >= total
+
+            if last || (clock.Elapsed - shown).TotalSeconds >= pause then
+                shown <- clock.Elapsed
+                let filled = 24 * ``done`` / max 1 total
+                let bar = String('█', filled) + String('░', 24 - filled)
+                let left = clock.Elapsed * (float (total - ``done``) / float (max 1 ``done``))
+                let left = left.ToString @"m\:ss"
+                let text = $"{label} {bar} {``done``}/{total}  {detail}  {left} left"
+                if Console.IsOutputRedirected then printfn "%s" text
+                elif last then printfn "\r%s   " text
+                else printf "\r%s   " text
+
+    /// Evaluates a separator on clips, with a progress bar.
+    let evaluate (device: TorchSharp.torch.Device) (label: string) (separator: Separator) (clips: Clip list) : ClipScores list =
+        let tell = progress label
+        let mutable finished = 0
+
+        Evaluate.clips TorchSharp.torch.float32 device (fun row ->
+            finished <- finished + 1
+            tell finished clips.Length row.Clip) separator clips

@@ -1,0 +1,151 @@
+namespace FunctionalSeparation
+
+open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// The architecture as JSON: the part of a model folder that people read.
+[<RequireQualifiedAccess>]
+module ArchitectureJson =
+
+    let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
+    let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+    let private windows = [ "hann", StftWindow.Hann; "sine", StftWindow.Sine ]
+
+    let private nameIn table value = table |> List.find (fun (_, known) -> known = value) |> fst
+
+    let private valueIn what table name =
+        match List.tryFind (fun (known, _) -> known = name) table with
+        | Some(_, value) -> value
+        | None ->
+            let known = table |> List.map fst |> String.concat ", "
+            raise (InputException $"'{name}' is not a known {what} ({known}).")
+
+    let private recurrenceName =
+        function
+        | FeedForward -> "none"
+        | RecurrentAt layer -> $"layer {layer}"
+        | Stacked -> "all"
+
+    let private recurrenceOf (name: string) =
+        match name with
+        | "none" -> FeedForward
+        | "all" -> Stacked
+        | _ when name.StartsWith "layer " -> RecurrentAt(int (name.Substring 6))
+        | _ -> raise (InputException $"'{name}' is not a known recurrence (none, all, layer K).")
+
+    let private text (value: string) = JsonValue.Create value :> JsonNode
+    let private number (value: int) = JsonValue.Create value :> JsonNode
+    let private entries (pairs: (string * JsonNode) list) = JsonObject(pairs |> List.map (fun (k, v) -> System.Collections.Generic.KeyValuePair(k, v)))
+
+    /// The architecture as JSON.
+    let write (architecture: Architecture) : JsonObject =
+        let frontEnd = architecture.FrontEnd
+        let stft = frontEnd.Stft
+
+        entries
+            [ "sampleRate", number frontEnd.SampleRate
+              "stft",
+              entries
+                  [ "fftSize", number stft.FftSize
+                    "hopLength", number stft.HopLength
+                    "window", text (nameIn windows stft.Window)
+                    "centred", JsonValue.Create stft.Centred ]
+              "context", number frontEnd.Context
+              "inputScale", JsonValue.Create frontEnd.InputScale
+              "hidden", JsonArray(architecture.Hidden |> List.map number |> Array.ofList)
+              "recurrence", text (recurrenceName architecture.Recurrence)
+              "activation", text (nameIn activations architecture.Activation)
+              "mask", text (nameIn masks architecture.Mask)
+              "sources", JsonArray(architecture.Sources |> List.map text |> Array.ofList) ]
+
+    /// The architecture that `write` wrote. Raises InputException where an entry is missing or unknown.
+    let read (json: JsonNode) : Architecture =
+        let entry (name: string) (node: JsonNode) =
+            match node[name] with
+            | null -> raise (InputException $"the entry '{name}' is missing.")
+            | found -> found
+
+        let stft = entry "stft" json
+        let int name node = (entry name node).GetValue<int>()
+        let string name node = (entry name node).GetValue<string>()
+
+        { FrontEnd =
+            { SampleRate = int "sampleRate" json
+              Stft = Stft(int "fftSize" stft, int "hopLength" stft, valueIn "window" windows (string "window" stft), (entry "centred" stft).GetValue<bool>())
+              Context = int "context" json
+              InputScale = (entry "inputScale" json).GetValue<float>() }
+          Hidden = [ for units in (entry "hidden" json).AsArray() -> units.GetValue<int>() ]
+          Recurrence = recurrenceOf (string "recurrence" json)
+          Activation = valueIn "activation" activations (string "activation" json)
+          Mask = valueIn "mask" masks (string "mask" json)
+          Sources = [ for name in (entry "sources" json).AsArray() -> name.GetValue<string>() ] }
+
+/// A model is a folder that describes itself: `model.json` (architecture, level, provenance) and `weights.safetensors`.
+[<RequireQualifiedAccess>]
+module ModelFolder =
+
+    let private description folder = Path.Combine(folder, "model.json")
+    let private weights folder = Path.Combine(folder, "weights.safetensors")
+
+    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
+    let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
+        Safetensors.save (weights folder) { Tensors = Params.named trained.Parameters; Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] }
+
+        let json = JsonObject()
+        json["format"] <- JsonValue.Create 1
+        json["name"] <- JsonValue.Create(Architecture.name trained.Architecture)
+        json["architecture"] <- ArchitectureJson.write trained.Architecture
+        json["level"] <- JsonValue.Create trained.Level
+        json["provenance"] <- provenance.DeepClone()
+        let text = json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
+        Safetensors.writeWhole (description folder) (fun stream -> stream.Write(System.ReadOnlySpan<byte>(System.Text.Encoding.UTF8.GetBytes text)))
+
+    let private parse (path: string) =
+        try
+            JsonNode.Parse(File.ReadAllText path)
+        with :? JsonException as cause ->
+            raise (InputException($"{path}: is not JSON ({cause.Message}). Copy the model folder again.", cause))
+
+    let private readWeights folder (layout: Layout) device =
+        Memory.tensor (fun () ->
+            let tensors = (Safetensors.load (weights folder)).Tensors |> Map.ofList
+
+            let find (weight: Weight) =
+                match tensors.TryFind weight.Name with
+                | Some tensor when List.ofArray tensor.shape = weight.Shape -> tensor.reshape -1L
+                | Some tensor -> raise (InputException $"{weights folder}: '{weight.Name}' has the shape %A{tensor.shape}, the model needs %A{weight.Shape}. The folder mixes two models.")
+                | None -> raise (InputException $"{weights folder}: the weight '{weight.Name}' is missing. The folder mixes two models.")
+
+            torch.cat(layout |> List.map find |> Array.ofList).``to`` (device: torch.Device))
+
+    /// Loads a model folder onto a device, whatever the model. Raises InputException, naming the file, where the folder is
+    /// missing, is no model folder, or its parts do not fit.
+    let load (device: torch.Device) (folder: string) : TrainedModel =
+        if not (Directory.Exists folder) then
+            raise (InputException $"{folder}: there is no such model folder. Train one with scripts/huang2014/drnn.fsx, or check the path.")
+
+        if not (File.Exists(description folder)) then
+            raise (InputException $"{folder}: is not a model folder (it holds no model.json). Give the folder that training wrote.")
+
+        let json = parse (description folder)
+
+        try
+            let architecture = ArchitectureJson.read json["architecture"]
+            let layout = (Architecture.model architecture).Layout
+
+            { Architecture = architecture
+              Parameters = Params.create layout (readWeights folder layout device)
+              Level = json["level"].GetValue<float>() }
+        with
+        | :? System.NullReferenceException
+        | :? System.InvalidOperationException
+        | :? System.FormatException as cause ->
+            raise (InputException($"{description folder}: is not the description of a model. Copy the model folder again.", cause))
+
+    /// Loads a model folder as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
+    let openSeparator (device: string) (folder: string) : ISeparator =
+        let trained = load (Devices.Parse device) folder
+        new NetworkSeparator(Architecture.name trained.Architecture, trained)

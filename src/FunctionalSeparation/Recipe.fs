@@ -1,0 +1,96 @@
+namespace FunctionalSeparation
+
+open System.Text.Json.Nodes
+open FunctionalSeparation.Core
+
+/// The loss that a network is trained with.
+type LossKind =
+    | SquaredError
+    | KullbackLeibler
+
+/// How the training data is walked through.
+[<NoComparison>]
+type TrainingPlan =
+    /// The paper's: all clips with all rotations at every step of L-BFGS.
+    | FullBatch of shiftStep: int option * iterations: int
+    /// Ours: Adam with a cosine-decayed rate on random excerpts.
+    | RandomExcerpts of excerpts: ExcerptSettings * epochs: int * rate: float
+
+/// Which parameters a run ends with.
+type Selection =
+    /// The last ones.
+    | LastStep
+    /// Those with the best voice GNSDR on the development clips, looked at every so many steps (the paper's protocol).
+    | BestOnDev of everySteps: int
+
+/// Everything that decides the outcome of a training run, apart from the clips.
+[<NoComparison>]
+type Recipe =
+    {
+        Architecture: Architecture
+        Loss: LossKind
+        /// Weight of the discriminative term; 0 = none.
+        Gamma: float
+        Plan: TrainingPlan
+        Selection: Selection
+        Seed: int
+    }
+
+[<RequireQualifiedAccess>]
+module Recipe =
+
+    /// The best setting of Huang et al. (ISMIR 2014), table 3: DRNN-2, discriminative, 400 iterations of L-BFGS on music
+    /// rotated by steps of 10 000 samples, chosen on the development clips every 20 iterations.
+    let paper: Recipe =
+        { Architecture = Architecture.huang2014
+          Loss = SquaredError
+          Gamma = 0.05
+          Plan = FullBatch(Some 10000, 400)
+          Selection = BestOnDev 20
+          Seed = 0 }
+
+    /// The same network on two cores in less than half an hour: random excerpts, each voice half of the time with another
+    /// song's music, Adam, and inputs scaled so that the first layer sees numbers near one.
+    let desk: Recipe =
+        { paper with
+            Architecture = { Architecture.huang2014 with FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 } }
+            Plan = RandomExcerpts({ Frames = 50; Count = 16; OtherSong = 0.5; GainRange = 0.0 }, 120, 5e-4)
+            Selection = LastStep }
+
+    /// A small network and a short run, to see that everything works.
+    let smoke: Recipe =
+        { desk with
+            Architecture = { desk.Architecture with Hidden = [ 150; 150 ] }
+            Plan = RandomExcerpts({ Frames = 50; Count = 8; OtherSong = 0.5; GainRange = 0.0 }, 8, 1e-3) }
+
+    /// The loss function.
+    let loss (recipe: Recipe) : Loss =
+        match recipe.Loss with
+        | SquaredError -> Loss.squaredError
+        | KullbackLeibler -> Loss.kullbackLeibler
+        |> Loss.discriminative recipe.Gamma
+
+    let private planText =
+        function
+        | FullBatch(shift, iterations) ->
+            let shift = shift |> Option.map string |> Option.defaultValue "none"
+            $"L-BFGS, {iterations} iterations, shift {shift}"
+        | RandomExcerpts(excerpts, epochs, rate) ->
+            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB"
+
+    /// The recipe as JSON, for provenance and to tell runs apart.
+    let toJson (recipe: Recipe) : JsonObject =
+        let json = JsonObject()
+        json["architecture"] <- ArchitectureJson.write recipe.Architecture
+        json["loss"] <- JsonValue.Create(match recipe.Loss with SquaredError -> "squared error" | KullbackLeibler -> "generalised KL")
+        json["gamma"] <- JsonValue.Create recipe.Gamma
+        json["plan"] <- JsonValue.Create(planText recipe.Plan)
+        json["selection"] <- JsonValue.Create(match recipe.Selection with LastStep -> "last step" | BestOnDev every -> $"best on the development clips, every {every} steps")
+        json["seed"] <- JsonValue.Create recipe.Seed
+        json
+
+    /// DRNN-2 + discriminative, in short.
+    let title (recipe: Recipe) =
+        let loss = match recipe.Loss with SquaredError -> "" | KullbackLeibler -> " KL"
+        let discriminative = if recipe.Gamma > 0.0 then " + discrim" else ""
+        Architecture.name recipe.Architecture + loss + discriminative

@@ -1,0 +1,87 @@
+namespace FunctionalSeparation
+
+open System
+open System.Globalization
+open System.IO
+open System.Text.Json
+open System.Text.Json.Nodes
+
+/// Scores as files and as text tables. Every figure in a table of this project was written from here.
+[<RequireQualifiedAccess>]
+module Results =
+
+    /// A number as JSON; what JSON cannot say (NaN, infinity) as text.
+    let private number (value: float) : JsonNode =
+        if Double.IsFinite value then JsonValue.Create(Math.Round(value, 6)) else JsonValue.Create(value.ToString CultureInfo.InvariantCulture)
+
+    let private put (json: JsonObject) (pairs: (string * JsonNode) list) =
+        for name, value in pairs do
+            json[name] <- value
+
+        json
+
+    let private ofSource (scores: SourceScores) =
+        put (JsonObject()) [ "SDR", number scores.Sdr; "SIR", number scores.Sir; "SAR", number scores.Sar; "NSDR", number scores.Nsdr ]
+
+    let private ofClip (row: ClipScores) =
+        put (JsonObject()) [ "clip", JsonValue.Create row.Clip; "samples", JsonValue.Create row.Samples; "voice", ofSource row.Voice; "music", ofSource row.Music ]
+
+    let private ofSummary (summary: Summary) =
+        put
+            (JsonObject())
+            [ "GNSDR", number summary.Gnsdr
+              "GSIR", number summary.Gsir
+              "GSAR", number summary.Gsar
+              "clips", JsonValue.Create summary.Clips
+              "unscored", JsonArray(summary.Unscored |> List.map (fun name -> JsonValue.Create name :> JsonNode) |> Array.ofList) ]
+
+    /// The scores of one system: summaries of both sources and a row a clip.
+    let ofSystem (name: string) (rows: ClipScores list) : JsonObject =
+        put
+            (JsonObject())
+            [ "system", JsonValue.Create name
+              "metric", JsonValue.Create "BSS Eval 3.0, 512 taps, dB; means weighted by clip length"
+              "voice", ofSummary (Evaluate.summary _.Voice rows)
+              "music", ofSummary (Evaluate.summary _.Music rows)
+              "clips", JsonArray(rows |> List.map (fun row -> ofClip row :> JsonNode) |> Array.ofList) ]
+
+    /// Writes JSON, indented, whole or not at all.
+    let save (path: string) (json: JsonNode) : unit =
+        let text = json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
+        Safetensors.writeWhole path (fun stream -> stream.Write(ReadOnlySpan<byte>(Text.Encoding.UTF8.GetBytes text)))
+
+    /// Adds a line to a JSON Lines file.
+    let append (path: string) (json: JsonNode) : unit =
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
+        File.AppendAllText(path, json.ToJsonString() + "\n")
+
+    /// A number with two decimals.
+    let decibels (value: float) = value.ToString("0.00", CultureInfo.InvariantCulture)
+
+    /// A table as text, first column left, the others right.
+    let table (header: string list) (rows: string list list) : string =
+        let widths = header :: rows |> List.transpose |> List.map (List.map String.length >> List.max)
+
+        let line (cells: string list) =
+            List.zip cells widths |> List.mapi (fun i (cell, width) -> if i = 0 then cell.PadRight width else cell.PadLeft width) |> String.concat "  "
+
+        line header :: String.replicate (List.sum widths + 2 * (widths.Length - 1)) "-" :: List.map line rows |> String.concat "\n"
+
+    /// One row of a score table: system, then GNSDR, GSIR and GSAR of voice and of music.
+    let row (name: string) (rows: ClipScores list) : string list =
+        let cells (summary: Summary) = [ summary.Gnsdr; summary.Gsir; summary.Gsar ] |> List.map decibels
+        name :: cells (Evaluate.summary _.Voice rows) @ cells (Evaluate.summary _.Music rows)
+
+    /// The header of a score table.
+    let header = [ "system"; "voice GNSDR"; "GSIR"; "GSAR"; "music GNSDR"; "GSIR"; "GSAR" ]
+
+    /// Names the clips that have no score, or says nothing.
+    let unscored (rows: ClipScores list) : string list =
+        let name source pick =
+            match (Evaluate.summary pick rows).Unscored with
+            | [] -> []
+            | clips ->
+                let names = String.concat ", " clips
+                [ $"{clips.Length} clip(s) have no {source} score (silent reference or estimate): {names}" ]
+
+        name "voice" _.Voice @ name "music" _.Music

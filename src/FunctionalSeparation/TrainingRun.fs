@@ -1,0 +1,212 @@
+namespace FunctionalSeparation
+
+open System
+open System.Globalization
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// The best parameters so far, where a run chooses on development clips.
+[<NoEquality; NoComparison>]
+type Best = { Score: float; AtStep: int; Vector: torch.Tensor }
+
+/// What a run tells its observer after each step.
+type StepReport = { Step: int; Steps: int; Value: float; Evaluations: int; DevGnsdr: float option; Seconds: float }
+
+/// Where and how a run is made.
+[<NoEquality; NoComparison>]
+type RunSettings =
+    {
+        Recipe: Recipe
+        Train: Clip list
+        Dev: Clip list
+        Device: torch.Device
+        /// The run's folder: log, checkpoint, and in the end the model.
+        Folder: string
+        /// Go on from the checkpoint in the folder, where there is one.
+        Resume: bool
+        /// Steps between checkpoints.
+        CheckpointEvery: int
+        Report: StepReport -> unit
+    }
+
+/// A training run in a folder: the fold of `Train`, observed. What is observed is written to `log.jsonl`; the state goes to
+/// `checkpoint.safetensors`, whole or not at all, so that a run killed at any moment and resumed ends bit-identically.
+[<RequireQualifiedAccess>]
+module TrainingRun =
+
+    let private checkpointPath folder = Path.Combine(folder, "checkpoint.safetensors")
+    let private logPath folder = Path.Combine(folder, "log.jsonl")
+
+    let private dtype = torch.float32
+
+    /// What the next step depends on, apart from the task.
+    [<NoEquality; NoComparison>]
+    type private Progress = { State: TrainState; Best: Best option; Seconds: float }
+
+    /// The task of a recipe, its number of steps, and the tensors that live as long as the run.
+    let private task settings (recipe: Recipe) : Task * int * torch.Tensor list =
+        let frontEnd = recipe.Architecture.FrontEnd
+        let model = Architecture.model recipe.Architecture
+        let loss = Recipe.loss recipe
+
+        match recipe.Plan with
+        | FullBatch(shift, iterations) ->
+            let batches = Feed.wholeClips frontEnd shift 1600 dtype settings.Device settings.Train
+            { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches }, iterations, List.collect Batch.tensors batches
+        | RandomExcerpts(excerpts, epochs, rate) ->
+            let feed = Feed.excerpts frontEnd excerpts settings.Device settings.Train
+            let steps = epochs * feed.StepsPerEpoch
+            let key = Key.fold 1 (Key.ofSeed recipe.Seed)
+            { Model = model; Loss = loss; Optimiser = Optim.adam (Schedule.cosine rate steps 0); Feed = fun step -> [ feed.Batch key step ] }, steps, []
+
+    let private fingerprint settings =
+        (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
+
+    let private saveCheckpoint settings identity (progress: Progress) =
+        let state = TrainState.toFile progress.State
+
+        let best =
+            match progress.Best with
+            | None -> [], []
+            | Some best -> [ "best", best.Vector ], [ "best.score", best.Score.ToString("R", CultureInfo.InvariantCulture); "best.step", string best.AtStep ]
+
+        let texts = [ "run", identity; "seconds", progress.Seconds.ToString("R", CultureInfo.InvariantCulture) ] @ snd best
+        Safetensors.save (checkpointPath settings.Folder) { Tensors = state.Tensors @ fst best; Texts = Map.fold (fun all name text -> Map.add name text all) (Map.ofList texts) state.Texts }
+
+    let private loadCheckpoint settings identity : Progress =
+        let path = checkpointPath settings.Folder
+        let file = Safetensors.load path
+
+        if file.Texts.TryFind "run" <> Some identity then
+            raise (InputException $"{path}: belongs to a run with other settings or other clips. Use the settings it was started with, or another folder.")
+
+        let best =
+            file.Tensors
+            |> List.tryFind (fun (name, _) -> name = "best")
+            |> Option.map (fun (_, vector) ->
+                { Score = Double.Parse(file.Texts["best.score"], CultureInfo.InvariantCulture)
+                  AtStep = int file.Texts["best.step"]
+                  Vector = vector.``to`` settings.Device })
+
+        { State = TrainState.ofFile settings.Device { file with Tensors = file.Tensors |> List.filter (fun (name, _) -> name <> "best") }
+          Best = best
+          Seconds = Double.Parse(file.Texts["seconds"], CultureInfo.InvariantCulture) }
+
+    let private begin' settings identity (task: Task) : Progress =
+        let exists = File.Exists(checkpointPath settings.Folder)
+
+        if exists && settings.Resume then
+            loadCheckpoint settings identity
+        elif exists then
+            raise (InputException $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out.")
+        else
+            let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
+            { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
+
+    /// Drops what an interrupted run logged after its last checkpoint.
+    let private trimLog folder step =
+        let path = logPath folder
+
+        if File.Exists path then
+            let isKept (line: string) =
+                try (JsonNode.Parse line).["step"].GetValue<int>() <= step
+                with _ -> false // a line that the interruption cut off
+
+            File.WriteAllLines(path, File.ReadAllLines path |> Array.filter isKept)
+
+    let private logLine (report: StepReport) =
+        let json = JsonObject()
+        json["step"] <- JsonValue.Create report.Step
+        json["value"] <- JsonValue.Create report.Value
+        json["evaluations"] <- JsonValue.Create report.Evaluations
+        json["seconds"] <- JsonValue.Create(Math.Round(report.Seconds, 2))
+        report.DevGnsdr |> Option.iter (fun score -> json["devGnsdr"] <- JsonValue.Create score)
+        json.ToJsonString() + "\n"
+
+    /// Mean level of the training mixtures (root mean square).
+    let private level (clips: Clip list) =
+        clips
+        |> List.averageBy (fun clip ->
+            Memory.plain (fun () ->
+                let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum (0L)
+                mixture.square().mean().sqrt().to_type(torch.float64).item<float> ()))
+
+    let private devGnsdr settings (vector: torch.Tensor) =
+        let architecture = settings.Recipe.Architecture
+        let trained = { Architecture = architecture; Parameters = Params.create (Architecture.model architecture).Layout vector; Level = 1.0 }
+        let rows = Evaluate.clips dtype settings.Device ignore (Separation.separator trained Soft) settings.Dev
+        (Evaluate.summary _.Voice rows).Gnsdr
+
+    let private select settings (state: TrainState) (best: Best option) : float option * Best option =
+        match settings.Recipe.Selection with
+        | BestOnDev every when state.Step % every = 0 || state.Stopped.IsSome ->
+            let score = devGnsdr settings state.Parameters
+
+            match best with
+            | Some known when known.Score >= score -> Some score, best
+            | _ ->
+                best |> Option.iter _.Vector.Dispose()
+                Some score, Some { Score = score; AtStep = state.Step; Vector = state.Parameters.clone () }
+        | _ -> None, best
+
+    let private finish settings (progress: Progress) : TrainedModel =
+        let vector = match progress.Best with Some best -> best.Vector | None -> progress.State.Parameters
+        let architecture = settings.Recipe.Architecture
+
+        { Architecture = architecture
+          Parameters = Params.create (Architecture.model architecture).Layout (vector.clone ())
+          Level = level settings.Train }
+
+    /// Trains to the end, or goes on to it, and returns the model with the seconds spent in all sessions. Raises
+    /// InputException for settings that make no run: no clips, a folder in use, a checkpoint of another run.
+    let run (settings: RunSettings) : TrainedModel * float =
+        if settings.Train.IsEmpty then
+            raise (InputException "There are no training clips. Give a folder with MIR-1K's training singers, or one with a folder 'train'.")
+
+        if settings.Recipe.Selection <> LastStep && settings.Dev.IsEmpty then
+            raise (InputException "The recipe chooses its model on development clips, and there are none.")
+
+        Directory.CreateDirectory settings.Folder |> ignore
+        let clock = Diagnostics.Stopwatch.StartNew()
+        let identity = fingerprint settings
+        let task, steps, owned = task settings settings.Recipe
+        let mutable progress = begin' settings identity task
+        let earlier = progress.Seconds
+        trimLog settings.Folder progress.State.Step
+        use log = new StreamWriter(logPath settings.Folder, append = true)
+
+        // The states are freed as the sequence moves on; one that is finished at once is still ours.
+        let final = progress.State.Step >= steps || progress.State.Stopped.IsSome
+
+        use _ =
+            { new IDisposable with
+                member _.Dispose() =
+                    progress.Best |> Option.iter _.Vector.Dispose()
+                    for tensor in owned do tensor.Dispose() }
+
+        if final then
+            let trained = finish settings progress
+            TrainState.dispose progress.State
+            trained, earlier
+        else
+            let mutable trained = None
+
+            for state in Train.states task steps progress.State do
+                let score, best = select settings state progress.Best
+                progress <- { State = state; Best = best; Seconds = earlier + clock.Elapsed.TotalSeconds }
+                let report = { Step = state.Step; Steps = steps; Value = state.Value; Evaluations = state.Evaluations; DevGnsdr = score; Seconds = progress.Seconds }
+                log.Write(logLine report)
+                let last = state.Step >= steps || state.Stopped.IsSome
+
+                if last || state.Step % settings.CheckpointEvery = 0 then
+                    log.Flush()
+                    saveCheckpoint settings identity progress
+
+                settings.Report report
+
+                if last then
+                    trained <- Some(finish settings progress)
+
+            trained.Value, progress.Seconds
