@@ -56,6 +56,22 @@ module Clip =
 [<RequireQualifiedAccess>]
 module Corpus =
 
+    let private ofSong (song: SyntheticSong) : Clip =
+        { Name = song.Name
+          Song = song.Name
+          Singer = song.Name
+          SampleRate = song.SampleRate
+          Read = fun () -> { Music = song.Music; Voice = song.Voice } }
+
+    /// The embedded corpus: generated songs, for demonstrations and tests (see `Synthetic`).
+    let embedded (seed: int) : Corpus =
+        let songs = Synthetic.corpus seed
+
+        { Name = "embedded corpus"
+          Train = List.map ofSong songs.Train
+          Dev = List.map ofSong songs.Dev
+          Test = List.map ofSong songs.Test }
+
     /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits.
     let fingerprint (clips: Clip list) : string =
         use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256

@@ -55,6 +55,20 @@ module Results =
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
         File.AppendAllText(path, json.ToJsonString() + "\n")
 
+    /// Adds a row to a CSV file, with a header where the file is new. Commas in texts become semicolons. Raises InvalidOperationException
+    /// where the file has other columns.
+    let appendCsv (path: string) (columns: (string * string) list) : unit =
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
+        let clean (text: string) = text.Replace(',', ';').Replace('\n', ' ')
+        let header = columns |> List.map (fst >> clean) |> String.concat ","
+
+        if not (File.Exists path) then
+            File.WriteAllText(path, header + "\n")
+        elif File.ReadLines path |> Seq.head <> header then
+            invalidOp $"{path} has other columns than {header}."
+
+        File.AppendAllText(path, (columns |> List.map (snd >> clean) |> String.concat ",") + "\n")
+
     /// A number with two decimals.
     let decibels (value: float) = value.ToString("0.00", CultureInfo.InvariantCulture)
 
@@ -71,6 +85,12 @@ module Results =
     let row (name: string) (rows: ClipScores list) : string list =
         let cells (summary: Summary) = [ summary.Gnsdr; summary.Gsir; summary.Gsar ] |> List.map decibels
         name :: cells (Evaluate.summary _.Voice rows) @ cells (Evaluate.summary _.Music rows)
+
+    /// The columns of a summary: voice and music, with three decimals.
+    let columns (rows: ClipScores list) : (string * string) list =
+        let three (value: float) = value.ToString("0.000", CultureInfo.InvariantCulture)
+        let cells source (summary: Summary) = [ $"{source} GNSDR", three summary.Gnsdr; $"{source} GSIR", three summary.Gsir; $"{source} GSAR", three summary.Gsar ]
+        ("test clips", string rows.Length) :: cells "voice" (Evaluate.summary _.Voice rows) @ cells "music" (Evaluate.summary _.Music rows)
 
     /// The header of a score table.
     let header = [ "system"; "voice GNSDR"; "GSIR"; "GSAR"; "music GNSDR"; "GSIR"; "GSAR" ]

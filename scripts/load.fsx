@@ -1,0 +1,13 @@
+// The only script with #r lines: what every experiment loads first. Build before: dotnet fsi build.fsx build
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FSharp.Core.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/TorchSharp.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Argu.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FFMpegCore.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Instances.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/DynamicObj.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Giraffe.ViewEngine.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Newtonsoft.Json.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Plotly.NET.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Core.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
