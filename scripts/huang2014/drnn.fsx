@@ -8,6 +8,8 @@ open System.Text.Json.Nodes
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
+let papers = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang2014")
+
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<TrainArgument> fsi.CommandLineArgs
     let preset, recipe = Experiment.preset arguments, Experiment.recipe arguments
@@ -36,7 +38,7 @@ Experiment.main (fun () ->
               Device = device
               Folder = folder
               Resume = arguments.Contains Resume
-              CheckpointEvery = (if preset = Paper then 1 else 100)
+              CheckpointEvery = (match preset with Desk -> 100 | Smoke | Paper -> 10)
               Report =
                 fun report ->
                     let dev = report.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
@@ -63,7 +65,7 @@ Experiment.main (fun () ->
 
     if arguments.Contains Data && preset <> Smoke then
         Results.appendCsv
-            (Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang2014", "results.csv"))
+            (Path.Combine(papers, "results.csv"))
             ([ "model", Recipe.title recipe
                "preset", string preset
                "plan", provenance["recipe"].["plan"].GetValue<string>()
@@ -76,7 +78,7 @@ Experiment.main (fun () ->
              @ Results.columns ours)
 
     let paper =
-        Papers.huang2014 |> List.filter (fun row -> row.Model = Recipe.title recipe) |> List.map (fun row ->
+        Papers.expected (Path.Combine(papers, "expected.csv")) |> List.filter (fun row -> row.Model = Recipe.title recipe) |> List.map (fun row ->
             [ row.Model + ", the paper (825 clips)"; Results.decibels row.Gnsdr; Results.decibels row.Gsir; Results.decibels row.Gsar; ""; ""; "" ])
 
     printfn $"\n{test.Length} test clips of {corpus.Name}, trained for {seconds:F0} s, BSS Eval 3, dB\n"

@@ -35,11 +35,15 @@ module Clip =
         if clip.SampleRate <> expected then
             raise (InputException $"{clip.Name}: the sample rate is {clip.SampleRate} Hz, the model works at {expected} Hz. Resample the data first.")
 
-    /// Raises InputException, naming the clip, where a source is silent or too short for one frame: nothing can be learnt
-    /// from such a clip and its unit norm does not exist.
-    let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
+    /// Raises InputException, naming the clip, where it is shorter than one window.
+    let requireLength (stft: Stft) (clip: Clip) (stems: Stems) =
         if stft.Frames(int64 stems.Voice.Length) < 1L then
             raise (InputException $"{clip.Name}: {stems.Voice.Length} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window.")
+
+    /// Raises InputException, naming the clip, where it is shorter than one window or a source is silent: nothing can be learnt
+    /// from such a clip, and its unit norm does not exist.
+    let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
+        requireLength stft clip stems
 
         for name, samples in [ "music", stems.Music; "voice", stems.Voice ] do
             if Array.forall (fun x -> x = 0.0f) samples then

@@ -131,17 +131,17 @@ module Experiment =
         let clock = Stopwatch.StartNew()
         let mutable shown = TimeSpan.Zero
 
-        fun ``done`` total detail ->
+        fun finished total detail ->
             let pause = if Console.IsOutputRedirected then 10.0 else 0.2
-            let last = ``done`` >= total
+            let last = finished >= total
 
             if last || (clock.Elapsed - shown).TotalSeconds >= pause then
                 shown <- clock.Elapsed
-                let filled = 24 * ``done`` / max 1 total
+                let filled = 24 * finished / max 1 total
                 let bar = String('█', filled) + String('░', 24 - filled)
-                let left = clock.Elapsed * (float (total - ``done``) / float (max 1 ``done``))
-                let left = left.ToString @"m\:ss"
-                let text = $"{label} {bar} {``done``}/{total}  {detail}  {left} left"
+                let left = clock.Elapsed * (float (total - finished) / float (max 1 finished))
+                let left = $"{int left.TotalMinutes}:{left.Seconds:D2}"
+                let text = $"{label} {bar} {finished}/{total}  {detail}  {left} left"
                 if Console.IsOutputRedirected then printfn "%s" text
                 elif last then printfn "\r%s   " text
                 else printf "\r%s   " text

@@ -27,8 +27,8 @@ module Safetensors =
     let private refuse path why =
         raise (InputException $"{path}: {why} The file is damaged or not a safetensors file; copy it again or remove it.")
 
-    let private bytesOf (tensor: torch.Tensor) : byte[] =
-        Memory.plain (fun () -> tensor.detach().cpu().contiguous().bytes.ToArray())
+    let private writeTensor (stream: Stream) (tensor: torch.Tensor) =
+        Memory.plain (fun () -> stream.Write(Span<byte>.op_Implicit (tensor.detach().cpu().contiguous().bytes)))
 
     let private header (tensors: (string * torch.Tensor) list) (texts: Map<string, string>) =
         let root = JsonObject()
@@ -85,9 +85,9 @@ module Safetensors =
             stream.Write(head, 0, head.Length)
 
             for _, tensor in file.Tensors do
-                stream.Write(ReadOnlySpan<byte>(bytesOf tensor)))
+                writeTensor stream tensor)
 
-    let private readTensor path (data: ReadOnlySpan<byte>) (name: string) (entry: JsonNode) =
+    let private readTensor path (stream: Stream) start (name: string) (entry: JsonNode) =
         let kind = entry["dtype"].GetValue<string>()
         let shape = entry["shape"].AsArray() |> Seq.map (fun n -> n.GetValue<int64>()) |> Array.ofSeq
         let first, last = entry["data_offsets"].[0].GetValue<int64>(), entry["data_offsets"].[1].GetValue<int64>()
@@ -99,43 +99,47 @@ module Safetensors =
 
         let tensor = torch.empty (shape, dtype = dtype)
 
-        if first < 0L || last > int64 data.Length || last - first <> tensor.numel () * int64 (tensor.element_size ()) then
+        if first < 0L || start + last > stream.Length || last - first <> tensor.numel () * int64 (tensor.element_size ()) then
             refuse path $"the tensor '{name}' lies outside the file."
 
-        data.Slice(int first, int (last - first)).CopyTo tensor.bytes
+        stream.Position <- start + first
+        stream.ReadExactly tensor.bytes
         tensor
 
-    /// Reads a file; the tensors are on the CPU and belong to the caller. Raises InputException, naming the file, where it is
-    /// missing, cut off or of another kind.
+    let private readHeader path (stream: Stream) =
+        let size = Array.zeroCreate<byte> 8
+
+        if stream.ReadAtLeast(Span size, 8, false) < 8 then
+            refuse path $"it has only {stream.Length} bytes."
+
+        let length = BitConverter.ToUInt64(size, 0)
+
+        if length > uint64 (stream.Length - 8L) then
+            refuse path "its header is cut off."
+
+        let text = Array.zeroCreate<byte> (int length)
+        stream.ReadExactly(Span text)
+
+        try
+            JsonNode.Parse(ReadOnlySpan<byte> text).AsObject(), 8L + int64 length
+        with :? Text.Json.JsonException ->
+            refuse path "its header is not JSON."
+
+    /// Reads a file of any size; the tensors are on the CPU and belong to the caller. Raises InputException, naming the file,
+    /// where it is missing, cut off or of another kind.
     let load (path: string) : TensorFile =
         if not (File.Exists path) then
             raise (InputException $"{path}: there is no such file.")
 
-        let bytes = File.ReadAllBytes path
-
-        if bytes.Length < 8 then
-            refuse path $"it has only {bytes.Length} bytes."
-
-        let length = BitConverter.ToUInt64(bytes, 0)
-
-        if length > uint64 (bytes.Length - 8) then
-            refuse path "its header is cut off."
-
-        let root =
-            try
-                JsonNode.Parse(ReadOnlySpan<byte>(bytes, 8, int length)).AsObject()
-            with :? Text.Json.JsonException ->
-                refuse path "its header is not JSON."
-
-        let start = 8 + int length
+        use stream = File.OpenRead path
+        let header, start = readHeader path stream
 
         let tensors =
-            [ for KeyValue(name, entry) in root do
-                  if name <> "__metadata__" then
-                      name, readTensor path (ReadOnlySpan<byte>(bytes, start, bytes.Length - start)) name entry ]
+            [ for KeyValue(name, entry) in header do
+                  if name <> "__metadata__" then name, readTensor path stream start name entry ]
 
         let texts =
-            match root["__metadata__"] with
+            match header["__metadata__"] with
             | null -> Map.empty
             | metadata -> metadata.AsObject() |> Seq.map (fun pair -> pair.Key, pair.Value.GetValue<string>()) |> Map.ofSeq
 

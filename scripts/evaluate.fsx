@@ -1,0 +1,57 @@
+// Scores a trained model with BSS Eval 3 on a data folder:
+//   dotnet fsi scripts/evaluate.fsx --model DIR --data DIR [--split test] [--mask soft] --json FILE
+#load "load.fsx"
+
+open System.Text.Json.Nodes
+open Argu
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+type Split =
+    | Train
+    | Dev
+    | Test
+
+type EvaluateArgument =
+    | [<Mandatory>] Model of folder: string
+    | [<Mandatory>] Data of folder: string
+    | Split of Split
+    | Mask of TestMask
+    | Json of file: string
+    | Device of name: string
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Model _ -> "the model folder that training wrote."
+            | Data _ -> "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test."
+            | Split _ -> "train, dev or test. Default: test."
+            | Mask _ -> "soft or hard. Default: soft."
+            | Json _ -> "file for the scores: summaries, a row a clip, provenance."
+            | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
+
+Experiment.main (fun () ->
+    let arguments = Experiment.arguments<EvaluateArgument> fsi.CommandLineArgs
+    let device = Devices.Parse(arguments.GetResult(Device, "auto"))
+    let folder = arguments.GetResult Model
+    let trained = ModelFolder.load device folder
+    let corpus = Mir1k.load (arguments.GetResult Data)
+    let split = arguments.GetResult(Split, Test)
+    let clips = match split with Train -> corpus.Train | Dev -> corpus.Dev | Test -> corpus.Test
+
+    if clips.IsEmpty then
+        raise (InputException $"{arguments.GetResult Data}: holds no {split} clips. Choose another --split.")
+
+    let mask = arguments.GetResult(Mask, Soft)
+    let rows = Experiment.evaluate device "scoring" (Separation.separator trained mask) clips
+    let name = Architecture.name trained.Architecture
+    printfn $"\n{clips.Length} {split} clips of {corpus.Name}, {mask} mask, BSS Eval 3, dB\n"
+    printfn "%s" (Results.table Results.header [ Results.row name rows ])
+    for line in Results.unscored rows do printfn "%s" line
+
+    match arguments.TryGetResult Json with
+    | None -> ()
+    | Some file ->
+        let results = Results.ofSystem name rows
+        results["provenance"] <- Provenance.create (string device) [ "modelFolder", JsonValue.Create folder; "split", JsonValue.Create(string split); "mask", JsonValue.Create(string mask); "data", JsonValue.Create(Corpus.fingerprint clips) ]
+        Results.save file results)

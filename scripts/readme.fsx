@@ -1,0 +1,36 @@
+// Writes the measured tables into README.md, between their markers, from what the experiment scripts recorded.
+#load "load.fsx"
+
+open System.IO
+open System.Text.RegularExpressions
+open FunctionalSeparation
+
+let root = Path.Combine(__SOURCE_DIRECTORY__, "..")
+
+let measured =
+    let lines = File.ReadAllLines(Path.Combine(root, "papers", "huang2014", "results.csv"))
+    let header = lines[0].Split ','
+    [ for line in lines[1..] -> Array.zip header (line.Split ',') |> Map.ofArray ]
+
+let short (text: string) = Results.decibels (float text)
+
+let paperRows =
+    [ for row in Papers.expected (Path.Combine(root, "papers", "huang2014", "expected.csv")) do
+          if row.Table = "architectures" && row.Model = "DRNN-2 + discrim" then
+              $"| {row.Model}, the paper | 825 | {Results.decibels row.Gnsdr} | {Results.decibels row.Gsir} | {Results.decibels row.Gsar} | | |" ]
+
+let ourRows =
+    [ for row in measured ->
+          let cell = fun name -> short row[name]
+          let preset = row["preset"].ToLowerInvariant()
+          $"""| {row["model"]}, `{preset}` | {row["test clips"]} | {cell "voice GNSDR"} | {cell "voice GSIR"} | {cell "voice GSAR"} | {cell "music GNSDR"} | {row["training seconds"]} s, {row["device"]} |""" ]
+
+let table =
+    [ "| system | test clips | voice GNSDR | GSIR | GSAR | music GNSDR | training |"; "|---|---|---|---|---|---|---|" ] @ paperRows @ ourRows
+    |> String.concat "\n"
+
+let path = Path.Combine(root, "README.md")
+let text = File.ReadAllText path
+let replaced = Regex.Replace(text, "(?s)(<!-- results -->\n).*?(<!-- end of results -->)", (fun (found: Match) -> $"{found.Groups[1].Value}{table}\n{found.Groups[2].Value}"))
+File.WriteAllText(path, replaced)
+printfn "%s" table

@@ -1,0 +1,69 @@
+/// The programs of the README, run as they stand there.
+module FunctionalSeparation.Tests.ReadmeTests
+
+open System.Diagnostics
+open System.IO
+open System.Text.RegularExpressions
+open Expecto
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private readme = lazy (File.ReadAllText(Path.Combine(Golden.repository, "README.md")))
+
+/// The first code block of a language.
+let private block language =
+    let found = Regex.Match(readme.Value, $"```{language}\n(.*?)```", RegexOptions.Singleline)
+    Expect.isTrue found.Success $"README.md has a block in {language}"
+    found.Groups[1].Value
+
+let private run (program: string) (arguments: string list) =
+    let info = ProcessStartInfo(program, arguments, WorkingDirectory = Golden.repository, RedirectStandardOutput = true, RedirectStandardError = true)
+    use running = Process.Start info
+    let error = running.StandardError.ReadToEndAsync()
+    let output = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+    Expect.equal running.ExitCode 0 $"{program}: {error.Result} {output}"
+    output
+
+let private untrained folder =
+    let architecture = { Architecture.huang2014 with Hidden = [ 16 ]; Recurrence = FeedForward }
+    let parameters = Params.start (Architecture.model architecture).Layout TorchSharp.torch.float32 TorchSharp.torch.CPU (Key.ofSeed 1)
+    ModelFolder.save folder { Architecture = architecture; Parameters = parameters; Level = 0.004 } (System.Text.Json.Nodes.JsonObject())
+    parameters.Vector.Dispose()
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "README"
+        [ test "the F# program runs and learns" {
+              let script = Path.Combine(Golden.repository, "scripts", $"readme-{System.Guid.NewGuid()}.fsx")
+
+              try
+                  File.WriteAllText(script, block "fsharp")
+                  let output = run "dotnet" [ "fsi"; script ]
+                  let gnsdr = Regex.Match(output, @"GNSDR (-?\d+\.\d+)").Groups[1].Value
+                  Expect.isGreaterThan (float gnsdr) 1.0 $"GNSDR in: {output}"
+              finally
+                  File.Delete script
+          }
+
+          test "the C# program is the one in the tests folder" {
+              let program = File.ReadAllText(Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer", "Program.cs"))
+              Expect.equal (block "csharp") program "README.md and Program.cs"
+          }
+
+          test "the C# program separates a song" {
+              let folder = Directory.CreateTempSubdirectory("funcsep-consumer-").FullName
+
+              try
+                  untrained (Path.Combine(folder, "model"))
+                  let song = Path.Combine(folder, "song.wav")
+                  AudioFile.Write(song, AudioBuffer([| Array.init 40000 (fun i -> float32 (sin (0.03 * float i)) * 0.4f) |], 16000)) |> ignore
+                  let program = Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer", "bin", "Release", "net10.0", "FunctionalSeparation.CSharpConsumer.dll")
+                  let output = run "dotnet" [ program; song; Path.Combine(folder, "model"); Path.Combine(folder, "stems") ]
+                  Expect.stringContains output "DNN: music, voice, 2.5 s" "said"
+                  Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "voice.wav"))).Length 40000L "voice"
+              finally
+                  Directory.Delete(folder, true)
+          } ]

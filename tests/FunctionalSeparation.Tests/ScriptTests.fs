@@ -1,0 +1,202 @@
+/// The scripts, run as a user runs them: on the embedded corpus or on small folders made here.
+module FunctionalSeparation.Tests.ScriptTests
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json.Nodes
+open System.Threading
+open Expecto
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private start (script: string) (arguments: string list) =
+    let info = ProcessStartInfo("dotnet", [ "fsi"; Path.Combine(Golden.repository, "scripts", script) ] @ arguments)
+    info.WorkingDirectory <- Golden.repository
+    info.RedirectStandardOutput <- true
+    info.RedirectStandardError <- true
+    Process.Start info
+
+/// Exit code, standard output, standard error.
+let private run script arguments =
+    use running = start script arguments
+    let error = running.StandardError.ReadToEndAsync()
+    let output = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+    running.ExitCode, output, error.Result
+
+let private succeed script arguments =
+    let code, output, error = run script arguments
+    Expect.equal code 0 $"{script} succeeds: {error}"
+    output
+
+/// Exit code 2, and exactly one line on standard error that holds all of `parts`.
+let private refuse script arguments (parts: string list) =
+    let code, _, error = run script arguments
+    Expect.equal code 2 $"exit code ({error})"
+    Expect.equal (error.TrimEnd().Split('\n').Length) 1 $"one line: {error}"
+    for part in parts do Expect.stringContains error part "message"
+
+let private inScratch (work: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory("funcsep-scripts-").FullName
+    try work folder finally Directory.Delete(folder, true)
+
+let private train = "huang2014/drnn.fsx"
+
+/// A model trained for a moment on the embedded corpus, shared by the tests.
+let private model =
+    lazy
+        (let folder = Directory.CreateTempSubdirectory("funcsep-model-").FullName
+         AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> Directory.Delete(folder, true))
+         let output = succeed train [ "--preset"; "smoke"; "--epochs"; "2"; "--out"; folder ]
+         folder, output)
+
+/// A data folder in the official flat layout with test clips of the embedded corpus: music left, voice right.
+let private dataFolder root (change: int -> Stems -> Stems) =
+    let wavfile = Path.Combine(root, "Wavfile")
+
+    (Corpus.embedded 9).Test
+    |> List.truncate 2
+    |> List.iteri (fun i clip ->
+        let stems = change i (clip.Read())
+        AudioFile.Write(Path.Combine(wavfile, $"singer{i}_1_01.wav"), AudioBuffer([| stems.Music; stems.Voice |], 16000), SampleFormat.Pcm16) |> ignore)
+
+    root
+
+let private same (_: int) (stems: Stems) = stems
+let private weights folder = File.ReadAllBytes(Path.Combine(folder, "weights.safetensors"))
+let private clipsOf folder = (JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json"))).["clips"]).ToJsonString()
+
+/// Kills a training run with SIGKILL once its checkpoint has reached the disk and a further `delay` has passed.
+let private killDuringTraining folder (delay: int) arguments =
+    use running = start train (arguments @ [ "--out"; folder ])
+    let drained = running.StandardOutput.ReadToEndAsync()
+    let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
+    let clock = Stopwatch.StartNew()
+
+    while not (File.Exists checkpoint) && clock.Elapsed.TotalSeconds < 60.0 do
+        Thread.Sleep 5
+
+    Thread.Sleep delay
+    let killed = not running.HasExited
+    running.Kill()
+    running.WaitForExit()
+    ignore drained.Result
+    killed
+
+let private long name work =
+    test name {
+        if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then skiptest "left out of the fast run"
+        work ()
+    }
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "scripts"
+        [ test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
+              let folder, output = model.Value
+              for part in [ "ideal binary mask"; "DRNN-2 + discrim"; "voice GNSDR" ] do Expect.stringContains output part "table"
+              let results = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json")))
+              Expect.isTrue (Double.IsFinite(results["voice"].["GNSDR"].GetValue<float>())) "GNSDR"
+              for entry in [ "commit"; "recipe"; "trainingData"; "torchSharp"; "libTorch"; "device"; "time"; "trainingSeconds" ] do
+                  Expect.isNotNull (results["provenance"].[entry]) entry
+
+              let trained = ModelFolder.load TorchSharp.torch.CPU folder
+              Expect.equal trained.Architecture Recipe.smoke.Architecture "architecture"
+              trained.Parameters.Vector.Dispose()
+          }
+
+          test "separate.fsx writes stems of the song's rate, channels and length that sum to it" {
+              inScratch (fun folder ->
+                  let clip = (Corpus.embedded 9).Test |> List.head
+                  let stems = clip.Read()
+                  let mono = Array.map2 (+) stems.Music stems.Voice
+                  let song = Resampler.Resample(AudioBuffer([| mono; stems.Music |], 16000), 22050)
+                  let path = Path.Combine(folder, "my song.wav")
+                  AudioFile.Write(path, song) |> ignore
+                  succeed "separate.fsx" [ path; "--model"; fst model.Value; "--out"; Path.Combine(folder, "stems") ] |> ignore
+                  let stem name = AudioFile.Read(Path.Combine(folder, "stems", $"my song_{name}.wav"))
+                  let music, voice = stem "music", stem "voice"
+                  Expect.equal (music.SampleRate, music.Channels.Count, music.Length) (22050, 2, song.Length) "shape"
+
+                  for channel in 0..1 do
+                      let sum = Array.map2 (+) music.Channels[channel] voice.Channels[channel]
+                      let worst = Array.map2 (fun a b -> abs (a - b)) sum song.Channels[channel] |> Array.max
+                      Expect.isLessThan worst 1e-6f "stems sum to the song")
+          }
+
+          test "evaluate.fsx scores a data folder; silent references are counted and named" {
+              inScratch (fun folder ->
+                  let data = dataFolder folder (fun i stems -> if i = 1 then { stems with Voice = Array.zeroCreate stems.Voice.Length } else stems)
+                  let json = Path.Combine(folder, "scores.json")
+                  let output = succeed "evaluate.fsx" [ "--model"; fst model.Value; "--data"; data; "--json"; json ]
+                  Expect.stringContains output "1 clip(s) have no voice score" "said"
+                  let results = JsonNode.Parse(File.ReadAllText json)
+                  Expect.equal (results["clips"].AsArray().Count) 2 "a row a clip"
+                  Expect.equal (results["voice"].["clips"].GetValue<int>()) 1 "counted"
+                  Expect.equal (results["voice"].["unscored"].[0].GetValue<string>()) "singer1_1_01" "named")
+          }
+
+          long "a run killed at any moment and resumed ends bit-identical to one never stopped" (fun () ->
+              inScratch (fun folder ->
+                  let arguments = [ "--preset"; "smoke"; "--epochs"; "30" ]
+                  let whole, cut = Path.Combine(folder, "whole"), Path.Combine(folder, "cut")
+                  succeed train (arguments @ [ "--out"; whole ]) |> ignore
+                  Expect.isTrue (killDuringTraining cut 0 arguments) "killed while it trained"
+                  killDuringTraining cut 3000 (arguments @ [ "--resume" ]) |> ignore
+                  succeed train (arguments @ [ "--resume"; "--out"; cut ]) |> ignore
+                  Expect.equal (weights cut) (weights whole) "weights"
+                  Expect.equal (clipsOf cut) (clipsOf whole) "scores"
+                  let log = File.ReadAllLines(Path.Combine(cut, "log.jsonl"))
+                  Expect.equal log.Length (File.ReadAllLines(Path.Combine(whole, "log.jsonl"))).Length "one log line a step"))
+
+          long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
+              let folder, _ = model.Value
+              refuse train [ "--epochs"; "2"; "--out"; folder ] [ folder; "--resume" ]
+              refuse train [ "--epochs"; "3"; "--resume"; "--out"; folder ] [ "checkpoint.safetensors"; "other settings" ])
+
+          long "a missing data folder, an empty one, and one without training singers" (fun () ->
+              inScratch (fun folder ->
+                  let missing = Path.Combine(folder, "nowhere")
+                  refuse train [ "--data"; missing ] [ missing; "no such folder" ]
+                  refuse train [ "--data"; folder ] [ folder; "no WAV clips" ]
+                  refuse train [ "--data"; dataFolder folder same; "--out"; Path.Combine(folder, "run") ] [ "no training clips" ]
+                  Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "nothing half-written"))
+
+          long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
+              inScratch (fun folder ->
+                  let training name = Path.Combine(folder, "train", name)
+                  let noise = Array.init 32000 (fun i -> float32 (sin (0.1 * float i)) * 0.5f)
+                  let write name rate (channels: float32[] list) = AudioFile.Write(training name, AudioBuffer(channels, rate), SampleFormat.Pcm16) |> ignore
+
+                  let cases =
+                      [ "rate.wav", (fun name -> write name 8000 [ noise; noise ]), "16000 Hz"
+                        "mono.wav", (fun name -> write name 16000 [ noise ]), "2 channels"
+                        "cut.wav", (fun name -> write name 16000 [ noise; noise ]; File.WriteAllBytes(training name, (File.ReadAllBytes(training name))[..20000])), "cut.wav"
+                        "foreign.wav", (fun name -> File.WriteAllText(training name, "this is no sound at all")), "foreign.wav"
+                        "empty.wav", (fun name -> File.WriteAllBytes(training name, [||])), "empty"
+                        "silent.wav", (fun name -> write name 16000 [ noise; Array.zeroCreate 32000 ]), "silent"
+                        "short.wav", (fun name -> write name 16000 [ noise[..499]; noise[..499] ]), "fewer than one window" ]
+
+                  for name, make, part in cases do
+                      Directory.CreateDirectory(Path.Combine(folder, "train")) |> ignore
+                      make name
+                      refuse train [ "--data"; folder; "--out"; Path.Combine(folder, "run") ] [ Path.GetFileNameWithoutExtension name; part ]
+                      Directory.Delete(Path.Combine(folder, "train"), true)
+
+                  Expect.isFalse (File.Exists(Path.Combine(folder, "run", "model.json"))) "no model from any of them"))
+
+          long "NaN in the audio to separate, an unknown model folder, a damaged one" (fun () ->
+              inScratch (fun folder ->
+                  let song = Path.Combine(folder, "song.wav")
+                  let out = Path.Combine(folder, "stems")
+                  AudioFile.Write(song, AudioBuffer([| Array.create 20000 0.5f |], 16000)) |> ignore
+                  refuse "separate.fsx" [ song; "--model"; Path.Combine(folder, "nowhere"); "--out"; out ] [ "nowhere"; "no such model folder" ]
+                  refuse "separate.fsx" [ song; "--model"; folder; "--out"; out ] [ folder; "model.json" ]
+                  let bytes = File.ReadAllBytes song
+                  BitConverter.GetBytes(nanf).CopyTo(bytes, bytes.Length - 400)
+                  File.WriteAllBytes(song, bytes)
+                  refuse "separate.fsx" [ song; "--model"; fst model.Value; "--out"; out ] [ "song.wav" ]
+                  Expect.isFalse (Directory.Exists out) "nothing half-written")) ]
