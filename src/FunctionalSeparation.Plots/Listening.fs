@@ -26,7 +26,7 @@ module Listening =
 
     /// A clip with the panels of Huang et al. (2014): mixture, clean voice, recovered voice, clean music, recovered music, each
     /// to see and to hear.
-    let clip (stft: Stft) (name: string) (mixture: AudioBuffer) (clean: string -> AudioBuffer) (recovered: string -> AudioBuffer) : Clip =
+    let clip (stft: Stft) (name: string) (mixture: AudioBuffer) (clean: string -> AudioBuffer) (recovered: string -> AudioBuffer) : ClipView =
         let sounds =
             [ "Mixture", mixture
               "Clean voice", clean "voice"
@@ -40,8 +40,8 @@ module Listening =
 
     /// Scores of one system as the boxes of a figure: SDR, SIR, SAR and NSDR of voice and music.
     let scoreSets (system: string) (rows: ClipScores list) : ScoreSet list =
-        [ for source, pick in [ "voice", (fun row -> row.Voice); "music", (fun (row: ClipScores) -> row.Music) ] do
-              for metric, value in [ "SDR", _.Sdr; "SIR", _.Sir; "SAR", _.Sar; "NSDR", (fun (scores: SourceScores) -> scores.Nsdr) ] ->
+        [ for source, pick in [ "voice", (fun (row: ClipScores) -> row.Voice); "music", (fun (row: ClipScores) -> row.Music) ] do
+              for metric, value in [ "SDR", (fun (scores: SourceScores) -> scores.Sdr); "SIR", _.Sir; "SAR", _.Sar; "NSDR", _.Nsdr ] ->
                   { Source = source; Metric = metric; System = system; Decibels = [ for row in rows -> value (pick row) ] } ]
 
     /// Provenance as the pairs that a report lists; nested entries with dotted names.

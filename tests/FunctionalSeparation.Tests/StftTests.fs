@@ -19,7 +19,7 @@ let private checkGolden dtype bound =
     Memory.plain (fun () ->
         let spectrogram = Stft.Huang2014.Forward(goldenSignal dtype)
         Expect.equal spectrogram.shape [| 7L; 513L |] "frames x bins"
-        let expected part = torch.tensor(goldenTransform.Value |> Array.map part).view (7L, 513L)
+        let expected (part: float * float -> float) = torch.tensor(goldenTransform.Value |> Array.map part).view (7L, 513L)
         let scale = goldenTransform.Value |> Array.map (fun (re, im) -> sqrt (re * re + im * im)) |> Array.max
         Expect.isLessThan (largestDifference spectrogram.real (expected fst) / scale) bound "real parts, relative to the largest magnitude"
         Expect.isLessThan (largestDifference spectrogram.imag (expected snd) / scale) bound "imaginary parts")

@@ -1,0 +1,117 @@
+(() => {
+  "use strict";
+  const narrow = matchMedia("(max-width: 46rem)");
+  const touch = matchMedia("(pointer: coarse)");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const plotOf = host => host.querySelector(".plot");
+  let playing = null;
+  const isPanel = host => host.classList.contains("panel");
+
+  // The page's own colours and margins on top of the figure's layout.
+  const axis = (own, panel) => ({
+    ...own,
+    title: { ...own?.title, standoff: 8, font: { size: 12 } },
+    gridcolor: css("--line"), zerolinecolor: css("--soft"), zerolinewidth: 1, linecolor: css("--line"),
+    dividercolor: css("--line"), automargin: !panel, fixedrange: touch.matches || own?.fixedrange,
+  });
+  const themed = (layout, panel) => {
+    const last = panel && Boolean(layout.xaxis?.title?.text);
+    return {
+      ...layout,
+      autosize: true, width: undefined, height: undefined,
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: css("--soft") },
+      colorway: css("--series").split(",").map(c => c.trim()),
+      hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--ink") } },
+      margin: panel ? { l: 46, r: 6, t: 8, b: last ? 42 : 22 } : { l: 56, r: 12, t: layout.title?.text ? 44 : 12, b: 44 },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...layout.legend },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--soft"), activecolor: css("--ink") },
+      dragmode: touch.matches ? false : "zoom",
+      xaxis: axis(layout.xaxis, panel),
+      yaxis: { ...axis(layout.yaxis, panel), nticks: panel ? 5 : undefined, ticklabeloverflow: "allow" },
+    };
+  };
+
+  const draw = host => {
+    if (host.figure) return;
+    host.figure = JSON.parse(host.querySelector("script").textContent);
+    const panel = isPanel(host);
+    const options = {
+      responsive: true,
+      displayModeBar: panel || narrow.matches ? false : "hover",
+      modeBarButtons: [["toImage", "resetScale2d"]],
+      displaylogo: false,
+    };
+    Plotly.newPlot(plotOf(host), host.figure.data, themed(host.figure.layout, panel), options).then(() => {
+      if (panel) link(host);
+    });
+  };
+
+  // Panels of a clip zoom together; a click on a panel plays its sound from there.
+  const link = host => {
+    const clip = host.closest(".clip");
+    plotOf(host).on("plotly_relayout", change => {
+      const range = ["xaxis.range[0]", "xaxis.range[1]"].map(k => change[k]);
+      const reset = change["xaxis.autorange"];
+      if (clip.linking || (range[0] === undefined && !reset)) return;
+      clip.linking = true;
+      const others = [...clip.querySelectorAll(".panel")].filter(other => other !== host && other.figure);
+      const update = reset ? { "xaxis.autorange": true } : { "xaxis.range": range };
+      Promise.all(others.map(other => Plotly.relayout(plotOf(other), update))).finally(() => { clip.linking = false; });
+    });
+    plotOf(host).on("plotly_click", event => {
+      const audio = host.closest(".row").querySelector("audio");
+      if (!audio) return;
+      playing?.pause();
+      audio.currentTime = event.points[0].x;
+      audio.play();
+    });
+  };
+
+  // A line over the panel shows where the sound is.
+  const movePlayhead = audio => {
+    const host = audio.closest(".row").querySelector(".panel");
+    if (!host?.figure) return;
+    const line = host.querySelector(".playhead");
+    const { xaxis, yaxis } = plotOf(host)._fullLayout ?? {};
+    const x = xaxis ? xaxis.d2p(audio.currentTime) : -1;
+    line.hidden = !(x >= 0 && x <= xaxis?._length) || audio.currentTime === 0;
+    if (line.hidden) return;
+    Object.assign(line.style, { left: `${xaxis._offset + x}px`, top: `${yaxis._offset}px`, height: `${yaxis._length}px` });
+  };
+  const follow = audio => {
+    movePlayhead(audio);
+    if (!audio.paused) requestAnimationFrame(() => follow(audio));
+  };
+
+  // One sound at a time; another sound of the same clip goes on where the last one was, for comparison by ear.
+  for (const audio of document.querySelectorAll("audio")) {
+    audio.addEventListener("play", () => {
+      if (playing && playing !== audio) {
+        const takeOver = !playing.paused && playing.closest(".clip") === audio.closest(".clip");
+        const at = playing.currentTime;
+        playing.pause();
+        if (takeOver && at < audio.duration) audio.currentTime = at;
+      }
+      playing = audio;
+      follow(audio);
+    });
+    audio.addEventListener("seeked", () => movePlayhead(audio));
+  }
+
+  // From top to bottom, giving the page its turn between two charts.
+  const charts = [...document.querySelectorAll(".chart")];
+  const drawFrom = i => {
+    if (i === charts.length) return;
+    draw(charts[i]);
+    setTimeout(() => drawFrom(i + 1));
+  };
+  drawFrom(0);
+  addEventListener("beforeprint", () => charts.forEach(draw));
+  dark.addEventListener("change", () => {
+    for (const host of charts) if (host.figure) {
+      Plotly.react(plotOf(host), host.figure.data, themed(host.figure.layout, isPanel(host)));
+    }
+  });
+})();

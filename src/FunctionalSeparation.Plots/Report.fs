@@ -1,0 +1,89 @@
+namespace FunctionalSeparation.Plots
+
+open System
+open System.IO
+open FunctionalSeparation.Core
+open Plotly.NET
+
+/// A table of a report: plain text in cells, every row as long as the header. Columns of numbers are aligned to the right.
+type Table =
+    {
+        /// What the table shows.
+        Caption: string
+        /// One heading a column.
+        Header: string list
+        /// The cells, row by row; the first cell of a row names it.
+        Rows: string list list
+    }
+
+/// A clip to see and to hear. A panel and a sound with the same label stand beside each other.
+[<NoComparison>]
+type ClipView =
+    {
+        /// What the clip is called.
+        Name: string
+        /// Spectrograms with their labels, from top to bottom; they share one scale.
+        Panels: (string * Spectrogram) list
+        /// Sounds with their labels, from top to bottom.
+        Audio: (string * AudioBuffer) list
+    }
+
+/// What a report says. It knows nothing of training: plain text, tables, charts, sounds.
+[<NoEquality; NoComparison>]
+type Report =
+    {
+        /// The title of the page.
+        Title: string
+        /// Paragraphs of plain text at the top.
+        Summary: string list
+        /// Tables of results.
+        Tables: Table list
+        /// Charts with their captions.
+        Charts: (string * GenericChart) list
+        /// Clips to see and to hear.
+        Clips: ClipView list
+        /// Where the numbers come from, as (name, value): configuration, seed, commit, versions, device, wall time.
+        Provenance: (string * string) list
+    }
+
+/// Reports as one self-contained HTML file: it loads nothing from anywhere, plotly.js stands in it once (3.6 MB), sounds are
+/// 16-bit WAV data. A clip of 8 s at 16 kHz with five sounds and five panels adds about 3 MB.
+[<RequireQualifiedAccess>]
+module Report =
+
+    let private checkTable (table: Table) =
+        for row in table.Rows do
+            if row.Length <> table.Header.Length then
+                invalidArg
+                    "report"
+                    $"Table '{table.Caption}' has {table.Header.Length} columns, but a row of {row.Length} cells: {row}."
+
+    /// The report as HTML text. Raises ArgumentException where a table row has not as many cells as its header, or a spectrogram
+    /// is empty or ragged.
+    let toHtml (report: Report) : string =
+        List.iter checkTable report.Tables
+
+        let sections =
+            [
+                "results", "Results", List.map (fun t -> Page.table t.Caption t.Header t.Rows) report.Tables
+                "figures", "Figures", List.mapi (fun i (caption, chart) -> Page.figure (i + 1) caption chart) report.Charts
+                "listen", "Listen", List.map (fun c -> Page.clip c.Name (Figures.panels c.Panels) c.Audio) report.Clips
+                "provenance", "Provenance", (if report.Provenance.IsEmpty then [] else [ Page.facts report.Provenance ])
+            ]
+
+        Page.document report.Title report.Summary (sections |> List.filter (fun (_, _, nodes) -> not nodes.IsEmpty))
+
+    /// Writes the report to `path`, creating its folder: to a temporary file beside it first, which is then moved into place, so
+    /// that a reader never sees half a page. Raises what `toHtml` raises, and IOException or UnauthorizedAccessException where
+    /// the file cannot be written.
+    let save (path: string) (report: Report) : unit =
+        let html = toHtml report
+        let target = Path.GetFullPath path
+        Directory.CreateDirectory(Path.GetDirectoryName target) |> ignore
+        let temporary = $"{target}.{Guid.NewGuid():N}.tmp"
+
+        try
+            File.WriteAllText(temporary, html)
+            File.Move(temporary, target, true)
+        finally
+            File.Delete temporary
