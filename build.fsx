@@ -51,7 +51,8 @@ let download (wanted: (string * string) list) =
 
     match List.filter isMissing wanted with
     | [] -> ()
-    | missing -> dotnet ([ "package"; "download" ] @ [ for name, version in missing -> $"{name}@{version}" ] @ [ "--output"; packages ])
+    | missing ->
+        dotnet ([ "package"; "download" ] @ [ for name, version in missing -> $"{name}@{version}" ] @ [ "--output"; packages ])
 
 let restore () =
     dotnet [ "tool"; "restore" ]
@@ -65,18 +66,22 @@ let build () =
 
 let testProject = "tests/FunctionalSeparation.Tests"
 
-let runTests arguments =
-    dotnet ([ "run"; "-c"; "Release"; "--no-build"; "--project"; testProject; "--" ] @ arguments)
+let runTests arguments = dotnet ([ "run"; "-c"; "Release"; "--no-build"; "--project"; testProject; "--" ] @ arguments)
 
 let fsharpSources = [ "src"; "tests"; "scripts"; "build.fsx" ]
 
+let csharpProjects = [ "src/FunctionalSeparation.Core"; "tests/FunctionalSeparation.CSharpConsumer" ]
+
 let checkFormat () =
     dotnet ([ "fantomas"; "--check" ] @ fsharpSources)
-    dotnet [ "format"; "FunctionalSeparation.sln"; "whitespace"; "--no-restore"; "--verify-no-changes" ]
+    for project in csharpProjects do
+        dotnet [ "format"; "whitespace"; project; "--no-restore"; "--verify-no-changes" ]
 
 let format () =
     dotnet ([ "fantomas" ] @ fsharpSources)
-    dotnet [ "format"; "FunctionalSeparation.sln"; "whitespace"; "--no-restore" ]
+
+    for project in csharpProjects do
+        dotnet [ "format"; "whitespace"; project; "--no-restore" ]
 
 /// Adds a package: fills the package folder with its whole closure through a scratch project, then lets Paket resolve.
 let add (name: string) (version: string) =

@@ -73,9 +73,15 @@ Experiment.main (fun () ->
               let buffer samples = AudioBuffer([| samples |], clip.SampleRate)
               let mixture = buffer (Array.map2 (+) stems.Music stems.Voice)
               let recovered = separator.Separate mixture
-              let write name audio = AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
+
+              let write name audio =
+                  AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
+
               write "mixture" mixture
-              for stem in recovered do write stem.Key stem.Value
+
+              for stem in recovered do
+                  write stem.Key stem.Value
+
               let clean name = buffer (if name = "voice" then stems.Voice else stems.Music)
               Listening.clip stft clip.Name mixture clean (fun name -> recovered[name]) ]
 
@@ -85,10 +91,14 @@ Experiment.main (fun () ->
           Summary =
             [ $"{ours} with the mask inside the network (Huang et al. 2014), trained for {seconds:F0} seconds on {corpus.Train.Length} generated songs and tested on {corpus.Test.Length} others."
               "Generated songs show that everything works, not how well it works on recordings." ]
-          Tables = [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = Results.header; Rows = rows } ]
+          Tables =
+            [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = Results.header; Rows = rows } ]
           Charts =
             [ "Training: the objective of each step", Figures.trainingCurve "objective" [ ours, List.ofSeq curve ]
-              "Scores of the held-out songs", Figures.scoreBoxes [ for name, scores in systems do yield! Listening.scoreSets name scores ] ]
+              "Scores of the held-out songs",
+              Figures.scoreBoxes
+                  [ for name, scores in systems do
+                        yield! Listening.scoreSets name scores ] ]
           Clips = separated
           Provenance = Listening.provenance provenance }
 

@@ -37,7 +37,12 @@ Experiment.main (fun () ->
     let trained = ModelFolder.load device folder
     let corpus = Mir1k.load (arguments.GetResult Data)
     let split = arguments.GetResult(Split, Test)
-    let clips = match split with Train -> corpus.Train | Dev -> corpus.Dev | Test -> corpus.Test
+
+    let clips =
+        match split with
+        | Train -> corpus.Train
+        | Dev -> corpus.Dev
+        | Test -> corpus.Test
 
     if clips.IsEmpty then
         raise (InputException $"{arguments.GetResult Data}: holds no {split} clips. Choose another --split.")
@@ -47,11 +52,21 @@ Experiment.main (fun () ->
     let name = Architecture.name trained.Architecture
     printfn $"\n{clips.Length} {split} clips of {corpus.Name}, {mask} mask, BSS Eval 3, dB\n"
     printfn "%s" (Results.table Results.header [ Results.row name rows ])
-    for line in Results.unscored rows do printfn "%s" line
+
+    for line in Results.unscored rows do
+        printfn "%s" line
 
     match arguments.TryGetResult Json with
     | None -> ()
     | Some file ->
         let results = Results.ofSystem name rows
-        results["provenance"] <- Provenance.create (string device) [ "modelFolder", JsonValue.Create folder; "split", JsonValue.Create(string split); "mask", JsonValue.Create(string mask); "data", JsonValue.Create(Corpus.fingerprint clips) ]
+
+        results["provenance"] <-
+            Provenance.create
+                (string device)
+                [ "modelFolder", JsonValue.Create folder
+                  "split", JsonValue.Create(string split)
+                  "mask", JsonValue.Create(string mask)
+                  "data", JsonValue.Create(Corpus.fingerprint clips) ]
+
         Results.save file results)

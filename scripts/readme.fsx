@@ -26,11 +26,21 @@ let ourRows =
           $"""| {row["model"]}, `{preset}` | {row["test clips"]} | {cell "voice GNSDR"} | {cell "voice GSIR"} | {cell "voice GSAR"} | {cell "music GNSDR"} | {row["training seconds"]} s, {row["device"]} |""" ]
 
 let table =
-    [ "| system | test clips | voice GNSDR | GSIR | GSAR | music GNSDR | training |"; "|---|---|---|---|---|---|---|" ] @ paperRows @ ourRows
+    [ "| system | test clips | voice GNSDR | GSIR | GSAR | music GNSDR | training |"
+      "|---|---|---|---|---|---|---|" ]
+    @ paperRows
+    @ ourRows
     |> String.concat "\n"
 
 let path = Path.Combine(root, "README.md")
 let text = File.ReadAllText path
-let replaced = Regex.Replace(text, "(?s)(<!-- results -->\n).*?(<!-- end of results -->)", (fun (found: Match) -> $"{found.Groups[1].Value}{table}\n{found.Groups[2].Value}"))
+
+let replaced =
+    Regex.Replace(
+        text,
+        "(?s)(<!-- results -->\n).*?(<!-- end of results -->)",
+        (fun (found: Match) -> $"{found.Groups[1].Value}{table}\n{found.Groups[2].Value}")
+    )
+
 File.WriteAllText(path, replaced)
 printfn "%s" table

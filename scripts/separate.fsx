@@ -29,7 +29,11 @@ Experiment.main (fun () ->
     use separator = ModelFolder.openSeparator (arguments.GetResult(Device, "auto")) (arguments.GetResult Model)
     let mixture = AudioFile.Read song
     let tell = Experiment.progress "separating"
-    let report = { new System.IProgress<float> with member _.Report share = tell (int (1000.0 * share)) 1000 "" }
+
+    let report =
+        { new System.IProgress<float> with
+            member _.Report share = tell (int (1000.0 * share)) 1000 "" }
+
     let stems = separator.Separate(mixture, report)
 
     for stem in separator.Stems do

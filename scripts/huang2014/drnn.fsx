@@ -25,7 +25,9 @@ Experiment.main (fun () ->
     // The smoke preset takes a slice: enough to see every part work.
     let limit count clips = if preset = Smoke then List.truncate count clips else clips
     let train, test = limit 12 corpus.Train, limit 6 corpus.Test
-    let folder = arguments.GetResult(Out, Path.Combine("artifacts", "runs", $"{preset}-{Recipe.title recipe}".Replace(" ", "")))
+
+    let folder =
+        arguments.GetResult(Out, Path.Combine("artifacts", "runs", $"{preset}-{Recipe.title recipe}".Replace(" ", "")))
 
     printfn $"{Recipe.title recipe}, {preset}: {train.Length} training clips of {corpus.Name}, on {device}, into {folder}"
     let tell = Experiment.progress "training"
@@ -38,7 +40,11 @@ Experiment.main (fun () ->
               Device = device
               Folder = folder
               Resume = arguments.Contains Resume
-              CheckpointEvery = (match preset with Desk -> 100 | Smoke | Paper -> 10)
+              CheckpointEvery =
+                (match preset with
+                 | Desk -> 100
+                 | Smoke
+                 | Paper -> 10)
               Report =
                 fun report ->
                     let dev = report.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
@@ -78,9 +84,24 @@ Experiment.main (fun () ->
              @ Results.columns ours)
 
     let paper =
-        Papers.expected (Path.Combine(papers, "expected.csv")) |> List.filter (fun row -> row.Model = Recipe.title recipe) |> List.map (fun row ->
-            [ row.Model + ", the paper (825 clips)"; Results.decibels row.Gnsdr; Results.decibels row.Gsir; Results.decibels row.Gsar; ""; ""; "" ])
+        Papers.expected (Path.Combine(papers, "expected.csv"))
+        |> List.filter (fun row -> row.Model = Recipe.title recipe)
+        |> List.map (fun row ->
+            [ row.Model + ", the paper (825 clips)"
+              Results.decibels row.Gnsdr
+              Results.decibels row.Gsir
+              Results.decibels row.Gsar
+              ""
+              ""
+              "" ])
 
     printfn $"\n{test.Length} test clips of {corpus.Name}, trained for {seconds:F0} s, BSS Eval 3, dB\n"
-    printfn "%s" (Results.table Results.header ([ Results.row "ideal binary mask" ceiling; Results.row (Recipe.title recipe) ours ] @ paper))
-    for line in Results.unscored ours do printfn "%s" line)
+
+    printfn
+        "%s"
+        (Results.table
+            Results.header
+            ([ Results.row "ideal binary mask" ceiling; Results.row (Recipe.title recipe) ours ] @ paper))
+
+    for line in Results.unscored ours do
+        printfn "%s" line)

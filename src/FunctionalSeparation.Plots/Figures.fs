@@ -42,17 +42,15 @@ module Figures =
 
     /// The colours of a spectrogram from silence to the peak (magma, by van der Walt and Smith), as (position in 0 .. 1, colour).
     let levelColours =
-        [
-            0.0, "#000004"
-            0.13, "#1c1044"
-            0.25, "#4f127b"
-            0.38, "#812581"
-            0.5, "#b5367a"
-            0.63, "#e55964"
-            0.75, "#fb8761"
-            0.88, "#fec287"
-            1.0, "#fcfdbf"
-        ]
+        [ 0.0, "#000004"
+          0.13, "#1c1044"
+          0.25, "#4f127b"
+          0.38, "#812581"
+          0.5, "#b5367a"
+          0.63, "#e55964"
+          0.75, "#fb8761"
+          0.88, "#fec287"
+          1.0, "#fcfdbf" ]
 
     let private colourScale =
         levelColours
@@ -176,12 +174,10 @@ module Figures =
     let scoreBoxes (scores: ScoreSet list) : GenericChart =
         let box (system: string) =
             let points =
-                [
-                    for set in scores do
-                        if set.System = system then
-                            for value in set.Decibels do
-                                if Double.IsFinite value then set.Source, set.Metric, value
-                ]
+                [ for set in scores do
+                      if set.System = system then
+                          for value in set.Decibels do
+                              if Double.IsFinite value then set.Source, set.Metric, value ]
 
             Chart.BoxPlot(
                 MultiX = [ [ for source, _, _ in points -> source ]; [ for _, metric, _ in points -> metric ] ],

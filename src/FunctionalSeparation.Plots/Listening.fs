@@ -15,7 +15,7 @@ module Listening =
     let spectrogram (stft: Stft) (sampleRate: int) (samples: float32[]) : Spectrogram =
         Memory.plain (fun () ->
             let magnitude = Spectra.magnitude stft (torch.tensor samples)
-            let levels = (20.0 * (magnitude + floor).log10 ()).to_type(torch.float64).contiguous().data<float>().ToArray()
+            let levels = (20.0 * (magnitude + floor).log10()).to_type(torch.float64).contiguous().data<float>().ToArray()
             let bins = stft.Bins
 
             { Decibels = Array.chunkBySize bins levels
@@ -26,7 +26,13 @@ module Listening =
 
     /// A clip with the panels of Huang et al. (2014): mixture, clean voice, recovered voice, clean music, recovered music, each
     /// to see and to hear.
-    let clip (stft: Stft) (name: string) (mixture: AudioBuffer) (clean: string -> AudioBuffer) (recovered: string -> AudioBuffer) : ClipView =
+    let clip
+        (stft: Stft)
+        (name: string)
+        (mixture: AudioBuffer)
+        (clean: string -> AudioBuffer)
+        (recovered: string -> AudioBuffer)
+        : ClipView =
         let sounds =
             [ "Mixture", mixture
               "Clean voice", clean "voice"
@@ -41,14 +47,17 @@ module Listening =
     /// Scores of one system as the boxes of a figure: SDR, SIR, SAR and NSDR of voice and music.
     let scoreSets (system: string) (rows: ClipScores list) : ScoreSet list =
         [ for source, pick in [ "voice", (fun (row: ClipScores) -> row.Voice); "music", (fun (row: ClipScores) -> row.Music) ] do
-              for metric, value in [ "SDR", (fun (scores: SourceScores) -> scores.Sdr); "SIR", _.Sir; "SAR", _.Sar; "NSDR", _.Nsdr ] ->
+              for metric, value in
+                  [ "SDR", (fun (scores: SourceScores) -> scores.Sdr); "SIR", _.Sir; "SAR", _.Sar; "NSDR", _.Nsdr ] ->
                   { Source = source; Metric = metric; System = system; Decibels = [ for row in rows -> value (pick row) ] } ]
 
     /// Provenance as the pairs that a report lists; nested entries with dotted names.
     let provenance (json: Text.Json.Nodes.JsonObject) : (string * string) list =
         let rec flat prefix (node: Text.Json.Nodes.JsonNode) =
             match node with
-            | :? Text.Json.Nodes.JsonObject as inner -> [ for entry in inner do yield! flat (prefix + "." + entry.Key) entry.Value ]
+            | :? Text.Json.Nodes.JsonObject as inner ->
+                [ for entry in inner do
+                      yield! flat (prefix + "." + entry.Key) entry.Value ]
             | leaf -> [ prefix.TrimStart '.', (if isNull leaf then "" else leaf.ToString()) ]
 
         flat "" json

@@ -30,11 +30,9 @@ module internal Page =
 
         div
             [ cls $"chart {kind}" ]
-            [
-                script [ attr "type" "application/json" ] [ rawText json ]
-                div [ cls "plot"; attr "role" "img"; attr "aria-label" label ] []
-                div [ cls "playhead"; attr "hidden" "" ] []
-            ]
+            [ script [ attr "type" "application/json" ] [ rawText json ]
+              div [ cls "plot"; attr "role" "img"; attr "aria-label" label ] []
+              div [ cls "playhead"; attr "hidden" "" ] [] ]
 
     let private number = Regex(@"^[+\-−±]?\d", RegexOptions.CultureInvariant)
     let private isBlank (cell: string) = List.contains (cell.Trim()) [ ""; "-"; "–"; "—"; "n/a" ]
@@ -62,15 +60,11 @@ module internal Page =
 
         div
             [ cls "table"; attr "role" "region"; attr "aria-label" caption; attr "tabindex" "0" ]
-            [
-                Giraffe.ViewEngine.HtmlElements.table
-                    []
-                    [
-                        tag "caption" [] [ str caption ]
-                        thead [] [ tr [] (List.map2 heading header alignments) ]
-                        tbody [] [ for row in rows -> tr [] (cells row) ]
-                    ]
-            ]
+            [ Giraffe.ViewEngine.HtmlElements.table
+                  []
+                  [ tag "caption" [] [ str caption ]
+                    thead [] [ tr [] (List.map2 heading header alignments) ]
+                    tbody [] [ for row in rows -> tr [] (cells row) ] ] ]
 
     /// A chart with its number and caption.
     let figure index (caption: string) plot =
@@ -78,12 +72,10 @@ module internal Page =
 
     let private player (name: string) (label: string) gain sound =
         audio
-            [
-                attr "controls" ""
-                attr "preload" "metadata"
-                attr "aria-label" $"{name}: {label}"
-                attr "src" (Wav.dataUri gain sound)
-            ]
+            [ attr "controls" ""
+              attr "preload" "metadata"
+              attr "aria-label" $"{name}: {label}"
+              attr "src" (Wav.dataUri gain sound) ]
             []
 
     /// One line of a clip: the label with its player, and the panel beside it.
@@ -92,19 +84,15 @@ module internal Page =
 
         div
             [ cls "row" ]
-            [
-                div
-                    [ cls "label" ]
-                    [
-                        h4 [] [ str label ]
-                        match named sounds with
-                        | Some sound -> player name label gain sound
-                        | None -> ()
-                    ]
-                match named panels with
-                | Some panel -> chart "panel" $"Spectrogram of {label}" panel
-                | None -> ()
-            ]
+            [ div
+                  [ cls "label" ]
+                  [ h4 [] [ str label ]
+                    match named sounds with
+                    | Some sound -> player name label gain sound
+                    | None -> () ]
+              match named panels with
+              | Some panel -> chart "panel" $"Spectrogram of {label}" panel
+              | None -> () ]
 
     /// The scale that the panels of a clip share.
     let private legend audible =
@@ -113,13 +101,11 @@ module internal Page =
 
         div
             [ cls "legend" ]
-            [
-                span [] [ str $"−{Figures.dynamicRange:F0} dB" ]
-                span [ cls "scale"; attr "style" $"background: linear-gradient(to right, {stops})" ] []
-                span [] [ str "0 dB (loudest of all panels)" ]
-                if audible then
-                    span [ cls "hint" ] [ str "Click a panel to listen from there; a second sound goes on where the first was." ]
-            ]
+            [ span [] [ str $"−{Figures.dynamicRange:F0} dB" ]
+              span [ cls "scale"; attr "style" $"background: linear-gradient(to right, {stops})" ] []
+              span [] [ str "0 dB (loudest of all panels)" ]
+              if audible then
+                  span [ cls "hint" ] [ str "Click a panel to listen from there; a second sound goes on where the first was." ] ]
 
     /// A clip: its labels in order, each with panel and player. Sounds beyond full scale are all played softer, and the page says so.
     let clip (name: string) (panels: (string * GenericChart) list) (sounds: (string * AudioBuffer) list) =
@@ -129,15 +115,13 @@ module internal Page =
 
         section
             [ cls "clip" ]
-            [
-                h3 [] [ str name ]
-                if not panels.IsEmpty then legend (not sounds.IsEmpty)
-                yield! labels |> List.map (row name gain sounds panels)
-                if gain < 1.0f then
-                    p
-                        [ cls "note" ]
-                        [ str $"All sounds of this clip are played {20.0f * log10 peak:F1} dB softer, so that none clips." ]
-            ]
+            [ h3 [] [ str name ]
+              if not panels.IsEmpty then legend (not sounds.IsEmpty)
+              yield! labels |> List.map (row name gain sounds panels)
+              if gain < 1.0f then
+                  p
+                      [ cls "note" ]
+                      [ str $"All sounds of this clip are played {20.0f * log10 peak:F1} dB softer, so that none clips." ] ]
 
     /// Names and values.
     let facts (pairs: (string * string) list) =
@@ -149,36 +133,26 @@ module internal Page =
 
         html
             [ attr "lang" "en" ]
-            [
-                head
-                    []
-                    [
-                        meta [ attr "charset" "utf-8" ]
-                        meta [ attr "name" "viewport"; attr "content" "width=device-width, initial-scale=1" ]
-                        meta [ attr "name" "color-scheme"; attr "content" "light dark" ]
-                        tag "title" [] [ str title ]
-                        style [] [ rawText (own "report.css") ]
-                        script [ id "plotly" ] [ rawText plotly.Value ]
-                    ]
-                body
-                    []
-                    [
-                        header
-                            []
-                            [
-                                h1 [] [ str title ]
-                                for paragraph in summary do
-                                    p [] [ str paragraph ]
-                                if sections.Length > 1 then nav [ attr "aria-label" "Sections" ] contents
-                            ]
-                        main
-                            []
-                            [
-                                noscript [] [ p [ cls "note" ] [ str "Charts need JavaScript; tables and sounds do not." ] ]
-                                for anchor, heading, nodes in sections do
-                                    section [ id anchor ] (h2 [] [ str heading ] :: nodes)
-                            ]
-                        script [] [ rawText (own "report.js") ]
-                    ]
-            ]
+            [ head
+                  []
+                  [ meta [ attr "charset" "utf-8" ]
+                    meta [ attr "name" "viewport"; attr "content" "width=device-width, initial-scale=1" ]
+                    meta [ attr "name" "color-scheme"; attr "content" "light dark" ]
+                    tag "title" [] [ str title ]
+                    style [] [ rawText (own "report.css") ]
+                    script [ id "plotly" ] [ rawText plotly.Value ] ]
+              body
+                  []
+                  [ header
+                        []
+                        [ h1 [] [ str title ]
+                          for paragraph in summary do
+                              p [] [ str paragraph ]
+                          if sections.Length > 1 then nav [ attr "aria-label" "Sections" ] contents ]
+                    main
+                        []
+                        [ noscript [] [ p [ cls "note" ] [ str "Charts need JavaScript; tables and sounds do not." ] ]
+                          for anchor, heading, nodes in sections do
+                              section [ id anchor ] (h2 [] [ str heading ] :: nodes) ]
+                    script [] [ rawText (own "report.js") ] ] ]
         |> RenderView.AsString.htmlDocument

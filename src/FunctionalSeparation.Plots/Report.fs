@@ -64,12 +64,10 @@ module Report =
         List.iter checkTable report.Tables
 
         let sections =
-            [
-                "results", "Results", List.map (fun t -> Page.table t.Caption t.Header t.Rows) report.Tables
-                "figures", "Figures", List.mapi (fun i (caption, chart) -> Page.figure (i + 1) caption chart) report.Charts
-                "listen", "Listen", List.map (fun c -> Page.clip c.Name (Figures.panels c.Panels) c.Audio) report.Clips
-                "provenance", "Provenance", (if report.Provenance.IsEmpty then [] else [ Page.facts report.Provenance ])
-            ]
+            [ "results", "Results", List.map (fun t -> Page.table t.Caption t.Header t.Rows) report.Tables
+              "figures", "Figures", List.mapi (fun i (caption, chart) -> Page.figure (i + 1) caption chart) report.Charts
+              "listen", "Listen", List.map (fun c -> Page.clip c.Name (Figures.panels c.Panels) c.Audio) report.Clips
+              "provenance", "Provenance", (if report.Provenance.IsEmpty then [] else [ Page.facts report.Provenance ]) ]
 
         Page.document report.Title report.Summary (sections |> List.filter (fun (_, _, nodes) -> not nodes.IsEmpty))
 

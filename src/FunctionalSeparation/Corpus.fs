@@ -33,12 +33,18 @@ module Clip =
     /// Raises InputException, naming the clip, where its sample rate is not `expected` (Hz).
     let requireRate (expected: int) (clip: Clip) =
         if clip.SampleRate <> expected then
-            raise (InputException $"{clip.Name}: the sample rate is {clip.SampleRate} Hz, the model works at {expected} Hz. Resample the data first.")
+            raise (
+                InputException
+                    $"{clip.Name}: the sample rate is {clip.SampleRate} Hz, the model works at {expected} Hz. Resample the data first."
+            )
 
     /// Raises InputException, naming the clip, where it is shorter than one window.
     let requireLength (stft: Stft) (clip: Clip) (stems: Stems) =
         if stft.Frames(int64 stems.Voice.Length) < 1L then
-            raise (InputException $"{clip.Name}: {stems.Voice.Length} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window.")
+            raise (
+                InputException
+                    $"{clip.Name}: {stems.Voice.Length} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window."
+            )
 
     /// Raises InputException, naming the clip, where it is shorter than one window or a source is silent: nothing can be learnt
     /// from such a clip, and its unit norm does not exist.
@@ -47,14 +53,17 @@ module Clip =
 
         for name, samples in [ "music", stems.Music; "voice", stems.Voice ] do
             if Array.forall (fun x -> x = 0.0f) samples then
-                raise (InputException $"{clip.Name}: the {name} channel is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data.")
+                raise (
+                    InputException
+                        $"{clip.Name}: the {name} channel is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
+                )
 
     /// The sources as a tensor [2, samples] (music, voice), each scaled to unit L2 norm over the whole clip, so that their sum
     /// is a 0 dB mixture (authors' code of Huang et al. 2014). A silent source stays silent.
     let unitNorm (dtype: torch.ScalarType) (device: torch.Device) (stems: Stems) : torch.Tensor =
         Memory.tensor (fun () ->
             let sources = torch.stack([ torch.tensor stems.Music; torch.tensor stems.Voice ]).``to``(dtype).``to`` device
-            let norms = (sources * sources).sum(1L, keepdim = true).sqrt ()
+            let norms = (sources * sources).sum(1L, keepdim = true).sqrt()
             sources / torch.where (norms.eq ((0.0).ToScalar()), torch.ones_like norms, norms))
 
 [<RequireQualifiedAccess>]

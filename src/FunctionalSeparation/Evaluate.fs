@@ -43,7 +43,10 @@ type Summary =
 module Evaluate =
 
     let private scoresAt index (scores: BssEvalScores) mixtureSdr =
-        { Sdr = scores.Sdr[index]; Sir = scores.Sir[index]; Sar = scores.Sar[index]; Nsdr = scores.Sdr[index] - mixtureSdr }
+        { Sdr = scores.Sdr[index]
+          Sir = scores.Sir[index]
+          Sar = scores.Sar[index]
+          Nsdr = scores.Sdr[index] - mixtureSdr }
 
     /// SDR of the mixture as an estimate of one source, which is the only reference; over the whole clip.
     let private mixtureSdr (reference: torch.Tensor) (mixture: torch.Tensor) =
@@ -95,7 +98,7 @@ module Evaluate =
         Memory.tensor (fun () ->
             let spectrograms = stft.Forward sources
             // [frames, sources, bins] for the masks, and back.
-            let masks = (mask (spectrograms.abs().transpose (0L, 1L))).transpose (0L, 1L)
+            let masks = (mask (spectrograms.abs().transpose(0L, 1L))).transpose(0L, 1L)
             stft.Inverse(masks * spectrograms.sum (0L, keepdim = true)))
 
     /// Ideal binary mask.

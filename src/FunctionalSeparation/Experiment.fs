@@ -32,8 +32,10 @@ type TrainArgument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Data _ -> "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
-            | Preset _ -> "smoke (under a minute), desk (two cores, under 30 minutes) or paper (the exact setting). Default: smoke."
+            | Data _ ->
+                "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
+            | Preset _ ->
+                "smoke (under a minute), desk (two cores, under 30 minutes) or paper (the exact setting). Default: smoke."
             | Model _ -> "DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN. Default: DRNN-2."
             | Loss _ -> "mse (squared error) or kl (generalised Kullback-Leibler). Default: mse."
             | Gamma _ -> "weight of the discriminative term, 0 for none. Default: 0.05."
@@ -92,7 +94,9 @@ module Experiment =
     let private plan (arguments: ParseResults<TrainArgument>) plan =
         match plan with
         | FullBatch(shift, iterations) ->
-            let step = arguments.TryGetResult TrainArgument.Shift |> Option.map (fun step -> if step = 0 then None else Some step)
+            let step =
+                arguments.TryGetResult TrainArgument.Shift |> Option.map (fun step -> if step = 0 then None else Some step)
+
             FullBatch(Option.defaultValue shift step, iterations)
         | RandomExcerpts(excerpts, epochs, rate) ->
             if arguments.Contains TrainArgument.Shift then
@@ -116,7 +120,9 @@ module Experiment =
 
         match recurrence with
         | RecurrentAt layer when layer > recipe.Architecture.Hidden.Length ->
-            raise (InputException $"DRNN-{layer} needs {layer} hidden layers; this preset has {recipe.Architecture.Hidden.Length}.")
+            raise (
+                InputException $"DRNN-{layer} needs {layer} hidden layers; this preset has {recipe.Architecture.Hidden.Length}."
+            )
         | _ -> ()
 
         { recipe with
@@ -142,6 +148,7 @@ module Experiment =
                 let left = clock.Elapsed * (float (total - finished) / float (max 1 finished))
                 let left = $"{int left.TotalMinutes}:{left.Seconds:D2}"
                 let text = $"{label} {bar} {finished}/{total}  {detail}  {left} left"
+
                 if Console.IsOutputRedirected then printfn "%s" text
                 elif last then printfn "\r%s   " text
                 else printf "\r%s   " text
@@ -151,6 +158,11 @@ module Experiment =
         let tell = progress label
         let mutable finished = 0
 
-        Evaluate.clips TorchSharp.torch.float32 device (fun row ->
-            finished <- finished + 1
-            tell finished clips.Length row.Clip) separator clips
+        Evaluate.clips
+            TorchSharp.torch.float32
+            device
+            (fun row ->
+                finished <- finished + 1
+                tell finished clips.Length row.Clip)
+            separator
+            clips

@@ -53,7 +53,7 @@ module Feed =
     /// Magnitudes of unit-norm sources [2, samples]: mixture [time, bins] and sources [time, 2, bins].
     let private magnitudes (frontEnd: FrontEnd) (sources: torch.Tensor) =
         let mixture = sources.sum (0L)
-        Spectra.magnitude frontEnd.Stft mixture, (Spectra.magnitude frontEnd.Stft sources).transpose (0L, 1L)
+        Spectra.magnitude frontEnd.Stft mixture, (Spectra.magnitude frontEnd.Stft sources).transpose(0L, 1L)
 
     /// One piece of a clip: its length, mixture with margins [margin + length + margin, bins], references [length, 2, bins].
     let private piecesOf frontEnd (sources: torch.Tensor) =
@@ -63,8 +63,8 @@ module Feed =
 
         [ for start, length in chunks chunkLengths (int mixture.shape[0]) ->
               length,
-              padded.narrow(0L, int64 start, int64 length + 2L * margin).clone (),
-              references.narrow(0L, int64 start, int64 length).clone () ]
+              padded.narrow(0L, int64 start, int64 length + 2L * margin).clone(),
+              references.narrow(0L, int64 start, int64 length).clone() ]
 
     let private stackPieces frontEnd pieces =
         let mixtures, references = pieces |> List.map (fun (_, mixture, reference) -> mixture, reference) |> List.unzip
@@ -75,7 +75,14 @@ module Feed =
     /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
     /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
     /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors.
-    let wholeClips (frontEnd: FrontEnd) (shiftStep: int option) (framesPerBatch: int) dtype device (clips: Clip list) : Batch list =
+    let wholeClips
+        (frontEnd: FrontEnd)
+        (shiftStep: int option)
+        (framesPerBatch: int)
+        dtype
+        device
+        (clips: Clip list)
+        : Batch list =
         let pieces =
             [ for clip in clips do
                   Clip.requireRate frontEnd.SampleRate clip
@@ -108,7 +115,10 @@ module Feed =
 
         Memory.plain (fun () ->
             let sources = Clip.unitNorm torch.float32 torch.CPU stems
-            { Song = clip.Song; Music = sources[0L].data<float32>().ToArray(); Voice = sources[1L].data<float32>().ToArray() })
+
+            { Song = clip.Song
+              Music = sources[0L].data<float32>().ToArray()
+              Voice = sources[1L].data<float32>().ToArray() })
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
 
@@ -138,7 +148,11 @@ module Feed =
                 own.Music
             else
                 let others = loaded |> Array.filter (fun other -> other.Song <> own.Song)
-                if others.Length = 0 then own.Music else others[Key.integer 0 others.Length (Key.fold 1 key)].Music
+
+                if others.Length = 0 then
+                    own.Music
+                else
+                    others[Key.integer 0 others.Length (Key.fold 1 key)].Music
 
         let fill (target: float32[]) (gains: float32[]) slot (clip, index) key =
             let voiceKey, musicKey, choiceKey = Key.fold 0 key, Key.fold 1 key, Key.fold 2 key
@@ -150,17 +164,18 @@ module Feed =
             ReadOnlySpan(voice, start, count).CopyTo voiceSpan
             let music = musicFor clip choiceKey
             Augment.copyCircular music (Key.integer 0 music.Length musicKey) (musicSpan.Slice(0, count))
+
             for part in 0..1 do
                 gains[2 * slot + part] <- gain settings.GainRange (Key.fold (3 + part) key)
 
         let toBatch (samples: float32[]) (gains: float32[]) =
-            let raw = torch.tensor(samples).view (int64 settings.Count, 2L, int64 window)
-            let sources = (raw * torch.tensor(gains).view (-1L, 2L, 1L)).``to`` device
-            let references = (Spectra.magnitude stft sources).permute (2L, 0L, 1L, 3L)
-            let mixture = (Spectra.magnitude stft (sources.sum 1L)).transpose (0L, 1L)
+            let raw = torch.tensor(samples).view(int64 settings.Count, 2L, int64 window)
+            let sources = (raw * torch.tensor(gains).view(-1L, 2L, 1L)).``to`` device
+            let references = (Spectra.magnitude stft sources).permute(2L, 0L, 1L, 3L)
+            let mixture = (Spectra.magnitude stft (sources.sum 1L)).transpose(0L, 1L)
 
             { Mixture = { Magnitude = mixture.contiguous (); Margin = margin; Start = [] }
-              References = references.narrow(0L, margin, int64 settings.Frames).contiguous () }
+              References = references.narrow(0L, margin, int64 settings.Frames).contiguous() }
 
         /// Steps that make an epoch.
         member _.StepsPerEpoch = stepsPerEpoch
@@ -180,4 +195,5 @@ module Feed =
             Memory.scoped Batch.tensors (fun () -> toBatch samples gains)
 
     /// Loads the clips and makes random excerpts of them.
-    let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) = Excerpts(frontEnd, settings, device, clips)
+    let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) =
+        Excerpts(frontEnd, settings, device, clips)

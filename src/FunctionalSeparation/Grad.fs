@@ -24,7 +24,13 @@ module Grad =
                 // Zeroed rather than absent: every part adds in place.
                 leaf.grad <- torch.zeros_like point
                 let values = [ for part in parts -> accumulate leaf part ]
-                total.Value <- if values.IsEmpty then 0.0 else (torch.stack (List.toArray values)).sum().ToDouble()
+
+                total.Value <-
+                    if values.IsEmpty then
+                        0.0
+                    else
+                        (torch.stack (List.toArray values)).sum().ToDouble()
+
                 leaf.grad)
 
         struct (total.Value, gradient)

@@ -102,7 +102,5 @@ module Layer =
 
                     let states = run recurrence start projected
 
-                    { Frames = torch.stack (states, 0L)
-                      Start = rest
-                      End = Array.last states :: sequence.End }
+                    { Frames = torch.stack (states, 0L); Start = rest; End = Array.last states :: sequence.End }
                 | _ -> invalidArg (nameof weights) $"A recurrent layer takes 3 weights, got {weights.Length}." }

@@ -7,22 +7,24 @@ open FunctionalSeparation.Core
 /// The settings of `Lbfgs`, named as in the literature; `Lbfgs.defaults` holds those of Huang et al. 2014.
 [<NoComparison>]
 type LbfgsSettings =
-    { /// How many curvature pairs are kept.
-      Memory: int
-      /// Iterations after which the optimiser stops.
-      MaxIterations: int
-      /// Evaluations, over all iterations, after which the optimiser stops.
-      MaxEvaluations: int
-      /// c1 of the strong Wolfe conditions: sufficient decrease.
-      Decrease: float
-      /// c2 of the strong Wolfe conditions: curvature.
-      Curvature: float
-      /// Step lengths tried in one line search after the first.
-      MaxLineSearch: int
-      /// Stop where the gradient's largest absolute element is at most this.
-      OptTol: float
-      /// Stop where the value changed by less than this, or no parameter moved by more than this.
-      ProgTol: float }
+    {
+        /// How many curvature pairs are kept.
+        Memory: int
+        /// Iterations after which the optimiser stops.
+        MaxIterations: int
+        /// Evaluations, over all iterations, after which the optimiser stops.
+        MaxEvaluations: int
+        /// c1 of the strong Wolfe conditions: sufficient decrease.
+        Decrease: float
+        /// c2 of the strong Wolfe conditions: curvature.
+        Curvature: float
+        /// Step lengths tried in one line search after the first.
+        MaxLineSearch: int
+        /// Stop where the gradient's largest absolute element is at most this.
+        OptTol: float
+        /// Stop where the value changed by less than this, or no parameter moved by more than this.
+        ProgTol: float
+    }
 
 /// Limited-memory BFGS (Nocedal 1980; Liu & Nocedal 1989) with a strong Wolfe line search, made to follow minFunc 2012
 /// (Schmidt 2005) evaluation by evaluation. The state holds the gradient and the whole memory, so saving it is a checkpoint.
@@ -53,22 +55,24 @@ module Lbfgs =
     /// Where the optimiser stands: everything that the state holds, under its own type.
     [<NoEquality; NoComparison>]
     type private Position =
-        { Gradient: torch.Tensor
-          Value: float
-          MaxGradient: float
-          Iteration: int
-          Evaluations: int
-          /// y's / y'y of the newest pair: the inverse Hessian before any pair.
-          Scale: float
-          /// Newest first.
-          Pairs: Pair list }
+        {
+            Gradient: torch.Tensor
+            Value: float
+            MaxGradient: float
+            Iteration: int
+            Evaluations: int
+            /// y's / y'y of the newest pair: the inverse Hessian before any pair.
+            Scale: float
+            /// Newest first.
+            Pairs: Pair list
+        }
 
     let private toState position =
         let pairs = position.Pairs |> List.rev |> List.indexed
-        let tensors = pairs |> List.collect (fun (i, pair) -> [ $"s.{i}", pair.S.alias(); $"y.{i}", pair.Y.alias() ])
+        let tensors = pairs |> List.collect (fun (i, pair) -> [ $"s.{i}", pair.S.alias (); $"y.{i}", pair.Y.alias () ])
 
         OptimiserState.create
-            (("gradient", position.Gradient.alias()) :: tensors)
+            (("gradient", position.Gradient.alias ()) :: tensors)
             ([ "value", position.Value
                "maxGradient", position.MaxGradient
                "iteration", float position.Iteration
@@ -95,20 +99,26 @@ module Lbfgs =
 
     /// Several scalars of one device in one transfer.
     let private read (scalars: torch.Tensor list) : float[] =
-        use together = torch.stack(scalars |> Seq.map _.to_type(torch.float64))
+        use together = torch.stack (scalars |> Seq.map _.to_type(torch.float64))
         together.cpu().data<float>().ToArray()
 
-    let private largest (vector: torch.Tensor) = torch.maximum(vector.max(), vector.min().neg_())
+    let private largest (vector: torch.Tensor) = torch.maximum (vector.max (), vector.min().neg_())
 
     let private refuse iteration what (value: float) =
         let advice = "check the data for silent or broken clips, or start from smaller weights"
-        raise (InputException $"L-BFGS, iteration {iteration}: the {what} is {value}; {advice}. The state before this iteration is unharmed.")
+
+        raise (
+            InputException
+                $"L-BFGS, iteration {iteration}: the {what} is {value}; {advice}. The state before this iteration is unharmed."
+        )
 
     let private opening (objective: Objective) parameters =
         let struct (value, gradient) = objective parameters
         if not (Double.IsFinite value) then refuse 1 "objective at the start" value
         let maxGradient = (read [ largest gradient ])[0]
-        if not (Double.IsFinite maxGradient) then refuse 1 "largest gradient element at the start" maxGradient
+
+        if not (Double.IsFinite maxGradient) then
+            refuse 1 "largest gradient element at the start" maxGradient
 
         { Gradient = gradient
           Value = value
@@ -121,19 +131,19 @@ module Lbfgs =
     /// Minus the inverse Hessian times the gradient, by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4),
     /// without a host read: the coefficients stay on the device.
     let private direction position : torch.Tensor =
-        let d = position.Gradient.neg()
+        let d = position.Gradient.neg ()
 
         let forget pair =
             let weight = pair.S.dot(d).div_(scalar pair.Product)
-            d.addcmul_(pair.Y, weight, scalar -1.0) |> ignore
+            d.addcmul_ (pair.Y, weight, scalar -1.0) |> ignore
             weight
 
         let restore (pair, weight: torch.Tensor) =
             let overlap: torch.Tensor = pair.Y.dot(d).div_(scalar pair.Product)
-            d.addcmul_(pair.S, weight.sub overlap, scalar 1.0) |> ignore
+            d.addcmul_ (pair.S, weight.sub overlap, scalar 1.0) |> ignore
 
         let weights = position.Pairs |> List.map forget
-        d.mul_(scalar position.Scale) |> ignore
+        d.mul_ (scalar position.Scale) |> ignore
         List.zip position.Pairs weights |> List.rev |> List.iter restore
         d
 
@@ -145,12 +155,18 @@ module Lbfgs =
             position.Scale, position.Pairs
 
     let private reason settings before after moved =
-        if after.MaxGradient <= settings.OptTol then Some "the gradient is below the optimality tolerance"
-        elif moved <= settings.ProgTol then Some "the step is below the progress tolerance"
-        elif abs (after.Value - before.Value) < settings.ProgTol then Some "the objective changed by less than the progress tolerance"
-        elif after.Evaluations >= settings.MaxEvaluations then Some "the maximum number of evaluations is reached"
-        elif after.Iteration >= settings.MaxIterations then Some "the maximum number of iterations is reached"
-        else None
+        if after.MaxGradient <= settings.OptTol then
+            Some "the gradient is below the optimality tolerance"
+        elif moved <= settings.ProgTol then
+            Some "the step is below the progress tolerance"
+        elif abs (after.Value - before.Value) < settings.ProgTol then
+            Some "the objective changed by less than the progress tolerance"
+        elif after.Evaluations >= settings.MaxEvaluations then
+            Some "the maximum number of evaluations is reached"
+        elif after.Iteration >= settings.MaxIterations then
+            Some "the maximum number of iterations is reached"
+        else
+            None
 
     let private result (parameters: torch.Tensor) position evaluations stopped =
         { Parameters = parameters
@@ -168,7 +184,7 @@ module Lbfgs =
               Resolution = settings.ProgTol }
 
         let evaluate (t: float) =
-            use point = parameters.add(d, scalar t)
+            use point = parameters.add (d, scalar t)
             let struct (value, gradient) = objective point
             { At = t; Value = value; Slope = (read [ gradient.dot d ])[0]; Gradient = gradient }
 
@@ -180,10 +196,13 @@ module Lbfgs =
         let slope, reach, total = facts[0], facts[1], facts[2]
         let first = if position.Iteration = 0 then min 1.0 (1.0 / total) else 1.0
         let struct (probe, evaluations) = search settings objective parameters d reach slope first position
-        let step = d.mul(scalar probe.At)
-        let change = probe.Gradient.sub(position.Gradient: torch.Tensor)
+        let step = d.mul (scalar probe.At)
+        let change = probe.Gradient.sub (position.Gradient: torch.Tensor)
         let ends = read [ largest probe.Gradient; change.dot step; change.dot change ]
-        if not (Double.IsFinite ends[0]) then refuse (position.Iteration + 1) "largest gradient element" ends[0]
+
+        if not (Double.IsFinite ends[0]) then
+            refuse (position.Iteration + 1) "largest gradient element" ends[0]
+
         let scale, pairs = remember settings.Memory position step change ends[1] ends[2]
 
         let after =
@@ -195,7 +214,7 @@ module Lbfgs =
               Scale = scale
               Pairs = pairs }
 
-        struct (parameters.add(step: torch.Tensor), after, reason settings position after (probe.At * reach))
+        struct (parameters.add (step: torch.Tensor), after, reason settings position after (probe.At * reach))
 
     let private iterate settings objective (parameters: torch.Tensor) evaluated position =
         let d = direction position
@@ -204,19 +223,19 @@ module Lbfgs =
         if not (Array.forall Double.IsFinite facts) then
             refuse (position.Iteration + 1) "slope along the search direction" facts[0]
         elif facts[0] > -settings.ProgTol then
-            result (parameters.alias()) position evaluated (Some "the slope is below the progress tolerance")
+            result (parameters.alias ()) position evaluated (Some "the slope is below the progress tolerance")
         else
             let struct (next, after, stopped) = move settings objective parameters d facts position
             result next after (evaluated + after.Evaluations - position.Evaluations) stopped
 
     let private stepOf settings (objective: Objective) state (given: torch.Tensor) =
-        let parameters = given.detach()
+        let parameters = given.detach ()
 
         if Map.isEmpty state.Tensors then
             let position = opening objective parameters
 
             if position.MaxGradient <= settings.OptTol then
-                result (parameters.alias()) position 1 (Some "the gradient is below the optimality tolerance")
+                result (parameters.alias ()) position 1 (Some "the gradient is below the optimality tolerance")
             else
                 iterate settings objective parameters 1 position
         else
@@ -230,10 +249,14 @@ module Lbfgs =
     /// or not 0 < Decrease < Curvature < 1. `Stopped` is advice: another step would go on from the state.
     let create (settings: LbfgsSettings) : Optimiser =
         if settings.Memory < 1 || settings.MaxIterations < 1 then
-            invalidArg (nameof settings) $"L-BFGS needs Memory and MaxIterations of at least 1, got {settings.Memory} and {settings.MaxIterations}."
+            invalidArg
+                (nameof settings)
+                $"L-BFGS needs Memory and MaxIterations of at least 1, got {settings.Memory} and {settings.MaxIterations}."
 
         if not (0.0 < settings.Decrease && settings.Decrease < settings.Curvature && settings.Curvature < 1.0) then
-            invalidArg (nameof settings) $"L-BFGS needs 0 < Decrease < Curvature < 1, got {settings.Decrease} and {settings.Curvature}."
+            invalidArg
+                (nameof settings)
+                $"L-BFGS needs 0 < Decrease < Curvature < 1, got {settings.Decrease} and {settings.Curvature}."
 
         { Name = "L-BFGS"
           Init = fun _ -> OptimiserState.empty

@@ -5,26 +5,30 @@ open System
 /// The objective seen along a search direction: the value and the directional derivative at a step length.
 [<NoEquality; NoComparison>]
 type Probe<'gradient> =
-    { /// The step length t.
-      At: float
-      /// The objective at x + t d.
-      Value: float
-      /// The directional derivative, gradient . d; not finite where the gradient is not.
-      Slope: float
-      /// The gradient at x + t d, carried along unread.
-      Gradient: 'gradient }
+    {
+        /// The step length t.
+        At: float
+        /// The objective at x + t d.
+        Value: float
+        /// The directional derivative, gradient . d; not finite where the gradient is not.
+        Slope: float
+        /// The gradient at x + t d, carried along unread.
+        Gradient: 'gradient
+    }
 
 /// What the strong Wolfe search asks of a step.
 [<NoEquality; NoComparison>]
 type WolfeSettings =
-    { /// c1: the value must fall by at least c1 * t * slope(0).
-      Decrease: float
-      /// c2: |slope(t)| must be at most c2 * |slope(0)|.
-      Curvature: float
-      /// How often the step length is changed before the best one so far is taken.
-      MaxTrials: int
-      /// A bracket or step that moves no parameter by more than this is not pursued.
-      Resolution: float }
+    {
+        /// c1: the value must fall by at least c1 * t * slope(0).
+        Decrease: float
+        /// c2: |slope(t)| must be at most c2 * |slope(0)|.
+        Curvature: float
+        /// How often the step length is changed before the best one so far is taken.
+        MaxTrials: int
+        /// A bracket or step that moves no parameter by more than this is not pursued.
+        Resolution: float
+    }
 
 /// A line search for the strong Wolfe conditions by bracketing and cubic interpolation (Nocedal & Wright 2006, algorithms
 /// 3.5 and 3.6), with the safeguards that minFunc 2012 documents. It works on numbers alone: tensors stay with the caller.
@@ -91,11 +95,16 @@ module LineSearch =
         let rec go trials previous current =
             let tooHigh = current.Value > ceiling settings start current.At
 
-            if trials >= settings.MaxTrials then struct (Between(start, current), trials)
-            elif not (legal current) then struct (Illegal(previous, current), trials)
-            elif tooHigh || (trials > 1 && current.Value >= previous.Value) then struct (Between(previous, current), trials)
-            elif flat settings start current then struct (Found current, trials)
-            elif current.Slope >= 0.0 then struct (Between(previous, current), trials)
+            if trials >= settings.MaxTrials then
+                struct (Between(start, current), trials)
+            elif not (legal current) then
+                struct (Illegal(previous, current), trials)
+            elif tooHigh || (trials > 1 && current.Value >= previous.Value) then
+                struct (Between(previous, current), trials)
+            elif flat settings start current then
+                struct (Found current, trials)
+            elif current.Slope >= 0.0 then
+                struct (Between(previous, current), trials)
             else
                 let least = current.At + 0.01 * (current.At - previous.At)
                 let next: Probe<_> = cubicMinimum least (current.At * 10.0) previous current |> evaluate
@@ -132,11 +141,13 @@ module LineSearch =
                     struct (probe, trials + 1)
                 else
                     let struct (a, b) =
-                        if not better then replace high
+                        if not better then
+                            replace high
                         elif probe.Slope * (high.At - low.At) >= 0.0 then
                             // The old low end takes the high end's place, the new point that of the low end.
                             if obj.ReferenceEquals(low, a) then struct (probe, low) else struct (low, probe)
-                        else replace low
+                        else
+                            replace low
 
                     if abs (a.At - b.At) * reach < settings.Resolution then
                         struct (lower a b, trials + 1)

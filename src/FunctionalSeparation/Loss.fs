@@ -21,7 +21,7 @@ module Loss =
     let squaredError: Loss =
         fun (Estimate y) (Reference s) ->
             let difference = y - s
-            0.5 * (difference * difference).sum ()
+            0.5 * (difference * difference).sum()
 
     /// The constant of the KL loss in the authors' code; at these magnitudes it is not a harmless epsilon.
     let klConstant = 1e-3
@@ -33,12 +33,12 @@ module Loss =
         fun (Estimate y) (Reference s) ->
             let c = klConstant
             let shifted = y + c
-            let differentiated = (shifted - s * shifted.log ()).sum ()
+            let differentiated = (shifted - s * shifted.log ()).sum()
 
             let offset =
                 Memory.tensor (fun () ->
                     use _ = torch.no_grad ()
-                    let value = (s * (s / shifted + c).log () - s + shifted).sum ()
+                    let value = (s * (s / shifted + c).log() - s + shifted).sum()
                     value - differentiated)
 
             differentiated + offset
@@ -50,7 +50,7 @@ module Loss =
     let add (first: Loss) (second: Loss) : Loss = fun estimate reference -> first estimate reference + second estimate reference
 
     /// |theta|^2, for weight decay as a term of the objective.
-    let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum ()
+    let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum()
 
     /// Discriminative training: loss(y, s) - gamma loss(y, n), where n holds the other source for each estimate (Huang et al.
     /// 2014, eqs. 5 and 6). The result can be negative. Defined for two sources.

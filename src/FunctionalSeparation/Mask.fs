@@ -36,8 +36,8 @@ module Mask =
     /// Binary mask: 1 for the largest source of each bin (the first of equals), else 0 (Huang et al. 2014, eq. 7).
     let binary (magnitudes: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
-            let largest = magnitudes.abs().argmax (sourceAxis, keepdim = true)
-            torch.zeros_like(magnitudes).scatter_ (sourceAxis, largest, torch.ones_like magnitudes))
+            let largest = magnitudes.abs().argmax(sourceAxis, keepdim = true)
+            torch.zeros_like(magnitudes).scatter_(sourceAxis, largest, torch.ones_like magnitudes))
 
     /// The estimates [..., sources, bins] that raw outputs a [..., sources, bins] give on a mixture magnitude [..., bins].
     let apply (kind: MaskKind) (outputs: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =

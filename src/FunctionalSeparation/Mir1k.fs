@@ -39,7 +39,10 @@ module Mir1k =
           Read = fun () -> readStems path }
 
     let private clipsIn folder =
-        Directory.GetFiles(folder, "*.wav") |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)) |> Array.map clip |> List.ofArray
+        Directory.GetFiles(folder, "*.wav")
+        |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
+        |> Array.map clip
+        |> List.ofArray
 
     let private official clips =
         let train, test = clips |> List.partition (fun clip -> trainingSingers.Contains clip.Singer)
@@ -51,7 +54,10 @@ module Mir1k =
             let folder = Path.Combine(root, part)
             if Directory.Exists folder then clipsIn folder else []
 
-        { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator root); Train = clips "train"; Dev = clips "dev"; Test = clips "test" }
+        { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator root)
+          Train = clips "train"
+          Dev = clips "dev"
+          Test = clips "test" }
 
     /// Reads a data folder: the official layout (`Wavfile/*.wav`, or the clips directly in the folder) with the paper's
     /// split, or folders `train`, `dev`, `test` of stereo clips (any of them may be absent). Sound is read when it is used.
@@ -63,9 +69,12 @@ module Mir1k =
         let wavfile = Path.Combine(folder, "Wavfile")
 
         let corpus =
-            if Directory.Exists wavfile then official (clipsIn wavfile)
-            elif [ "train"; "dev"; "test" ] |> List.exists (fun part -> Directory.Exists(Path.Combine(folder, part))) then folders folder
-            else official (clipsIn folder)
+            if Directory.Exists wavfile then
+                official (clipsIn wavfile)
+            elif [ "train"; "dev"; "test" ] |> List.exists (fun part -> Directory.Exists(Path.Combine(folder, part))) then
+                folders folder
+            else
+                official (clipsIn folder)
 
         if corpus.Train.IsEmpty && corpus.Dev.IsEmpty && corpus.Test.IsEmpty then
             raise (InputException $"{folder}: no WAV clips in 'Wavfile', in 'train', 'dev' or 'test', or in the folder itself.")

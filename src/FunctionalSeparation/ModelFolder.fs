@@ -38,7 +38,9 @@ module ArchitectureJson =
 
     let private text (value: string) = JsonValue.Create value :> JsonNode
     let private number (value: int) = JsonValue.Create value :> JsonNode
-    let private entries (pairs: (string * JsonNode) list) = JsonObject(pairs |> List.map (fun (k, v) -> System.Collections.Generic.KeyValuePair(k, v)))
+
+    let private entries (pairs: (string * JsonNode) list) =
+        JsonObject(pairs |> List.map (fun (k, v) -> System.Collections.Generic.KeyValuePair(k, v)))
 
     /// The architecture as JSON.
     let write (architecture: Architecture) : JsonObject =
@@ -74,7 +76,13 @@ module ArchitectureJson =
 
         { FrontEnd =
             { SampleRate = int "sampleRate" json
-              Stft = Stft(int "fftSize" stft, int "hopLength" stft, valueIn "window" windows (string "window" stft), (entry "centred" stft).GetValue<bool>())
+              Stft =
+                Stft(
+                    int "fftSize" stft,
+                    int "hopLength" stft,
+                    valueIn "window" windows (string "window" stft),
+                    (entry "centred" stft).GetValue<bool>()
+                )
               Context = int "context" json
               InputScale = (entry "inputScale" json).GetValue<float>() }
           Hidden = [ for units in (entry "hidden" json).AsArray() -> units.GetValue<int>() ]
@@ -92,7 +100,10 @@ module ModelFolder =
 
     /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
-        Safetensors.save (weights folder) { Tensors = Params.named trained.Parameters; Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] }
+        Safetensors.save
+            (weights folder)
+            { Tensors = Params.named trained.Parameters
+              Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] }
 
         let json = JsonObject()
         json["format"] <- JsonValue.Create 1
@@ -101,7 +112,9 @@ module ModelFolder =
         json["level"] <- JsonValue.Create trained.Level
         json["provenance"] <- provenance.DeepClone()
         let text = json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
-        Safetensors.writeWhole (description folder) (fun stream -> stream.Write(System.ReadOnlySpan<byte>(System.Text.Encoding.UTF8.GetBytes text)))
+
+        Safetensors.writeWhole (description folder) (fun stream ->
+            stream.Write(System.ReadOnlySpan<byte>(System.Text.Encoding.UTF8.GetBytes text)))
 
     let private parse (path: string) =
         try
@@ -116,19 +129,31 @@ module ModelFolder =
             let find (weight: Weight) =
                 match tensors.TryFind weight.Name with
                 | Some tensor when List.ofArray tensor.shape = weight.Shape -> tensor.reshape -1L
-                | Some tensor -> raise (InputException $"{weights folder}: '{weight.Name}' has the shape %A{tensor.shape}, the model needs %A{weight.Shape}. The folder mixes two models.")
-                | None -> raise (InputException $"{weights folder}: the weight '{weight.Name}' is missing. The folder mixes two models.")
+                | Some tensor ->
+                    raise (
+                        InputException
+                            $"{weights folder}: '{weight.Name}' has the shape %A{tensor.shape}, the model needs %A{weight.Shape}. The folder mixes two models."
+                    )
+                | None ->
+                    raise (
+                        InputException $"{weights folder}: the weight '{weight.Name}' is missing. The folder mixes two models."
+                    )
 
-            torch.cat(layout |> List.map find |> Array.ofList).``to`` (device: torch.Device))
+            torch.cat(layout |> List.map find |> Array.ofList).``to``(device: torch.Device))
 
     /// Loads a model folder onto a device, whatever the model. Raises InputException, naming the file, where the folder is
     /// missing, is no model folder, or its parts do not fit.
     let load (device: torch.Device) (folder: string) : TrainedModel =
         if not (Directory.Exists folder) then
-            raise (InputException $"{folder}: there is no such model folder. Train one with scripts/huang2014/drnn.fsx, or check the path.")
+            raise (
+                InputException
+                    $"{folder}: there is no such model folder. Train one with scripts/huang2014/drnn.fsx, or check the path."
+            )
 
         if not (File.Exists(description folder)) then
-            raise (InputException $"{folder}: is not a model folder (it holds no model.json). Give the folder that training wrote.")
+            raise (
+                InputException $"{folder}: is not a model folder (it holds no model.json). Give the folder that training wrote."
+            )
 
         let json = parse (description folder)
 
@@ -143,7 +168,9 @@ module ModelFolder =
         | :? System.NullReferenceException
         | :? System.InvalidOperationException
         | :? System.FormatException as cause ->
-            raise (InputException($"{description folder}: is not the description of a model. Copy the model folder again.", cause))
+            raise (
+                InputException($"{description folder}: is not the description of a model. Copy the model folder again.", cause)
+            )
 
     /// Loads a model folder as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
     let openSeparator (device: string) (folder: string) : ISeparator =

@@ -40,7 +40,9 @@ module Nets =
 
         match net.Recurrence with
         | RecurrentAt layer when layer < 1 || layer > net.Hidden.Length ->
-            invalidArg (nameof net) $"Hidden layer {layer} cannot be recurrent: the network has {net.Hidden.Length} hidden layers."
+            invalidArg
+                (nameof net)
+                $"Hidden layer {layer} cannot be recurrent: the network has {net.Hidden.Length} hidden layers."
         | _ -> ()
 
     /// DNN, DRNN-k or sRNN of Huang et al. (2014, fig. 2): hidden layers, then a linear layer.

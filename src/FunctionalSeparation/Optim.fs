@@ -39,7 +39,7 @@ module Optim =
 
     /// A number as a tensor without dimensions, beside `tensor` and of its dtype.
     let private like (tensor: torch.Tensor) (value: float) =
-        torch.full(ReadOnlySpan<int64>.Empty, scalar value, dtype = tensor.dtype, device = tensor.device)
+        torch.full (ReadOnlySpan<int64>.Empty, scalar value, dtype = tensor.dtype, device = tensor.device)
 
     let private stateless name (update: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         { Name = name
@@ -78,17 +78,17 @@ module Optim =
         stateless $"clipNorm {maxNorm}" (fun gradient _ ->
             use norm = torch.linalg.vector_norm gradient
             use ratio = norm.reciprocal_().mul_(scalar maxNorm).clamp_max_(scalar 1.0)
-            gradient.mul(ratio: torch.Tensor))
+            gradient.mul (ratio: torch.Tensor))
 
     /// Clamps every element of the gradient to [-bound, bound]. Raises ArgumentException unless bound > 0.
     let clipElement (bound: float) : Transform =
         positive (nameof bound) bound
-        stateless $"clipElement {bound}" (fun gradient _ -> gradient.clamp(scalar -bound, scalar bound))
+        stateless $"clipElement {bound}" (fun gradient _ -> gradient.clamp (scalar -bound, scalar bound))
 
     /// Adds decay * parameters. Before `adamDirection` or `momentum` in a chain this is an L2 penalty of decay/2 * |p|^2;
     /// between the direction and the schedule it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
     let weightDecay (decay: float) : Transform =
-        stateless $"weightDecay {decay}" (fun gradient parameters -> gradient.add(parameters, scalar decay))
+        stateless $"weightDecay {decay}" (fun gradient parameters -> gradient.add (parameters, scalar decay))
 
     /// Multiplies by schedule(number of updates made so far), which turns a direction into a step.
     let scaleBySchedule (schedule: Schedule) : Transform =
@@ -97,7 +97,7 @@ module Optim =
           Update =
             fun gradient state _ ->
                 let step = OptimiserState.number "step" state
-                struct (gradient.mul(scalar (schedule (int step))), OptimiserState.create [] [ "step", step + 1.0 ]) }
+                struct (gradient.mul (scalar (schedule (int step))), OptimiserState.create [] [ "step", step + 1.0 ]) }
 
     let private accumulate name (decay: float) (look: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         fraction (nameof decay) decay
@@ -106,17 +106,17 @@ module Optim =
           Init = fun parameters -> OptimiserState.create [ "velocity", torch.zeros_like parameters ] []
           Update =
             fun gradient state _ ->
-                let velocity = gradient.add(OptimiserState.tensor "velocity" state, scalar decay)
+                let velocity = gradient.add (OptimiserState.tensor "velocity" state, scalar decay)
                 struct (look gradient velocity, OptimiserState.create [ "velocity", velocity ] []) }
 
     /// Heavy-ball momentum: v' = decay * v + gradient, the update is v' (Polyak 1964). Raises ArgumentException unless
     /// 0 <= decay < 1.
-    let momentum (decay: float) : Transform = accumulate "momentum" decay (fun _ velocity -> velocity.alias())
+    let momentum (decay: float) : Transform = accumulate "momentum" decay (fun _ velocity -> velocity.alias ())
 
     /// Nesterov's momentum in the form of Sutskever et al. 2013: v' as in `momentum`, the update is gradient + decay * v'.
     /// Raises ArgumentException unless 0 <= decay < 1.
     let nesterov (decay: float) : Transform =
-        accumulate "nesterov" decay (fun gradient velocity -> gradient.add(velocity, scalar decay))
+        accumulate "nesterov" decay (fun gradient velocity -> gradient.add (velocity, scalar decay))
 
     /// Adam's direction m^ / (sqrt(v^) + epsilon), with both moments corrected for their start at zero (Kingma & Ba 2015,
     /// algorithm 1). Raises ArgumentException unless 0 <= beta < 1 and epsilon > 0.
@@ -128,7 +128,9 @@ module Optim =
         let update (gradient: torch.Tensor) state (_: torch.Tensor) =
             let step = OptimiserState.number "step" state + 1.0
             let first = (OptimiserState.tensor "first" state).lerp(gradient, like gradient (1.0 - beta1))
-            let second = (OptimiserState.tensor "second" state).mul(scalar beta2).addcmul_(gradient, gradient, scalar (1.0 - beta2))
+
+            let second =
+                (OptimiserState.tensor "second" state).mul(scalar beta2).addcmul_(gradient, gradient, scalar (1.0 - beta2))
             // m^ / (sqrt(v^) + e) = (root / c1) * m / (sqrt(v) + e * root) with root = sqrt(c2): seven passes over memory in all.
             let root = sqrt (1.0 - beta2 ** step)
             use denominator = second.sqrt().add_(scalar (epsilon * root))
@@ -149,18 +151,21 @@ module Optim =
 
     /// The largest absolute element, without a copy of the vector; not a number where any element is not.
     let private largest (vector: torch.Tensor) =
-        torch.maximum(vector.max(), vector.min().neg_()).to_type(torch.float64).item<float>()
+        torch.maximum(vector.max (), vector.min().neg_()).to_type(torch.float64).item<float>()
 
     let private stepOf (schedule: Schedule) (rule: Transform) (objective: Objective) state (given: torch.Tensor) =
         let step = OptimiserState.number "step" state
-        let parameters = given.detach()
+        let parameters = given.detach ()
         let struct (value, gradient) = objective parameters
         if not (Double.IsFinite value) then refuse rule.Name (step + 1.0) "loss" value
         let maxGradient = largest gradient
-        if not (Double.IsFinite maxGradient) then refuse rule.Name (step + 1.0) "largest gradient element" maxGradient
+
+        if not (Double.IsFinite maxGradient) then
+            refuse rule.Name (step + 1.0) "largest gradient element" maxGradient
+
         let struct (update, kept) = rule.Update gradient (OptimiserState.inside "rule" state) parameters
 
-        { Parameters = parameters.add(update, scalar -(schedule (int step)))
+        { Parameters = parameters.add (update, scalar -(schedule (int step)))
           State = OptimiserState.join (OptimiserState.nest "rule" kept) (OptimiserState.create [] [ "step", step + 1.0 ])
           Value = value
           Evaluations = 1

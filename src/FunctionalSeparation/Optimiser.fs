@@ -8,10 +8,12 @@ open FunctionalSeparation.Core
 /// from it continues bit for bit. Every state owns its tensor handles, so freeing one state never touches another.
 [<NoEquality; NoComparison>]
 type OptimiserState =
-    { /// Vectors of the shape [n], dtype and device of the parameters.
-      Tensors: Map<string, torch.Tensor>
-      /// Counters and scalars; integers are kept exactly up to 2^53.
-      Numbers: Map<string, float> }
+    {
+        /// Vectors of the shape [n], dtype and device of the parameters.
+        Tensors: Map<string, torch.Tensor>
+        /// Counters and scalars; integers are kept exactly up to 2^53.
+        Numbers: Map<string, float>
+    }
 
 /// The objective: value and gradient [n] at a point [n]. The gradient is a fresh tensor that belongs to the current dispose
 /// scope (never one the objective hands out twice); the point must not be changed.
@@ -20,41 +22,47 @@ type Objective = torch.Tensor -> struct (float * torch.Tensor)
 /// What one step of an optimiser gives back. Its tensors are the caller's to free.
 [<NoEquality; NoComparison>]
 type OptimiserStep =
-    { /// The new point [n], a fresh handle even where the point did not move.
-      Parameters: torch.Tensor
-      /// What the next step needs.
-      State: OptimiserState
-      /// The objective: at the NEW point for L-BFGS, at the OLD point for first-order rules (they never evaluate the new one).
-      Value: float
-      /// How often this step called the objective.
-      Evaluations: int
-      /// The gradient's largest absolute element, at the point where `Value` was taken.
-      MaxGradient: float
-      /// Why the optimiser would not go on; None while it can.
-      Stopped: string option }
+    {
+        /// The new point [n], a fresh handle even where the point did not move.
+        Parameters: torch.Tensor
+        /// What the next step needs.
+        State: OptimiserState
+        /// The objective: at the NEW point for L-BFGS, at the OLD point for first-order rules (they never evaluate the new one).
+        Value: float
+        /// How often this step called the objective.
+        Evaluations: int
+        /// The gradient's largest absolute element, at the point where `Value` was taken.
+        MaxGradient: float
+        /// Why the optimiser would not go on; None while it can.
+        Stopped: string option
+    }
 
 /// A rule that moves parameters, as two pure functions: neither changes a tensor that it is given.
 [<NoEquality; NoComparison>]
 type Optimiser =
-    { /// For logs and messages.
-      Name: string
-      /// The state before the first step, for parameters [n].
-      Init: torch.Tensor -> OptimiserState
-      /// One step from a state and the parameters that belong to it. Raises InputException where the objective is not
-      /// finite; state and parameters are then as they were.
-      Step: Objective -> OptimiserState -> torch.Tensor -> OptimiserStep }
+    {
+        /// For logs and messages.
+        Name: string
+        /// The state before the first step, for parameters [n].
+        Init: torch.Tensor -> OptimiserState
+        /// One step from a state and the parameters that belong to it. Raises InputException where the objective is not
+        /// finite; state and parameters are then as they were.
+        Step: Objective -> OptimiserState -> torch.Tensor -> OptimiserStep
+    }
 
 /// A function of the gradient: gradient [n], state, parameters [n] to update [n] and new state. The parameters then become
 /// parameters MINUS update, so the identity is plain gradient descent at rate 1. Pure: an update may share memory with the
 /// gradient, a new state has handles of its own.
 [<NoEquality; NoComparison>]
 type Transform =
-    { /// For logs and messages.
-      Name: string
-      /// The state before the first update, for parameters [n].
-      Init: torch.Tensor -> OptimiserState
-      /// Gradient, state, parameters.
-      Update: torch.Tensor -> OptimiserState -> torch.Tensor -> struct (torch.Tensor * OptimiserState) }
+    {
+        /// For logs and messages.
+        Name: string
+        /// The state before the first update, for parameters [n].
+        Init: torch.Tensor -> OptimiserState
+        /// Gradient, state, parameters.
+        Update: torch.Tensor -> OptimiserState -> torch.Tensor -> struct (torch.Tensor * OptimiserState)
+    }
 
 /// Reading, joining and freeing optimiser states.
 [<RequireQualifiedAccess>]
@@ -71,18 +79,24 @@ module OptimiserState =
     let tensors (state: OptimiserState) : torch.Tensor list = state.Tensors |> Map.values |> List.ofSeq
 
     /// Frees the tensors. The state, and no other, is unusable afterwards.
-    let dispose (state: OptimiserState) : unit = for tensor in tensors state do tensor.Dispose()
+    let dispose (state: OptimiserState) : unit =
+        for tensor in tensors state do
+            tensor.Dispose()
 
     /// The same values under handles of their own (no copy): freeing either state leaves the other.
     let keep (state: OptimiserState) : OptimiserState =
-        { state with Tensors = state.Tensors |> Map.map (fun _ tensor -> tensor.alias()) }
+        { state with Tensors = state.Tensors |> Map.map (fun _ tensor -> tensor.alias ()) }
 
     let private find kind name (values: Map<string, 'a>) =
         match Map.tryFind name values with
         | Some value -> value
         | None ->
             let known = values.Keys |> String.concat ", "
-            raise (InputException $"The optimiser state has no {kind} '{name}' (it has: {known}); resume with the optimiser that made the state.")
+
+            raise (
+                InputException
+                    $"The optimiser state has no {kind} '{name}' (it has: {known}); resume with the optimiser that made the state."
+            )
 
     /// The tensor of that name. Raises InputException where the state was made by another optimiser.
     let tensor (name: string) (state: OptimiserState) : torch.Tensor = find "tensor" name state.Tensors
@@ -91,10 +105,12 @@ module OptimiserState =
     let number (name: string) (state: OptimiserState) : float = find "number" name state.Numbers
 
     let private rename (change: string -> string option) (values: Map<string, 'a>) =
-        values |> Map.toSeq |> Seq.choose (fun (name, value) -> change name |> Option.map (fun n -> n, value)) |> Map.ofSeq
+        values
+        |> Map.toSeq
+        |> Seq.choose (fun (name, value) -> change name |> Option.map (fun n -> n, value))
+        |> Map.ofSeq
 
-    let private renameBoth change state =
-        { Tensors = rename change state.Tensors; Numbers = rename change state.Numbers }
+    let private renameBoth change state = { Tensors = rename change state.Tensors; Numbers = rename change state.Numbers }
 
     /// The state with every name put behind `prefix/`.
     let nest (prefix: string) (state: OptimiserState) : OptimiserState = renameBoth (fun name -> Some $"{prefix}/{name}") state
@@ -102,7 +118,13 @@ module OptimiserState =
     /// What `nest prefix` put into a larger state, under its first names and with the same handles.
     let inside (prefix: string) (state: OptimiserState) : OptimiserState =
         let start = prefix + "/"
-        let strip (name: string) = if name.StartsWith(start, StringComparison.Ordinal) then Some(name.Substring start.Length) else None
+
+        let strip (name: string) =
+            if name.StartsWith(start, StringComparison.Ordinal) then
+                Some(name.Substring start.Length)
+            else
+                None
+
         renameBoth strip state
 
     /// Both states in one; names must differ.
@@ -118,4 +140,6 @@ module OptimiserStep =
     let tensors (step: OptimiserStep) : torch.Tensor list = step.Parameters :: OptimiserState.tensors step.State
 
     /// Frees the parameters and the state.
-    let dispose (step: OptimiserStep) : unit = for tensor in tensors step do tensor.Dispose()
+    let dispose (step: OptimiserStep) : unit =
+        for tensor in tensors step do
+            tensor.Dispose()

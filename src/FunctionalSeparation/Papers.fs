@@ -16,5 +16,4 @@ module Papers =
         { Table = cells[0]; Model = cells[1]; Gnsdr = number 2; Gsir = number 3; Gsar = number 4 }
 
     /// Reads the tables of a paper, `papers/<paper>/expected.csv`: table, model, voice GNSDR, GSIR, GSAR.
-    let expected (path: string) : PublishedRow list =
-        File.ReadAllLines path |> Array.skip 1 |> Array.map row |> List.ofArray
+    let expected (path: string) : PublishedRow list = File.ReadAllLines path |> Array.skip 1 |> Array.map row |> List.ofArray

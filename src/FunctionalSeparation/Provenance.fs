@@ -9,11 +9,16 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module Provenance =
 
-    /// The commit of the working folder, with "+" where files differ from it; "unknown" outside a repository.
+    /// The commit of the repository that this library was built in, with "+" where tracked files differ from it; "unknown"
+    /// outside a repository.
     let commit () : string =
+        let folder = IO.Path.GetDirectoryName typeof<TrainedModel>.Assembly.Location
+
         let git (arguments: string) =
             try
-                let start = ProcessStartInfo("git", arguments, RedirectStandardOutput = true, RedirectStandardError = true)
+                let start =
+                    ProcessStartInfo("git", arguments, WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true)
+
                 use running = Process.Start start
                 let output = running.StandardOutput.ReadToEnd().Trim()
                 running.WaitForExit()
@@ -23,7 +28,11 @@ module Provenance =
 
         match git "rev-parse --short=12 HEAD" with
         | None -> "unknown"
-        | Some commit -> if git "status --porcelain --untracked-files=no" = Some "" then commit else commit + "+"
+        | Some commit ->
+            if git "status --porcelain --untracked-files=no" = Some "" then
+                commit
+            else
+                commit + "+"
 
     /// Versions, machine, device, time, and the given facts.
     let create (device: string) (facts: (string * JsonNode) list) : JsonObject =

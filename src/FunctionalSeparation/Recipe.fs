@@ -82,15 +82,33 @@ module Recipe =
     let toJson (recipe: Recipe) : JsonObject =
         let json = JsonObject()
         json["architecture"] <- ArchitectureJson.write recipe.Architecture
-        json["loss"] <- JsonValue.Create(match recipe.Loss with SquaredError -> "squared error" | KullbackLeibler -> "generalised KL")
+
+        json["loss"] <-
+            JsonValue.Create(
+                match recipe.Loss with
+                | SquaredError -> "squared error"
+                | KullbackLeibler -> "generalised KL"
+            )
+
         json["gamma"] <- JsonValue.Create recipe.Gamma
         json["plan"] <- JsonValue.Create(planText recipe.Plan)
-        json["selection"] <- JsonValue.Create(match recipe.Selection with LastStep -> "last step" | BestOnDev every -> $"best on the development clips, every {every} steps")
+
+        json["selection"] <-
+            JsonValue.Create(
+                match recipe.Selection with
+                | LastStep -> "last step"
+                | BestOnDev every -> $"best on the development clips, every {every} steps"
+            )
+
         json["seed"] <- JsonValue.Create recipe.Seed
         json
 
     /// DRNN-2 + discriminative, in short.
     let title (recipe: Recipe) =
-        let loss = match recipe.Loss with SquaredError -> "" | KullbackLeibler -> " KL"
+        let loss =
+            match recipe.Loss with
+            | SquaredError -> ""
+            | KullbackLeibler -> " KL"
+
         let discriminative = if recipe.Gamma > 0.0 then " + discrim" else ""
         Architecture.name recipe.Architecture + loss + discriminative

@@ -12,7 +12,10 @@ module Results =
 
     /// A number as JSON; what JSON cannot say (NaN, infinity) as text.
     let private number (value: float) : JsonNode =
-        if Double.IsFinite value then JsonValue.Create(Math.Round(value, 6)) else JsonValue.Create(value.ToString CultureInfo.InvariantCulture)
+        if Double.IsFinite value then
+            JsonValue.Create(Math.Round(value, 6))
+        else
+            JsonValue.Create(value.ToString CultureInfo.InvariantCulture)
 
     let private put (json: JsonObject) (pairs: (string * JsonNode) list) =
         for name, value in pairs do
@@ -21,10 +24,17 @@ module Results =
         json
 
     let private ofSource (scores: SourceScores) =
-        put (JsonObject()) [ "SDR", number scores.Sdr; "SIR", number scores.Sir; "SAR", number scores.Sar; "NSDR", number scores.Nsdr ]
+        put
+            (JsonObject())
+            [ "SDR", number scores.Sdr; "SIR", number scores.Sir; "SAR", number scores.Sar; "NSDR", number scores.Nsdr ]
 
     let private ofClip (row: ClipScores) =
-        put (JsonObject()) [ "clip", JsonValue.Create row.Clip; "samples", JsonValue.Create row.Samples; "voice", ofSource row.Voice; "music", ofSource row.Music ]
+        put
+            (JsonObject())
+            [ "clip", JsonValue.Create row.Clip
+              "samples", JsonValue.Create row.Samples
+              "voice", ofSource row.Voice
+              "music", ofSource row.Music ]
 
     let private ofSummary (summary: Summary) =
         put
@@ -77,9 +87,12 @@ module Results =
         let widths = header :: rows |> List.transpose |> List.map (List.map String.length >> List.max)
 
         let line (cells: string list) =
-            List.zip cells widths |> List.mapi (fun i (cell, width) -> if i = 0 then cell.PadRight width else cell.PadLeft width) |> String.concat "  "
+            List.zip cells widths
+            |> List.mapi (fun i (cell, width) -> if i = 0 then cell.PadRight width else cell.PadLeft width)
+            |> String.concat "  "
 
-        line header :: String.replicate (List.sum widths + 2 * (widths.Length - 1)) "-" :: List.map line rows |> String.concat "\n"
+        line header :: String.replicate (List.sum widths + 2 * (widths.Length - 1)) "-" :: List.map line rows
+        |> String.concat "\n"
 
     /// One row of a score table: system, then GNSDR, GSIR and GSAR of voice and of music.
     let row (name: string) (rows: ClipScores list) : string list =
@@ -89,8 +102,14 @@ module Results =
     /// The columns of a summary: voice and music, with three decimals.
     let columns (rows: ClipScores list) : (string * string) list =
         let three (value: float) = value.ToString("0.000", CultureInfo.InvariantCulture)
-        let cells source (summary: Summary) = [ $"{source} GNSDR", three summary.Gnsdr; $"{source} GSIR", three summary.Gsir; $"{source} GSAR", three summary.Gsar ]
-        ("test clips", string rows.Length) :: cells "voice" (Evaluate.summary _.Voice rows) @ cells "music" (Evaluate.summary _.Music rows)
+
+        let cells source (summary: Summary) =
+            [ $"{source} GNSDR", three summary.Gnsdr
+              $"{source} GSIR", three summary.Gsir
+              $"{source} GSAR", three summary.Gsar ]
+
+        ("test clips", string rows.Length) :: cells "voice" (Evaluate.summary _.Voice rows)
+        @ cells "music" (Evaluate.summary _.Music rows)
 
     /// The header of a score table.
     let header = [ "system"; "voice GNSDR"; "GSIR"; "GSAR"; "music GNSDR"; "GSIR"; "GSAR" ]

@@ -28,7 +28,7 @@ module Safetensors =
         raise (InputException $"{path}: {why} The file is damaged or not a safetensors file; copy it again or remove it.")
 
     let private writeTensor (stream: Stream) (tensor: torch.Tensor) =
-        Memory.plain (fun () -> stream.Write(Span<byte>.op_Implicit (tensor.detach().cpu().contiguous().bytes)))
+        Memory.plain (fun () -> stream.Write(Span<byte>.op_Implicit(tensor.detach().cpu().contiguous().bytes)))
 
     let private header (tensors: (string * torch.Tensor) list) (texts: Map<string, string>) =
         let root = JsonObject()
@@ -74,7 +74,12 @@ module Safetensors =
         with
         | :? IOException
         | :? UnauthorizedAccessException as cause ->
-            raise (InputException($"{path}: cannot be written ({cause.Message.TrimEnd '.'}). Free some space or choose another folder.", cause))
+            raise (
+                InputException(
+                    $"{path}: cannot be written ({cause.Message.TrimEnd '.'}). Free some space or choose another folder.",
+                    cause
+                )
+            )
 
     /// Writes tensors (of any device) and texts.
     let save (path: string) (file: TensorFile) : unit =
@@ -114,10 +119,9 @@ module Safetensors =
 
         let length = BitConverter.ToUInt64(size, 0)
 
-        if length > uint64 (stream.Length - 8L) then
-            refuse path "its header is cut off."
+        if length > uint64 (stream.Length - 8L) then refuse path "its header is cut off."
 
-        let text = Array.zeroCreate<byte> (int length)
+        let text = Array.zeroCreate<byte>(int length)
         stream.ReadExactly(Span text)
 
         try
@@ -128,8 +132,7 @@ module Safetensors =
     /// Reads a file of any size; the tensors are on the CPU and belong to the caller. Raises InputException, naming the file,
     /// where it is missing, cut off or of another kind.
     let load (path: string) : TensorFile =
-        if not (File.Exists path) then
-            raise (InputException $"{path}: there is no such file.")
+        if not (File.Exists path) then raise (InputException $"{path}: there is no such file.")
 
         use stream = File.OpenRead path
         let header, start = readHeader path stream

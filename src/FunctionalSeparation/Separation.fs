@@ -47,9 +47,15 @@ module Separation =
     /// Masks [batch, sources, time, bins] of spectrograms [batch, margin + time + margin, bins], and the recurrent states after
     /// them.
     let private masks trained testMask margin states (spectrogram: torch.Tensor) =
-        let magnitude = spectrogram.abs().transpose (0L, 1L)
-        let separated = Model.apply (Architecture.model trained.Architecture) trained.Parameters { Magnitude = magnitude; Margin = margin; Start = states }
-        (masksOf trained testMask separated).permute (1L, 2L, 0L, 3L), separated.States
+        let magnitude = spectrogram.abs().transpose(0L, 1L)
+
+        let separated =
+            Model.apply
+                (Architecture.model trained.Architecture)
+                trained.Parameters
+                { Magnitude = magnitude; Margin = margin; Start = states }
+
+        (masksOf trained testMask separated).permute(1L, 2L, 0L, 3L), separated.States
 
     /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
     /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
@@ -59,13 +65,16 @@ module Separation =
             let stft = trained.Architecture.FrontEnd.Stft
             let margin = FrontEnd.margin trained.Architecture.FrontEnd
             let spectrogram = stft.Forward mixture
-            let padded = (spectrogram.transpose (0L, 1L) |> Spectra.withMargins margin).transpose (0L, 1L)
+            let padded = (spectrogram.transpose (0L, 1L) |> Spectra.withMargins margin).transpose(0L, 1L)
             let masks, _ = masks trained testMask margin [] padded
             stft.Inverse(masks * spectrogram.unsqueeze 1L))
 
     /// The network as a separator of mixtures at the level of the training data.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
-        Blind(Architecture.name trained.Architecture, fun mixture -> (estimate trained testMask (mixture.unsqueeze 0L)).squeeze 0L)
+        Blind(
+            Architecture.name trained.Architecture,
+            fun mixture -> (estimate trained testMask (mixture.unsqueeze 0L)).squeeze 0L
+        )
 
     /// What is carried from block to block: recurrent states, and the part of the output that later frames still add to.
     [<NoEquality; NoComparison>]
@@ -83,7 +92,7 @@ module Separation =
         let finished = frames * int64 stft.HopLength
         let head = sum.narrow (-1L, 0L, tail) + carry.Tail
         let whole = torch.cat ([| head; sum.narrow (-1L, tail, finished) |], -1L)
-        whole.narrow(-1L, 0L, finished).clone (), { States = states; Tail = whole.narrow(-1L, finished, tail).clone () }
+        whole.narrow(-1L, 0L, finished).clone(), { States = states; Tail = whole.narrow(-1L, finished, tail).clone() }
 
     /// Separates sound of any length in memory that does not grow with it, apart from the sound itself: block by block, with
     /// recurrent states carried on. `channels` [channels, samples] at the model's rate and level gives estimates
@@ -100,8 +109,18 @@ module Separation =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let padded = torch.nn.functional.pad (channels, pad)
-            let result = torch.zeros ([| batch; int64 trained.Architecture.Sources.Length; frames * hop |], dtype = channels.dtype, device = channels.device)
-            let mutable carry = { States = []; Tail = torch.zeros ([| batch; result.shape[1]; lead |], dtype = channels.dtype, device = channels.device) }
+
+            let result =
+                torch.zeros (
+                    [| batch; int64 trained.Architecture.Sources.Length; frames * hop |],
+                    dtype = channels.dtype,
+                    device = channels.device
+                )
+
+            let mutable carry =
+                { States = []
+                  Tail = torch.zeros ([| batch; result.shape[1]; lead |], dtype = channels.dtype, device = channels.device) }
+
             let mutable first = 0L
 
             while first < frames do
@@ -110,14 +129,17 @@ module Separation =
                 let output, next = Memory.scoped carried (fun () -> block trained stft window margin count carry)
                 result.narrow(-1L, first * hop, count * hop).copy_ output |> ignore
                 output.Dispose()
-                for old in carry.Tail :: carry.States do old.Dispose()
+
+                for old in carry.Tail :: carry.States do
+                    old.Dispose()
+
                 carry <- next
                 first <- first + count
                 report (float first / float frames)
 
             // Squared windows overlap to a constant that is 1 for the sine window at half its length.
-            let gain = (stft.Weights(channels.dtype, channels.device)).square().view(-1L, hop).sum(0L).mean ()
-            (result.narrow (-1L, lead, samples) / gain).clone ())
+            let gain = (stft.Weights(channels.dtype, channels.device)).square().view(-1L, hop).sum(0L).mean()
+            (result.narrow (-1L, lead, samples) / gain).clone())
 
 /// A trained network behind the interface that applications use.
 type NetworkSeparator(name: string, trained: TrainedModel) =
@@ -128,9 +150,11 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
     let toTensor (audio: AudioBuffer) =
         let device = trained.Parameters.Vector.device
-        torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(trained.Parameters.Vector.dtype).``to`` device
 
-    let level (channels: torch.Tensor) = channels.square().mean().sqrt().to_type(torch.float64).item<float> ()
+        torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(trained.Parameters.Vector.dtype).``to``
+            device
+
+    let level (channels: torch.Tensor) = channels.square().mean().sqrt().to_type(torch.float64).item<float>()
 
     let check (mixture: AudioBuffer) =
         if mixture.Length = 0 then
@@ -138,7 +162,11 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
         for index, channel in Seq.indexed mixture.Channels do
             match Array.tryFindIndex (Single.IsFinite >> not) channel with
-            | Some position -> raise (InputException $"The mixture holds a value that is no finite number (channel {index + 1}, sample {position}). Export it again.")
+            | Some position ->
+                raise (
+                    InputException
+                        $"The mixture holds a value that is no finite number (channel {index + 1}, sample {position}). Export it again."
+                )
             | None -> ()
 
     /// Estimates at the model's rate, one buffer a source.
@@ -147,10 +175,13 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
             let channels = toTensor mixture
             let found = level channels
             let gain = if found > 0.0 then trained.Level / found else 1.0
-            let separated = (Separation.separateLong trained report (channels * gain) / gain).``to``(torch.float32).cpu ()
+            let separated = (Separation.separateLong trained report (channels * gain) / gain).``to``(torch.float32).cpu()
 
             [ for source in 0 .. trained.Architecture.Sources.Length - 1 ->
-                  let buffers = [| for channel in 0 .. mixture.Channels.Count - 1 -> separated[int64 channel, int64 source].data<float32>().ToArray() |]
+                  let buffers =
+                      [| for channel in 0 .. mixture.Channels.Count - 1 ->
+                             separated[int64 channel, int64 source].data<float32>().ToArray() |]
+
                   AudioBuffer(buffers, mixture.SampleRate) ])
 
     /// What the estimates leave of the mixture goes to the first source, so that the stems sum to the mixture: rounding at the
@@ -158,12 +189,19 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
     let withRemainder (mixture: AudioBuffer) (stems: AudioBuffer list) =
         let remainder channel =
             let others = List.tail stems
-            Array.mapi (fun i x -> x - (others |> List.sumBy (fun (stem: AudioBuffer) -> stem.Channels[channel][i]))) mixture.Channels[channel]
 
-        AudioBuffer([| for channel in 0 .. mixture.Channels.Count - 1 -> remainder channel |], mixture.SampleRate) :: List.tail stems
+            Array.mapi
+                (fun i x -> x - (others |> List.sumBy (fun (stem: AudioBuffer) -> stem.Channels[channel][i])))
+                mixture.Channels[channel]
+
+        AudioBuffer([| for channel in 0 .. mixture.Channels.Count - 1 -> remainder channel |], mixture.SampleRate)
+        :: List.tail stems
 
     let fitted length (audio: AudioBuffer) =
-        AudioBuffer([| for channel in audio.Channels -> Array.init length (fun i -> if i < channel.Length then channel[i] else 0.0f) |], audio.SampleRate)
+        AudioBuffer(
+            [| for channel in audio.Channels -> Array.init length (fun i -> if i < channel.Length then channel[i] else 0.0f) |],
+            audio.SampleRate
+        )
 
     /// The network inside.
     member _.Model = trained

@@ -48,8 +48,7 @@ module FrontEnd =
 module Spectra =
 
     /// Magnitudes of signals: [.., samples] -> [.., frames, bins].
-    let magnitude (stft: Stft) (signal: torch.Tensor) : torch.Tensor =
-        Memory.tensor (fun () -> (stft.Forward signal).abs ())
+    let magnitude (stft: Stft) (signal: torch.Tensor) : torch.Tensor = Memory.tensor (fun () -> (stft.Forward signal).abs())
 
     /// Repeats the first and last frame `margin` times: [time, ...] -> [margin + time + margin, ...].
     let withMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
@@ -58,7 +57,10 @@ module Spectra =
         else
             Memory.tensor (fun () ->
                 let last = frames.shape[0] - 1L
-                let index = torch.arange(-margin, last + margin + 1L, device = frames.device).clamp ((0L).ToScalar(), last.ToScalar())
+
+                let index =
+                    torch.arange(-margin, last + margin + 1L, device = frames.device).clamp((0L).ToScalar(), last.ToScalar())
+
                 frames.index_select (0L, index))
 
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->

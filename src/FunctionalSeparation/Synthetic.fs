@@ -73,14 +73,12 @@ module Synthetic =
         let music = Band.play band composition count (Key.fold 5 key) |> Tone.atLoudness 1.0
         let voice, music = levelled voice music
 
-        {
-            Name = name
-            Description =
-                $"{singer.Kind}, {Composition.keyName composition}, {composition.Tempo:F0} beats/min, {Band.instrumentName band}"
-            Voice = voice
-            Music = music
-            SampleRate = Tone.rate
-        }
+        { Name = name
+          Description =
+            $"{singer.Kind}, {Composition.keyName composition}, {composition.Tempo:F0} beats/min, {Band.instrumentName band}"
+          Voice = voice
+          Music = music
+          SampleRate = Tone.rate }
 
     /// The corpus of a seed at the given size. Song number i of a part is the same at every size of equal length.
     /// Raises ArgumentException where a count is negative or the songs are too short for `song`.

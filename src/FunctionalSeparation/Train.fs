@@ -44,13 +44,16 @@ module TrainState =
     let tensors (state: TrainState) = state.Parameters :: OptimiserState.tensors state.Optimiser
 
     /// Frees a state.
-    let dispose (state: TrainState) = for tensor in tensors state do tensor.Dispose()
+    let dispose (state: TrainState) =
+        for tensor in tensors state do
+            tensor.Dispose()
 
     let private invariant (number: float) = number.ToString("R", CultureInfo.InvariantCulture)
 
     /// A state as named tensors and texts, to the last bit.
     let toFile (state: TrainState) : TensorFile =
-        let numbers = state.Optimiser.Numbers |> Map.toList |> List.map (fun (name, number) -> $"number:{name}", invariant number)
+        let numbers =
+            state.Optimiser.Numbers |> Map.toList |> List.map (fun (name, number) -> $"number:{name}", invariant number)
 
         { Tensors =
             ("parameters", state.Parameters)
@@ -68,7 +71,10 @@ module TrainState =
     let private suffixes (prefix: string) (pairs: (string * 'a) seq) =
         pairs
         |> Seq.choose (fun (name, value) ->
-            if name.StartsWith(prefix, StringComparison.Ordinal) then Some(name.Substring prefix.Length, value) else None)
+            if name.StartsWith(prefix, StringComparison.Ordinal) then
+                Some(name.Substring prefix.Length, value)
+            else
+                None)
         |> Map.ofSeq
 
     /// The state that `toFile` stored, on `device`. Raises InputException where something is missing.
@@ -76,7 +82,11 @@ module TrainState =
         let text name =
             match file.Texts.TryFind name with
             | Some text -> text
-            | None -> raise (InputException $"The checkpoint has no entry '{name}'; it was not written by this library. Remove it to start afresh.")
+            | None ->
+                raise (
+                    InputException
+                        $"The checkpoint has no entry '{name}'; it was not written by this library. Remove it to start afresh."
+                )
 
         let number name = Double.Parse(text name, CultureInfo.InvariantCulture)
         let tensors = file.Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device)
@@ -94,7 +104,10 @@ module TrainState =
               Value = number "value"
               Evaluations = int (text "evaluations")
               MaxGradient = number "maxGradient"
-              Stopped = (match text "stopped" with "" -> None | reason -> Some reason) }
+              Stopped =
+                (match text "stopped" with
+                 | "" -> None
+                 | reason -> Some reason) }
 
 /// Training as a fold: each state is a pure function of the task and the state before it. Logging, checkpoints and choosing
 /// a model observe the sequence of states and never live inside a step.

@@ -54,15 +54,23 @@ module TrainingRun =
         match recipe.Plan with
         | FullBatch(shift, iterations) ->
             let batches = Feed.wholeClips frontEnd shift 1600 dtype settings.Device settings.Train
-            { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches }, iterations, List.collect Batch.tensors batches
+
+            { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches },
+            iterations,
+            List.collect Batch.tensors batches
         | RandomExcerpts(excerpts, epochs, rate) ->
             let feed = Feed.excerpts frontEnd excerpts settings.Device settings.Train
             let steps = epochs * feed.StepsPerEpoch
             let key = Key.fold 1 (Key.ofSeed recipe.Seed)
-            { Model = model; Loss = loss; Optimiser = Optim.adam (Schedule.cosine rate steps 0); Feed = fun step -> [ feed.Batch key step ] }, steps, []
 
-    let private fingerprint settings =
-        (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
+            { Model = model
+              Loss = loss
+              Optimiser = Optim.adam (Schedule.cosine rate steps 0)
+              Feed = fun step -> [ feed.Batch key step ] },
+            steps,
+            []
+
+    let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 
     let private saveCheckpoint settings identity (progress: Progress) =
         let state = TrainState.toFile progress.State
@@ -70,17 +78,27 @@ module TrainingRun =
         let best =
             match progress.Best with
             | None -> [], []
-            | Some best -> [ "best", best.Vector ], [ "best.score", best.Score.ToString("R", CultureInfo.InvariantCulture); "best.step", string best.AtStep ]
+            | Some best ->
+                [ "best", best.Vector ],
+                [ "best.score", best.Score.ToString("R", CultureInfo.InvariantCulture); "best.step", string best.AtStep ]
 
-        let texts = [ "run", identity; "seconds", progress.Seconds.ToString("R", CultureInfo.InvariantCulture) ] @ snd best
-        Safetensors.save (checkpointPath settings.Folder) { Tensors = state.Tensors @ fst best; Texts = Map.fold (fun all name text -> Map.add name text all) (Map.ofList texts) state.Texts }
+        let texts =
+            [ "run", identity; "seconds", progress.Seconds.ToString("R", CultureInfo.InvariantCulture) ] @ snd best
+
+        Safetensors.save
+            (checkpointPath settings.Folder)
+            { Tensors = state.Tensors @ fst best
+              Texts = Map.fold (fun all name text -> Map.add name text all) (Map.ofList texts) state.Texts }
 
     let private loadCheckpoint settings identity : Progress =
         let path = checkpointPath settings.Folder
         let file = Safetensors.load path
 
         if file.Texts.TryFind "run" <> Some identity then
-            raise (InputException $"{path}: belongs to a run with other settings or other clips. Use the settings it was started with, or another folder.")
+            raise (
+                InputException
+                    $"{path}: belongs to a run with other settings or other clips. Use the settings it was started with, or another folder."
+            )
 
         let best =
             file.Tensors
@@ -90,7 +108,10 @@ module TrainingRun =
                   AtStep = int file.Texts["best.step"]
                   Vector = vector.``to`` settings.Device })
 
-        { State = TrainState.ofFile settings.Device { file with Tensors = file.Tensors |> List.filter (fun (name, _) -> name <> "best") }
+        { State =
+            TrainState.ofFile
+                settings.Device
+                { file with Tensors = file.Tensors |> List.filter (fun (name, _) -> name <> "best") }
           Best = best
           Seconds = Double.Parse(file.Texts["seconds"], CultureInfo.InvariantCulture) }
 
@@ -100,7 +121,10 @@ module TrainingRun =
         if exists && settings.Resume then
             loadCheckpoint settings identity
         elif exists then
-            raise (InputException $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out.")
+            raise (
+                InputException
+                    $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out."
+            )
         else
             let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
             { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
@@ -111,8 +135,10 @@ module TrainingRun =
 
         if File.Exists path then
             let isKept (line: string) =
-                try (JsonNode.Parse line).["step"].GetValue<int>() <= step
-                with _ -> false // a line that the interruption cut off
+                try
+                    (JsonNode.Parse line).["step"].GetValue<int>() <= step
+                with _ ->
+                    false // a line that the interruption cut off
 
             File.WriteAllLines(path, File.ReadAllLines path |> Array.filter isKept)
 
@@ -130,12 +156,17 @@ module TrainingRun =
         clips
         |> List.averageBy (fun clip ->
             Memory.plain (fun () ->
-                let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum (0L)
-                mixture.square().mean().sqrt().to_type(torch.float64).item<float> ()))
+                let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum(0L)
+                mixture.square().mean().sqrt().to_type(torch.float64).item<float>()))
 
     let private devGnsdr settings (vector: torch.Tensor) =
         let architecture = settings.Recipe.Architecture
-        let trained = { Architecture = architecture; Parameters = Params.create (Architecture.model architecture).Layout vector; Level = 1.0 }
+
+        let trained =
+            { Architecture = architecture
+              Parameters = Params.create (Architecture.model architecture).Layout vector
+              Level = 1.0 }
+
         let rows = Evaluate.clips dtype settings.Device ignore (Separation.separator trained Soft) settings.Dev
         (Evaluate.summary _.Voice rows).Gnsdr
 
@@ -152,7 +183,11 @@ module TrainingRun =
         | _ -> None, best
 
     let private finish settings (progress: Progress) : TrainedModel =
-        let vector = match progress.Best with Some best -> best.Vector | None -> progress.State.Parameters
+        let vector =
+            match progress.Best with
+            | Some best -> best.Vector
+            | None -> progress.State.Parameters
+
         let architecture = settings.Recipe.Architecture
 
         { Architecture = architecture
@@ -163,7 +198,10 @@ module TrainingRun =
     /// InputException for settings that make no run: no clips, a folder in use, a checkpoint of another run.
     let run (settings: RunSettings) : TrainedModel * float =
         if settings.Train.IsEmpty then
-            raise (InputException "There are no training clips. Give a folder with MIR-1K's training singers, or one with a folder 'train'.")
+            raise (
+                InputException
+                    "There are no training clips. Give a folder with MIR-1K's training singers, or one with a folder 'train'."
+            )
 
         if settings.Recipe.Selection <> LastStep && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
@@ -184,7 +222,9 @@ module TrainingRun =
             { new IDisposable with
                 member _.Dispose() =
                     progress.Best |> Option.iter _.Vector.Dispose()
-                    for tensor in owned do tensor.Dispose() }
+
+                    for tensor in owned do
+                        tensor.Dispose() }
 
         if final then
             let trained = finish settings progress
@@ -196,7 +236,15 @@ module TrainingRun =
             for state in Train.states task steps progress.State do
                 let score, best = select settings state progress.Best
                 progress <- { State = state; Best = best; Seconds = earlier + clock.Elapsed.TotalSeconds }
-                let report = { Step = state.Step; Steps = steps; Value = state.Value; Evaluations = state.Evaluations; DevGnsdr = score; Seconds = progress.Seconds }
+
+                let report =
+                    { Step = state.Step
+                      Steps = steps
+                      Value = state.Value
+                      Evaluations = state.Evaluations
+                      DevGnsdr = score
+                      Seconds = progress.Seconds }
+
                 log.Write(logLine report)
                 let last = state.Step >= steps || state.Stopped.IsSome
 
@@ -206,7 +254,6 @@ module TrainingRun =
 
                 settings.Report report
 
-                if last then
-                    trained <- Some(finish settings progress)
+                if last then trained <- Some(finish settings progress)
 
             trained.Value, progress.Seconds

@@ -54,14 +54,12 @@ let private goldenCase (name: string) =
     let number (e: JsonElement) = if e.ValueKind = JsonValueKind.String then infinity else e.GetDouble()
     let numbers (key: string) = [| for e in case.GetProperty(key).EnumerateArray() -> number e |]
 
-    {
-        Sources = case.GetProperty("nsrc").GetInt32()
-        Samples = case.GetProperty("nsampl").GetInt32()
-        Sdr = numbers "SDR"
-        Sir = numbers "SIR"
-        Sar = numbers "SAR"
-        Permutation = [| for p in numbers "perm_1based" -> int p - 1 |]
-    }
+    { Sources = case.GetProperty("nsrc").GetInt32()
+      Samples = case.GetProperty("nsampl").GetInt32()
+      Sdr = numbers "SDR"
+      Sir = numbers "SIR"
+      Sar = numbers "SAR"
+      Permutation = [| for p in numbers "perm_1based" -> int p - 1 |] }
 
 let private golden folder name =
     testCase $"golden: {name}" (fun () ->
@@ -116,11 +114,9 @@ let private oracle =
         let references = [ a; b; c ]
 
         let estimates =
-            [
-                mix [ 1.0, a; 0.4, delayed 3 a; 0.2, b; 0.1, noise 1 3 300 ]
-                mix [ -0.8, b; 0.3, delayed 2 c; 0.2, delayed 9 b ]
-                mix [ 0.5, c; 0.1, a; 0.1, b; 0.3, noise 1 4 300 ]
-            ]
+            [ mix [ 1.0, a; 0.4, delayed 3 a; 0.2, b; 0.1, noise 1 3 300 ]
+              mix [ -0.8, b; 0.3, delayed 2 c; 0.2, delayed 9 b ]
+              mix [ 0.5, c; 0.1, a; 0.1, b; 0.3, noise 1 4 300 ] ]
 
         for taps in [ 1; 8; 400 / 8 ] do
             let scores = scored taps false references estimates
@@ -161,49 +157,46 @@ let private muddled seed (a, b) =
 let private laws =
     testList
         "laws"
-        [
-            testProperty "a permutation of the sources permutes the scores" (fun (seed: int) ->
-                let a, b = pair seed
-                let x, y = muddled seed (a, b)
-                let straight = scored taps true [ a; b ] [ x; y ]
-                let swapped = scored taps true [ b; a ] [ x; y ]
-                close 1e-9 (Array.rev swapped.Sdr) straight.Sdr "SDR"
-                close 1e-9 (Array.rev swapped.Sir) straight.Sir "SIR"
-                close 1e-9 (Array.rev swapped.Sar) straight.Sar "SAR"
-                Expect.equal (Array.rev swapped.Permutation) straight.Permutation "permutation")
+        [ testProperty "a permutation of the sources permutes the scores" (fun (seed: int) ->
+              let a, b = pair seed
+              let x, y = muddled seed (a, b)
+              let straight = scored taps true [ a; b ] [ x; y ]
+              let swapped = scored taps true [ b; a ] [ x; y ]
+              close 1e-9 (Array.rev swapped.Sdr) straight.Sdr "SDR"
+              close 1e-9 (Array.rev swapped.Sir) straight.Sir "SIR"
+              close 1e-9 (Array.rev swapped.Sar) straight.Sar "SAR"
+              Expect.equal (Array.rev swapped.Permutation) straight.Permutation "permutation")
 
-            testProperty "scale is nothing" (fun (seed: int) (NonZeroInt g) ->
-                let a, b = pair seed
-                let x, y = muddled seed (a, b)
-                let gain = float g * 1e-3
-                let plain = scored taps true [ a; b ] [ x; y ]
-                let scaled = scored taps true [ mix [ gain, a ]; b ] [ x; mix [ -3.0 * gain, y ] ]
-                close 1e-9 scaled.Sdr plain.Sdr "SDR"
-                close 1e-9 scaled.Sir plain.Sir "SIR"
-                close 1e-9 scaled.Sar plain.Sar "SAR")
+          testProperty "scale is nothing" (fun (seed: int) (NonZeroInt g) ->
+              let a, b = pair seed
+              let x, y = muddled seed (a, b)
+              let gain = float g * 1e-3
+              let plain = scored taps true [ a; b ] [ x; y ]
+              let scaled = scored taps true [ mix [ gain, a ]; b ] [ x; mix [ -3.0 * gain, y ] ]
+              close 1e-9 scaled.Sdr plain.Sdr "SDR"
+              close 1e-9 scaled.Sir plain.Sir "SIR"
+              close 1e-9 scaled.Sar plain.Sar "SAR")
 
-            testProperty "a filter within the taps is forgiven, by version 3 alone" (fun (seed: int) ->
-                let quiet (x: float[]) = Array.append (Array.take 480 x) (Array.zeroCreate 20)
-                let a, b = pair seed
-                let a, b = quiet a, quiet b
-                let x = mix [ 0.5, a; -0.4, delayed 7 a; 0.2, delayed 15 a ]
-                let scores = scored taps true [ a; b ] [ x; b ]
-                Expect.all scores.Sdr (fun sdr -> sdr > 200.0) $"SDR {scores.Sdr}"
-                Expect.all scores.Sir (fun sir -> sir > 200.0) $"SIR {scores.Sir}"
-                Expect.all scores.Sar (fun sar -> sar > 200.0) $"SAR {scores.Sar}"
-                let gainOnly = Memory.plain (fun () -> BssEval.Version2GainOnly(rows [ a; b ], rows [ x; b ]))
-                Expect.isLessThan gainOnly[0].Sdr[0] 6.0 "gain only")
+          testProperty "a filter within the taps is forgiven, by version 3 alone" (fun (seed: int) ->
+              let quiet (x: float[]) = Array.append (Array.take 480 x) (Array.zeroCreate 20)
+              let a, b = pair seed
+              let a, b = quiet a, quiet b
+              let x = mix [ 0.5, a; -0.4, delayed 7 a; 0.2, delayed 15 a ]
+              let scores = scored taps true [ a; b ] [ x; b ]
+              Expect.all scores.Sdr (fun sdr -> sdr > 200.0) $"SDR {scores.Sdr}"
+              Expect.all scores.Sir (fun sir -> sir > 200.0) $"SIR {scores.Sir}"
+              Expect.all scores.Sar (fun sar -> sar > 200.0) $"SAR {scores.Sar}"
+              let gainOnly = Memory.plain (fun () -> BssEval.Version2GainOnly(rows [ a; b ], rows [ x; b ]))
+              Expect.isLessThan gainOnly[0].Sdr[0] 6.0 "gain only")
 
-            testProperty "gain only is the projection on the references themselves" (fun (seed: int) ->
-                let a, b = pair seed
-                let x, y = muddled seed (a, b)
+          testProperty "gain only is the projection on the references themselves" (fun (seed: int) ->
+              let a, b = pair seed
+              let x, y = muddled seed (a, b)
 
-                let scores, (sdr, sir, sar) =
-                    Memory.plain (fun () ->
-                        (BssEval.Version2GainOnly(rows [ a; b ], rows [ x; y ])).Item 0, naive 1 [ a; b ] y 1)
+              let scores, (sdr, sir, sar) =
+                  Memory.plain (fun () -> (BssEval.Version2GainOnly(rows [ a; b ], rows [ x; y ])).Item 0, naive 1 [ a; b ] y 1)
 
-                close 1e-9 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| sdr; sir; sar |] "scores")
-        ]
+              close 1e-9 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| sdr; sir; sar |] "scores") ]
 
 // ---- edges ----
 
@@ -214,78 +207,73 @@ let private edges =
 
     testList
         "edges"
-        [
-            testCase "a single source has nothing that interferes" (fun () ->
-                let scores = scored taps true [ a ] [ x ]
-                Expect.equal scores.Sir [| infinity |] "SIR"
-                close 1e-9 scores.Sar scores.Sdr "SAR is SDR"
-                let flat = Memory.plain (fun () -> BssEval.Version3(torch.tensor a, torch.tensor x, taps))
-                Expect.equal flat.Sdr scores.Sdr "as [N]")
+        [ testCase "a single source has nothing that interferes" (fun () ->
+              let scores = scored taps true [ a ] [ x ]
+              Expect.equal scores.Sir [| infinity |] "SIR"
+              close 1e-9 scores.Sar scores.Sdr "SAR is SDR"
+              let flat = Memory.plain (fun () -> BssEval.Version3(torch.tensor a, torch.tensor x, taps))
+              Expect.equal flat.Sdr scores.Sdr "as [N]")
 
-            testCase "a silent reference has no score and disturbs no other" (fun () ->
-                let scores = scored taps true [ a; zero ] [ x; y ]
-                close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "silent"
-                close 1e-9 [| scores.Sdr[0] |] (scored taps true [ a ] [ x ]).Sdr "the other"
-                let none = scored taps true [ zero; zero ] [ x; y ]
-                close 0.0 (Array.concat [ none.Sdr; none.Sir; none.Sar ]) (Array.create 6 nan) "all silent")
+          testCase "a silent reference has no score and disturbs no other" (fun () ->
+              let scores = scored taps true [ a; zero ] [ x; y ]
+              close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "silent"
+              close 1e-9 [| scores.Sdr[0] |] (scored taps true [ a ] [ x ]).Sdr "the other"
+              let none = scored taps true [ zero; zero ] [ x; y ]
+              close 0.0 (Array.concat [ none.Sdr; none.Sir; none.Sar ]) (Array.create 6 nan) "all silent")
 
-            testCase "a silent or broken estimate has no score" (fun () ->
-                for bad in [ zero; Array.create 500 nan; Array.create 500 infinity ] do
-                    let scores = scored taps true [ a; b ] [ bad; x ]
-                    Expect.equal scores.Permutation [| 1; 0 |] "the audible one is a"
-                    close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "silent"
-                    Expect.isTrue (Double.IsFinite scores.Sdr[0]) "the other")
+          testCase "a silent or broken estimate has no score" (fun () ->
+              for bad in [ zero; Array.create 500 nan; Array.create 500 infinity ] do
+                  let scores = scored taps true [ a; b ] [ bad; x ]
+                  Expect.equal scores.Permutation [| 1; 0 |] "the audible one is a"
+                  close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "silent"
+                  Expect.isTrue (Double.IsFinite scores.Sdr[0]) "the other")
 
-            testCase "perfect estimates have very high scores" (fun () ->
-                let scores = scored taps true [ a; b ] [ b; a ]
-                Expect.equal scores.Permutation [| 1; 0 |] "permutation"
-                Expect.all (Array.concat [ scores.Sdr; scores.Sir; scores.Sar ]) (fun s -> s > 200.0) $"{scores.Sdr}")
+          testCase "perfect estimates have very high scores" (fun () ->
+              let scores = scored taps true [ a; b ] [ b; a ]
+              Expect.equal scores.Permutation [| 1; 0 |] "permutation"
+              Expect.all (Array.concat [ scores.Sdr; scores.Sir; scores.Sar ]) (fun s -> s > 200.0) $"{scores.Sdr}")
 
-            testCase "identical references are no error" (fun () ->
-                let scores = scored taps false [ a; a ] [ x; y ]
-                let alone = scored taps false [ a ] [ x ]
-                close 1e-9 [| scores.Sdr[0]; scores.Sar[0] |] [| alone.Sdr[0]; alone.Sar[0] |] "as if there were one"
-                Expect.isGreaterThan scores.Sir[0] 200.0 "nothing of the other")
+          testCase "identical references are no error" (fun () ->
+              let scores = scored taps false [ a; a ] [ x; y ]
+              let alone = scored taps false [ a ] [ x ]
+              close 1e-9 [| scores.Sdr[0]; scores.Sar[0] |] [| alone.Sdr[0]; alone.Sar[0] |] "as if there were one"
+              Expect.isGreaterThan scores.Sir[0] 200.0 "nothing of the other")
 
-            testCase "float32 in is scored in float64" (fun () ->
-                let single = Memory.plain (fun () -> BssEval.Version3((rows [ a; b ]).float(), (rows [ x; y ]).float(), taps))
-                close 1e-4 single.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "SDR")
+          testCase "float32 in is scored in float64" (fun () ->
+              let single = Memory.plain (fun () -> BssEval.Version3((rows [ a; b ]).float(), (rows [ x; y ]).float(), taps))
+              close 1e-4 single.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "SDR")
 
-            testCase "a batch is its clips" (fun () ->
-                let batch =
-                    Memory.plain (fun () ->
-                        let clips first second = torch.stack [| rows first; rows second |]
-                        BssEval.Version3Batch(clips [ a; b ] [ b; a ], clips [ x; y ] [ x; y ], taps))
+          testCase "a batch is its clips" (fun () ->
+              let batch =
+                  Memory.plain (fun () ->
+                      let clips first second = torch.stack [| rows first; rows second |]
+                      BssEval.Version3Batch(clips [ a; b ] [ b; a ], clips [ x; y ] [ x; y ], taps))
 
-                Expect.hasLength batch 2 "clips"
-                Expect.equal batch[0].Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "first"
-                Expect.equal batch[1].Sdr (scored taps true [ b; a ] [ x; y ]).Sdr "second")
+              Expect.hasLength batch 2 "clips"
+              Expect.equal batch[0].Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "first"
+              Expect.equal batch[1].Sdr (scored taps true [ b; a ] [ x; y ]).Sdr "second")
 
-            testCase "the permutation maximises the mean, infinite and missing scores included" (fun () ->
-                let order (scores: float[,]) = BssEvalScores.BestPermutation scores
-                Expect.equal (order (array2D [ [ 1.0; 5.0 ]; [ 4.0; 6.0 ] ])) [| 1; 0 |] "5 + 4 > 1 + 6"
-                Expect.equal (order (array2D [ [ infinity; infinity ]; [ -infinity; 3.0 ] ])) [| 0; 1 |] "infinite"
-                Expect.equal (order (array2D [ [ nan; 1.0 ]; [ nan; 2.0 ] ])) [| 0; 1 |] "missing"
+          testCase "the permutation maximises the mean, infinite and missing scores included" (fun () ->
+              let order (scores: float[,]) = BssEvalScores.BestPermutation scores
+              Expect.equal (order (array2D [ [ 1.0; 5.0 ]; [ 4.0; 6.0 ] ])) [| 1; 0 |] "5 + 4 > 1 + 6"
+              Expect.equal (order (array2D [ [ infinity; infinity ]; [ -infinity; 3.0 ] ])) [| 0; 1 |] "infinite"
+              Expect.equal (order (array2D [ [ nan; 1.0 ]; [ nan; 2.0 ] ])) [| 0; 1 |] "missing"
 
-                Expect.equal
-                    (order (array2D [ [ 0.0; 9.0; 0.0 ]; [ 0.0; 0.0; 9.0 ]; [ 9.0; 0.0; 0.0 ] ]))
-                    [| 2; 0; 1 |]
-                    "of three")
+              Expect.equal (order (array2D [ [ 0.0; 9.0; 0.0 ]; [ 0.0; 0.0; 9.0 ]; [ 9.0; 0.0; 0.0 ] ])) [| 2; 0; 1 |] "of three")
 
-            testCase "wrong shapes are named" (fun () ->
-                let complaint references estimates =
-                    try
-                        Memory.plain (fun () -> BssEval.Version3(rows references, rows estimates, taps)) |> ignore
-                        failtest "An ArgumentException was expected."
-                    with :? ArgumentException as e ->
-                        e.Message
+          testCase "wrong shapes are named" (fun () ->
+              let complaint references estimates =
+                  try
+                      Memory.plain (fun () -> BssEval.Version3(rows references, rows estimates, taps)) |> ignore
+                      failtest "An ArgumentException was expected."
+                  with :? ArgumentException as e ->
+                      e.Message
 
-                let message = complaint [ a; b ] [ Array.take 400 x; Array.take 400 y ]
-                Expect.stringContains message "[2, 500]" "references"
-                Expect.stringContains message "[2, 400]" "estimates"
-                Expect.stringContains (complaint [ a; Array.create 500 nan ] [ x; y ]) "not finite" "references must be numbers"
-                Expect.stringContains (complaint [ [||] ] [ [||] ]) "nothing to score" "empty")
-        ]
+              let message = complaint [ a; b ] [ Array.take 400 x; Array.take 400 y ]
+              Expect.stringContains message "[2, 500]" "references"
+              Expect.stringContains message "[2, 400]" "estimates"
+              Expect.stringContains (complaint [ a; Array.create 500 nan ] [ x; y ]) "not finite" "references must be numbers"
+              Expect.stringContains (complaint [ [||] ] [ [||] ]) "nothing to score" "empty") ]
 
 let private leaks =
     testSequenced (
@@ -313,15 +301,13 @@ let private leaks =
 let tests =
     testList
         "BssEval"
-        [
-            golden fixtures "synthetic_lcg"
-            golden shared "real_gain_delay_noise"
-            golden shared "real_swapped_order"
-            golden shared "real_mixture_single_source"
-            recipe
-            oracle
-            twoWays
-            laws
-            edges
-            leaks
-        ]
+        [ golden fixtures "synthetic_lcg"
+          golden shared "real_gain_delay_noise"
+          golden shared "real_swapped_order"
+          golden shared "real_mixture_single_source"
+          recipe
+          oracle
+          twoWays
+          laws
+          edges
+          leaks ]

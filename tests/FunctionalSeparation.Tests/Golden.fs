@@ -10,9 +10,12 @@ open FunctionalSeparation
 /// The folder that holds the solution.
 let repository =
     let rec up (folder: DirectoryInfo) =
-        if File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then folder.FullName
-        elif isNull folder.Parent then failwith "The tests must run inside the repository."
-        else up folder.Parent
+        if File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then
+            folder.FullName
+        elif isNull folder.Parent then
+            failwith "The tests must run inside the repository."
+        else
+            up folder.Parent
 
     up (DirectoryInfo AppContext.BaseDirectory)
 

@@ -8,26 +8,44 @@ open TorchSharp
 open FunctionalSeparation
 
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
-let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float> ()
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
 let private isEqual a b = (difference a b = 0.0)
 
 /// A small separation network and random excerpts of the embedded corpus.
 let private small =
-    { Architecture.huang2014 with FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }; Hidden = [ 12; 12 ] }
+    { Architecture.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }
+        Hidden = [ 12; 12 ] }
 
 let private corpus = lazy (Corpus.embedded 3)
 
-let private task optimiser =
-    let feed = Feed.excerpts small.FrontEnd { Frames = 20; Count = 2; OtherSong = 0.5; GainRange = 3.0 } torch.CPU corpus.Value.Train
-    { Model = Architecture.model small; Loss = Loss.discriminative 0.05 Loss.squaredError; Optimiser = optimiser; Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
+let private taskOn (batch: int -> int) optimiser =
+    let feed =
+        Feed.excerpts small.FrontEnd { Frames = 20; Count = 2; OtherSong = 0.5; GainRange = 3.0 } torch.CPU corpus.Value.Train
+
+    { Model = Architecture.model small
+      Loss = Loss.discriminative 0.05 Loss.squaredError
+      Optimiser = optimiser
+      Feed = fun step -> [ feed.Batch (Key.ofSeed 5) (batch step) ] }
+
+/// A fresh batch at each step.
+let private task = taskOn id
+
+/// The same batch at each step, as a line search needs it.
+let private fullBatchTask = taskOn (fun _ -> 0)
 
 let private start (task: Task) = Train.start task (Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
 
 /// The parameters after so many steps from a state.
-let private after task steps first = [ for state in Train.states task steps first -> state.Parameters.data<float32>().ToArray() ] |> List.last
+let private after task steps first =
+    [ for state in Train.states task steps first -> state.Parameters.data<float32>().ToArray() ] |> List.last
 
 let private frames seed = Sequence.ofFrames (noise seed [ 7L; 2L; 5L ])
-let private layers = [ Layer.dense Relu 5 5 |> Model.prefixed "a"; Layer.recurrent Tanh 5 5 |> Model.prefixed "b"; Layer.linear 5 5 |> Model.prefixed "c" ]
+
+let private layers =
+    [ Layer.dense Relu 5 5 |> Model.prefixed "a"
+      Layer.recurrent Tanh 5 5 |> Model.prefixed "b"
+      Layer.linear 5 5 |> Model.prefixed "c" ]
 
 [<Tests>]
 let tests =
@@ -54,9 +72,19 @@ let tests =
                   let whole = (frames seed).Frames
                   let cut = int64 (1 + cut % 6)
                   let first = Model.apply model parameters (Sequence.ofFrames (whole.narrow (0L, 0L, cut)))
-                  let second = Model.apply model parameters (Sequence.continuing (Sequence.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+
+                  let second =
+                      Model.apply
+                          model
+                          parameters
+                          (Sequence.continuing (Sequence.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+
                   let joined = torch.cat ([| first.Frames; second.Frames |], 0L)
-                  Expect.isLessThan (difference joined (Model.apply model parameters (Sequence.ofFrames whole)).Frames) 1e-14 "frames")
+
+                  Expect.isLessThan
+                      (difference joined (Model.apply model parameters (Sequence.ofFrames whole)).Frames)
+                      1e-14
+                      "frames")
 
           testProperty "masks lie in [0, 1] and sum to one"
           <| fun (seed: int) ->
@@ -64,14 +92,14 @@ let tests =
                   let outputs = noise seed [ 4L; 3L; 2L; 9L ]
 
                   for mask in [ Mask.ratio outputs; Mask.wiener outputs; Mask.binary outputs ] do
-                      Expect.isGreaterThanOrEqual (mask.min().item<float> ()) 0.0 "at least 0"
-                      Expect.isLessThanOrEqual (mask.max().item<float> ()) 1.0 "at most 1"
+                      Expect.isGreaterThanOrEqual (mask.min().item<float>()) 0.0 "at least 0"
+                      Expect.isLessThanOrEqual (mask.max().item<float>()) 1.0 "at most 1"
                       Expect.isLessThan (difference (mask.sum -2L) (torch.ones (4L, 3L, 9L, dtype = torch.float64))) 1e-4 "sum")
 
           testProperty "estimates sum to the mixture"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let outputs, mixture = noise seed [ 4L; 3L; 2L; 9L ], (noise (seed + 1) [ 4L; 3L; 9L ]).abs ()
+                  let outputs, mixture = noise seed [ 4L; 3L; 2L; 9L ], (noise (seed + 1) [ 4L; 3L; 9L ]).abs()
 
                   for kind in [ Absolute; AbsoluteExact ] do
                       Expect.isLessThan (difference ((Mask.apply kind outputs mixture).sum -2L) mixture) 1e-7 $"{kind}")
@@ -79,12 +107,15 @@ let tests =
           testProperty "the mask layer's gradient is that of its formula"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let mixture = (noise (seed + 1) [ 4L; 3L; 9L ]).abs () + 0.1
+                  let mixture = (noise (seed + 1) [ 4L; 3L; 9L ]).abs() + 0.1
                   let weights = noise (seed + 2) [ 4L; 3L; 2L; 9L ]
-                  let objective kind (point: torch.Tensor) = (Mask.apply kind (point.view (4L, 3L, 2L, 9L)) mixture * weights).sum ()
+
+                  let objective kind (point: torch.Tensor) =
+                      (Mask.apply kind (point.view (4L, 3L, 2L, 9L)) mixture * weights).sum()
+
                   let point = noise seed [ 216L ]
                   let published, exact = Grad.grad (objective Absolute) point, Grad.grad (objective AbsoluteExact) point
-                  let scale = exact.abs().max().item<float> ()
+                  let scale = exact.abs().max().item<float>()
                   Expect.isLessThan (difference published exact / scale) 1e-5 "relative to the largest element")
 
           testProperty "a rotation by the whole length, and there and back, changes nothing"
@@ -92,7 +123,10 @@ let tests =
               Memory.plain (fun () ->
                   let x = noise seed [ 2L; 100L ]
                   Expect.isTrue (isEqual (Augment.rotate 100L x) x) "whole length"
-                  Expect.isTrue (isEqual (x |> Augment.rotate (int64 offset) |> Augment.rotate (int64 -offset)) x) "there and back")
+
+                  Expect.isTrue
+                      (isEqual (x |> Augment.rotate (int64 offset) |> Augment.rotate (int64 -offset)) x)
+                      "there and back")
 
           testProperty "a circular copy is a rotation"
           <| fun (seed: int) (offset: int) ->
@@ -105,11 +139,15 @@ let tests =
           testProperty "pieces cover a clip without gap or overlap"
           <| fun (PositiveInt frames) ->
               let pieces = Feed.chunks Feed.chunkLengths frames
-              Expect.equal (pieces |> List.collect (fun (start, length) -> [ start .. start + length - 1 ])) [ 0 .. frames - 1 ] "frames"
+
+              Expect.equal
+                  (pieces |> List.collect (fun (start, length) -> [ start .. start + length - 1 ]))
+                  [ 0 .. frames - 1 ]
+                  "frames"
 
           test "context stacks oldest first and repeats the edges" {
               Memory.plain (fun () ->
-                  let frames = torch.tensor([| 1.0; 2.0; 3.0 |]).view (3L, 1L, 1L)
+                  let frames = torch.tensor([| 1.0; 2.0; 3.0 |]).view(3L, 1L, 1L)
                   let stacked = (Spectra.stackContext 3 frames).view(3L, 3L).data<float>().ToArray()
                   Expect.equal stacked [| 1.0; 1.0; 2.0; 1.0; 2.0; 3.0; 2.0; 3.0; 3.0 |] "rows")
           }
@@ -125,11 +163,11 @@ let tests =
           testProperty "the discriminative loss is linear in gamma; gamma 0 is the loss itself"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let y, s = Estimate((noise seed [ 3L; 2L; 4L ]).abs ()), Reference((noise (seed + 1) [ 3L; 2L; 4L ]).abs ())
+                  let y, s = Estimate((noise seed [ 3L; 2L; 4L ]).abs()), Reference((noise (seed + 1) [ 3L; 2L; 4L ]).abs())
 
                   for loss in [ Loss.squaredError; Loss.kullbackLeibler ] do
-                      let at gamma = (Loss.discriminative gamma loss y s).item<float> ()
-                      Expect.floatClose Accuracy.high (at 0.0) ((loss y s).item<float> ()) "gamma 0"
+                      let at gamma = (Loss.discriminative gamma loss y s).item<float>()
+                      Expect.floatClose Accuracy.high (at 0.0) ((loss y s).item<float>()) "gamma 0"
                       Expect.floatClose Accuracy.high (at 0.1 - at 0.0) (2.0 * (at 0.05 - at 0.0)) "linear")
 
           test "the NSDR of the mixture is 0" {
@@ -141,7 +179,10 @@ let tests =
 
           test "swapping the sources swaps the scores" {
               let clip = List.head corpus.Value.Test
-              let swapped = { clip with Read = fun () -> let stems = clip.Read() in { Music = stems.Voice; Voice = stems.Music } }
+
+              let swapped =
+                  { clip with Read = fun () -> let stems = clip.Read() in { Music = stems.Voice; Voice = stems.Music } }
+
               let score clip = Evaluate.clip torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd.Stft) clip
               let plain, other = score clip, score swapped
               Expect.floatClose Accuracy.high plain.Voice.Sdr other.Music.Sdr "SDR"
@@ -150,17 +191,23 @@ let tests =
 
           test "silent references give NaN scores that are counted and named" {
               let clip = List.head corpus.Value.Test
-              let silent = { clip with Name = "silent"; Read = fun () -> { clip.Read() with Voice = Array.zeroCreate (clip.Read().Voice.Length) } }
-              let rows = Evaluate.clips torch.float32 torch.CPU ignore (Evaluate.idealRatioMask small.FrontEnd.Stft) [ clip; silent ]
+
+              let silent =
+                  { clip with
+                      Name = "silent"
+                      Read = fun () -> { clip.Read() with Voice = Array.zeroCreate (clip.Read().Voice.Length) } }
+
+              let rows =
+                  Evaluate.clips torch.float32 torch.CPU ignore (Evaluate.idealRatioMask small.FrontEnd.Stft) [ clip; silent ]
+
               Expect.isTrue (Double.IsNaN rows[1].Voice.Sdr) "NaN"
               let summary = Evaluate.summary _.Voice rows
               Expect.equal (summary.Clips, summary.Unscored) (1, [ "silent" ]) "counted and named"
               Expect.floatClose Accuracy.high summary.Gnsdr rows[0].Voice.Nsdr "the others count"
           }
 
-          for name, optimiser in [ "Adam", Optim.adam (Schedule.cosine 1e-3 10 0); "L-BFGS", Lbfgs.minFunc 10 ] do
+          for name, task in [ "Adam", task (Optim.adam (Schedule.cosine 1e-3 10 0)); "L-BFGS", fullBatchTask (Lbfgs.minFunc 10) ] do
               test $"{name}: steps to 3 and then to 6 are steps to 6, bit for bit, also through a file" {
-                  let task = task optimiser
                   let whole = after task 6 (start task)
                   let path = IO.Path.Combine(IO.Path.GetTempPath(), $"funcsep-{Guid.NewGuid()}.safetensors")
 

@@ -11,11 +11,14 @@ open FunctionalSeparation.Tests.OptimTests
 
 let private values (tensor: torch.Tensor) = tensor.data<float>().ToArray()
 
-let private vector (numbers: float seq) = torch.tensor(Array.ofSeq numbers, dtype = torch.float64)
+let private vector (numbers: float seq) = torch.tensor (Array.ofSeq numbers, dtype = torch.float64)
 
 let private golden name =
     let rec root (folder: DirectoryInfo) =
-        if File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then folder.FullName else root folder.Parent
+        if File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then
+            folder.FullName
+        else
+            root folder.Parent
 
     Path.Combine(root (DirectoryInfo AppContext.BaseDirectory), "tests", "FunctionalSeparation.Tests", "golden", "lbfgs", name)
     |> File.ReadAllLines
@@ -30,13 +33,13 @@ let private byAutograd (f: torch.Tensor -> torch.Tensor) : Objective =
     fun point ->
         use leaf = point.clone().requires_grad_(true)
         use loss = f leaf
-        loss.backward()
+        loss.backward ()
         struct (loss.item<float>(), leaf.grad)
 
 let private rosenbrock: Objective =
     byAutograd (fun x ->
-        let head, tail = x.narrow(0L, 0L, x.shape[0] - 1L), x.narrow(0L, 1L, x.shape[0] - 1L)
-        let valley = (tail - head.square()).square()
+        let head, tail = x.narrow (0L, 0L, x.shape[0] - 1L), x.narrow (0L, 1L, x.shape[0] - 1L)
+        let valley = (tail - head.square ()).square()
         (100.0 * valley + (1.0 - head).square()).sum())
 
 let private rosenbrockStart () = vector (Seq.init 10 (fun i -> if i % 2 = 0 then -1.2 else 1.0))
@@ -47,7 +50,11 @@ module private TinyNet =
 
     let private bins, frames, hidden = 9, 9, 5
 
-    let private grid f = vector [ for t in 1..frames do for k in 1..bins -> f (float k) (float t) ] |> _.reshape(int64 frames, int64 bins)
+    let private grid f =
+        vector
+            [ for t in 1..frames do
+                  for k in 1..bins -> f (float k) (float t) ]
+        |> _.reshape(int64 frames, int64 bins)
 
     let private mixture c = grid (fun k t -> 0.6 + 0.5 * sin (0.5 * k + 0.9 * t + 1.1 * c))
     let private voice c = grid (fun k t -> 0.4 + 0.35 * cos (0.3 * k + 0.7 * t + 0.5 * c))
@@ -56,29 +63,35 @@ module private TinyNet =
     /// W1 b1 W2 b2 Wout bout U, matrices column-major with rows = output units.
     let start () =
         let layer l rows columns =
-            [ for j in 1..columns do for i in 1..rows -> 0.4 * sin (float i + 2.0 * float j + 0.5 * float l) ]
+            [ for j in 1..columns do
+                  for i in 1..rows -> 0.4 * sin (float i + 2.0 * float j + 0.5 * float l) ]
             @ [ for i in 1..rows -> 0.1 * cos (float i + float l) ]
 
-        let recurrent = [ for j in 1..hidden do for i in 1..hidden -> 0.25 * cos (float i - 2.0 * float j) ]
+        let recurrent =
+            [ for j in 1..hidden do
+                  for i in 1..hidden -> 0.25 * cos (float i - 2.0 * float j) ]
+
         vector (layer 1 hidden (3 * bins) @ layer 2 hidden hidden @ layer 3 (2 * bins) hidden @ recurrent)
 
     let private sizes = [| 135L; 5L; 25L; 5L; 90L; 18L; 25L |]
 
     /// The frame before, the frame, the frame after; edge frames repeated: [frames, 27].
     let private context (x: torch.Tensor) =
-        let at shift = x.index_select(0L, torch.tensor([| for t in 0 .. frames - 1 -> int64 (min (frames - 1) (max 0 (t + shift))) |]))
-        torch.cat([| at -1; at 0; at 1 |], 1L)
+        let at shift =
+            x.index_select (0L, torch.tensor ([| for t in 0 .. frames - 1 -> int64 (min (frames - 1) (max 0 (t + shift))) |]))
+
+        torch.cat ([| at -1; at 0; at 1 |], 1L)
 
     /// The outputs [frames, 18] of one chunk of inputs [frames, 27]; the state starts at zero.
     let private forward (w: torch.Tensor[]) (inputs: torch.Tensor) =
-        let first = (inputs.matmul(w[0].view(27L, 5L)) + w[1]).relu()
-        let drive = first.matmul(w[2].view(5L, 5L)) + w[3]
+        let first = (inputs.matmul (w[0].view(27L, 5L)) + w[1]).relu()
+        let drive = first.matmul (w[2].view(5L, 5L)) + w[3]
 
         let states =
             [ 0L .. inputs.shape[0] - 1L ]
             |> List.scan
-                (fun (h: torch.Tensor) t -> (drive[t] + h.matmul(w[6].view(5L, 5L))).relu())
-                (torch.zeros(5L, dtype = torch.float64))
+                (fun (h: torch.Tensor) t -> (drive[t] + h.matmul (w[6].view(5L, 5L))).relu())
+                (torch.zeros (5L, dtype = torch.float64))
             |> List.tail
 
         torch.stack(states).matmul(w[4].view(5L, 18L)) + w[5]
@@ -90,22 +103,22 @@ module private TinyNet =
         let outputs = forward w inputs
         let a = outputs.detach().split([| 9L; 9L |], 1L)
         let total = a[0].abs() + a[1].abs() + 1e-10
-        let y = Array.map (fun (part: torch.Tensor) -> part.abs() / total * x.abs()) a
+        let y = Array.map (fun (part: torch.Tensor) -> part.abs () / total * x.abs ()) a
         let error (p: torch.Tensor) (q: torch.Tensor) = ((y[0] - p).square() + (y[1] - q).square()).sum()
         let d = (y[0] - m - 0.05 * (y[0] - v)) - (y[1] - v - 0.05 * (y[1] - m))
-        let slope = torch.cat([| d * y[1] / total * a[0].sign(); -d * y[0] / total * a[1].sign() |], 1L)
+        let slope = torch.cat ([| d * y[1] / total * a[0].sign(); -d * y[0] / total * a[1].sign() |], 1L)
         let carrier = (outputs * slope).sum()
-        0.5 * (error m v - 0.05 * error v m) + (carrier - carrier.detach())
+        0.5 * (error m v - 0.05 * error v m) + (carrier - carrier.detach ())
 
     let private loss (theta: torch.Tensor) =
-        let w = theta.split(sizes)
+        let w = theta.split (sizes)
 
         [ for c in [ 1.0; 2.0 ] do
               let x, v, m = mixture c, voice c, music c
               let inputs = context x
 
               for first, length in [ 0L, 4L; 4L, 4L; 8L, 1L ] do
-                  let part (a: torch.Tensor) = a.narrow(0L, first, length)
+                  let part (a: torch.Tensor) = a.narrow (0L, first, length)
                   chunkLoss w (part x) (part inputs) (part v) (part m) ]
         |> List.reduce (fun (a: torch.Tensor) (b: torch.Tensor) -> a + b)
 
@@ -126,7 +139,11 @@ let private follow objective start (expected: float[][]) exact accuracy limit =
 
     let rec go (step: OptimiserStep) =
         check step
-        if step.Stopped.IsSome then step else go (optimiser.Step objective step.State step.Parameters)
+
+        if step.Stopped.IsSome then
+            step
+        else
+            go (optimiser.Step objective step.State step.Parameters)
 
     go (optimiser.Step objective (optimiser.Init start) start)
 
@@ -148,14 +165,17 @@ let private goldenCurves =
               Expect.isLessThan (abs (gradient.abs().max().item<float>() - expected[0][3])) 1e-11 "the start's gradient"
               let last = follow TinyNet.objective (TinyNet.start ()) expected 15 1e-8 30
               Expect.isLessThan (abs (last.Value - 13.3981225037701)) 1e-5 "the last value"
-              let distance = largestDifference (golden "tinynet_softabs_r0.05_rnn2_relu_x.txt" |> Seq.map number) (values last.Parameters)
+
+              let distance =
+                  largestDifference (golden "tinynet_softabs_r0.05_rnn2_relu_x.txt" |> Seq.map number) (values last.Parameters)
+
               Expect.isLessThan distance 1e-3 "the same point")) ]
 
 let private behaviour =
     [ testCase "a quadratic in float32 converges" (fun () ->
           Memory.plain (fun () ->
-              let curvature, target = torch.linspace(1.0, 50.0, 40L), torch.linspace(-1.0, 1.0, 40L)
-              let last = run (Lbfgs.minFunc 100) (quadratic curvature target) 100 (torch.zeros(40L))
+              let curvature, target = torch.linspace (1.0, 50.0, 40L), torch.linspace (-1.0, 1.0, 40L)
+              let last = run (Lbfgs.minFunc 100) (quadratic curvature target) 100 (torch.zeros (40L))
               Expect.isSome last.Stopped "it stops by itself"
               Expect.isLessThan ((last.Parameters - target).abs().max().to_type(torch.float64).item<float>()) 1e-4 "the minimum"))
 
@@ -187,7 +207,7 @@ let private behaviour =
       testCase "the search backs away from a region where the objective is not finite" (fun () ->
           Memory.plain (fun () ->
               // -log(x) + 10 x + 5 x^2 has no value for x <= 0; its minimum solves 10 x^2 + 10 x = 1.
-              let barrier = byAutograd (fun x -> (10.0 * x + 5.0 * x.square() - x.log()).sum())
+              let barrier = byAutograd (fun x -> (10.0 * x + 5.0 * x.square () - x.log ()).sum())
               let last = run (Lbfgs.minFunc 50) barrier 50 (vector [ 0.5 ])
               Expect.isLessThan (abs ((values last.Parameters)[0] - (sqrt 0.35 - 0.5))) 1e-5 "the minimum"))
 
@@ -208,11 +228,15 @@ let private behaviour =
       testCase "200 steps leak nothing" (fun () ->
           use start = rosenbrockStart ()
           let objective: Objective = fun x -> Memory.scoped (fun (struct (_, g)) -> [ g ]) (fun () -> rosenbrock x)
-          leakFree (Lbfgs.create { Lbfgs.defaults with ProgTol = 1e-300; OptTol = 1e-300; MaxIterations = 1000 }) objective start ()) ]
+
+          leakFree
+              (Lbfgs.create { Lbfgs.defaults with ProgTol = 1e-300; OptTol = 1e-300; MaxIterations = 1000 })
+              objective
+              start
+              ()) ]
 
 /// The search on numbers alone.
-let private probeOf (f: float -> float) (slope: float -> float) t =
-    { At = t; Value = f t; Slope = slope t; Gradient = () }
+let private probeOf (f: float -> float) (slope: float -> float) t = { At = t; Value = f t; Slope = slope t; Gradient = () }
 
 let private lineSearch =
     [ testProperty "a step from the search meets the strong Wolfe conditions" (fun (seed: int) ->

@@ -17,13 +17,24 @@ let private leaksNothing work =
     Expect.equal (Memory.liveTensors ()) before "live tensors"
 
 let private train optimiser steps () =
-    let feed = Feed.excerpts small.FrontEnd { Frames = 10; Count = 2; OtherSong = 0.5; GainRange = 0.0 } torch.CPU corpus.Value.Train
-    let task = { Model = Architecture.model small; Loss = Loss.discriminative 0.05 Loss.squaredError; Optimiser = optimiser; Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
+    let feed =
+        Feed.excerpts small.FrontEnd { Frames = 10; Count = 2; OtherSong = 0.5; GainRange = 0.0 } torch.CPU corpus.Value.Train
+
+    let task =
+        { Model = Architecture.model small
+          Loss = Loss.discriminative 0.05 Loss.squaredError
+          Optimiser = optimiser
+          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
+
     let start = Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)
-    for state in Train.states task steps (Train.start task start.Vector) do ignore state.Step
+
+    for state in Train.states task steps (Train.start task start.Vector) do
+        ignore state.Step
 
 let private trained () =
-    { Architecture = small; Parameters = Params.start (Architecture.model small).Layout torch.float32 torch.CPU (Key.ofSeed 1); Level = 0.004 }
+    { Architecture = small
+      Parameters = Params.start (Architecture.model small).Layout torch.float32 torch.CPU (Key.ofSeed 1)
+      Level = 0.004 }
 
 [<Tests>]
 let tests =
@@ -31,25 +42,40 @@ let tests =
     <| testList
         "leaks"
         [ test "200 training steps of Adam" { leaksNothing (train (Optim.adam (Schedule.constant 1e-3)) 200) }
-          test "200 training steps of L-BFGS" { leaksNothing (train (Lbfgs.create { Lbfgs.defaults with Memory = 5; MaxIterations = 200 }) 200) }
+          test "200 training steps of L-BFGS" {
+              leaksNothing (train (Lbfgs.create { Lbfgs.defaults with Memory = 5; MaxIterations = 200 }) 200)
+          }
 
           test "50 separations" {
               let audio = AudioBuffer([| Array.init 20000 (fun i -> float32 (sin (0.05 * float i))) |], 16000)
 
               leaksNothing (fun () ->
                   use separator = new NetworkSeparator("test", trained ()) :> ISeparator
-                  for _ in 1..50 do separator.Separate audio |> ignore)
+
+                  for _ in 1..50 do
+                      separator.Separate audio |> ignore)
           }
 
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
-                  Evaluate.clip torch.float32 torch.CPU (Separation.separator trained Soft) (List.head corpus.Value.Test) |> ignore
+
+                  Evaluate.clip torch.float32 torch.CPU (Separation.separator trained Soft) (List.head corpus.Value.Test)
+                  |> ignore
+
                   trained.Parameters.Vector.Dispose())
           }
 
           test "a feed of whole clips, freed" {
               leaksNothing (fun () ->
-                  for batch in Feed.wholeClips small.FrontEnd (Some 40000) 800 torch.float32 torch.CPU (List.truncate 2 corpus.Value.Train) do
-                      for tensor in Batch.tensors batch do tensor.Dispose())
+                  for batch in
+                      Feed.wholeClips
+                          small.FrontEnd
+                          (Some 40000)
+                          800
+                          torch.float32
+                          torch.CPU
+                          (List.truncate 2 corpus.Value.Train) do
+                      for tensor in Batch.tensors batch do
+                          tensor.Dispose())
           } ]

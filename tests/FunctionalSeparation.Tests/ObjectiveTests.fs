@@ -9,13 +9,14 @@ open FunctionalSeparation
 
 let private bins, frames = 9, 9
 
-let private clip formula =
-    Array2D.init frames bins (fun t k -> formula (float (k + 1)) (float (t + 1)))
+let private clip formula = Array2D.init frames bins (fun t k -> formula (float (k + 1)) (float (t + 1)))
 
 let private mixture c = clip (fun k t -> 0.6 + 0.5 * sin (0.5 * k + 0.9 * t + 1.1 * c))
 let private voice c = clip (fun k t -> 0.4 + 0.35 * cos (0.3 * k + 0.7 * t + 0.5 * c))
 let private music c = clip (fun k t -> 0.4 + 0.35 * sin (0.8 * k - 0.4 * t + 0.3 * c))
-let private tensor (values: float[,]) = torch.tensor(Array.concat [ for t in 0 .. frames - 1 -> values[t, *] ]).reshape(int64 frames, int64 bins)
+
+let private tensor (values: float[,]) =
+    torch.tensor(Array.concat [ for t in 0 .. frames - 1 -> values[t, *] ]).reshape(int64 frames, int64 bins)
 
 /// One clip: features [time, 1, 27], mixture [time, 1, 9], references [time, 1, 2, 9].
 let private clipTensors c =
@@ -23,16 +24,29 @@ let private clipTensors c =
     Spectra.stackContext 3 (x.unsqueeze 1L), x.unsqueeze 1L, torch.stack([ tensor (music c); tensor (voice c) ], 1L).unsqueeze(1L)
 
 let private net recurrence activation =
-    { Inputs = 3 * bins; Hidden = [ 5; 5 ]; Recurrence = recurrence; Activation = activation; Sources = 2; Bins = bins }
+    { Inputs = 3 * bins
+      Hidden = [ 5; 5 ]
+      Recurrence = recurrence
+      Activation = activation
+      Sources = 2
+      Bins = bins }
 
 let private theta (layout: Layout) =
-    let matrix formula rows columns = [| for j in 1..columns do for i in 1..rows -> formula (float i) (float j) |]
+    let matrix formula rows columns =
+        [| for j in 1..columns do
+               for i in 1..rows -> formula (float i) (float j) |]
+
     let weight l = matrix (fun i j -> 0.4 * sin (i + 2.0 * j + 0.5 * float l))
     let bias l count = [| for i in 1..count -> 0.1 * cos (float (i + l)) |]
 
     let block (weightSpec: Weight) =
         let shape = weightSpec.Shape |> List.map int
-        let l = match weightSpec.Name[6] with '1' -> 1 | '2' -> 2 | _ -> 3
+
+        let l =
+            match weightSpec.Name[6] with
+            | '1' -> 1
+            | '2' -> 2
+            | _ -> 3
 
         match weightSpec.Name.Split('.')[1], shape with
         | "weight", [ inputs; outputs ] -> weight l outputs inputs
@@ -47,12 +61,14 @@ let private objective net mask loss =
     let tensors = [ clipTensors 1.0; clipTensors 2.0 ]
 
     let part (features: torch.Tensor, mixture: torch.Tensor, references: torch.Tensor) start count vector =
-        let cut (x: torch.Tensor) = x.narrow(0L, start, count)
+        let cut (x: torch.Tensor) = x.narrow (0L, start, count)
         let outputs = (Model.apply model (Params.create model.Layout vector) (Sequence.ofFrames (cut features))).Frames
-        let estimates = Mask.apply mask (outputs.view(count, 1L, 2L, int64 bins)) (cut mixture)
+        let estimates = Mask.apply mask (outputs.view (count, 1L, 2L, int64 bins)) (cut mixture)
         loss vector (Estimate estimates) (Reference(cut references))
 
-    model.Layout, [ for clip in tensors do for start, count in [ 0L, 4L; 4L, 4L; 8L, 1L ] -> part clip start count ]
+    model.Layout,
+    [ for clip in tensors do
+          for start, count in [ 0L, 4L; 4L, 4L; 8L, 1L ] -> part clip start count ]
 
 let private cases =
     let discriminative = Loss.discriminative 0.05 Loss.squaredError
@@ -83,10 +99,14 @@ let private checkPrediction name net clipNumber =
         let features, x, _ = clipTensors (float clipNumber)
         let parameters = Params.create model.Layout (torch.tensor (theta model.Layout))
         let outputs = (Model.apply model parameters (Sequence.ofFrames features)).Frames
-        let estimates = Mask.apply Absolute (outputs.view(int64 frames, 1L, 2L, int64 bins)) x
+        let estimates = Mask.apply Absolute (outputs.view (int64 frames, 1L, 2L, int64 bins)) x
         // The reference is 18 rows x 9 frames, ours frames first.
         let ours = estimates.reshape(int64 frames, 18L).t().contiguous().data<float>().ToArray()
-        Expect.isLessThan (Golden.relativeError ours (Golden.numbers (Golden.path $"objective/pred_{name}_clip{clipNumber}.csv"))) 1e-9 "prediction")
+
+        Expect.isLessThan
+            (Golden.relativeError ours (Golden.numbers (Golden.path $"objective/pred_{name}_clip{clipNumber}.csv")))
+            1e-9
+            "prediction")
 
 [<Tests>]
 let tests =
@@ -100,17 +120,29 @@ let tests =
 
           for name, recurrence, activation, mask, loss in cases do
               test $"cost and gradient of {name}" {
-                  checkCase name (expectedCost "objective/objective.json" "cost" name) (net recurrence activation) mask (fun _ -> loss)
+                  checkCase name (expectedCost "objective/objective.json" "cost" name) (net recurrence activation) mask (fun _ ->
+                      loss)
               }
 
           for gamma, lambda in [ "0", "0"; "0", "0.01"; "0.05", "0"; "0.05", "0.01" ] do
               test $"cost and gradient without a mask, gamma {gamma}, weight decay {lambda}" {
                   let name = $"nonjoint_r{gamma}_lambda{lambda}"
                   // The authors' decay is spread over the parts here, since the objective is their sum.
-                  let loss vector = Loss.add (Loss.discriminative (float gamma) Loss.squaredError) (fun _ _ -> float lambda * 18.0 / 6.0 * Loss.squaredNorm vector)
-                  checkCase name (expectedCost "objective/objective_nonjoint.json" "cost" name) (net (RecurrentAt 2) Relu) NoMask loss
+                  let loss vector =
+                      Loss.add (Loss.discriminative (float gamma) Loss.squaredError) (fun _ _ ->
+                          float lambda * 18.0 / 6.0 * Loss.squaredNorm vector)
+
+                  checkCase
+                      name
+                      (expectedCost "objective/objective_nonjoint.json" "cost" name)
+                      (net (RecurrentAt 2) Relu)
+                      NoMask
+                      loss
               }
 
-          for name, recurrence in [ "softabs_r0.05_relu_rnn2", RecurrentAt 2; "softabs_r0.05_relu_dnn", FeedForward; "kl_r0.05_relu_rnn2", RecurrentAt 2 ] do
+          for name, recurrence in
+              [ "softabs_r0.05_relu_rnn2", RecurrentAt 2
+                "softabs_r0.05_relu_dnn", FeedForward
+                "kl_r0.05_relu_rnn2", RecurrentAt 2 ] do
               for clipNumber in 1..2 do
                   test $"test-time output of {name}, clip {clipNumber}" { checkPrediction name (net recurrence Relu) clipNumber } ]

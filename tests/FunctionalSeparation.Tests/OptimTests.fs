@@ -8,7 +8,7 @@ open FunctionalSeparation.Core
 
 let private values (tensor: torch.Tensor) = tensor.to_type(torch.float64).data<float>().ToArray()
 
-let private vector (numbers: float seq) = torch.tensor(Array.ofSeq numbers, dtype = torch.float64)
+let private vector (numbers: float seq) = torch.tensor (Array.ofSeq numbers, dtype = torch.float64)
 
 /// 1/2 * sum of curvature * (x - target)^2.
 let quadratic (curvature: torch.Tensor) (target: torch.Tensor) : Objective =
@@ -76,7 +76,11 @@ let private laws =
 
       testProperty "chain is associative and chain [] is its identity" (fun (seed: int) ->
           Memory.plain (fun () ->
-              let a, b, c = Optim.clipNorm 1.0, Optim.adamDirection 0.9 0.999 1e-8, Optim.scaleBySchedule (Schedule.stepwise 0.1 0.5 [ 2 ])
+              let a, b, c =
+                  Optim.clipNorm 1.0,
+                  Optim.adamDirection 0.9 0.999 1e-8,
+                  Optim.scaleBySchedule (Schedule.stepwise 0.1 0.5 [ 2 ])
+
               let start = randomVector seed 8
               let objective = quadratic (vector (Seq.init 8 (fun i -> 1.0 + float i))) (vector (Seq.replicate 8 3.0))
               let ends rule = (run (Optim.ofTransform rule) objective 5 start).Parameters |> values
@@ -93,7 +97,10 @@ let private laws =
               let objective = quadratic (vector (Seq.replicate 8 1.5)) (vector (Seq.replicate 8 1.0))
               let rule = Optim.chain [ Optim.clipNorm 2.0; Optim.momentum 0.7 ]
               let short = (run (Optim.descend schedule rule) objective 8 start).Parameters
-              let long = (run (Optim.ofTransform (Optim.chain [ rule; Optim.scaleBySchedule schedule ])) objective 8 start).Parameters
+
+              let long =
+                  (run (Optim.ofTransform (Optim.chain [ rule; Optim.scaleBySchedule schedule ])) objective 8 start).Parameters
+
               Seq.forall2 (fun a b -> abs (a - b) < 1e-12) (values short) (values long)))
 
       testProperty "Adam follows its scalar definition" (fun (seed: int) ->
@@ -118,7 +125,13 @@ let private rules =
               let flat: Objective = fun x -> struct (0.0, torch.zeros_like x)
               let decoupled = run (Optim.adamW 0.5 (Schedule.constant 0.1)) flat 1 (vector [ 2.0; -4.0 ])
               close 1e-12 [ 1.9; -3.8 ] (values decoupled.Parameters) "decoupled"
-              let penalty = Optim.chain [ Optim.weightDecay 0.5; Optim.adamDirection 0.9 0.999 1e-8; Optim.scaleBySchedule (Schedule.constant 0.1) ]
+
+              let penalty =
+                  Optim.chain
+                      [ Optim.weightDecay 0.5
+                        Optim.adamDirection 0.9 0.999 1e-8
+                        Optim.scaleBySchedule (Schedule.constant 0.1) ]
+
               close 1e-7 [ 1.9; -3.9 ] (values (run (Optim.ofTransform penalty) flat 1 (vector [ 2.0; -4.0 ])).Parameters) "L2"))
 
       testCase "momentum and Nesterov's form add up past gradients" (fun () ->
@@ -172,7 +185,10 @@ let pureStep (optimiser: Optimiser) () =
         let from = run optimiser objective 3 (vector [ 4.0; 5.0; 6.0 ])
         let all step = OptimiserStep.tensors step |> List.map values
         let before = all from
-        let first, second = optimiser.Step objective from.State from.Parameters, optimiser.Step objective from.State from.Parameters
+
+        let first, second =
+            optimiser.Step objective from.State from.Parameters, optimiser.Step objective from.State from.Parameters
+
         Expect.equal (all second) (all first) "equal bits"
         Expect.equal second.State.Numbers first.State.Numbers "equal numbers"
         Expect.equal (all from) before "nothing given was changed"

@@ -1,30 +1,40 @@
 module FunctionalSeparation.Tests.Program
 
+open System
 open Expecto
 open FunctionalSeparation.Core
 
-/// Prints the counts as the last line, alone: what scripts and people look for.
-let private withPlainLine: Impl.TestPrinters =
+let mutable private plainLine = ""
+
+/// Keeps the counts as one plain line, to be printed last and alone: what scripts and people look for.
+let private keepingCounts: Impl.TestPrinters =
     let printer = Impl.TestPrinters.defaultPrinter
+
+    let count (summary: Impl.TestRunSummary) =
+        let skipped = if summary.ignored.IsEmpty then "" else $", {summary.ignored.Length} skipped"
+        plainLine <- $"{summary.passed.Length} passed, {summary.failed.Length + summary.errored.Length} failed{skipped}"
 
     { printer with
         summary =
             fun config summary ->
-                async {
-                    do! printer.summary config summary
-                    // The default printer logs in the background; give it the time to finish.
-                    do! Async.Sleep 500
-                    let failed = summary.failed.Length + summary.errored.Length
-                    let skipped = if summary.ignored.IsEmpty then "" else $", {summary.ignored.Length} skipped"
-                    printfn $"\n{summary.passed.Length} passed, {failed} failed{skipped}"
-                } }
+                count summary
+                printer.summary config summary }
 
 [<EntryPoint>]
 let main argv =
     TorchRuntime.Initialize()
 
     if Array.contains "--fast" argv then
-        System.Environment.SetEnvironmentVariable("FUNCSEP_FAST", "1")
+        Environment.SetEnvironmentVariable("FUNCSEP_FAST", "1")
 
     let arguments = Array.filter (fun argument -> argument <> "--fast") argv
-    runTestsInAssemblyWithCLIArgs [ CLIArguments.Printer withPlainLine; CLIArguments.No_Spinner; CLIArguments.Colours 0 ] arguments
+
+    let code =
+        runTestsInAssemblyWithCLIArgs
+            [ CLIArguments.Printer keepingCounts; CLIArguments.No_Spinner; CLIArguments.Colours 0 ]
+            arguments
+    // The runner logs in the background: what it still holds comes before the last line.
+    Threading.Thread.Sleep 500
+    use output = Console.OpenStandardOutput()
+    output.Write(Text.Encoding.UTF8.GetBytes $"\n{plainLine}\n")
+    code

@@ -17,7 +17,15 @@ let private block language =
     found.Groups[1].Value
 
 let private run (program: string) (arguments: string list) =
-    let info = ProcessStartInfo(program, arguments, WorkingDirectory = Golden.repository, RedirectStandardOutput = true, RedirectStandardError = true)
+    let info =
+        ProcessStartInfo(
+            program,
+            arguments,
+            WorkingDirectory = Golden.repository,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
     use running = Process.Start info
     let error = running.StandardError.ReadToEndAsync()
     let output = running.StandardOutput.ReadToEnd()
@@ -27,8 +35,15 @@ let private run (program: string) (arguments: string list) =
 
 let private untrained folder =
     let architecture = { Architecture.huang2014 with Hidden = [ 16 ]; Recurrence = FeedForward }
-    let parameters = Params.start (Architecture.model architecture).Layout TorchSharp.torch.float32 TorchSharp.torch.CPU (Key.ofSeed 1)
-    ModelFolder.save folder { Architecture = architecture; Parameters = parameters; Level = 0.004 } (System.Text.Json.Nodes.JsonObject())
+
+    let parameters =
+        Params.start (Architecture.model architecture).Layout TorchSharp.torch.float32 TorchSharp.torch.CPU (Key.ofSeed 1)
+
+    ModelFolder.save
+        folder
+        { Architecture = architecture; Parameters = parameters; Level = 0.004 }
+        (System.Text.Json.Nodes.JsonObject())
+
     parameters.Vector.Dispose()
 
 [<Tests>]
@@ -49,7 +64,9 @@ let tests =
           }
 
           test "the C# program is the one in the tests folder" {
-              let program = File.ReadAllText(Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer", "Program.cs"))
+              let program =
+                  File.ReadAllText(Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer", "Program.cs"))
+
               Expect.equal (block "csharp") program "README.md and Program.cs"
           }
 
@@ -59,8 +76,24 @@ let tests =
               try
                   untrained (Path.Combine(folder, "model"))
                   let song = Path.Combine(folder, "song.wav")
-                  AudioFile.Write(song, AudioBuffer([| Array.init 40000 (fun i -> float32 (sin (0.03 * float i)) * 0.4f) |], 16000)) |> ignore
-                  let program = Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer", "bin", "Release", "net10.0", "FunctionalSeparation.CSharpConsumer.dll")
+
+                  AudioFile.Write(
+                      song,
+                      AudioBuffer([| Array.init 40000 (fun i -> float32 (sin (0.03 * float i)) * 0.4f) |], 16000)
+                  )
+                  |> ignore
+
+                  let program =
+                      Path.Combine(
+                          Golden.repository,
+                          "tests",
+                          "FunctionalSeparation.CSharpConsumer",
+                          "bin",
+                          "Release",
+                          "net10.0",
+                          "FunctionalSeparation.CSharpConsumer.dll"
+                      )
+
                   let output = run "dotnet" [ program; song; Path.Combine(folder, "model"); Path.Combine(folder, "stems") ]
                   Expect.stringContains output "DNN: music, voice, 2.5 s" "said"
                   Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "voice.wav"))).Length 40000L "voice"

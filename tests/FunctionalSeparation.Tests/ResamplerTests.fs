@@ -8,11 +8,9 @@ open FunctionalSeparation.Core
 let private rates = [ 8000; 11_025; 16_000; 22_050; 32_000; 44_100; 48_000; 96_000 ]
 
 let private pairs =
-    [
-        for source in rates do
-            for target in rates do
-                if source <> target then source, target
-    ]
+    [ for source in rates do
+          for target in rates do
+              if source <> target then source, target ]
 
 let private sine (frequency: float) rate length =
     Array.init length (fun n -> float32 (sin (2.0 * Math.PI * frequency * float n / float rate + 0.3)))
@@ -32,84 +30,78 @@ let private errorOf frequency source target =
 let private passBand =
     testList
         "a sine below 0.95 of the smaller Nyquist frequency stays that sine"
-        [
-            for source, target in pairs do
-                testCase $"{source} Hz to {target} Hz"
-                <| fun () ->
-                    for part in [ 0.003; 0.4; 0.8; 0.95 ] do
-                        let frequency = part * float (min source target) / 2.0
-                        Expect.isLessThan (errorOf frequency source target) -95.0 $"error in dB at {frequency} Hz"
-        ]
+        [ for source, target in pairs do
+              testCase $"{source} Hz to {target} Hz"
+              <| fun () ->
+                  for part in [ 0.003; 0.4; 0.8; 0.95 ] do
+                      let frequency = part * float (min source target) / 2.0
+                      Expect.isLessThan (errorOf frequency source target) -95.0 $"error in dB at {frequency} Hz" ]
 
 let private stopBand =
     testList
         "what the target cannot hold is at least 100 dB down"
-        [
-            for source, target in pairs do
-                if target < source then
-                    testCase $"{source} Hz to {target} Hz"
-                    <| fun () ->
-                        for part in [ 0.0; 0.02; 0.37; 0.9 ] do
-                            let nyquist = float target / 2.0
-                            let frequency = nyquist + 1.0 + part * (float source / 2.0 - nyquist)
-                            let resampled = Resampler.Resample(sine frequency source source, source, target)
+        [ for source, target in pairs do
+              if target < source then
+                  testCase $"{source} Hz to {target} Hz"
+                  <| fun () ->
+                      for part in [ 0.0; 0.02; 0.37; 0.9 ] do
+                          let nyquist = float target / 2.0
+                          let frequency = nyquist + 1.0 + part * (float source / 2.0 - nyquist)
+                          let resampled = Resampler.Resample(sine frequency source source, source, target)
 
-                            Expect.isLessThan
-                                (decibel (peak target (Array.map float resampled)))
-                                -100.0
-                                $"alias of {frequency} Hz in dB"
-        ]
+                          Expect.isLessThan
+                              (decibel (peak target (Array.map float resampled)))
+                              -100.0
+                              $"alias of {frequency} Hz in dB" ]
 
 let private laws =
     testList
         "laws"
-        [
-            testProperty "the length is ceil(n target / source)"
-            <| fun (NonNegativeInt n) (i: int) ->
-                let source, target = pairs[(i &&& 0xFFFF) % pairs.Length]
-                let n = n * 37 % 3000
-                let expected = (int64 n * int64 target + int64 source - 1L) / int64 source
-                Expect.equal (Resampler.Resample(Array.zeroCreate n, source, target).LongLength) expected "length"
-            testCase "the same rate gives the same samples"
-            <| fun () ->
-                let audio = AudioBuffer([| sine 440.0 8000 100 |], 8000)
-                Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio, 8000), audio)) "buffer"
-                Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio.Channels[0], 8000, 8000), audio.Channels[0])) "array"
-            testCase "an impulse stays where it is, and its response is symmetric"
-            <| fun () ->
-                let impulse = Array.init 4001 (fun n -> if n = 2000 then 1.f else 0.f)
-                let response = Resampler.Resample(impulse, 48_000, 16_000 * 6)
-                Expect.equal (Array.IndexOf(response, Array.max response)) 4000 "peak"
+        [ testProperty "the length is ceil(n target / source)"
+          <| fun (NonNegativeInt n) (i: int) ->
+              let source, target = pairs[(i &&& 0xFFFF) % pairs.Length]
+              let n = n * 37 % 3000
+              let expected = (int64 n * int64 target + int64 source - 1L) / int64 source
+              Expect.equal (Resampler.Resample(Array.zeroCreate n, source, target).LongLength) expected "length"
+          testCase "the same rate gives the same samples"
+          <| fun () ->
+              let audio = AudioBuffer([| sine 440.0 8000 100 |], 8000)
+              Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio, 8000), audio)) "buffer"
+              Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio.Channels[0], 8000, 8000), audio.Channels[0])) "array"
+          testCase "an impulse stays where it is, and its response is symmetric"
+          <| fun () ->
+              let impulse = Array.init 4001 (fun n -> if n = 2000 then 1.f else 0.f)
+              let response = Resampler.Resample(impulse, 48_000, 16_000 * 6)
+              Expect.equal (Array.IndexOf(response, Array.max response)) 4000 "peak"
 
-                for lag in 1..600 do
-                    Expect.equal response[4000 + lag] response[4000 - lag] $"lag {lag}"
-            testCase "a constant stays constant"
-            <| fun () ->
-                for source, target in pairs do
-                    let flat = Resampler.Resample(Array.create source 1.f, source, target) |> Array.map (fun v -> float v - 1.0)
-                    Expect.isLessThan (decibel (peak target flat)) -100.0 $"ripple in dB, {source} Hz to {target} Hz"
-            testCase "many phases, of which no table is kept"
-            <| fun () -> Expect.isLessThan (errorOf 3000.0 15_991 16_001) -95.0 "error in dB"
-            testCase "a long sound has no seams"
-            <| fun () ->
-                let long = Resampler.Resample(sine 1234.5 44_100 300_000, 44_100, 16_000)
-                let truth = sine 1234.5 16_000 long.Length
-                let error = Array.map2 (fun (a: float32) (b: float32) -> float a - float b) long truth
-                Expect.isLessThan (decibel (peak 16_000 error)) -95.0 "error in dB"
-            testCase "each channel is resampled by itself"
-            <| fun () ->
-                let left, right = sine 300.0 44_100 5000, sine 700.0 44_100 5000
-                let both = Resampler.Resample(AudioBuffer([| left; right |], 44_100), 16_000)
-                Expect.equal both.SampleRate 16_000 "rate"
+              for lag in 1..600 do
+                  Expect.equal response[4000 + lag] response[4000 - lag] $"lag {lag}"
+          testCase "a constant stays constant"
+          <| fun () ->
+              for source, target in pairs do
+                  let flat = Resampler.Resample(Array.create source 1.f, source, target) |> Array.map (fun v -> float v - 1.0)
+                  Expect.isLessThan (decibel (peak target flat)) -100.0 $"ripple in dB, {source} Hz to {target} Hz"
+          testCase "many phases, of which no table is kept"
+          <| fun () -> Expect.isLessThan (errorOf 3000.0 15_991 16_001) -95.0 "error in dB"
+          testCase "a long sound has no seams"
+          <| fun () ->
+              let long = Resampler.Resample(sine 1234.5 44_100 300_000, 44_100, 16_000)
+              let truth = sine 1234.5 16_000 long.Length
+              let error = Array.map2 (fun (a: float32) (b: float32) -> float a - float b) long truth
+              Expect.isLessThan (decibel (peak 16_000 error)) -95.0 "error in dB"
+          testCase "each channel is resampled by itself"
+          <| fun () ->
+              let left, right = sine 300.0 44_100 5000, sine 700.0 44_100 5000
+              let both = Resampler.Resample(AudioBuffer([| left; right |], 44_100), 16_000)
+              Expect.equal both.SampleRate 16_000 "rate"
 
-                Expect.equal
-                    (List.ofSeq both.Channels)
-                    [ for c in [ left; right ] -> Resampler.Resample(c, 44_100, 16_000) ]
-                    "channels"
-            testCase "a rate below 1 Hz is refused"
-            <| fun () ->
-                Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Resampler.Resample([| 1.f |], 8000, 0) |> ignore) "rate"
-        ]
+              Expect.equal
+                  (List.ofSeq both.Channels)
+                  [ for c in [ left; right ] -> Resampler.Resample(c, 44_100, 16_000) ]
+                  "channels"
+          testCase "a rate below 1 Hz is refused"
+          <| fun () ->
+              Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Resampler.Resample([| 1.f |], 8000, 0) |> ignore) "rate" ]
 
 [<Tests>]
 let tests = testList "Resampler" [ passBand; stopBand; laws ]

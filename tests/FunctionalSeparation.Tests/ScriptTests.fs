@@ -35,11 +35,17 @@ let private refuse script arguments (parts: string list) =
     let code, _, error = run script arguments
     Expect.equal code 2 $"exit code ({error})"
     Expect.equal (error.TrimEnd().Split('\n').Length) 1 $"one line: {error}"
-    for part in parts do Expect.stringContains error part "message"
+
+    for part in parts do
+        Expect.stringContains error part "message"
 
 let private inScratch (work: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("funcsep-scripts-").FullName
-    try work folder finally Directory.Delete(folder, true)
+
+    try
+        work folder
+    finally
+        Directory.Delete(folder, true)
 
 let private train = "huang2014/drnn.fsx"
 
@@ -59,7 +65,13 @@ let private dataFolder root (change: int -> Stems -> Stems) =
     |> List.truncate 2
     |> List.iteri (fun i clip ->
         let stems = change i (clip.Read())
-        AudioFile.Write(Path.Combine(wavfile, $"singer{i}_1_01.wav"), AudioBuffer([| stems.Music; stems.Voice |], 16000), SampleFormat.Pcm16) |> ignore)
+
+        AudioFile.Write(
+            Path.Combine(wavfile, $"singer{i}_1_01.wav"),
+            AudioBuffer([| stems.Music; stems.Voice |], 16000),
+            SampleFormat.Pcm16
+        )
+        |> ignore)
 
     root
 
@@ -86,7 +98,9 @@ let private killDuringTraining folder (delay: int) arguments =
 
 let private long name work =
     test name {
-        if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then skiptest "left out of the fast run"
+        if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then
+            skiptest "left out of the fast run"
+
         work ()
     }
 
@@ -97,9 +111,13 @@ let tests =
         "scripts"
         [ test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
               let folder, output = model.Value
-              for part in [ "ideal binary mask"; "DRNN-2 + discrim"; "voice GNSDR" ] do Expect.stringContains output part "table"
+
+              for part in [ "ideal binary mask"; "DRNN-2 + discrim"; "voice GNSDR" ] do
+                  Expect.stringContains output part "table"
+
               let results = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json")))
               Expect.isTrue (Double.IsFinite(results["voice"].["GNSDR"].GetValue<float>())) "GNSDR"
+
               for entry in [ "commit"; "recipe"; "trainingData"; "torchSharp"; "libTorch"; "device"; "time"; "trainingSeconds" ] do
                   Expect.isNotNull (results["provenance"].[entry]) entry
 
@@ -129,7 +147,13 @@ let tests =
 
           test "evaluate.fsx scores a data folder; silent references are counted and named" {
               inScratch (fun folder ->
-                  let data = dataFolder folder (fun i stems -> if i = 1 then { stems with Voice = Array.zeroCreate stems.Voice.Length } else stems)
+                  let data =
+                      dataFolder folder (fun i stems ->
+                          if i = 1 then
+                              { stems with Voice = Array.zeroCreate stems.Voice.Length }
+                          else
+                              stems)
+
                   let json = Path.Combine(folder, "scores.json")
                   let output = succeed "evaluate.fsx" [ "--model"; fst model.Value; "--data"; data; "--json"; json ]
                   Expect.stringContains output "1 clip(s) have no voice score" "said"
@@ -162,19 +186,30 @@ let tests =
                   let missing = Path.Combine(folder, "nowhere")
                   refuse train [ "--data"; missing ] [ missing; "no such folder" ]
                   refuse train [ "--data"; folder ] [ folder; "no WAV clips" ]
-                  refuse train [ "--data"; dataFolder folder same; "--out"; Path.Combine(folder, "run") ] [ "no training clips" ]
+
+                  refuse
+                      train
+                      [ "--data"; dataFolder folder same; "--out"; Path.Combine(folder, "run") ]
+                      [ "no training clips" ]
+
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "nothing half-written"))
 
           long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
               inScratch (fun folder ->
                   let training name = Path.Combine(folder, "train", name)
                   let noise = Array.init 32000 (fun i -> float32 (sin (0.1 * float i)) * 0.5f)
-                  let write name rate (channels: float32[] list) = AudioFile.Write(training name, AudioBuffer(channels, rate), SampleFormat.Pcm16) |> ignore
+
+                  let write name rate (channels: float32[] list) =
+                      AudioFile.Write(training name, AudioBuffer(channels, rate), SampleFormat.Pcm16) |> ignore
 
                   let cases =
                       [ "rate.wav", (fun name -> write name 8000 [ noise; noise ]), "16000 Hz"
                         "mono.wav", (fun name -> write name 16000 [ noise ]), "2 channels"
-                        "cut.wav", (fun name -> write name 16000 [ noise; noise ]; File.WriteAllBytes(training name, (File.ReadAllBytes(training name))[..20000])), "cut.wav"
+                        "cut.wav",
+                        (fun name ->
+                            write name 16000 [ noise; noise ]
+                            File.WriteAllBytes(training name, (File.ReadAllBytes(training name))[..20000])),
+                        "cut.wav"
                         "foreign.wav", (fun name -> File.WriteAllText(training name, "this is no sound at all")), "foreign.wav"
                         "empty.wav", (fun name -> File.WriteAllBytes(training name, [||])), "empty"
                         "silent.wav", (fun name -> write name 16000 [ noise; Array.zeroCreate 32000 ]), "silent"
@@ -183,7 +218,12 @@ let tests =
                   for name, make, part in cases do
                       Directory.CreateDirectory(Path.Combine(folder, "train")) |> ignore
                       make name
-                      refuse train [ "--data"; folder; "--out"; Path.Combine(folder, "run") ] [ Path.GetFileNameWithoutExtension name; part ]
+
+                      refuse
+                          train
+                          [ "--data"; folder; "--out"; Path.Combine(folder, "run") ]
+                          [ Path.GetFileNameWithoutExtension name; part ]
+
                       Directory.Delete(Path.Combine(folder, "train"), true)
 
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "model.json"))) "no model from any of them"))
@@ -193,7 +233,12 @@ let tests =
                   let song = Path.Combine(folder, "song.wav")
                   let out = Path.Combine(folder, "stems")
                   AudioFile.Write(song, AudioBuffer([| Array.create 20000 0.5f |], 16000)) |> ignore
-                  refuse "separate.fsx" [ song; "--model"; Path.Combine(folder, "nowhere"); "--out"; out ] [ "nowhere"; "no such model folder" ]
+
+                  refuse
+                      "separate.fsx"
+                      [ song; "--model"; Path.Combine(folder, "nowhere"); "--out"; out ]
+                      [ "nowhere"; "no such model folder" ]
+
                   refuse "separate.fsx" [ song; "--model"; folder; "--out"; out ] [ folder; "model.json" ]
                   let bytes = File.ReadAllBytes song
                   BitConverter.GetBytes(nanf).CopyTo(bytes, bytes.Length - 400)

@@ -13,15 +13,21 @@ let private goldenSignal (dtype: torch.ScalarType) =
 let private goldenTransform =
     lazy (Golden.csv (Golden.path "stft/stft_full.csv") |> Array.map (fun row -> float row["re"], -(float row["im"])))
 
-let private largestDifference (actual: torch.Tensor) (expected: torch.Tensor) = (actual - expected).abs().max().to_type(torch.float64).item<float> ()
+let private largestDifference (actual: torch.Tensor) (expected: torch.Tensor) =
+    (actual - expected).abs().max().to_type(torch.float64).item<float>()
 
 let private checkGolden dtype bound =
     Memory.plain (fun () ->
         let spectrogram = Stft.Huang2014.Forward(goldenSignal dtype)
         Expect.equal spectrogram.shape [| 7L; 513L |] "frames x bins"
-        let expected (part: float * float -> float) = torch.tensor(goldenTransform.Value |> Array.map part).view (7L, 513L)
+        let expected (part: float * float -> float) = torch.tensor(goldenTransform.Value |> Array.map part).view(7L, 513L)
         let scale = goldenTransform.Value |> Array.map (fun (re, im) -> sqrt (re * re + im * im)) |> Array.max
-        Expect.isLessThan (largestDifference spectrogram.real (expected fst) / scale) bound "real parts, relative to the largest magnitude"
+
+        Expect.isLessThan
+            (largestDifference spectrogram.real (expected fst) / scale)
+            bound
+            "real parts, relative to the largest magnitude"
+
         Expect.isLessThan (largestDifference spectrogram.imag (expected snd) / scale) bound "imaginary parts")
 
 let private settings =
@@ -83,12 +89,17 @@ let tests =
 
           test "a signal shorter than a window is an error that says so" {
               Memory.plain (fun () ->
-                  let wrong = Expect.throwsT<System.ArgumentException> (fun () -> Stft.Huang2014.Forward(torch.zeros 1023L) |> ignore)
+                  let wrong =
+                      Expect.throwsT<System.ArgumentException>(fun () -> Stft.Huang2014.Forward(torch.zeros 1023L) |> ignore)
+
                   wrong "1023 samples")
           }
 
           test "settings that cannot be inverted are refused" {
               Memory.plain (fun () ->
-                  for bad in [ Stft(1024, 1024, StftWindow.Sine, false); Stft(1024, 300, StftWindow.Hann, true); Stft(1023, 341, StftWindow.Hann, true) ] do
+                  for bad in
+                      [ Stft(1024, 1024, StftWindow.Sine, false)
+                        Stft(1024, 300, StftWindow.Hann, true)
+                        Stft(1023, 341, StftWindow.Hann, true) ] do
                       Expect.throwsT<System.ArgumentException> (fun () -> bad.Forward(torch.zeros 4096L) |> ignore) $"{bad}")
           } ]

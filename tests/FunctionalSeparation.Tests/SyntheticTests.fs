@@ -55,10 +55,8 @@ let private fundamental (song: SyntheticSong) start =
 let private pitchTrack (song: SyntheticSong) =
     let room = song.SampleRate / 25 + song.SampleRate / 80 + 2
 
-    [|
-        for start in 0 .. song.SampleRate / 100 .. song.Voice.Length - room ->
-            fundamental song start |> Option.map (fun f -> 12.0 * Math.Log2(f / 440.0))
-    |]
+    [| for start in 0 .. song.SampleRate / 100 .. song.Voice.Length - room ->
+           fundamental song start |> Option.map (fun f -> 12.0 * Math.Log2(f / 440.0)) |]
 
 /// Stretches of the track in which the pitch never leaps by more than 0.6 semitones.
 let private held (track: float option[]) =
@@ -88,77 +86,77 @@ let private modulation (track: float[]) =
 let tests =
     testList
         "Synthetic"
-        [
-            property "the same key gives the same song to the last bit" (fun seed -> short seed = short seed)
+        [ property "the same key gives the same song to the last bit" (fun seed -> short seed = short seed)
 
-            property "different seeds give different songs" (fun seed ->
-                let one, other = short seed, short (seed + 1)
-                one.Voice <> other.Voice && one.Music <> other.Music)
+          property "different seeds give different songs" (fun seed ->
+              let one, other = short seed, short (seed + 1)
+              one.Voice <> other.Voice && one.Music <> other.Music)
 
-            property "every sample is a number, and no track nor the mixture reaches full scale" (fun seed ->
-                let song = short seed
-                let below (x: float32) = Single.IsFinite x && abs x < 1.0f
-                let mixture = Array.map2 (+) song.Voice song.Music
-                Seq.forall (Array.forall below) [ song.Voice; song.Music; mixture ])
+          property "every sample is a number, and no track nor the mixture reaches full scale" (fun seed ->
+              let song = short seed
+              let below (x: float32) = Single.IsFinite x && abs x < 1.0f
+              let mixture = Array.map2 (+) song.Voice song.Music
+              Seq.forall (Array.forall below) [ song.Voice; song.Music; mixture ])
 
-            property "a song has the length that was asked for" (fun (tenths: uint8) ->
-                let seconds = 2.0 + float (tenths % 40uy) / 10.0
-                let song = Synthetic.song seconds "x" (Key.ofSeed 1)
-                let expected = int (Math.Round(seconds * 16000.0))
-                song.SampleRate = 16000 && song.Voice.Length = expected && song.Music.Length = expected)
+          property "a song has the length that was asked for" (fun (tenths: uint8) ->
+              let seconds = 2.0 + float (tenths % 40uy) / 10.0
+              let song = Synthetic.song seconds "x" (Key.ofSeed 1)
+              let expected = int (Math.Round(seconds * 16000.0))
+              song.SampleRate = 16000 && song.Voice.Length = expected && song.Music.Length = expected)
 
-            test "the name does not change the song" {
-                let one = Synthetic.song 2.0 "one" (Key.ofSeed 3)
-                let other = Synthetic.song 2.0 "other" (Key.ofSeed 3)
-                Expect.equal { other with Name = "one" } one "one key, one song"
-            }
+          test "the name does not change the song" {
+              let one = Synthetic.song 2.0 "one" (Key.ofSeed 3)
+              let other = Synthetic.song 2.0 "other" (Key.ofSeed 3)
+              Expect.equal { other with Name = "one" } one "one key, one song"
+          }
 
-            test "a song too short for a phrase is refused" {
-                for seconds in [ 1.9; 0.0; -1.0; nan ] do
-                    Expect.throwsT<ArgumentException>
-                        (fun () -> Synthetic.song seconds "x" (Key.ofSeed 1) |> ignore)
-                        $"{seconds} s"
-            }
+          test "a song too short for a phrase is refused" {
+              for seconds in [ 1.9; 0.0; -1.0; nan ] do
+                  Expect.throwsT<ArgumentException> (fun () -> Synthetic.song seconds "x" (Key.ofSeed 1) |> ignore) $"{seconds} s"
+          }
 
-            test "a corpus has the songs that were asked for, all different, made within seconds" {
-                let clock = Diagnostics.Stopwatch.StartNew()
-                let songs = allSongs corpus.Value
-                Expect.isLessThan clock.Elapsed.TotalSeconds 20.0 "generation is quick"
-                Expect.equal (songs.Length, corpus.Value.Train.Length, corpus.Value.Test.Length) (18, 12, 4) "sizes"
-                Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Voice) songs).Length 18 "voices differ"
-                Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Music) songs).Length 18 "accompaniments differ"
-                Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Name) songs).Length 18 "names differ"
-                Expect.isGreaterThan (List.distinctBy (fun (s: SyntheticSong) -> s.Description) songs).Length 15 "musically different, too"
-            }
+          test "a corpus has the songs that were asked for, all different, made within seconds" {
+              let clock = Diagnostics.Stopwatch.StartNew()
+              let songs = allSongs corpus.Value
+              Expect.isLessThan clock.Elapsed.TotalSeconds 20.0 "generation is quick"
+              Expect.equal (songs.Length, corpus.Value.Train.Length, corpus.Value.Test.Length) (18, 12, 4) "sizes"
+              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Voice) songs).Length 18 "voices differ"
+              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Music) songs).Length 18 "accompaniments differ"
+              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Name) songs).Length 18 "names differ"
 
-            test "a smaller corpus is a part of a larger one" {
-                let one = Synthetic.corpusOf { Train = 1; Dev = 0; Test = 1; Seconds = 2.0 } 5
-                let two = Synthetic.corpusOf { Train = 2; Dev = 1; Test = 1; Seconds = 2.0 } 5
-                Expect.equal (one.Train.Head, one.Test) (two.Train.Head, two.Test) "same songs"
-                Expect.notEqual one.Train.Head.Voice one.Test.Head.Voice "train is not test"
-            }
+              Expect.isGreaterThan
+                  (List.distinctBy (fun (s: SyntheticSong) -> s.Description) songs).Length
+                  15
+                  "musically different, too"
+          }
 
-            test "voice and music are both heard, comparably loud, and the voice rests between phrases" {
-                for song in allSongs corpus.Value do
-                    let voice, music = levels song song.Voice, levels song song.Music
-                    let share test values = float (Array.length (Array.filter test values)) / float (Array.length values)
-                    Expect.isGreaterThan (share (fun level -> level > 0.02) voice) 0.4 $"{song.Name}: the voice sings"
-                    Expect.isGreaterThan (share (fun level -> level > 0.01) music) 0.8 $"{song.Name}: the music plays"
-                    Expect.isGreaterThan (share (fun level -> level < 1e-3) voice) 0.08 $"{song.Name}: the voice rests"
-                    let difference = 20.0 * log10 (rms song.Voice / rms song.Music)
-                    Expect.isLessThan (abs difference) 6.0 $"{song.Name}: dB between the two"
-            }
+          test "a smaller corpus is a part of a larger one" {
+              let one = Synthetic.corpusOf { Train = 1; Dev = 0; Test = 1; Seconds = 2.0 } 5
+              let two = Synthetic.corpusOf { Train = 2; Dev = 1; Test = 1; Seconds = 2.0 } 5
+              Expect.equal (one.Train.Head, one.Test) (two.Train.Head, two.Test) "same songs"
+              Expect.notEqual one.Train.Head.Voice one.Test.Head.Voice "train is not test"
+          }
 
-            test "held notes have a vibrato of 4 to 8 Hz, and melodies move" {
-                for song in corpus.Value.Test do
-                    let track = pitchTrack song
-                    let pitches = Array.choose id track |> Array.sort
-                    let quantile share = pitches[int (share * float (pitches.Length - 1))]
-                    Expect.isGreaterThan (quantile 0.95 - quantile 0.05) 1.5 $"{song.Name}: range in semitones"
+          test "voice and music are both heard, comparably loud, and the voice rests between phrases" {
+              for song in allSongs corpus.Value do
+                  let voice, music = levels song song.Voice, levels song song.Music
+                  let share test values = float (Array.length (Array.filter test values)) / float (Array.length values)
+                  Expect.isGreaterThan (share (fun level -> level > 0.02) voice) 0.4 $"{song.Name}: the voice sings"
+                  Expect.isGreaterThan (share (fun level -> level > 0.01) music) 0.8 $"{song.Name}: the music plays"
+                  Expect.isGreaterThan (share (fun level -> level < 1e-3) voice) 0.08 $"{song.Name}: the voice rests"
+                  let difference = 20.0 * log10 (rms song.Voice / rms song.Music)
+                  Expect.isLessThan (abs difference) 6.0 $"{song.Name}: dB between the two"
+          }
 
-                    let tails = held track |> List.filter (fun s -> s.Length >= 55) |> List.map (Array.skip 15)
-                    let shaken = tails |> List.map modulation
-                    let isVibrato (rate, depth) = rate > 4.0 && rate < 8.0 && depth > 0.15
-                    Expect.isTrue (List.exists isVibrato shaken) $"{song.Name}: vibrato among {shaken}"
-            }
-        ]
+          test "held notes have a vibrato of 4 to 8 Hz, and melodies move" {
+              for song in corpus.Value.Test do
+                  let track = pitchTrack song
+                  let pitches = Array.choose id track |> Array.sort
+                  let quantile share = pitches[int (share * float (pitches.Length - 1))]
+                  Expect.isGreaterThan (quantile 0.95 - quantile 0.05) 1.5 $"{song.Name}: range in semitones"
+
+                  let tails = held track |> List.filter (fun s -> s.Length >= 55) |> List.map (Array.skip 15)
+                  let shaken = tails |> List.map modulation
+                  let isVibrato (rate, depth) = rate > 4.0 && rate < 8.0 && depth > 0.15
+                  Expect.isTrue (List.exists isVibrato shaken) $"{song.Name}: vibrato among {shaken}"
+          } ]

@@ -40,91 +40,87 @@ let private onLinux name work =
 let tests =
     testList
         "TorchRuntime"
-        [
-            testCase "initialising twice is cheap and describes itself" (fun () ->
-                TorchRuntime.Initialize()
-                TorchRuntime.Initialize()
-                let info = TorchRuntime.Info()
-                Expect.isTrue (Directory.Exists info.Folder) "the folder of libtorch"
-                Expect.stringContains (TorchRuntime.Describe()) info.TorchSharp "the description names the version"
-                Expect.equal (info.CudaDevices = 0) (not (isNull info.CudaProblem)) "no CUDA has a reason")
+        [ testCase "initialising twice is cheap and describes itself" (fun () ->
+              TorchRuntime.Initialize()
+              TorchRuntime.Initialize()
+              let info = TorchRuntime.Info()
+              Expect.isTrue (Directory.Exists info.Folder) "the folder of libtorch"
+              Expect.stringContains (TorchRuntime.Describe()) info.TorchSharp "the description names the version"
+              Expect.equal (info.CudaDevices = 0) (not (isNull info.CudaProblem)) "no CUDA has a reason")
 
-            onLinux "the patch changes one flag" (fun () ->
-                let before = File.ReadAllBytes packagedLibrary
-                let after = Array.copy before
-                let at = ElfPatch.MarkVersionWeak(after.AsSpan(), ElfPatch.HarmlessVersion)
+          onLinux "the patch changes one flag" (fun () ->
+              let before = File.ReadAllBytes packagedLibrary
+              let after = Array.copy before
+              let at = ElfPatch.MarkVersionWeak(after.AsSpan(), ElfPatch.HarmlessVersion)
 
-                let changed =
-                    [
-                        for i in 0 .. before.Length - 1 do
-                            if before[i] <> after[i] then i
-                    ]
+              let changed =
+                  [ for i in 0 .. before.Length - 1 do
+                        if before[i] <> after[i] then i ]
 
-                Expect.equal changed [ at ] "one byte differs"
-                Expect.equal (before[at], after[at]) (0uy, 2uy) "it is the WEAK flag"
+              Expect.equal changed [ at ] "one byte differs"
+              Expect.equal (before[at], after[at]) (0uy, 2uy) "it is the WEAK flag"
 
-                Expect.equal
-                    (ElfPatch.MarkVersionWeak(after.AsSpan(), ElfPatch.HarmlessVersion))
-                    -1
-                    "a second time there is nothing to do"
+              Expect.equal
+                  (ElfPatch.MarkVersionWeak(after.AsSpan(), ElfPatch.HarmlessVersion))
+                  -1
+                  "a second time there is nothing to do"
 
-                Expect.equal (ElfPatch.MarkVersionWeak(after.AsSpan(), "GLIBCXX_9.9.9")) -1 "an unknown version is not found")
+              Expect.equal (ElfPatch.MarkVersionWeak(after.AsSpan(), "GLIBCXX_9.9.9")) -1 "an unknown version is not found")
 
-            onLinux "processes that race for the patched copy agree" (fun () ->
-                inFolder (fun cache ->
-                    let before = File.ReadAllBytes packagedLibrary
-                    let copies = Array.Parallel.init 8 (fun _ -> ElfPatch.WritePatchedCopy(packagedLibrary, cache))
-                    Expect.hasLength (Array.distinct copies) 1 "one copy"
-                    Expect.hasLength (Directory.GetFiles(cache, "*", SearchOption.AllDirectories)) 1 "no temporary file stays"
-                    Expect.equal (File.ReadAllBytes packagedLibrary) before "the package's file is untouched"))
+          onLinux "processes that race for the patched copy agree" (fun () ->
+              inFolder (fun cache ->
+                  let before = File.ReadAllBytes packagedLibrary
+                  let copies = Array.Parallel.init 8 (fun _ -> ElfPatch.WritePatchedCopy(packagedLibrary, cache))
+                  Expect.hasLength (Array.distinct copies) 1 "one copy"
+                  Expect.hasLength (Directory.GetFiles(cache, "*", SearchOption.AllDirectories)) 1 "no temporary file stays"
+                  Expect.equal (File.ReadAllBytes packagedLibrary) before "the package's file is untouched"))
 
-            onLinux "a file that is no ELF file, or is cut off, is refused" (fun () ->
-                let refused (bytes: byte[]) =
-                    Expect.throwsT<BadImageFormatException>
-                        (fun () -> ElfPatch.MarkVersionWeak(bytes.AsSpan(), ElfPatch.HarmlessVersion) |> ignore)
-                        "refused"
+          onLinux "a file that is no ELF file, or is cut off, is refused" (fun () ->
+              let refused (bytes: byte[]) =
+                  Expect.throwsT<BadImageFormatException>
+                      (fun () -> ElfPatch.MarkVersionWeak(bytes.AsSpan(), ElfPatch.HarmlessVersion) |> ignore)
+                      "refused"
 
-                refused (Array.zeroCreate 100)
-                refused (File.ReadAllBytes packagedLibrary |> Array.truncate 5000))
+              refused (Array.zeroCreate 100)
+              refused (File.ReadAllBytes packagedLibrary |> Array.truncate 5000))
 
-            testCase "a wrong FUNCSEP_LIBTORCH gives the whole diagnosis" (fun () ->
-                inFolder (fun empty ->
-                    let wrong =
-                        NativeSearch(
-                            empty,
-                            search.ApplicationFolders,
-                            search.NuGetFolder,
-                            "2.10.0",
-                            "0.107.0",
-                            search.CacheFolder
-                        )
+          testCase "a wrong FUNCSEP_LIBTORCH gives the whole diagnosis" (fun () ->
+              inFolder (fun empty ->
+                  let wrong =
+                      NativeSearch(
+                          empty,
+                          search.ApplicationFolders,
+                          search.NuGetFolder,
+                          "2.10.0",
+                          "0.107.0",
+                          search.CacheFolder
+                      )
 
-                    let message = complaint (fun () -> NativeLibraries.Load wrong)
+                  let message = complaint (fun () -> NativeLibraries.Load wrong)
 
-                    for part in
-                        [ empty; "libtorch 2.10.0"; Platform.FileName "torch_cpu"; "FUNCSEP_LIBTORCH"; "build.fsx restore" ] do
-                        Expect.stringContains message part "the diagnosis"
+                  for part in
+                      [ empty; "libtorch 2.10.0"; Platform.FileName "torch_cpu"; "FUNCSEP_LIBTORCH"; "build.fsx restore" ] do
+                      Expect.stringContains message part "the diagnosis"
 
-                    Expect.isLessThan (message.Split('\n').Length) 40 "it fits one screen"))
+                  Expect.isLessThan (message.Split('\n').Length) 40 "it fits one screen"))
 
-            testCase "libraries that are nowhere give every folder tried" (fun () ->
-                inFolder (fun empty ->
-                    let folders = [| Path.Combine(empty, "app"); empty |]
-                    let nowhere = NativeSearch(null, folders, Path.Combine(empty, "packages"), "2.10.0", "0.107.0", empty)
-                    let message = complaint (fun () -> NativeLibraries.Load nowhere)
+          testCase "libraries that are nowhere give every folder tried" (fun () ->
+              inFolder (fun empty ->
+                  let folders = [| Path.Combine(empty, "app"); empty |]
+                  let nowhere = NativeSearch(null, folders, Path.Combine(empty, "packages"), "2.10.0", "0.107.0", empty)
+                  let message = complaint (fun () -> NativeLibraries.Load nowhere)
 
-                    for folder in nowhere.LibTorchFolders do
-                        Expect.stringContains message folder "the diagnosis"))
+                  for folder in nowhere.LibTorchFolders do
+                      Expect.stringContains message folder "the diagnosis"))
 
-            testCase "devices by name" (fun () ->
-                Expect.equal (Devices.Parse("CPU").``type``) TorchSharp.DeviceType.CPU "cpu"
-                let automatic = Devices.Parse("auto").``type`` = TorchSharp.DeviceType.CUDA
-                Expect.equal automatic (TorchRuntime.Info().CudaDevices > 0) "auto is the GPU exactly where there is one")
+          testCase "devices by name" (fun () ->
+              Expect.equal (Devices.Parse("CPU").``type``) TorchSharp.DeviceType.CPU "cpu"
+              let automatic = Devices.Parse("auto").``type`` = TorchSharp.DeviceType.CUDA
+              Expect.equal automatic (TorchRuntime.Info().CudaDevices > 0) "auto is the GPU exactly where there is one")
 
-            testCase "a device that is no device or absent is an error that lists what is there" (fun () ->
-                for name in [ "gpu"; "cuda:"; "cuda:x"; "cuda:-1"; ""; "cuda:99" ] do
-                    Expect.stringContains (complaint (fun () -> Devices.Parse name)) "Available: cpu" name
+          testCase "a device that is no device or absent is an error that lists what is there" (fun () ->
+              for name in [ "gpu"; "cuda:"; "cuda:x"; "cuda:-1"; ""; "cuda:99" ] do
+                  Expect.stringContains (complaint (fun () -> Devices.Parse name)) "Available: cpu" name
 
-                if TorchRuntime.Info().CudaDevices = 0 then
-                    Expect.stringContains (complaint (fun () -> Devices.Parse "cuda")) "cannot be used: " "the reason")
-        ]
+              if TorchRuntime.Info().CudaDevices = 0 then
+                  Expect.stringContains (complaint (fun () -> Devices.Parse "cuda")) "cannot be used: " "the reason") ]

@@ -16,7 +16,10 @@ let private clips part =
     names part |> List.map (fun name -> Mir1k.clip (Path.Combine(folder, name + ".wav")))
 
 let private architecture =
-    { Architecture.huang2014 with FrontEnd = FrontEnd.huang2014 1; Hidden = [ 150; 150 ]; Recurrence = RecurrentAt 1 }
+    { Architecture.huang2014 with
+        FrontEnd = FrontEnd.huang2014 1
+        Hidden = [ 150; 150 ]
+        Recurrence = RecurrentAt 1 }
 
 let private model = Architecture.model architecture
 let private loss = Loss.discriminative 0.05 Loss.squaredError
@@ -25,7 +28,11 @@ let private loss = Loss.discriminative 0.05 Loss.squaredError
 let private startWeights =
     lazy
         (let draws = (Golden.lcg ()).GetEnumerator()
-         let uniform bound count = Array.init (int count) (fun _ -> draws.MoveNext() |> ignore; 2.0 * bound * draws.Current - bound)
+
+         let uniform bound count =
+             Array.init (int count) (fun _ ->
+                 draws.MoveNext() |> ignore
+                 2.0 * bound * draws.Current - bound)
 
          let block (weight: Weight) =
              match weight.Start with
@@ -42,32 +49,50 @@ let private task dtype optimiser =
     let batches = batches dtype
     { Model = model; Loss = loss; Optimiser = optimiser; Feed = fun _ -> batches }
 
-let private start (name: string) = (JsonNode.Parse(File.ReadAllText(Golden.path "training/runA_start.json"))[name]).GetValue<float>()
+let private start (name: string) =
+    (JsonNode.Parse(File.ReadAllText(Golden.path "training/runA_start.json"))[name]).GetValue<float>()
 
 let private evaluate dtype (vector: torch.Tensor) part =
-    let trained = { Architecture = architecture; Parameters = Params.create model.Layout (vector.``to`` (dtype: torch.ScalarType)); Level = 1.0 }
+    let trained =
+        { Architecture = architecture
+          Parameters = Params.create model.Layout (vector.``to`` (dtype: torch.ScalarType))
+          Level = 1.0 }
+
     Evaluate.clips dtype torch.CPU ignore (Separation.separator trained Soft) (clips part)
 
 let private gnsdr rows = (Evaluate.summary _.Voice rows).Gnsdr
 
-let private expectedRows = lazy (Golden.csv (Golden.path "training/trainA_scores.csv") |> Array.map (fun row -> row["clip"], row) |> Map.ofArray)
+let private expectedRows =
+    lazy
+        (Golden.csv (Golden.path "training/trainA_scores.csv")
+         |> Array.map (fun row -> row["clip"], row)
+         |> Map.ofArray)
 
 let private checkScores (row: ClipScores) =
     let expected = expectedRows.Value[row.Clip]
 
     for name, actual in
-        [ "v_SDR", row.Voice.Sdr; "v_SIR", row.Voice.Sir; "v_SAR", row.Voice.Sar; "v_NSDR", row.Voice.Nsdr
-          "m_SDR", row.Music.Sdr; "m_SIR", row.Music.Sir; "m_SAR", row.Music.Sar; "m_NSDR", row.Music.Nsdr ] do
+        [ "v_SDR", row.Voice.Sdr
+          "v_SIR", row.Voice.Sir
+          "v_SAR", row.Voice.Sar
+          "v_NSDR", row.Voice.Nsdr
+          "m_SDR", row.Music.Sdr
+          "m_SIR", row.Music.Sir
+          "m_SAR", row.Music.Sar
+          "m_NSDR", row.Music.Nsdr ] do
         Expect.isLessThan (abs (actual - float expected[name])) 0.001 $"{row.Clip} {name}"
 
-let private oracleSeparator = function
+let private oracleSeparator =
+    function
     | "irm" -> Evaluate.idealRatioMask architecture.FrontEnd.Stft
     | _ -> Evaluate.idealBinaryMask architecture.FrontEnd.Stft
 
 /// The reference's scores of the trained weights, clip by clip.
 let private referenceGnsdr part =
     let rows = names part |> List.map (fun name -> expectedRows.Value[name])
-    (rows |> List.sumBy (fun row -> float row["v_NSDR"] * float row["nsamples"])) / (rows |> List.sumBy (fun row -> float row["nsamples"]))
+
+    (rows |> List.sumBy (fun row -> float row["v_NSDR"] * float row["nsamples"]))
+    / (rows |> List.sumBy (fun row -> float row["nsamples"]))
 
 [<Tests>]
 let tests =
@@ -76,14 +101,19 @@ let tests =
         "training, run A"
         [ test "the start weights follow the recipe" {
               Expect.floatClose Accuracy.veryHigh (Array.sum startWeights.Value) (start "thetaSum") "sum"
-              Expect.floatClose Accuracy.veryHigh (startWeights.Value |> Array.sumBy (fun x -> x * x)) (start "thetaSumSq") "sum of squares"
+
+              Expect.floatClose
+                  Accuracy.veryHigh
+                  (startWeights.Value |> Array.sumBy (fun x -> x * x))
+                  (start "thetaSumSq")
+                  "sum of squares"
           }
 
           test "front end and objective: cost and gradient norm at the start, within 1e-9" {
               Memory.plain (fun () ->
                   let task = task torch.float64 (Lbfgs.minFunc 1)
                   let struct (cost, gradient) = Train.objective model loss (task.Feed 0) (torch.tensor startWeights.Value)
-                  let norm = gradient.norm().item<float> ()
+                  let norm = gradient.norm().item<float>()
                   Expect.isLessThan (abs (cost / start "cost" - 1.0)) 1e-9 $"cost {cost}"
                   Expect.isLessThan (abs (norm / start "gradNorm" - 1.0)) 1e-9 $"gradient norm {norm}")
           }
@@ -105,11 +135,14 @@ let tests =
           test "the authors' trained weights score as theirs, within 0.001 dB" {
               Memory.plain (fun () ->
                   let theta = Golden.doubles (Golden.shared "golden/training/runA_thetaN.f64") |> Golden.reorder model.Layout
-                  for part in [ "dev"; "test" ] do evaluate torch.float64 (torch.tensor theta) part |> List.iter checkScores)
+
+                  for part in [ "dev"; "test" ] do
+                      evaluate torch.float64 (torch.tensor theta) part |> List.iter checkScores)
           }
 
           test "ideal masks score as the reference, within 0.001 dB" {
-              for row in Golden.csv (Golden.path "training/oracle_scores.csv") |> Array.filter (fun row -> row["set"].EndsWith "dev") do
+              for row in
+                  Golden.csv (Golden.path "training/oracle_scores.csv") |> Array.filter (fun row -> row["set"].EndsWith "dev") do
                   let clip = Mir1k.clip (Path.Combine(Golden.shared "data/MIR-1K/Wavfile", row["clip"]))
                   let case = row["clip"] + " " + row["mask"]
                   let scores = Evaluate.clip torch.float64 torch.CPU (oracleSeparator row["mask"]) clip
@@ -130,5 +163,8 @@ let tests =
                   Expect.hasLength scores 2 "development and test scores"
 
                   for part, score in scores do
-                      Expect.isLessThan (abs (score - referenceGnsdr part)) 0.15 $"{part}: GNSDR {score}, reference {referenceGnsdr part}")
+                      Expect.isLessThan
+                          (abs (score - referenceGnsdr part))
+                          0.15
+                          $"{part}: GNSDR {score}, reference {referenceGnsdr part}")
           } ]

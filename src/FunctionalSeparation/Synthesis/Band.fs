@@ -28,13 +28,11 @@ type internal Band =
 module internal Band =
 
     let private drumPatterns =
-        [
-            { Kick = "x.......x.x....."; Snare = "....x.......x..."; Hat = "x.x.x.x.x.x.x.x." }
-            { Kick = "x...x...x...x..."; Snare = "....x.......x..."; Hat = "..o...o...o...o." }
-            { Kick = "x.....x........."; Snare = "........x......."; Hat = "x.xxx.x.x.xxx.o." }
-            { Kick = "x..x....x..x...."; Snare = "....x..x....x..."; Hat = "xxxxxxxxxxxxxxxx" }
-            { Kick = "x.........x....."; Snare = "....x........x.x"; Hat = "x...x.x.x...x.o." }
-        ]
+        [ { Kick = "x.......x.x....."; Snare = "....x.......x..."; Hat = "x.x.x.x.x.x.x.x." }
+          { Kick = "x...x...x...x..."; Snare = "....x.......x..."; Hat = "..o...o...o...o." }
+          { Kick = "x.....x........."; Snare = "........x......."; Hat = "x.xxx.x.x.xxx.o." }
+          { Kick = "x..x....x..x...."; Snare = "....x..x....x..."; Hat = "xxxxxxxxxxxxxxxx" }
+          { Kick = "x.........x....."; Snare = "....x........x.x"; Hat = "x...x.x.x...x.o." } ]
 
     /// `c` is the whole chord, digits are single chord tones from the lowest up.
     let private chordPatterns instrument =
@@ -51,13 +49,11 @@ module internal Band =
     let draw key =
         let instrument = Chance.pick [ Plucked; ElectricPiano; Organ; Pad ] (Key.fold 0 key)
 
-        {
-            Chords = instrument
-            ChordPattern = Chance.pick (chordPatterns instrument) (Key.fold 1 key)
-            BassPattern = Chance.pick bassPatterns (Key.fold 2 key)
-            Drums = Chance.pick drumPatterns (Key.fold 3 key)
-            Swing = Chance.pick [ 0.0; 0.0; 0.15; 0.3 ] (Key.fold 4 key)
-        }
+        { Chords = instrument
+          ChordPattern = Chance.pick (chordPatterns instrument) (Key.fold 1 key)
+          BassPattern = Chance.pick bassPatterns (Key.fold 2 key)
+          Drums = Chance.pick drumPatterns (Key.fold 3 key)
+          Swing = Chance.pick [ 0.0; 0.0; 0.15; 0.3 ] (Key.fold 4 key) }
 
     /// Names the chord instrument in words.
     let instrumentName band =
@@ -71,10 +67,8 @@ module internal Band =
     let private strokes (pattern: string) =
         let held step = pattern |> Seq.skip (step + 1) |> Seq.takeWhile (fun symbol -> symbol = '-') |> Seq.length
 
-        [
-            for step, symbol in Seq.indexed pattern do
-                if symbol <> '.' && symbol <> '-' then step, symbol, 1 + held step
-        ]
+        [ for step, symbol in Seq.indexed pattern do
+              if symbol <> '.' && symbol <> '-' then step, symbol, 1 + held step ]
 
     /// A plucked string (Karplus and Strong 1983): noise running round a delay line of one period that dulls it, tuned by an
     /// all-pass (Jaffe and Smith 1983).

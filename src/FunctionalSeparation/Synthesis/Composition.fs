@@ -40,13 +40,11 @@ type internal Chord = { At: float; Length: float; Pitches: float list; Root: flo
 
 /// What is written before anybody plays: tempo in beats (quarter notes) a minute, tonic as a pitch class (0 = C).
 type internal Composition =
-    {
-        Tempo: float
-        Tonic: int
-        Mode: Mode
-        Chords: Chord list
-        Phrases: Note list list
-    }
+    { Tempo: float
+      Tonic: int
+      Mode: Mode
+      Chords: Chord list
+      Phrases: Note list list }
 
     /// Seconds of an eighth note.
     member this.Eighth = 30.0 / this.Tempo
@@ -85,17 +83,13 @@ module internal Composition =
         let roots = Chance.pick (progressions mode) (Key.fold 0 key)
         let lowest = Key.integer 52 58 (Key.fold 1 key)
 
-        [
-            for i in 0 .. int (ceil (seconds / length)) - 1 do
-                let classes = triad tonic mode roots[i % roots.Length]
+        [ for i in 0 .. int (ceil (seconds / length)) - 1 do
+              let classes = triad tonic mode roots[i % roots.Length]
 
-                {
-                    At = float i * length
-                    Length = length
-                    Pitches = voicing lowest classes
-                    Root = float (placed 31 classes.Head)
-                }
-        ]
+              { At = float i * length
+                Length = length
+                Pitches = voicing lowest classes
+                Root = float (placed 31 classes.Head) } ]
 
     /// Note lengths in eighths that fill a phrase; the last one is held.
     let rec private rhythm eighths key =
@@ -140,13 +134,11 @@ module internal Composition =
             let strong = start % 4 = 0 || position = 0
             let pitch = nextPitch reachable (tonesAt (float start * eighth)) strong previous (Key.fold 0 key)
 
-            {
-                Start = float start * eighth
-                End = float (start + length) * eighth
-                Pitch = float pitch
-                Vowel = Chance.pick [ Ah; Ah; Eh; Ee; Oh; Oo ] (Key.fold 1 key)
-                Onset = onset position (Key.fold 2 key)
-            },
+            { Start = float start * eighth
+              End = float (start + length) * eighth
+              Pitch = float pitch
+              Vowel = Chance.pick [ Ah; Ah; Eh; Ee; Oh; Oo ] (Key.fold 1 key)
+              Onset = onset position (Key.fold 2 key) },
             (pitch, position + 1)
 
         List.mapFold sing (previous, 0) (List.zip (List.take lengths.Length starts) lengths)
@@ -177,13 +169,11 @@ module internal Composition =
         let beats = Chance.pick [ 2.0; 4.0; 4.0 ] (Key.fold 3 key)
         let chords = chords tonic mode (beats * 60.0 / tempo) seconds (Key.fold 4 key)
 
-        {
-            Tempo = tempo
-            Tonic = tonic
-            Mode = mode
-            Chords = chords
-            Phrases = melody (30.0 / tempo) range tonic mode chords seconds (Key.fold 5 key)
-        }
+        { Tempo = tempo
+          Tonic = tonic
+          Mode = mode
+          Chords = chords
+          Phrases = melody (30.0 / tempo) range tonic mode chords seconds (Key.fold 5 key) }
 
     /// Names the key in words, such as "F# minor".
     let keyName composition =

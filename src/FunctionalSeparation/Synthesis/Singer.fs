@@ -7,17 +7,15 @@ open FunctionalSeparation
 /// portamento time in seconds, share of breath in the tone, and fall of the glottal spectrum in dB an octave.
 [<NoEquality; NoComparison>]
 type internal Singer =
-    {
-        Kind: string
-        Range: int * int
-        Formants: Vowel -> float list
-        HighFormants: float list
-        VibratoRate: float
-        VibratoDepth: float
-        Portamento: float
-        Breath: float
-        Tilt: float
-    }
+    { Kind: string
+      Range: int * int
+      Formants: Vowel -> float list
+      HighFormants: float list
+      VibratoRate: float
+      VibratoDepth: float
+      Portamento: float
+      Breath: float
+      Tilt: float }
 
 /// Sings: a glottal source of gliding pitch through a cascade of formant resonators (Klatt 1980), with consonants between
 /// the vowels and a breath before every phrase.
@@ -50,17 +48,15 @@ module internal Singer =
         let longer formants = List.map (fun f -> f * tract) formants
         let high = Key.uniform (Key.fold 0 key) < 0.5
 
-        {
-            Kind = if high then "high voice" else "low voice"
-            Range = if high then 58, 75 else 47, 64
-            Formants = (if high then highFormants else lowFormants) >> longer
-            HighFormants = longer (if high then [ 3900.0; 4900.0 ] else [ 3350.0; 4200.0 ])
-            VibratoRate = Chance.between 5.0 6.4 (Key.fold 2 key)
-            VibratoDepth = Chance.between 0.35 0.8 (Key.fold 3 key)
-            Portamento = Chance.between 0.05 0.11 (Key.fold 4 key)
-            Breath = Chance.between 0.02 0.08 (Key.fold 5 key)
-            Tilt = Chance.between 5.0 7.5 (Key.fold 6 key)
-        }
+        { Kind = if high then "high voice" else "low voice"
+          Range = if high then 58, 75 else 47, 64
+          Formants = (if high then highFormants else lowFormants) >> longer
+          HighFormants = longer (if high then [ 3900.0; 4900.0 ] else [ 3350.0; 4200.0 ])
+          VibratoRate = Chance.between 5.0 6.4 (Key.fold 2 key)
+          VibratoDepth = Chance.between 0.35 0.8 (Key.fold 3 key)
+          Portamento = Chance.between 0.05 0.11 (Key.fold 4 key)
+          Breath = Chance.between 0.02 0.08 (Key.fold 5 key)
+          Tilt = Chance.between 5.0 7.5 (Key.fold 6 key) }
 
     /// Samples between two points of a control curve: 4 ms.
     let private hop = 64
