@@ -74,6 +74,7 @@ let csharpProjects = [ "src/FunctionalSeparation.Core"; "tests/FunctionalSeparat
 
 let checkFormat () =
     dotnet ([ "fantomas"; "--check" ] @ fsharpSources)
+
     for project in csharpProjects do
         dotnet [ "format"; "whitespace"; project; "--no-restore"; "--verify-no-changes" ]
 

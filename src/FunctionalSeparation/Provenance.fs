@@ -17,7 +17,13 @@ module Provenance =
         let git (arguments: string) =
             try
                 let start =
-                    ProcessStartInfo("git", arguments, WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true)
+                    ProcessStartInfo(
+                        "git",
+                        arguments,
+                        WorkingDirectory = folder,
+                        RedirectStandardOutput = true,
+                        RedirectStandardError = true
+                    )
 
                 use running = Process.Start start
                 let output = running.StandardOutput.ReadToEnd().Trim()

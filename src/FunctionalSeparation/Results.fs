@@ -79,8 +79,10 @@ module Results =
 
         File.AppendAllText(path, (columns |> List.map (snd >> clean) |> String.concat ",") + "\n")
 
-    /// A number with two decimals.
-    let decibels (value: float) = value.ToString("0.00", CultureInfo.InvariantCulture)
+    /// A number with two decimals; what rounds to zero has no sign.
+    let decibels (value: float) =
+        let text = value.ToString("0.00", CultureInfo.InvariantCulture)
+        if text = "-0.00" then "0.00" else text
 
     /// A table as text, first column left, the others right.
     let table (header: string list) (rows: string list list) : string =
