@@ -94,7 +94,7 @@ Experiment.main (fun () ->
           Tables =
             [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = Results.header; Rows = rows } ]
           Charts =
-            [ "Training: the objective of each step", Figures.trainingCurve "objective" [ ours, List.ofSeq curve ]
+            [ "Training: the objective of each step", Figures.trainingCurve "objective" [ (ours, List.ofSeq curve) ]
               // The mixture has no artifacts, so its SAR knows no bound: it is in the table alone.
               "Scores of the held-out songs",
               Figures.scoreBoxes
