@@ -68,6 +68,7 @@ Experiment.main (fun () ->
     let results = Results.ofSystem (Recipe.title recipe) ours
     results["provenance"] <- provenance.DeepClone()
     Results.save (Path.Combine(folder, "results.json")) results
+    Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)
 
     if arguments.Contains Data && preset <> Smoke then
         Results.appendCsv

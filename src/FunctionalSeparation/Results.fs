@@ -55,6 +55,12 @@ module Results =
               "music", ofSummary (Evaluate.summary _.Music rows)
               "clips", JsonArray(rows |> List.map (fun row -> ofClip row :> JsonNode) |> Array.ofList) ]
 
+    /// The same without the rows of the clips: one line of a file of many runs.
+    let withoutClips (results: JsonObject) : JsonObject =
+        let copy = results.DeepClone().AsObject()
+        copy.Remove "clips" |> ignore
+        copy
+
     /// Writes JSON, indented, whole or not at all.
     let save (path: string) (json: JsonNode) : unit =
         let text = json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
