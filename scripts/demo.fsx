@@ -3,105 +3,72 @@
 #load "load.fsx"
 
 open System.IO
-open System.Text.Json.Nodes
 open FunctionalSeparation
 open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
 
 let folder = Path.Combine(__SOURCE_DIRECTORY__, "..", "artifacts", "demo") |> Path.GetFullPath
+let corpus = Corpus.embedded 0
 
 let recipe =
     { Recipe.smoke with
         Architecture = { Recipe.smoke.Architecture with Hidden = [ 300; 300 ] }
         Plan = RandomExcerpts({ Frames = 50; Count = 8; OtherSong = 0.5; GainRange = 3.0 }, 120, 1e-3) }
 
+/// Takes a song apart as an application would, writes the stems, and gives what the page shows of it.
+let takeApart (separator: ISeparator) (clip: Clip) =
+    let stems = clip.Read()
+    let buffer samples = AudioBuffer([| samples |], clip.SampleRate)
+    let mixture = buffer (Array.map2 (+) stems.Music stems.Voice)
+    let recovered = separator.Separate mixture
+
+    for name, audio in ("mixture", mixture) :: [ for stem in separator.Stems -> stem, recovered[stem] ] do
+        AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
+
+    let clean name = buffer (if name = "voice" then stems.Voice else stems.Music)
+    Listening.clip recipe.Architecture.FrontEnd.Stft clip.Name mixture clean (fun name -> recovered[name])
+
 Experiment.main (fun () ->
     if Directory.Exists folder then Directory.Delete(folder, true)
+    let title = Recipe.title recipe
+    printfn $"{title} on {corpus.Train.Length} generated songs, tested on {corpus.Test.Length} others\n"
 
-    let device = Devices.Parse "cpu"
-    let corpus = Corpus.embedded 0
-    printfn $"{Recipe.title recipe} on {corpus.Train.Length} generated songs, tested on {corpus.Test.Length} others\n"
-    let tell = Experiment.progress "training"
-    let curve = ResizeArray()
-
-    let trained, seconds =
-        TrainingRun.run
+    let outcome =
+        Trial.run
             { Recipe = recipe
+              Data = corpus.Name
               Train = corpus.Train
               Dev = corpus.Dev
-              Device = device
+              Test = corpus.Test
+              Device = Devices.Parse "cpu"
               Folder = folder
               Resume = false
-              CheckpointEvery = 200
-              Report =
-                fun report ->
-                    curve.Add(report.Step, report.Value)
-                    tell report.Step report.Steps $"objective {report.Value:F1}" }
+              CheckpointEvery = 200 }
 
-    let facts =
-        [ "recipe", Recipe.toJson recipe :> JsonNode
-          "corpus", JsonValue.Create corpus.Name
-          "trainingData", JsonValue.Create(Corpus.fingerprint corpus.Train)
-          "trainingSeconds", JsonValue.Create(System.Math.Round(seconds, 1)) ]
-
-    let provenance = Provenance.create (string device) facts
-    ModelFolder.save folder trained provenance
-
-    let stft = trained.Architecture.FrontEnd.Stft
-    let score label separator = label, Experiment.evaluate device label separator corpus.Test
-    let ours = Recipe.title recipe
-
-    let systems =
-        [ score "mixture" Evaluate.mixture
-          score "ideal binary mask" (Evaluate.idealBinaryMask stft)
-          score ours (Separation.separator trained Soft) ]
-
+    let score label separator = label, Experiment.evaluate TorchSharp.torch.CPU label separator corpus.Test
+    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask recipe.Architecture.FrontEnd.Stft)
+    let systems = [ score "mixture" Evaluate.mixture; ceiling; title, outcome.Scores ]
     let rows = [ for name, scores in systems -> Results.row name scores ]
     printfn "\nHeld-out generated songs, BSS Eval 3, dB\n"
     printfn "%s\n" (Results.table Results.header rows)
+    use separator = new NetworkSeparator(title, outcome.Trained) :> ISeparator
+    let page = Path.Combine(folder, "index.html")
 
-    let results = Results.ofSystem ours (List.last systems |> snd)
-    results["provenance"] <- provenance.DeepClone()
-    Results.save (Path.Combine(folder, "results.json")) results
-
-    // The stems, as an application would make them.
-    use separator = new NetworkSeparator(ours, trained) :> ISeparator
-
-    let separated =
-        [ for clip in corpus.Test do
-              let stems = clip.Read()
-              let buffer samples = AudioBuffer([| samples |], clip.SampleRate)
-              let mixture = buffer (Array.map2 (+) stems.Music stems.Voice)
-              let recovered = separator.Separate mixture
-
-              let write name audio =
-                  AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
-
-              write "mixture" mixture
-
-              for stem in recovered do
-                  write stem.Key stem.Value
-
-              let clean name = buffer (if name = "voice" then stems.Voice else stems.Music)
-              Listening.clip stft clip.Name mixture clean (fun name -> recovered[name]) ]
+    // The mixture has no artifacts, so its SAR knows no bound: it is in the table, not in the figure.
+    let boxes = List.tail systems |> List.collect (fun (name, scores) -> Listening.scoreSets name scores)
 
     Report.save
-        (Path.Combine(folder, "index.html"))
+        page
         { Title = "A singer and a band, taken apart"
           Summary =
-            [ $"{ours} with the mask inside the network (Huang et al. 2014), trained for {seconds:F0} seconds on {corpus.Train.Length} generated songs and tested on {corpus.Test.Length} others."
+            [ $"{title} with the mask inside the network (Huang et al. 2014), trained for {outcome.Seconds:F0} seconds on {corpus.Train.Length} generated songs and tested on {corpus.Test.Length} others."
               "Generated songs show that everything works, not how well it works on recordings." ]
           Tables =
             [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = Results.header; Rows = rows } ]
           Charts =
-            [ "Training: the objective of each step", Figures.trainingCurve "objective" [ (ours, List.ofSeq curve) ]
-              // The mixture has no artifacts, so its SAR knows no bound: it is in the table alone.
-              "Scores of the held-out songs",
-              Figures.scoreBoxes
-                  [ for name, scores in List.tail systems do
-                        yield! Listening.scoreSets name scores ] ]
-          Clips = separated
-          Provenance = Listening.provenance provenance }
+            [ ("Training: the objective of each step", Figures.trainingCurve "objective" [ (title, outcome.Curve) ])
+              ("Scores of the held-out songs", Figures.scoreBoxes boxes) ]
+          Clips = List.map (takeApart separator) corpus.Test
+          Provenance = Listening.provenance outcome.Provenance }
 
-    let page = Path.Combine(folder, "index.html")
     printfn $"Look and listen: {page}")

@@ -21,35 +21,24 @@ let results = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang201
 let compare (corpus: Corpus) epochs (name: string, excerpts) =
     for singer in [ "abjones"; "amy" ] do
         let heldOut, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
-        let recipe = { Recipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
         let folder = Directory.CreateTempSubdirectory("funcsep-heldout-").FullName
-        let tell = Experiment.progress $"{name}, without {singer}"
+        printfn $"{name}, {singer} held out"
 
-        let trained, seconds =
-            TrainingRun.run
-                { Recipe = recipe
+        let outcome =
+            Trial.run
+                { Recipe = { Recipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
+                  Data = corpus.Name
                   Train = train
                   Dev = []
+                  Test = heldOut
                   Device = Devices.Parse "auto"
                   Folder = folder
                   Resume = false
-                  CheckpointEvery = 1000
-                  Report = fun report -> tell report.Step report.Steps $"objective {report.Value:F1}" }
+                  CheckpointEvery = 1000 }
 
-        let scores =
-            Evaluate.clips TorchSharp.torch.float32 (Devices.Parse "auto") ignore (Separation.separator trained Soft) heldOut
-
-        let facts =
-            [ "recipe", name
-              "held out", singer
-              "epochs", string epochs
-              "training clips", string train.Length
-              "training seconds", $"{seconds:F0}"
-              "commit", Provenance.commit () ]
-
-        Results.appendCsv results (facts @ Results.columns scores)
-        printfn "%s" (Results.table Results.header [ Results.row $"{name}, {singer} held out" scores ])
-        trained.Parameters.Vector.Dispose()
+        Trial.record results [ "recipe", name; "held out", singer ] outcome
+        printfn "%s\n" (Results.table Results.header [ Results.row $"{name}, {singer} held out" outcome.Scores ])
+        outcome.Trained.Parameters.Vector.Dispose()
         Directory.Delete(folder, true)
 
 Experiment.main (fun () ->

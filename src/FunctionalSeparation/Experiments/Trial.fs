@@ -1,0 +1,111 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+
+/// One row of an experiment's table: a recipe, trained on some clips and scored on others.
+[<NoEquality; NoComparison>]
+type Trial =
+    {
+        Recipe: Recipe
+        /// Name of the data, for provenance.
+        Data: string
+        Train: Clip list
+        /// Clips that the recipe may choose its model with; unused where it keeps the last step.
+        Dev: Clip list
+        Test: Clip list
+        Device: torch.Device
+        /// Folder of the run: log, checkpoint, model, results.json.
+        Folder: string
+        /// Go on with the run in the folder.
+        Resume: bool
+        /// Steps between checkpoints.
+        CheckpointEvery: int
+    }
+
+/// What became of a trial. The model belongs to the caller.
+[<NoEquality; NoComparison>]
+type Outcome =
+    {
+        Trial: Trial
+        Trained: TrainedModel
+        Scores: ClipScores list
+        /// Step and objective, for the training curve: the steps of this session.
+        Curve: (int * float) list
+        /// Seconds of training, over all sessions.
+        Seconds: float
+        Provenance: JsonObject
+    }
+
+/// Trials: train, keep the model, score, write down.
+[<RequireQualifiedAccess>]
+module Trial =
+
+    let private train (trial: Trial) =
+        let tell = Experiment.progress "training"
+        let curve = ResizeArray()
+
+        let report (step: StepReport) =
+            curve.Add(step.Step, step.Value)
+            let dev = step.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
+            tell step.Step step.Steps $"objective {step.Value:F1}{dev}"
+
+        let trained, seconds =
+            TrainingRun.run
+                { Recipe = trial.Recipe
+                  Train = trial.Train
+                  Dev = trial.Dev
+                  Device = trial.Device
+                  Folder = trial.Folder
+                  Resume = trial.Resume
+                  CheckpointEvery = trial.CheckpointEvery
+                  Report = report }
+
+        trained, seconds, List.ofSeq curve
+
+    let private provenance (trial: Trial) (seconds: float) =
+        Provenance.create
+            (string trial.Device)
+            [ "recipe", Recipe.toJson trial.Recipe
+              "corpus", JsonValue.Create trial.Data
+              "trainingClips", JsonValue.Create trial.Train.Length
+              "trainingData", JsonValue.Create(Corpus.fingerprint trial.Train)
+              "testData", JsonValue.Create(Corpus.fingerprint trial.Test)
+              "trainingSeconds", JsonValue.Create(Math.Round(seconds, 1)) ]
+
+    /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
+    /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.
+    let run (trial: Trial) : Outcome =
+        let trained, seconds, curve = train trial
+        let provenance = provenance trial seconds
+        ModelFolder.save trial.Folder trained provenance
+        let scores = Experiment.evaluate trial.Device "scoring" (Separation.separator trained Soft) trial.Test
+        let results = Results.ofSystem (Recipe.title trial.Recipe) scores
+        results["provenance"] <- provenance.DeepClone()
+        Results.save (Path.Combine(trial.Folder, "results.json")) results
+        Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)
+
+        { Trial = trial
+          Trained = trained
+          Scores = scores
+          Curve = curve
+          Seconds = seconds
+          Provenance = provenance }
+
+    /// Adds the outcome to a CSV file, after `facts` that tell it from other rows.
+    let record (path: string) (facts: (string * string) list) (outcome: Outcome) : unit =
+        let entry (name: string) = outcome.Provenance[name].GetValue<string>()
+
+        Results.appendCsv
+            path
+            (facts
+             @ [ "plan", outcome.Provenance["recipe"].["plan"].GetValue<string>()
+                 "seed", string outcome.Trial.Recipe.Seed
+                 "training clips", string outcome.Trial.Train.Length
+                 "training seconds", $"{outcome.Seconds:F0}"
+                 "device", string outcome.Trial.Device
+                 "commit", entry "commit"
+                 "time", entry "time" ]
+             @ Results.columns outcome.Scores)
