@@ -46,8 +46,8 @@ Experiment.main (fun () ->
               CheckpointEvery = 200 }
 
     let score label separator = label, Experiment.evaluate TorchSharp.torch.CPU label separator corpus.Test
-    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask recipe.Architecture.FrontEnd.Stft)
-    let systems = [ score "mixture" Evaluate.mixture; ceiling; title, outcome.Scores ]
+    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask recipe.Architecture.FrontEnd)
+    let systems = [ score "mixture" (Evaluate.mixture recipe.Architecture.FrontEnd); ceiling; title, outcome.Scores ]
     let rows = [ for name, scores in systems -> Results.row name scores ]
     printfn "\nHeld-out generated songs, BSS Eval 3, dB\n"
     printfn "%s\n" (Results.table Results.header rows)

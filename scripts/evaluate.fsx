@@ -48,10 +48,18 @@ Experiment.main (fun () ->
         raise (InputException $"{arguments.GetResult Data}: holds no {split} clips. Choose another --split.")
 
     let mask = arguments.GetResult(Mask, Soft)
-    let rows = Experiment.evaluate device "scoring" (Separation.separator trained mask) clips
+    let frontEnd = trained.Architecture.FrontEnd
+    let score (separator: Separator) = Experiment.evaluate device separator.Name separator clips
+    let floor, ceiling = score (Evaluate.mixture frontEnd), score (Evaluate.idealBinaryMask frontEnd)
+    let rows = score (Separation.separator trained mask)
     let name = Architecture.name trained.Architecture
     printfn $"\n{clips.Length} {split} clips of {corpus.Name}, {mask} mask, BSS Eval 3, dB\n"
-    printfn "%s" (Results.table Results.header [ Results.row name rows ])
+
+    printfn
+        "%s"
+        (Results.table
+            Results.header
+            [ Results.row "mixture" floor; Results.row "ideal binary mask" ceiling; Results.row name rows ])
 
     for line in Results.unscored rows do
         printfn "%s" line
@@ -64,7 +72,7 @@ Experiment.main (fun () ->
         results["provenance"] <-
             Provenance.create
                 (string device)
-                [ "modelFolder", JsonValue.Create folder
+                [ "model", ModelFolder.provenance folder
                   "split", JsonValue.Create(string split)
                   "mask", JsonValue.Create(string mask)
                   "data", JsonValue.Create(Corpus.fingerprint clips) ]

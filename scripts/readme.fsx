@@ -21,9 +21,14 @@ let paperRows =
 
 let ourRows =
     [ for row in measured ->
-          let cell = fun name -> short row[name]
+          let cells = [ "voice GNSDR"; "voice GSIR"; "voice GSAR"; "music GNSDR" ] |> List.map (fun name -> short row[name])
+          let plan = row["plan"].Replace(';', ',')
           let preset = row["preset"].ToLowerInvariant()
-          $"""| {row["model"]}, `{preset}` | {row["test clips"]} | {cell "voice GNSDR"} | {cell "voice GSIR"} | {cell "voice GSAR"} | {cell "music GNSDR"} | {row["training seconds"]} s, {row["device"]} |""" ]
+          let training = $"""{row["training seconds"]} s, {row["device"]}: {plan}"""
+
+          [ $"""{row["model"]}, `{preset}`"""; row["test clips"] ] @ cells @ [ training ]
+          |> String.concat " | "
+          |> sprintf "| %s |" ]
 
 let table =
     [ "| system | test clips | voice GNSDR | GSIR | GSAR | music GNSDR | training |"
@@ -34,13 +39,14 @@ let table =
 
 let path = Path.Combine(root, "README.md")
 let text = File.ReadAllText path
+let marked = Regex(@"(?s)(<!-- results -->\n).*?(<!-- end of results -->)")
 
-let replaced =
-    Regex.Replace(
-        text,
-        "(?s)(<!-- results -->\n).*?(<!-- end of results -->)",
-        (fun (found: Match) -> $"{found.Groups[1].Value}{table}\n{found.Groups[2].Value}")
-    )
+Experiment.main (fun () ->
+    if not (marked.IsMatch text) then
+        raise (FunctionalSeparation.Core.InputException $"{path}: the markers of the results table are missing. Put them back.")
 
-File.WriteAllText(path, replaced)
-printfn "%s" table
+    let replaced =
+        marked.Replace(text, fun (found: Match) -> $"{found.Groups[1].Value}{table}\n{found.Groups[2].Value}")
+
+    File.WriteAllText(path, replaced)
+    printfn "%s" table)

@@ -44,15 +44,19 @@ Experiment.main (fun () ->
 
     printfn $"{title}, {preset}: {trial.Train.Length} clips of {corpus.Name}, on {trial.Device}, into {trial.Folder}"
     let outcome = Trial.run trial
-    let ceiling = Evaluate.idealBinaryMask recipe.Architecture.FrontEnd.Stft
-    let ceiling = Experiment.evaluate trial.Device "ceiling" ceiling trial.Test
+    let isRecordings = arguments.Contains TrainArgument.Data
 
-    if arguments.Contains TrainArgument.Data && preset <> Smoke then
-        Trial.record (Path.Combine(papers, "results.csv")) [ "model", title; "preset", string preset ] outcome
+    let limits =
+        [ for separator in
+              [ Evaluate.mixture recipe.Architecture.FrontEnd; Evaluate.idealBinaryMask recipe.Architecture.FrontEnd ] ->
+              Results.row separator.Name (Experiment.evaluate trial.Device separator.Name separator trial.Test) ]
 
     printfn $"\n{trial.Test.Length} test clips of {corpus.Name}, trained for {outcome.Seconds:F0} s, BSS Eval 3, dB\n"
-    let rows = [ Results.row "ideal binary mask" ceiling; Results.row title outcome.Scores ] @ published title
+    let rows = limits @ [ Results.row title outcome.Scores ] @ (if isRecordings then published title else [])
     printfn "%s" (Results.table Results.header rows)
 
     for line in Results.unscored outcome.Scores do
-        printfn "%s" line)
+        printfn "%s" line
+
+    if isRecordings && preset <> Smoke then
+        Trial.record (Path.Combine(papers, "results.csv")) [ "model", title; "preset", string preset ] outcome)

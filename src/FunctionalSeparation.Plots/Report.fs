@@ -71,17 +71,6 @@ module Report =
 
         Page.document report.Title report.Summary (sections |> List.filter (fun (_, _, nodes) -> not nodes.IsEmpty))
 
-    /// Writes the report to `path`, creating its folder: to a temporary file beside it first, which is then moved into place, so
-    /// that a reader never sees half a page. Raises what `toHtml` raises, and IOException or UnauthorizedAccessException where
-    /// the file cannot be written.
-    let save (path: string) (report: Report) : unit =
-        let html = toHtml report
-        let target = Path.GetFullPath path
-        Directory.CreateDirectory(Path.GetDirectoryName target) |> ignore
-        let temporary = $"{target}.{Guid.NewGuid():N}.tmp"
-
-        try
-            File.WriteAllText(temporary, html)
-            File.Move(temporary, target, true)
-        finally
-            File.Delete temporary
+    /// Writes the report to `path`, creating its folder, whole or not at all. Raises what `toHtml` raises, and InputException
+    /// where the file cannot be written.
+    let save (path: string) (report: Report) : unit = WholeFile.Write(path, toHtml report)

@@ -27,5 +27,11 @@ module Memory =
     /// A scope out of which no tensor survives: `work` returns plain .NET values.
     let plain (work: unit -> 'a) : 'a = scoped (fun _ -> []) work
 
+    /// The tensor on `device`; the given handle is freed, so that the result is the only one.
+    let moveTo (device: torch.Device) (tensor: torch.Tensor) : torch.Tensor =
+        let moved = tensor.``to`` device
+        tensor.Dispose()
+        moved
+
     /// Tensors alive in this process. Meaningful only where nothing else runs beside the caller.
     let liveTensors () : int64 = torch.Tensor.TotalCount

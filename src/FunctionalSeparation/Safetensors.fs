@@ -54,59 +54,39 @@ module Safetensors =
         // The data starts at a multiple of eight.
         Text.Encoding.UTF8.GetBytes(text.PadRight((text.Length + 7) / 8 * 8))
 
-    /// Writes a file whole or not at all. `write` gets the open stream. Raises InputException, naming the file, where the
-    /// disk is full or the folder cannot be written; an older file of that name then stays as it was.
-    let writeWhole (path: string) (write: Stream -> unit) : unit =
-        let temporary = $"{path}.{Environment.ProcessId}.part"
-
-        try
-            try
-                Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
-
-                do
-                    use stream = new FileStream(temporary, FileMode.Create, FileAccess.Write)
-                    write stream
-                    stream.Flush true
-
-                File.Move(temporary, path, true)
-            finally
-                File.Delete temporary
-        with
-        | :? IOException
-        | :? UnauthorizedAccessException as cause ->
-            raise (
-                InputException(
-                    $"{path}: cannot be written ({cause.Message.TrimEnd '.'}). Free some space or choose another folder.",
-                    cause
-                )
-            )
-
-    /// Writes tensors (of any device) and texts.
+    /// Writes tensors (of any device) and texts. Raises InputException, naming the file, where it cannot be written; an older
+    /// file of that name then stays as it was.
     let save (path: string) (file: TensorFile) : unit =
         let head = header file.Tensors file.Texts
 
-        writeWhole path (fun stream ->
+        let write (stream: Stream) =
             stream.Write(BitConverter.GetBytes(uint64 head.Length), 0, 8)
             stream.Write(head, 0, head.Length)
 
             for _, tensor in file.Tensors do
-                writeTensor stream tensor)
+                writeTensor stream tensor
+
+        WholeFile.Write(path, write)
+
+    /// Headers are small; a longer one is no header.
+    let private longestHeader = 100_000_000UL
 
     let private readTensor path (stream: Stream) start (name: string) (entry: JsonNode) =
         let kind = entry["dtype"].GetValue<string>()
-        let shape = entry["shape"].AsArray() |> Seq.map (fun n -> n.GetValue<int64>()) |> Array.ofSeq
+        let shape = entry["shape"].AsArray() |> Seq.map _.GetValue<int64>() |> Array.ofSeq
         let first, last = entry["data_offsets"].[0].GetValue<int64>(), entry["data_offsets"].[1].GetValue<int64>()
 
-        let dtype =
+        let dtype, size =
             match typeNames |> List.tryFind (fun (_, known) -> known = kind) with
-            | Some(dtype, _) -> dtype
-            | None -> refuse path $"the tensor '{name}' has the type {kind}, which is not read here."
+            | Some(dtype, _) -> dtype, (if dtype = torch.float32 then 4L else 8L)
+            | None -> refuse path $"The tensor '{name}' has the type {kind}, which is not read here."
+
+        let bytes = shape |> Array.fold (fun product n -> Checked.(*) product n) size
+
+        if Array.exists (fun n -> n < 0L) shape || first < 0L || last - first <> bytes || last > stream.Length - start then
+            refuse path $"The tensor '{name}' lies outside the file."
 
         let tensor = torch.empty (shape, dtype = dtype)
-
-        if first < 0L || start + last > stream.Length || last - first <> tensor.numel () * int64 (tensor.element_size ()) then
-            refuse path $"the tensor '{name}' lies outside the file."
-
         stream.Position <- start + first
         stream.ReadExactly tensor.bytes
         tensor
@@ -115,35 +95,44 @@ module Safetensors =
         let size = Array.zeroCreate<byte> 8
 
         if stream.ReadAtLeast(Span size, 8, false) < 8 then
-            refuse path $"it has only {stream.Length} bytes."
+            refuse path $"It has only {stream.Length} bytes."
 
         let length = BitConverter.ToUInt64(size, 0)
 
-        if length > uint64 (stream.Length - 8L) then refuse path "its header is cut off."
+        if length > min longestHeader (uint64 (stream.Length - 8L)) then
+            refuse path "Its header is cut off."
 
         let text = Array.zeroCreate<byte>(int length)
         stream.ReadExactly(Span text)
+        JsonNode.Parse(ReadOnlySpan<byte> text).AsObject(), 8L + int64 length
 
-        try
-            JsonNode.Parse(ReadOnlySpan<byte> text).AsObject(), 8L + int64 length
-        with :? Text.Json.JsonException ->
-            refuse path "its header is not JSON."
+    let private readTexts (header: JsonObject) =
+        match header["__metadata__"] with
+        | null -> Map.empty
+        | metadata -> metadata.AsObject() |> Seq.map (fun pair -> pair.Key, pair.Value.GetValue<string>()) |> Map.ofSeq
 
-    /// Reads a file of any size; the tensors are on the CPU and belong to the caller. Raises InputException, naming the file,
-    /// where it is missing, cut off or of another kind.
-    let load (path: string) : TensorFile =
-        if not (File.Exists path) then raise (InputException $"{path}: there is no such file.")
-
-        use stream = File.OpenRead path
+    let private read path (stream: Stream) =
         let header, start = readHeader path stream
 
-        let tensors =
+        { Tensors =
             [ for KeyValue(name, entry) in header do
                   if name <> "__metadata__" then name, readTensor path stream start name entry ]
+          Texts = readTexts header }
 
-        let texts =
-            match header["__metadata__"] with
-            | null -> Map.empty
-            | metadata -> metadata.AsObject() |> Seq.map (fun pair -> pair.Key, pair.Value.GetValue<string>()) |> Map.ofSeq
+    /// Reads a file of any size; the tensors are on the CPU and belong to the caller. Raises InputException, naming the file,
+    /// where it is missing, cut off, damaged or of another kind.
+    let load (path: string) : TensorFile =
+        if not (File.Exists path) then
+            raise (InputException $"{path}: there is no such file. Check the path.")
 
-        { Tensors = tensors; Texts = texts }
+        use stream = File.OpenRead path
+
+        try
+            Memory.scoped (fun file -> List.map snd file.Tensors) (fun () -> read path stream)
+        with
+        | :? Text.Json.JsonException
+        | :? NullReferenceException
+        | :? InvalidOperationException
+        | :? ArgumentException
+        | :? FormatException
+        | :? OverflowException -> refuse path "Its header makes no sense."

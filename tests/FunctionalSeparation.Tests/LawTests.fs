@@ -172,7 +172,7 @@ let tests =
 
           test "the NSDR of the mixture is 0" {
               let clip = List.head corpus.Value.Test
-              let scores = Evaluate.clip torch.float64 torch.CPU Evaluate.mixture clip
+              let scores = Evaluate.clip torch.float64 torch.CPU (Evaluate.mixture small.FrontEnd) clip
               Expect.isLessThan (abs scores.Voice.Nsdr) 1e-9 "voice"
               Expect.isLessThan (abs scores.Music.Nsdr) 1e-9 "music"
           }
@@ -183,7 +183,7 @@ let tests =
               let swapped =
                   { clip with Read = fun () -> let stems = clip.Read() in { Music = stems.Voice; Voice = stems.Music } }
 
-              let score clip = Evaluate.clip torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd.Stft) clip
+              let score clip = Evaluate.clip torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd) clip
               let plain, other = score clip, score swapped
               Expect.floatClose Accuracy.high plain.Voice.Sdr other.Music.Sdr "SDR"
               Expect.floatClose Accuracy.high plain.Music.Sir other.Voice.Sir "SIR"
@@ -197,10 +197,16 @@ let tests =
                       Name = "silent"
                       Read = fun () -> { clip.Read() with Voice = Array.zeroCreate (clip.Read().Voice.Length) } }
 
-              let rows =
-                  Evaluate.clips torch.float32 torch.CPU ignore (Evaluate.idealRatioMask small.FrontEnd.Stft) [ clip; silent ]
+              let rows = Evaluate.clips torch.float32 torch.CPU ignore (Evaluate.idealRatioMask small.FrontEnd) [ clip; silent ]
 
-              Expect.isTrue (Double.IsNaN rows[1].Voice.Sdr) "NaN"
+              Expect.isTrue (Double.IsNaN rows[1].Voice.Sdr && Double.IsNaN rows[1].Music.Sir) "NaN"
+
+              Expect.floatClose
+                  Accuracy.high
+                  (Evaluate.summary _.Music rows).Gsir
+                  rows[0].Music.Sir
+                  "nor does the other source count"
+
               let summary = Evaluate.summary _.Voice rows
               Expect.equal (summary.Clips, summary.Unscored) (1, [ "silent" ]) "counted and named"
               Expect.floatClose Accuracy.high summary.Gnsdr rows[0].Voice.Nsdr "the others count"

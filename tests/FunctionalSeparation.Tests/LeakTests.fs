@@ -1,6 +1,8 @@
 /// Native memory: what is alive before a public entry is alive after it, and nothing else.
 module FunctionalSeparation.Tests.LeakTests
 
+open System
+open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
@@ -12,6 +14,9 @@ let private corpus = lazy (Corpus.embedded 3)
 /// Runs the work twice, so that what is made once and kept is there, then expects the count of live tensors unchanged.
 let private leaksNothing work =
     work ()
+    // What earlier tests left to the collector must not be counted as freed by this one.
+    GC.Collect()
+    GC.WaitForPendingFinalizers()
     let before = Memory.liveTensors ()
     work ()
     Expect.equal (Memory.liveTensors ()) before "live tensors"
@@ -54,6 +59,46 @@ let tests =
 
                   for _ in 1..50 do
                       separator.Separate audio |> ignore)
+          }
+
+          test "a separation of several blocks" {
+              let audio = AudioBuffer([| Array.init (16000 * 70) (fun i -> float32 (sin (0.05 * float i))) |], 16000)
+
+              leaksNothing (fun () ->
+                  use separator = new NetworkSeparator("test", trained ()) :> ISeparator
+                  separator.Separate audio |> ignore)
+          }
+
+          test "a training run in a folder, stopped and resumed, and its model" {
+              leaksNothing (fun () ->
+                  let folder = Directory.CreateTempSubdirectory("funcsep-leak-").FullName
+
+                  let recipe =
+                      { Recipe.smoke with
+                          Architecture = { small with Hidden = [ 8; 8 ] }
+                          Plan = FullBatch(None, 4)
+                          Selection = BestOnDev 2 }
+
+                  let run resume =
+                      TrainingRun.run
+                          { Recipe = recipe
+                            Train = List.truncate 2 corpus.Value.Train
+                            Dev = List.truncate 1 corpus.Value.Dev
+                            Device = torch.CPU
+                            Folder = folder
+                            Resume = resume
+                            CheckpointEvery = 1
+                            Report = fun report -> if not resume && report.Step = 2 then failwith "stopped" }
+
+                  try
+                      Expect.throws (fun () -> run false |> ignore) "stopped"
+                      let finished = run true
+                      ModelFolder.save folder finished.Trained (System.Text.Json.Nodes.JsonObject())
+                      finished.Trained.Parameters.Vector.Dispose()
+                      use separator = ModelFolder.openSeparator "cpu" folder
+                      Expect.equal (List.ofSeq separator.Stems) [ "music"; "voice" ] "stems"
+                  finally
+                      Directory.Delete(folder, true))
           }
 
           test "an evaluation" {

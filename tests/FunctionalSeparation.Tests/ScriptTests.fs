@@ -79,22 +79,34 @@ let private same (_: int) (stems: Stems) = stems
 let private weights folder = File.ReadAllBytes(Path.Combine(folder, "weights.safetensors"))
 let private clipsOf folder = (JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json"))).["clips"]).ToJsonString()
 
-/// Kills a training run with SIGKILL once its checkpoint has reached the disk and a further `delay` has passed.
+let private stepOf folder =
+    let file = Safetensors.load (Path.Combine(folder, "checkpoint.safetensors"))
+
+    for _, tensor in file.Tensors do
+        tensor.Dispose()
+
+    int file.Texts["step"]
+
+/// Starts (or resumes) training and kills it, with all its processes, once a new checkpoint has reached the disk and a
+/// further `delay` (ms) has passed. Gives the step of the checkpoint that is left.
 let private killDuringTraining folder (delay: int) arguments =
-    use running = start train (arguments @ [ "--out"; folder ])
-    let drained = running.StandardOutput.ReadToEndAsync()
     let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
+    let before = File.GetLastWriteTimeUtc checkpoint
+    use running = start train (arguments @ [ "--out"; folder ])
+    running.OutputDataReceived.Add ignore
+    running.ErrorDataReceived.Add ignore
+    running.BeginOutputReadLine()
+    running.BeginErrorReadLine()
     let clock = Stopwatch.StartNew()
 
-    while not (File.Exists checkpoint) && clock.Elapsed.TotalSeconds < 60.0 do
-        Thread.Sleep 5
+    while File.GetLastWriteTimeUtc checkpoint = before && not running.HasExited && clock.Elapsed.TotalSeconds < 60.0 do
+        Thread.Sleep 2
 
     Thread.Sleep delay
-    let killed = not running.HasExited
-    running.Kill()
+    // dotnet fsi is a launcher: the training is its child.
+    running.Kill(entireProcessTree = true)
     running.WaitForExit()
-    ignore drained.Result
-    killed
+    stepOf folder
 
 let private long name work =
     test name {
@@ -160,21 +172,39 @@ let tests =
                   let results = JsonNode.Parse(File.ReadAllText json)
                   Expect.equal (results["clips"].AsArray().Count) 2 "a row a clip"
                   Expect.equal (results["voice"].["clips"].GetValue<int>()) 1 "counted"
-                  Expect.equal (results["voice"].["unscored"].[0].GetValue<string>()) "singer1_1_01" "named")
+                  Expect.equal (results["voice"].["unscored"].[0].GetValue<string>()) "singer1_1_01" "named"
+                  Expect.equal (results["music"].["clips"].GetValue<int>()) 1 "nor does the other source count"
+                  let scores = [ for entry in [ "GNSDR"; "GSIR"; "GSAR" ] -> results["music"].[entry].GetValue<float>() ]
+
+                  Expect.isTrue
+                      (scores |> List.forall (fun score -> Double.IsFinite score && abs score < 60.0))
+                      $"music {scores}"
+
+                  for row in [ "mixture"; "ideal binary mask" ] do
+                      Expect.stringContains output row "floor and ceiling")
           }
 
           long "a run killed at any moment and resumed ends bit-identical to one never stopped" (fun () ->
               inScratch (fun folder ->
-                  let arguments = [ "--preset"; "smoke"; "--epochs"; "30" ]
+                  let arguments = [ "--preset"; "smoke"; "--epochs"; "60" ]
                   let whole, cut = Path.Combine(folder, "whole"), Path.Combine(folder, "cut")
                   succeed train (arguments @ [ "--out"; whole ]) |> ignore
-                  Expect.isTrue (killDuringTraining cut 0 arguments) "killed while it trained"
-                  killDuringTraining cut 3000 (arguments @ [ "--resume" ]) |> ignore
+                  let total = stepOf whole
+                  let delays = [ 0; 37; 210 ]
+
+                  let steps =
+                      [ for index, delay in List.indexed delays ->
+                            killDuringTraining cut delay (if index = 0 then arguments else arguments @ [ "--resume" ]) ]
+
+                  Expect.isLessThan (List.last steps) total $"killed three times while it trained, at steps {steps} of {total}"
+                  Expect.equal (List.sort steps |> List.distinct) steps "each went on from the one before"
+                  Expect.isFalse (File.Exists(Path.Combine(cut, "model.json"))) "no model yet"
                   succeed train (arguments @ [ "--resume"; "--out"; cut ]) |> ignore
                   Expect.equal (weights cut) (weights whole) "weights"
                   Expect.equal (clipsOf cut) (clipsOf whole) "scores"
                   let log = File.ReadAllLines(Path.Combine(cut, "log.jsonl"))
-                  Expect.equal log.Length (File.ReadAllLines(Path.Combine(whole, "log.jsonl"))).Length "one log line a step"))
+                  Expect.equal log.Length total "one log line a step"
+                  Expect.isEmpty (Directory.GetFiles(cut, "*.part")) "no leftovers"))
 
           long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
               let folder, _ = model.Value
@@ -228,7 +258,7 @@ let tests =
 
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "model.json"))) "no model from any of them"))
 
-          long "NaN in the audio to separate, an unknown model folder, a damaged one" (fun () ->
+          long "NaN in the audio to separate, an unknown model folder" (fun () ->
               inScratch (fun folder ->
                   let song = Path.Combine(folder, "song.wav")
                   let out = Path.Combine(folder, "stems")
@@ -244,4 +274,39 @@ let tests =
                   BitConverter.GetBytes(nanf).CopyTo(bytes, bytes.Length - 400)
                   File.WriteAllBytes(song, bytes)
                   refuse "separate.fsx" [ song; "--model"; fst model.Value; "--out"; out ] [ "song.wav" ]
-                  Expect.isFalse (Directory.Exists out) "nothing half-written")) ]
+                  Expect.isFalse (Directory.Exists out) "nothing half-written"))
+
+          long "a full disk" (fun () ->
+              inScratch (fun folder ->
+                  let mount (program: string) (arguments: string list) =
+                      try
+                          use running = Process.Start(ProcessStartInfo(program, arguments, RedirectStandardError = true))
+                          running.WaitForExit()
+                          running.ExitCode = 0
+                      with :? ComponentModel.Win32Exception ->
+                          false
+
+                  if not (mount "mount" [ "-t"; "tmpfs"; "-o"; "size=2m"; "tmpfs"; folder ]) then
+                      skiptest "needs the right to mount a small file system"
+
+                  try
+                      refuse
+                          train
+                          [ "--epochs"; "2"; "--out"; Path.Combine(folder, "run") ]
+                          [ "checkpoint.safetensors"; "space" ]
+
+                      Expect.isEmpty (Directory.GetFiles(Path.Combine(folder, "run"), "*safetensors*")) "nothing half-written"
+                  finally
+                      mount "umount" [ folder ] |> ignore))
+
+          long "options that make no sense" (fun () ->
+              for arguments, part in
+                  [ [ "--epochs"; "0" ], "--epochs 0"
+                    [ "--context"; "2" ], "--context 2"
+                    [ "--gamma"; "nan" ], "--gamma"
+                    [ "--model"; "DRNN-9" ], "DRNN-9"
+                    [ "--model"; "DRNN-3" ], "3 hidden layers"
+                    [ "--preset"; "paper"; "--epochs"; "3" ], "--epochs"
+                    [ "--device"; "cuda:77" ], "cuda:77"
+                    [ "--preset"; "desk" ], "--data" ] do
+                  refuse train arguments [ part ]) ]

@@ -114,7 +114,9 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         return sum.reshape([.. frames.shape[..^2], (count + parts - 1) * HopLength]);
     }
 
-    private void Validate()
+    /// <summary>Checks the settings; every transform does so before it begins.</summary>
+    /// <exception cref="ArgumentException">n_fft is odd, or the hop does not divide it or exceeds its half.</exception>
+    public void Validate()
     {
         if (FftSize < 2 || FftSize % 2 != 0 || HopLength < 1 || FftSize % HopLength != 0 || HopLength > FftSize / 2)
             throw new ArgumentException(

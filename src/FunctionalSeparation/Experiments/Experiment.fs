@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open System.Diagnostics
+open System.IO
 open Argu
 open FunctionalSeparation.Core
 
@@ -15,6 +16,7 @@ type Preset =
     | Paper
 
 /// The options of a training script.
+[<RequireQualifiedAccess>]
 type TrainArgument =
     | [<AltCommandLine("-d")>] Data of folder: string
     | Preset of Preset
@@ -61,6 +63,11 @@ module Experiment =
         | :? InputException as wrong ->
             eprintfn $"error: {wrong.Message}"
             exit 2
+        | :? IOException
+        | :? UnauthorizedAccessException as cause ->
+            let message = cause.Message.ReplaceLineEndings " "
+            eprintfn $"error: {message} Check the disk and the permissions."
+            exit 2
         | :? ArguParseException as usage ->
             eprintfn $"{usage.Message}"
             exit (if usage.ErrorCode = ErrorCode.HelpText then 0 else 2)
@@ -94,6 +101,9 @@ module Experiment =
     let private plan (arguments: ParseResults<TrainArgument>) plan =
         match plan with
         | FullBatch(shift, iterations) ->
+            if arguments.Contains TrainArgument.Epochs then
+                raise (InputException "--epochs belongs to smoke and desk; the paper preset makes 400 iterations.")
+
             let step =
                 arguments.TryGetResult TrainArgument.Shift |> Option.map (fun step -> if step = 0 then None else Some step)
 
@@ -103,6 +113,11 @@ module Experiment =
                 raise (InputException "--shift belongs to the paper preset; smoke and desk rotate the music at random.")
 
             RandomExcerpts(excerpts, arguments.GetResult(TrainArgument.Epochs, epochs), rate)
+
+    let private requireAtLeast least name (value: int option) =
+        match value with
+        | Some value when value < least -> raise (InputException $"{name} {value}: the smallest value is {least}.")
+        | _ -> ()
 
     /// The preset that the options name.
     let preset (arguments: ParseResults<TrainArgument>) = arguments.GetResult(TrainArgument.Preset, Smoke)
@@ -116,6 +131,14 @@ module Experiment =
         if context < 1 || context % 2 = 0 then
             raise (InputException $"--context {context}: a context window has an odd number of frames, such as 1, 3 or 5.")
 
+        let gamma = arguments.GetResult(TrainArgument.Gamma, recipe.Gamma)
+
+        if not (gamma >= 0.0 && gamma < 1.0) then
+            raise (InputException $"--gamma {gamma}: the discriminative weight is at least 0 and below 1.")
+
+        requireAtLeast 1 "--epochs" (arguments.TryGetResult TrainArgument.Epochs)
+        requireAtLeast 0 "--shift" (arguments.TryGetResult TrainArgument.Shift)
+        let loss = arguments.GetResult(TrainArgument.Loss, "mse") |> lossKind
         let recurrence = arguments.GetResult(TrainArgument.Model, "DRNN-2") |> recurrence
 
         match recurrence with
@@ -126,9 +149,13 @@ module Experiment =
         | _ -> ()
 
         { recipe with
-            Architecture = { recipe.Architecture with FrontEnd = { frontEnd with Context = context }; Recurrence = recurrence }
-            Loss = arguments.GetResult(TrainArgument.Loss, "mse") |> lossKind
-            Gamma = arguments.GetResult(TrainArgument.Gamma, recipe.Gamma)
+            Architecture =
+                { recipe.Architecture with
+                    FrontEnd = { frontEnd with Context = context }
+                    Recurrence = recurrence
+                    Mask = (if loss = KullbackLeibler then AbsoluteExact else recipe.Architecture.Mask) }
+            Loss = loss
+            Gamma = gamma
             Plan = plan arguments recipe.Plan
             Seed = arguments.GetResult(TrainArgument.Seed, recipe.Seed) }
 
@@ -136,21 +163,23 @@ module Experiment =
     let progress (label: string) : (int -> int -> string -> unit) =
         let clock = Stopwatch.StartNew()
         let mutable shown = TimeSpan.Zero
+        // Where the count stood when it was first heard of: a resumed run does not begin at zero.
+        let mutable first = None
 
         fun finished total detail ->
+            let before = first |> Option.defaultValue (finished - 1)
+            first <- Some before
             let pause = if Console.IsOutputRedirected then 10.0 else 0.2
-            let last = finished >= total
 
-            if last || (clock.Elapsed - shown).TotalSeconds >= pause then
+            if finished >= total || (clock.Elapsed - shown).TotalSeconds >= pause then
                 shown <- clock.Elapsed
                 let filled = 24 * finished / max 1 total
                 let bar = String('█', filled) + String('░', 24 - filled)
-                let left = clock.Elapsed * (float (total - finished) / float (max 1 finished))
-                let left = $"{int left.TotalMinutes}:{left.Seconds:D2}"
-                let text = $"{label} {bar} {finished}/{total}  {detail}  {left} left"
+                let left = clock.Elapsed * (float (total - finished) / float (max 1 (finished - before)))
+                let text = $"{label} {bar} {finished}/{total}  {detail}  {int left.TotalMinutes}:{left.Seconds:D2} left"
 
                 if Console.IsOutputRedirected then printfn "%s" text
-                elif last then printfn "\r%s   " text
+                elif finished >= total then printfn "\r%s   " text
                 else printf "\r%s   " text
 
     /// Evaluates a separator on clips, with a progress bar.

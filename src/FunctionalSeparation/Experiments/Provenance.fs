@@ -9,36 +9,38 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module Provenance =
 
-    /// The commit of the repository that this library was built in, with "+" where tracked files differ from it; "unknown"
-    /// outside a repository.
+    let private git (arguments: string) =
+        try
+            let folder = IO.Path.GetDirectoryName typeof<TrainedModel>.Assembly.Location
+
+            let start =
+                ProcessStartInfo(
+                    "git",
+                    arguments,
+                    WorkingDirectory = folder,
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true
+                )
+
+            use running = Process.Start start
+            let output = running.StandardOutput.ReadToEnd().Trim()
+            running.WaitForExit()
+            if running.ExitCode = 0 then Some output else None
+        with :? ComponentModel.Win32Exception ->
+            None
+
+    /// The commit that this library was built from, as the compiler stamped it, with "+" where tracked files differ from it or
+    /// the repository has moved on; "unknown" where it was built outside a repository.
     let commit () : string =
-        let folder = IO.Path.GetDirectoryName typeof<TrainedModel>.Assembly.Location
+        let stamp =
+            Attribute.GetCustomAttribute(typeof<TrainedModel>.Assembly, typeof<Reflection.AssemblyInformationalVersionAttribute>)
+            :?> Reflection.AssemblyInformationalVersionAttribute
 
-        let git (arguments: string) =
-            try
-                let start =
-                    ProcessStartInfo(
-                        "git",
-                        arguments,
-                        WorkingDirectory = folder,
-                        RedirectStandardOutput = true,
-                        RedirectStandardError = true
-                    )
-
-                use running = Process.Start start
-                let output = running.StandardOutput.ReadToEnd().Trim()
-                running.WaitForExit()
-                if running.ExitCode = 0 then Some output else None
-            with :? ComponentModel.Win32Exception ->
-                None
-
-        match git "rev-parse --short=12 HEAD" with
-        | None -> "unknown"
-        | Some commit ->
-            if git "status --porcelain --untracked-files=no" = Some "" then
-                commit
-            else
-                commit + "+"
+        match stamp.InformationalVersion.Split '+' with
+        | [| _; built |] ->
+            let isAsBuilt = git "rev-parse HEAD" = Some built && git "status --porcelain --untracked-files=no" = Some ""
+            built.Substring(0, min 12 built.Length) + (if isAsBuilt then "" else "+")
+        | _ -> "unknown"
 
     /// Versions, machine, device, time, and the given facts.
     let create (device: string) (facts: (string * JsonNode) list) : JsonObject =
@@ -53,7 +55,7 @@ module Provenance =
         put "system" (Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier)
         put "device" device
         json["threads"] <- JsonValue.Create torch.Threads
-        put "time" (DateTime.UtcNow.ToString "yyyy-MM-ddTHH:mm:ssZ")
+        put "time" (DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", Globalization.CultureInfo.InvariantCulture))
 
         for name, value in facts do
             json[name] <- value

@@ -5,6 +5,7 @@ open System.Globalization
 open System.IO
 open System.Text.Json
 open System.Text.Json.Nodes
+open FunctionalSeparation.Core
 
 /// Scores as files and as text tables. Every figure in a table of this project was written from here.
 [<RequireQualifiedAccess>]
@@ -63,27 +64,23 @@ module Results =
 
     /// Writes JSON, indented, whole or not at all.
     let save (path: string) (json: JsonNode) : unit =
-        let text = json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
-        Safetensors.writeWhole path (fun stream -> stream.Write(ReadOnlySpan<byte>(Text.Encoding.UTF8.GetBytes text)))
+        WholeFile.Write(path, json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n")
 
     /// Adds a line to a JSON Lines file.
-    let append (path: string) (json: JsonNode) : unit =
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
-        File.AppendAllText(path, json.ToJsonString() + "\n")
+    let append (path: string) (json: JsonNode) : unit = WholeFile.Append(path, json.ToJsonString() + "\n")
 
-    /// Adds a row to a CSV file, with a header where the file is new. Commas in texts become semicolons. Raises InvalidOperationException
+    /// Adds a row to a CSV file, with a header where the file is new. Commas in texts become semicolons. Raises InputException
     /// where the file has other columns.
     let appendCsv (path: string) (columns: (string * string) list) : unit =
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath path)) |> ignore
         let clean (text: string) = text.Replace(',', ';').Replace('\n', ' ')
-        let header = columns |> List.map (fst >> clean) |> String.concat ","
+        let line pick = (columns |> List.map (pick >> clean) |> String.concat ",") + "\n"
 
         if not (File.Exists path) then
-            File.WriteAllText(path, header + "\n")
-        elif File.ReadLines path |> Seq.head <> header then
-            invalidOp $"{path} has other columns than {header}."
+            WholeFile.Append(path, line fst)
+        elif File.ReadLines path |> Seq.head <> (line fst).TrimEnd() then
+            raise (InputException $"{path}: has other columns than this result. Move it away, or write to another file.")
 
-        File.AppendAllText(path, (columns |> List.map (snd >> clean) |> String.concat ",") + "\n")
+        WholeFile.Append(path, line snd)
 
     /// A number with two decimals; what rounds to zero has no sign.
     let decibels (value: float) =
@@ -129,6 +126,6 @@ module Results =
             | [] -> []
             | clips ->
                 let names = String.concat ", " clips
-                [ $"{clips.Length} clip(s) have no {source} score (silent reference or estimate): {names}" ]
+                [ $"{clips.Length} clip(s) have no {source} score (a silent reference, or no estimate): {names}" ]
 
         name "voice" _.Voice @ name "music" _.Music

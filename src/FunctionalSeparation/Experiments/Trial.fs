@@ -36,6 +36,8 @@ type Outcome =
         Curve: (int * float) list
         /// Seconds of training, over all sessions.
         Seconds: float
+        /// Whether this call trained at all: false where it went back to a run that had ended.
+        IsNew: bool
         Provenance: JsonObject
     }
 
@@ -52,7 +54,7 @@ module Trial =
             let dev = step.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
             tell step.Step step.Steps $"objective {step.Value:F1}{dev}"
 
-        let trained, seconds =
+        let finished =
             TrainingRun.run
                 { Recipe = trial.Recipe
                   Train = trial.Train
@@ -63,7 +65,7 @@ module Trial =
                   CheckpointEvery = trial.CheckpointEvery
                   Report = report }
 
-        trained, seconds, List.ofSeq curve
+        finished, List.ofSeq curve
 
     let private provenance (trial: Trial) (seconds: float) =
         Provenance.create
@@ -75,37 +77,51 @@ module Trial =
               "testData", JsonValue.Create(Corpus.fingerprint trial.Test)
               "trainingSeconds", JsonValue.Create(Math.Round(seconds, 1)) ]
 
+    /// What would fail after the training fails before it.
+    let private checkTest (trial: Trial) =
+        let frontEnd = trial.Recipe.Architecture.FrontEnd
+
+        for clip in trial.Test do
+            Clip.requireRate frontEnd.SampleRate clip
+            Clip.requireLength frontEnd.Stft clip (clip.Read())
+
     /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
     /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.
     let run (trial: Trial) : Outcome =
-        let trained, seconds, curve = train trial
-        let provenance = provenance trial seconds
-        ModelFolder.save trial.Folder trained provenance
-        let scores = Experiment.evaluate trial.Device "scoring" (Separation.separator trained Soft) trial.Test
+        checkTest trial
+        let finished, curve = train trial
+        let isNew = finished.StepsMade > 0
+        let provenance = provenance trial finished.Seconds
+        ModelFolder.save trial.Folder finished.Trained provenance
+        let scores = Experiment.evaluate trial.Device "scoring" (Separation.separator finished.Trained Soft) trial.Test
         let results = Results.ofSystem (Recipe.title trial.Recipe) scores
         results["provenance"] <- provenance.DeepClone()
         Results.save (Path.Combine(trial.Folder, "results.json")) results
-        Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)
+
+        if isNew then
+            Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)
 
         { Trial = trial
-          Trained = trained
+          Trained = finished.Trained
           Scores = scores
           Curve = curve
-          Seconds = seconds
+          Seconds = finished.Seconds
+          IsNew = isNew
           Provenance = provenance }
 
-    /// Adds the outcome to a CSV file, after `facts` that tell it from other rows.
-    let record (path: string) (facts: (string * string) list) (outcome: Outcome) : unit =
+    let private facts (outcome: Outcome) =
         let entry (name: string) = outcome.Provenance[name].GetValue<string>()
 
-        Results.appendCsv
-            path
-            (facts
-             @ [ "plan", outcome.Provenance["recipe"].["plan"].GetValue<string>()
-                 "seed", string outcome.Trial.Recipe.Seed
-                 "training clips", string outcome.Trial.Train.Length
-                 "training seconds", $"{outcome.Seconds:F0}"
-                 "device", string outcome.Trial.Device
-                 "commit", entry "commit"
-                 "time", entry "time" ]
-             @ Results.columns outcome.Scores)
+        [ "plan", outcome.Provenance["recipe"].["plan"].GetValue<string>()
+          "seed", string outcome.Trial.Recipe.Seed
+          "training clips", string outcome.Trial.Train.Length
+          "training seconds", $"{outcome.Seconds:F0}"
+          "device", string outcome.Trial.Device
+          "commit", entry "commit"
+          "time", entry "time" ]
+
+    /// Adds the outcome to a CSV file, after `first` columns that tell it from other rows. The outcome of a run that had ended
+    /// before is there already.
+    let record (path: string) (first: (string * string) list) (outcome: Outcome) : unit =
+        if outcome.IsNew then
+            Results.appendCsv path (first @ facts outcome @ Results.columns outcome.Scores)

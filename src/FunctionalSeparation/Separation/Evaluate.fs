@@ -3,7 +3,7 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// BSS Eval 3 scores of one source of one clip, in dB. NaN where the reference or the estimate is silent.
+/// BSS Eval 3 scores of one source of one clip, in dB. NaN where a reference or the estimate is silent.
 type SourceScores =
     {
         Sdr: float
@@ -34,7 +34,7 @@ type Summary =
         Gsar: float
         /// Clips in the means.
         Clips: int
-        /// Clips without a score, by name: their reference or estimate is silent.
+        /// Clips without a score, by name: a reference is silent, or the estimate is silent or no finite number.
         Unscored: string list
     }
 
@@ -48,29 +48,40 @@ module Evaluate =
           Sar = scores.Sar[index]
           Nsdr = scores.Sdr[index] - mixtureSdr }
 
+    let private unscored = { Sdr = nan; Sir = nan; Sar = nan; Nsdr = nan }
+
     /// SDR of the mixture as an estimate of one source, which is the only reference; over the whole clip.
     let private mixtureSdr (reference: torch.Tensor) (mixture: torch.Tensor) =
         BssEval.Version3(reference.unsqueeze 0L, mixture.unsqueeze 0L).Sdr[0]
 
-    let private separate separator (sources: torch.Tensor) (mixture: torch.Tensor) =
-        match separator with
-        | Blind(_, separate) -> separate mixture
-        | Oracle(_, separate) -> separate sources
+    let private bothScores separator (sources: torch.Tensor) =
+        let mixture = sources.sum (0L)
+
+        let estimates =
+            match separator.Hearing with
+            | Blind separate -> separate mixture
+            | Oracle separate -> separate sources
+
+        let scores = BssEval.Version3(sources.narrow (1L, 0L, estimates.shape[1]), estimates)
+        scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
 
     /// Scores one clip: sources at unit norm, their sum separated, the references cut to the length of the estimates for the
-    /// estimates' scores but not for the mixture's.
+    /// estimates' scores but not for the mixture's. Where either source is silent there is nothing to separate, and no source
+    /// has a score (NaN). Raises InputException, naming the clip, where its sample rate is not the separator's or it is
+    /// shorter than a window.
     let clip (dtype: torch.ScalarType) (device: torch.Device) (separator: Separator) (clip: Clip) : ClipScores =
-        Memory.plain (fun () ->
-            let stems = clip.Read()
-            let sources = Clip.unitNorm dtype device stems
-            let mixture = sources.sum (0L)
-            let estimates = separate separator sources mixture
-            let scores = BssEval.Version3(sources.narrow (1L, 0L, estimates.shape[1]), estimates)
+        Clip.requireRate separator.FrontEnd.SampleRate clip
+        let stems = clip.Read()
+        Clip.requireLength separator.FrontEnd.Stft clip stems
+        let isSilent = Array.forall (fun x -> x = 0.0f)
 
-            { Clip = clip.Name
-              Samples = stems.Voice.Length
-              Music = scoresAt 0 scores (mixtureSdr sources[0L] mixture)
-              Voice = scoresAt 1 scores (mixtureSdr sources[1L] mixture) })
+        let music, voice =
+            if isSilent stems.Music || isSilent stems.Voice then
+                unscored, unscored
+            else
+                Memory.plain (fun () -> bothScores separator (Clip.unitNorm dtype device stems))
+
+        { Clip = clip.Name; Samples = stems.Voice.Length; Music = music; Voice = voice }
 
     /// Scores clips one after the other. `report` is told each result as it comes.
     let clips dtype device (report: ClipScores -> unit) (separator: Separator) (clips: Clip list) : ClipScores list =
@@ -93,7 +104,6 @@ module Evaluate =
           Clips = scored.Length
           Unscored = unscored |> List.map _.Clip }
 
-    /// Ceilings and floors of a front end: every table shows them.
     let private masked (stft: Stft) (mask: torch.Tensor -> torch.Tensor) (sources: torch.Tensor) =
         Memory.tensor (fun () ->
             let spectrograms = stft.Forward sources
@@ -101,14 +111,18 @@ module Evaluate =
             let masks = (mask (spectrograms.abs().transpose(0L, 1L))).transpose(0L, 1L)
             stft.Inverse(masks * spectrograms.sum (0L, keepdim = true)))
 
-    /// Ideal binary mask.
-    let idealBinaryMask stft = Oracle("ideal binary mask", masked stft Mask.binary)
+    let private oracle name mask (frontEnd: FrontEnd) =
+        { Name = name; FrontEnd = frontEnd; Hearing = Oracle(masked frontEnd.Stft mask) }
 
-    /// Ideal ratio mask of magnitudes.
-    let idealRatioMask stft = Oracle("ideal ratio mask", masked stft Mask.ratio)
+    /// A ceiling: the ideal binary mask of a front end.
+    let idealBinaryMask (frontEnd: FrontEnd) : Separator = oracle "ideal binary mask" Mask.binary frontEnd
 
-    /// Ideal ratio mask of powers.
-    let wienerMask stft = Oracle("ideal Wiener mask", masked stft Mask.wiener)
+    /// A ceiling: the ideal ratio mask of magnitudes.
+    let idealRatioMask (frontEnd: FrontEnd) : Separator = oracle "ideal ratio mask" Mask.ratio frontEnd
 
-    /// The mixture as the estimate of every source: NSDR 0, up to the samples the STFT drops.
-    let mixture = Blind("mixture", fun mixture -> torch.stack [ mixture; mixture ])
+    /// A ceiling: the ideal ratio mask of powers.
+    let wienerMask (frontEnd: FrontEnd) : Separator = oracle "ideal Wiener mask" Mask.wiener frontEnd
+
+    /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
+    let mixture (frontEnd: FrontEnd) : Separator =
+        { Name = "mixture"; FrontEnd = frontEnd; Hearing = Blind(fun mixture -> torch.stack [ mixture; mixture ]) }

@@ -111,16 +111,13 @@ module ModelFolder =
         json["architecture"] <- ArchitectureJson.write trained.Architecture
         json["level"] <- JsonValue.Create trained.Level
         json["provenance"] <- provenance.DeepClone()
-        let text = json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n"
-
-        Safetensors.writeWhole (description folder) (fun stream ->
-            stream.Write(System.ReadOnlySpan<byte>(System.Text.Encoding.UTF8.GetBytes text)))
+        WholeFile.Write(description folder, json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n")
 
     let private parse (path: string) =
         try
             JsonNode.Parse(File.ReadAllText path)
         with :? JsonException as cause ->
-            raise (InputException($"{path}: is not JSON ({cause.Message}). Copy the model folder again.", cause))
+            raise (InputException("it is not JSON", cause))
 
     let private readWeights folder (layout: Layout) device =
         Memory.tensor (fun () ->
@@ -141,9 +138,28 @@ module ModelFolder =
 
             torch.cat(layout |> List.map find |> Array.ofList).``to``(device: torch.Device))
 
-    /// Loads a model folder onto a device, whatever the model. Raises InputException, naming the file, where the folder is
-    /// missing, is no model folder, or its parts do not fit.
-    let load (device: torch.Device) (folder: string) : TrainedModel =
+    /// Architecture, level and provenance. Everything that is wrong with the description ends in one message that names it.
+    let private describe folder =
+        let path = description folder
+
+        let damaged (why: string) cause =
+            raise (InputException($"{path}: is not the description of a model ({why}). Copy the model folder again.", cause))
+
+        try
+            let json = parse path
+            let architecture = ArchitectureJson.read json["architecture"]
+            architecture.FrontEnd.Stft.Validate()
+            FrontEnd.margin architecture.FrontEnd |> ignore
+            let model = Architecture.model architecture
+            architecture, model.Layout, json["level"].GetValue<float>(), json["provenance"]
+        with
+        | :? InputException as cause -> damaged (cause.Message.TrimEnd '.') cause
+        | :? System.ArgumentException as cause -> damaged (cause.Message.TrimEnd '.') cause
+        | :? System.NullReferenceException
+        | :? System.InvalidOperationException
+        | :? System.FormatException as cause -> damaged "an entry is missing or of another kind" cause
+
+    let private requireFolder folder =
         if not (Directory.Exists folder) then
             raise (
                 InputException
@@ -155,22 +171,27 @@ module ModelFolder =
                 InputException $"{folder}: is not a model folder (it holds no model.json). Give the folder that training wrote."
             )
 
-        let json = parse (description folder)
+    /// Loads a model folder onto a device, whatever the model. Raises InputException, naming the file, where the folder is
+    /// missing, is no model folder, or its parts do not fit.
+    let load (device: torch.Device) (folder: string) : TrainedModel =
+        requireFolder folder
+        let architecture, layout, level, _ = describe folder
 
-        try
-            let architecture = ArchitectureJson.read json["architecture"]
-            let layout = (Architecture.model architecture).Layout
+        { Architecture = architecture
+          Parameters = Params.create layout (readWeights folder layout device)
+          Level = level }
 
-            { Architecture = architecture
-              Parameters = Params.create layout (readWeights folder layout device)
-              Level = json["level"].GetValue<float>() }
-        with
-        | :? System.NullReferenceException
-        | :? System.InvalidOperationException
-        | :? System.FormatException as cause ->
-            raise (
-                InputException($"{description folder}: is not the description of a model. Copy the model folder again.", cause)
-            )
+    /// Where a model comes from: what training recorded, and a fingerprint of the weights. Raises InputException as `load`.
+    let provenance (folder: string) : JsonObject =
+        requireFolder folder
+        let _, _, _, recorded = describe folder
+        let json = JsonObject()
+        use stream = File.OpenRead(weights folder)
+        let hash = System.Security.Cryptography.SHA256.HashData stream
+        json["folder"] <- JsonValue.Create folder
+        json["weights"] <- JsonValue.Create(System.Convert.ToHexStringLower(hash).Substring(0, 16))
+        json["training"] <- if isNull recorded then null else recorded.DeepClone()
+        json
 
     /// Loads a model folder as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
     let openSeparator (device: string) (folder: string) : ISeparator =

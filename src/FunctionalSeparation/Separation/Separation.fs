@@ -17,26 +17,33 @@ type TestMask =
 type TrainedModel =
     {
         Architecture: Architecture
+        /// The weights, in the layout of the architecture's model.
         Parameters: Params
         /// Root mean square of a training mixture: other mixtures are brought to this level for the network, and back.
         Level: float
     }
 
-/// A way to take mixtures apart, as evaluation sees it. Signals are [samples]; estimates are [sources, samples'] in the
-/// order of the sources, cut to whole frames.
+/// What a separator is given, and what it does: estimates [sources, samples'], music first, cut to whole frames.
+[<NoEquality; NoComparison>]
+type Hearing =
+    /// The mixture alone, [samples].
+    | Blind of (torch.Tensor -> torch.Tensor)
+    /// The true sources, [sources, samples]: a ceiling, not a system.
+    | Oracle of (torch.Tensor -> torch.Tensor)
+
+/// A way to take mixtures apart, as evaluation sees it.
 [<NoEquality; NoComparison>]
 type Separator =
-    /// Sees the mixture alone.
-    | Blind of name: string * separate: (torch.Tensor -> torch.Tensor)
-    /// Sees the true sources [sources, samples]: a ceiling, not a system.
-    | Oracle of name: string * separate: (torch.Tensor -> torch.Tensor)
+    {
+        Name: string
+        /// The sample rate and the shortest clip that it can work on follow from this.
+        FrontEnd: FrontEnd
+        Hearing: Hearing
+    }
 
 /// Separation with a trained network.
 [<RequireQualifiedAccess>]
 module Separation =
-
-    /// Frames that are run at once on long sound.
-    let private blockFrames = 1024L
 
     let private masksOf (trained: TrainedModel) testMask (separated: Separated) =
         match testMask, trained.Architecture.Mask with
@@ -69,12 +76,16 @@ module Separation =
             let masks, _ = masks trained testMask margin [] padded
             stft.Inverse(masks * spectrogram.unsqueeze 1L))
 
-    /// The network as a separator of mixtures at the level of the training data.
+    /// The network as a separator of mixtures at the level of the training data. Raises InputException where its sources are
+    /// not music and voice, in this order.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
-        Blind(
-            Architecture.name trained.Architecture,
-            fun mixture -> (estimate trained testMask (mixture.unsqueeze 0L)).squeeze 0L
-        )
+        if trained.Architecture.Sources <> Architecture.musicAndVoice then
+            let sources = String.Join(", ", trained.Architecture.Sources)
+            raise (InputException $"The model estimates {sources}; only models of music and voice can be scored here.")
+
+        { Name = Architecture.name trained.Architecture
+          FrontEnd = trained.Architecture.FrontEnd
+          Hearing = Blind(fun mixture -> (estimate trained testMask (mixture.unsqueeze 0L)).squeeze 0L) }
 
     /// What is carried from block to block: recurrent states, and the part of the output that later frames still add to.
     [<NoEquality; NoComparison>]
@@ -94,14 +105,22 @@ module Separation =
         let whole = torch.cat ([| head; sum.narrow (-1L, tail, finished) |], -1L)
         whole.narrow(-1L, 0L, finished).clone(), { States = states; Tail = whole.narrow(-1L, finished, tail).clone() }
 
-    /// Separates sound of any length in memory that does not grow with it, apart from the sound itself: block by block, with
-    /// recurrent states carried on. `channels` [channels, samples] at the model's rate and level gives estimates
-    /// [channels, sources, samples]: nothing is dropped, the ends are not tapered.
-    let separateLong (trained: TrainedModel) (report: float -> unit) (channels: torch.Tensor) : torch.Tensor =
+    /// The overlapped squared windows at each sample of a hop, [hop]: what overlap-add multiplies the signal by.
+    let private overlapGain (stft: Stft) (like: torch.Tensor) =
+        (stft.Weights(like.dtype, like.device)).square().view(-1L, int64 stft.HopLength).sum(0L)
+
+    /// `separateLong` with blocks of so many frames.
+    let separateInBlocks
+        (blockFrames: int)
+        (trained: TrainedModel)
+        (report: float -> unit)
+        (channels: torch.Tensor)
+        : torch.Tensor =
         let frontEnd = trained.Architecture.FrontEnd
         let stft = Stft(frontEnd.Stft.FftSize, frontEnd.Stft.HopLength, frontEnd.Stft.Window, false)
         let margin = FrontEnd.margin frontEnd
         let batch, samples = channels.shape[0], channels.shape[1]
+        let sources = int64 trained.Architecture.Sources.Length
         let hop, lead = int64 stft.HopLength, int64 (stft.FftSize - stft.HopLength)
         let frames = (samples + lead + hop - 1L) / hop
         let pad = [| lead + margin * hop; frames * hop - samples + margin * hop |]
@@ -109,39 +128,34 @@ module Separation =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let padded = torch.nn.functional.pad (channels, pad)
-
-            let result =
-                torch.zeros (
-                    [| batch; int64 trained.Architecture.Sources.Length; frames * hop |],
-                    dtype = channels.dtype,
-                    device = channels.device
-                )
-
-            let mutable carry =
-                { States = []
-                  Tail = torch.zeros ([| batch; result.shape[1]; lead |], dtype = channels.dtype, device = channels.device) }
-
+            let result = channels.new_zeros [| batch; sources; frames * hop |]
+            let mutable carry = { States = []; Tail = channels.new_zeros [| batch; sources; lead |] }
             let mutable first = 0L
 
             while first < frames do
-                let count = min blockFrames (frames - first)
+                let count = min (int64 blockFrames) (frames - first)
                 let window = padded.narrow (-1L, first * hop, stft.Samples(count + 2L * margin))
                 let output, next = Memory.scoped carried (fun () -> block trained stft window margin count carry)
                 result.narrow(-1L, first * hop, count * hop).copy_ output |> ignore
-                output.Dispose()
 
-                for old in carry.Tail :: carry.States do
+                for old in output :: carry.Tail :: carry.States do
                     old.Dispose()
 
                 carry <- next
                 first <- first + count
                 report (float first / float frames)
 
-            // Squared windows overlap to a constant that is 1 for the sine window at half its length.
-            let gain = (stft.Weights(channels.dtype, channels.device)).square().view(-1L, hop).sum(0L).mean()
-            (result.narrow (-1L, lead, samples) / gain).clone())
+            result.view(batch, sources, frames, hop).div_(overlapGain stft channels) |> ignore
+            result.narrow(-1L, lead, samples).clone())
 
-/// A trained network behind the interface that applications use.
+    /// Separates sound of any length; apart from the sound itself, memory does not grow with it: it runs block by block, with
+    /// recurrent states carried on. `channels` [channels, samples] at the model's rate and level gives estimates
+    /// [channels, sources, samples]: nothing is dropped, the ends are not tapered. `report` is told the share done.
+    let separateLong (trained: TrainedModel) (report: float -> unit) (channels: torch.Tensor) : torch.Tensor =
+        separateInBlocks 1024 trained report channels
+
+/// A trained network behind the interface that applications use. Takes over the model: disposing the separator frees its
+/// parameters.
 type NetworkSeparator(name: string, trained: TrainedModel) =
 
     let frontEnd = trained.Architecture.FrontEnd
@@ -188,20 +202,24 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
     /// model's own rate, and all that lies above its band for mixtures of a higher rate.
     let withRemainder (mixture: AudioBuffer) (stems: AudioBuffer list) =
         let remainder channel =
-            let others = List.tail stems
-
-            Array.mapi
-                (fun i x -> x - (others |> List.sumBy (fun (stem: AudioBuffer) -> stem.Channels[channel][i])))
-                mixture.Channels[channel]
+            (Array.copy mixture.Channels[channel], List.tail stems)
+            ||> List.fold (fun rest stem -> Array.map2 (-) rest stem.Channels[channel])
 
         AudioBuffer([| for channel in 0 .. mixture.Channels.Count - 1 -> remainder channel |], mixture.SampleRate)
         :: List.tail stems
 
+    /// Cut or filled up to a length: resampling there and back can change it by a sample.
     let fitted length (audio: AudioBuffer) =
-        AudioBuffer(
-            [| for channel in audio.Channels -> Array.init length (fun i -> if i < channel.Length then channel[i] else 0.0f) |],
-            audio.SampleRate
-        )
+        let fit (channel: float32[]) =
+            if channel.Length >= length then
+                channel[.. length - 1]
+            else
+                Array.append channel (Array.zeroCreate (length - channel.Length))
+
+        if audio.Length = length then
+            audio
+        else
+            AudioBuffer(Seq.map fit audio.Channels |> Array.ofSeq, audio.SampleRate)
 
     /// The network inside.
     member _.Model = trained

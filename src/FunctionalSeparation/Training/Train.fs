@@ -89,7 +89,7 @@ module TrainState =
                 )
 
         let number name = Double.Parse(text name, CultureInfo.InvariantCulture)
-        let tensors = file.Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device)
+        let tensors = file.Tensors |> List.map (fun (name, tensor) -> name, Memory.moveTo device tensor)
 
         match List.tryFind (fun (name, _) -> name = "parameters") tensors with
         | None -> raise (InputException "The checkpoint has no parameters; remove it to start afresh.")

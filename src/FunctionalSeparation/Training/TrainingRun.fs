@@ -31,6 +31,17 @@ type RunSettings =
         Report: StepReport -> unit
     }
 
+/// A run that has come to its end. The model belongs to the caller.
+[<NoEquality; NoComparison>]
+type Finished =
+    {
+        Trained: TrainedModel
+        /// Seconds of training, over all sessions.
+        Seconds: float
+        /// Steps made by this call: 0 where the run had ended before.
+        StepsMade: int
+    }
+
 /// A training run in a folder: the fold of `Train`, observed. What is observed is written to `log.jsonl`; the state goes to
 /// `checkpoint.safetensors`, whole or not at all, so that a run killed at any moment and resumed ends bit-identically.
 [<RequireQualifiedAccess>]
@@ -45,8 +56,9 @@ module TrainingRun =
     [<NoEquality; NoComparison>]
     type private Progress = { State: TrainState; Best: Best option; Seconds: float }
 
-    /// The task of a recipe, its number of steps, and the tensors that live as long as the run.
-    let private task settings (recipe: Recipe) : Task * int * torch.Tensor list =
+    /// The task of the recipe, its number of steps, and the tensors that live as long as the run.
+    let private task settings : Task * int * torch.Tensor list =
+        let recipe = settings.Recipe
         let frontEnd = recipe.Architecture.FrontEnd
         let model = Architecture.model recipe.Architecture
         let loss = Recipe.loss recipe
@@ -90,44 +102,57 @@ module TrainingRun =
             { Tensors = state.Tensors @ fst best
               Texts = Map.fold (fun all name text -> Map.add name text all) (Map.ofList texts) state.Texts }
 
+    let private readProgress settings identity (file: TensorFile) : Progress =
+        if file.Texts.TryFind "run" <> Some identity then
+            raise (
+                InputException
+                    "belongs to a run with other settings or other clips. Use the settings it was started with, or another folder."
+            )
+
+        let number name = Double.Parse(file.Texts[name], CultureInfo.InvariantCulture)
+        let best, state = file.Tensors |> List.partition (fun (name, _) -> name = "best")
+
+        { State = TrainState.ofFile settings.Device { file with Tensors = state }
+          Best =
+            best
+            |> List.tryHead
+            |> Option.map (fun (_, vector) ->
+                { Score = number "best.score"
+                  AtStep = int file.Texts["best.step"]
+                  Vector = Memory.moveTo settings.Device vector })
+          Seconds = number "seconds" }
+
     let private loadCheckpoint settings identity : Progress =
         let path = checkpointPath settings.Folder
         let file = Safetensors.load path
 
-        if file.Texts.TryFind "run" <> Some identity then
-            raise (
-                InputException
-                    $"{path}: belongs to a run with other settings or other clips. Use the settings it was started with, or another folder."
-            )
+        try
+            readProgress settings identity file
+        with
+        | :? InputException as wrong -> raise (InputException($"{path}: {wrong.Message}", wrong))
+        | :? FormatException
+        | :? System.Collections.Generic.KeyNotFoundException as cause ->
+            raise (InputException($"{path}: is damaged. Remove it to start afresh.", cause))
 
-        let best =
-            file.Tensors
-            |> List.tryFind (fun (name, _) -> name = "best")
-            |> Option.map (fun (_, vector) ->
-                { Score = Double.Parse(file.Texts["best.score"], CultureInfo.InvariantCulture)
-                  AtStep = int file.Texts["best.step"]
-                  Vector = vector.``to`` settings.Device })
+    /// The stored progress, where there is some and it is to be resumed. A folder in use is refused before anything is read.
+    let private stored settings : (string -> Progress) option =
+        let inUse =
+            File.Exists(checkpointPath settings.Folder) || File.Exists(Path.Combine(settings.Folder, "model.json"))
 
-        { State =
-            TrainState.ofFile
-                settings.Device
-                { file with Tensors = file.Tensors |> List.filter (fun (name, _) -> name <> "best") }
-          Best = best
-          Seconds = Double.Parse(file.Texts["seconds"], CultureInfo.InvariantCulture) }
-
-    let private begin' settings identity (task: Task) : Progress =
-        let exists = File.Exists(checkpointPath settings.Folder)
-
-        if exists && settings.Resume then
-            loadCheckpoint settings identity
-        elif exists then
+        if inUse && not settings.Resume then
             raise (
                 InputException
                     $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out."
             )
+
+        if File.Exists(checkpointPath settings.Folder) then
+            Some(loadCheckpoint settings)
         else
-            let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
-            { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
+            None
+
+    let private fresh settings (task: Task) : Progress =
+        let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
+        { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
 
     /// Drops what an interrupted run logged after its last checkpoint.
     let private trimLog folder step =
@@ -142,13 +167,16 @@ module TrainingRun =
 
             File.WriteAllLines(path, File.ReadAllLines path |> Array.filter isKept)
 
+    /// JSON has no word for NaN and infinity: null.
+    let private finite (value: float) : JsonNode = if Double.IsFinite value then JsonValue.Create value else null
+
     let private logLine (report: StepReport) =
         let json = JsonObject()
         json["step"] <- JsonValue.Create report.Step
-        json["value"] <- JsonValue.Create report.Value
+        json["value"] <- finite report.Value
         json["evaluations"] <- JsonValue.Create report.Evaluations
         json["seconds"] <- JsonValue.Create(Math.Round(report.Seconds, 2))
-        report.DevGnsdr |> Option.iter (fun score -> json["devGnsdr"] <- JsonValue.Create score)
+        report.DevGnsdr |> Option.iter (fun score -> json["devGnsdr"] <- finite score)
         json.ToJsonString() + "\n"
 
     /// Mean level of the training mixtures (root mean square).
@@ -194,9 +222,7 @@ module TrainingRun =
           Parameters = Params.create (Architecture.model architecture).Layout (vector.clone ())
           Level = level settings.Train }
 
-    /// Trains to the end, or goes on to it, and returns the model with the seconds spent in all sessions. Raises
-    /// InputException for settings that make no run: no clips, a folder in use, a checkpoint of another run.
-    let run (settings: RunSettings) : TrainedModel * float =
+    let private check settings =
         if settings.Train.IsEmpty then
             raise (
                 InputException
@@ -206,54 +232,68 @@ module TrainingRun =
         if settings.Recipe.Selection <> LastStep && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
 
-        Directory.CreateDirectory settings.Folder |> ignore
-        let clock = Diagnostics.Stopwatch.StartNew()
-        let identity = fingerprint settings
-        let task, steps, owned = task settings settings.Recipe
-        let mutable progress = begin' settings identity task
-        let earlier = progress.Seconds
-        trimLog settings.Folder progress.State.Step
-        use log = new StreamWriter(logPath settings.Folder, append = true)
+    let private reportOf steps (progress: Progress) score =
+        { Step = progress.State.Step
+          Steps = steps
+          Value = progress.State.Value
+          Evaluations = progress.State.Evaluations
+          DevGnsdr = score
+          Seconds = progress.Seconds }
 
-        // The states are freed as the sequence moves on; one that is finished at once is still ours.
-        let final = progress.State.Step >= steps || progress.State.Stopped.IsSome
+    /// Follows the states to the last one, writing the log and checkpoints on the way.
+    let private follow settings identity task steps (first: Progress) : Finished =
+        let clock = Diagnostics.Stopwatch.StartNew()
+        use log = new StreamWriter(logPath settings.Folder, append = true)
+        let mutable progress = first
+        let mutable finished = None
 
         use _ =
             { new IDisposable with
-                member _.Dispose() =
-                    progress.Best |> Option.iter _.Vector.Dispose()
+                member _.Dispose() = progress.Best |> Option.iter _.Vector.Dispose() }
 
-                    for tensor in owned do
-                        tensor.Dispose() }
+        for state in Train.states task steps first.State do
+            let score, best = select settings state progress.Best
+            progress <- { State = state; Best = best; Seconds = first.Seconds + clock.Elapsed.TotalSeconds }
+            let report = reportOf steps progress score
+            log.Write(logLine report)
+            let last = state.Step >= steps || state.Stopped.IsSome
 
-        if final then
-            let trained = finish settings progress
-            TrainState.dispose progress.State
-            trained, earlier
-        else
-            let mutable trained = None
+            if last || state.Step % settings.CheckpointEvery = 0 then
+                log.Flush()
+                saveCheckpoint settings identity progress
 
-            for state in Train.states task steps progress.State do
-                let score, best = select settings state progress.Best
-                progress <- { State = state; Best = best; Seconds = earlier + clock.Elapsed.TotalSeconds }
+            settings.Report report
 
-                let report =
-                    { Step = state.Step
-                      Steps = steps
-                      Value = state.Value
-                      Evaluations = state.Evaluations
-                      DevGnsdr = score
-                      Seconds = progress.Seconds }
+            if last then finished <- Some(finish settings progress)
 
-                log.Write(logLine report)
-                let last = state.Step >= steps || state.Stopped.IsSome
+        { Trained = finished.Value; Seconds = progress.Seconds; StepsMade = progress.State.Step - first.State.Step }
 
-                if last || state.Step % settings.CheckpointEvery = 0 then
-                    log.Flush()
-                    saveCheckpoint settings identity progress
+    /// A run that had come to its end already.
+    let private reopen settings (progress: Progress) : Finished =
+        let trained = finish settings progress
+        TrainState.dispose progress.State
+        progress.Best |> Option.iter _.Vector.Dispose()
+        { Trained = trained; Seconds = progress.Seconds; StepsMade = 0 }
 
-                settings.Report report
+    /// Trains to the end, or goes on to it. Raises InputException for settings that make no run: no clips, a folder in use, a
+    /// checkpoint of another run, a clip that cannot be used, an objective that is not finite.
+    let run (settings: RunSettings) : Finished =
+        check settings
+        let stored = stored settings
+        let identity = fingerprint settings
+        let stored = stored |> Option.map (fun load -> load identity)
+        let task, steps, owned = task settings
 
-                if last then trained <- Some(finish settings progress)
+        try
+            let progress = stored |> Option.defaultWith (fun () -> fresh settings task)
+            Directory.CreateDirectory settings.Folder |> ignore
+            WholeFile.RemoveLeftovers(checkpointPath settings.Folder)
+            trimLog settings.Folder progress.State.Step
 
-            trained.Value, progress.Seconds
+            if progress.State.Step >= steps || progress.State.Stopped.IsSome then
+                reopen settings progress
+            else
+                follow settings identity task steps progress
+        finally
+            for tensor in owned do
+                tensor.Dispose()

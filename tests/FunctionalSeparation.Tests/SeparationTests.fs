@@ -1,0 +1,176 @@
+module FunctionalSeparation.Tests.SeparationTests
+
+open System
+open System.IO
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
+
+let private withStft stft recurrence =
+    let architecture =
+        { Architecture.huang2014 with
+            FrontEnd = { FrontEnd.huang2014 3 with Stft = stft }
+            Hidden = [ 10; 10 ]
+            Recurrence = recurrence }
+
+    { Architecture = architecture
+      Parameters = Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 2)
+      Level = 0.01 }
+
+/// A network whose outputs are its biases alone: `voice` of the mixture in every bin.
+let private constantMask stft (voice: float) =
+    let trained = withStft stft FeedForward
+    let zeros = torch.zeros_like trained.Parameters.Vector
+    let bias = (Params.named { trained.Parameters with Vector = zeros } |> Map.ofList)["output.bias"]
+    let bins = int64 stft.Bins
+    bias.narrow(0L, 0L, bins).fill_((1.0 - voice).ToScalar()) |> ignore
+    bias.narrow(0L, bins, bins).fill_(voice.ToScalar()) |> ignore
+    { trained with Parameters = { trained.Parameters with Vector = zeros } }
+
+let private stfts =
+    [ Stft.Huang2014
+      Stft(512, 128, StftWindow.Sine, false)
+      Stft(1024, 512, StftWindow.Hann, true)
+      Stft(1024, 256, StftWindow.Hann, true) ]
+
+[<Tests>]
+let tests =
+    testList
+        "separation"
+        [ for stft in stfts do
+              test $"a constant mask gives that share of the mixture, ends included, whatever the window: {stft}" {
+                  Memory.plain (fun () ->
+                      let mixture = noise 1 [ 2L; 30001L ]
+                      let estimates = Separation.separateInBlocks 7 (constantMask stft 0.25) ignore mixture
+                      Expect.equal estimates.shape [| 2L; 2L; 30001L |] "channels x sources x samples"
+                      Expect.isLessThan (difference (estimates.select (1L, 1L)) (0.25 * mixture)) 1e-9 "voice"
+                      Expect.isLessThan (difference (estimates.select (1L, 0L)) (0.75 * mixture)) 1e-9 "music")
+              }
+
+          for recurrence in [ FeedForward; RecurrentAt 2; Stacked ] do
+              test $"the size of the blocks does not matter: {recurrence}" {
+                  Memory.plain (fun () ->
+                      let trained = withStft Stft.Huang2014 recurrence
+                      let mixture = noise 1 [ 1L; 60000L ]
+                      let whole = Separation.separateInBlocks 100000 trained ignore mixture
+
+                      for frames in [ 1; 5; 64 ] do
+                          Expect.isLessThan
+                              (difference (Separation.separateInBlocks frames trained ignore mixture) whole)
+                              1e-10
+                              $"blocks of {frames}")
+              }
+
+          test "inside a clip, long separation is the paper's" {
+              Memory.plain (fun () ->
+                  let trained = withStft Stft.Huang2014 FeedForward
+                  // Whole frames on the same grid: the long form begins one hop earlier.
+                  let mixture = noise 1 [ 1L; 20480L ]
+                  let inner (x: torch.Tensor) = x.narrow (-1L, 2048L, 16384L)
+
+                  Expect.isLessThan
+                      (difference
+                          (inner (Separation.separateLong trained ignore mixture))
+                          (inner (Separation.estimate trained Soft mixture)))
+                      1e-10
+                      "samples")
+          }
+
+          test "the test masks: soft is in between, hard is all or nothing" {
+              Memory.plain (fun () ->
+                  let trained = constantMask Stft.Huang2014 0.25
+                  let mixture = noise 1 [ 1L; 10240L ]
+                  let voice mask = (Separation.estimate trained mask mixture).select(1L, 1L)
+                  let energy (x: torch.Tensor) = (x * x).sum().item<float>()
+
+                  Expect.floatClose
+                      Accuracy.high
+                      (energy (voice Soft))
+                      (0.0625 * energy (Stft.Huang2014.Inverse(Stft.Huang2014.Forward mixture)))
+                      "soft"
+
+                  Expect.equal (energy (voice Hard)) 0.0 "hard: music is larger everywhere")
+          }
+
+          test "a silent mixture separates into silence; an empty or broken one is refused" {
+              use separator = new NetworkSeparator("test", withStft Stft.Huang2014 FeedForward) :> ISeparator
+              let silent = separator.Separate(AudioBuffer([| Array.zeroCreate 5000 |], 44100))
+              Expect.all silent.Values (fun stem -> stem.Channels[0] |> Array.forall ((=) 0.0f)) "silence"
+
+              let refuse samples part =
+                  let wrong =
+                      Expect.throwsT<InputException>(fun () -> separator.Separate(AudioBuffer([| samples |], 16000)) |> ignore)
+
+                  ignore part
+                  wrong "refused"
+
+              refuse [||] "empty"
+              refuse [| 0.0f; nanf; 0.0f |] "no finite number"
+          }
+
+          test "a run can be cancelled between two blocks" {
+              use separator = new NetworkSeparator("test", withStft Stft.Huang2014 FeedForward) :> ISeparator
+              use source = new Threading.CancellationTokenSource()
+              source.Cancel()
+
+              Expect.throwsT<OperationCanceledException>
+                  (fun () -> separator.Separate(AudioBuffer([| Array.create 50000 0.1f |], 16000), null, source.Token) |> ignore)
+                  "cancelled"
+          }
+
+          test "damaged model folders are refused by name" {
+              let folder = Directory.CreateTempSubdirectory("funcsep-damaged-").FullName
+
+              try
+                  let trained = withStft Stft.Huang2014 FeedForward
+                  ModelFolder.save folder trained (System.Text.Json.Nodes.JsonObject())
+                  let description, weights = Path.Combine(folder, "model.json"), Path.Combine(folder, "weights.safetensors")
+                  let text, bytes = File.ReadAllText description, File.ReadAllBytes weights
+
+                  let refuse (name: string) =
+                      try
+                          (ModelFolder.load torch.CPU folder).Parameters.Vector.Dispose()
+                          failtest $"{name}: loaded"
+                      with :? InputException as wrong ->
+                          Expect.stringContains wrong.Message name "names the file"
+                          Expect.equal (wrong.Message.Split('\n').Length) 1 "one line"
+
+                  for damaged in
+                      [ text[.. text.Length / 2]
+                        "[]"
+                        "{}"
+                        text.Replace("\"hop", "\"hip")
+                        text.Replace("512", "300")
+                        text.Replace("\"context\": 3", "\"context\": 4")
+                        text.Replace("relu", "rely")
+                        text.Replace("\"none\"", "\"layer 9\"") ] do
+                      File.WriteAllText(description, damaged)
+                      refuse "model.json"
+
+                  File.WriteAllText(description, text)
+
+                  let garbled (from: string) (into: string) =
+                      Text.Encoding.Latin1.GetBytes(Text.Encoding.Latin1.GetString(bytes).Replace(from, into))
+
+                  for damaged in
+                      [ [||]
+                        bytes[..5]
+                        bytes[..100]
+                        bytes[.. bytes.Length - 9]
+                        garbled "F64" "F16"
+                        garbled "dtype" "dtipe"
+                        garbled "[10]" "[-1]"
+                        garbled "{\"" "(\"" ] do
+                      File.WriteAllBytes(weights, damaged)
+                      refuse "weights.safetensors"
+
+                  File.WriteAllBytes(weights, bytes)
+                  let loaded = ModelFolder.load torch.CPU folder
+                  Expect.equal loaded.Architecture trained.Architecture "whole again"
+              finally
+                  Directory.Delete(folder, true)
+          } ]

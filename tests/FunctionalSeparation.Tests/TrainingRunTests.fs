@@ -1,0 +1,125 @@
+module FunctionalSeparation.Tests.TrainingRunTests
+
+open System
+open System.IO
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private corpus = lazy (Corpus.embedded 4)
+
+/// The paper's protocol in small: L-BFGS on whole clips, the model chosen on development clips.
+let private recipe =
+    { Recipe.paper with
+        Architecture = { Recipe.desk.Architecture with Hidden = [ 12; 12 ] }
+        Plan = FullBatch(Some 60000, 8)
+        Selection = BestOnDev 2 }
+
+exception private Stopped
+
+let private settings folder recipe resume stopAt : RunSettings =
+    { Recipe = recipe
+      Train = List.truncate 2 corpus.Value.Train
+      Dev = List.truncate 1 corpus.Value.Dev
+      Device = torch.CPU
+      Folder = folder
+      Resume = resume
+      CheckpointEvery = 1
+      Report = fun report -> if Some report.Step = stopAt then raise Stopped }
+
+let private parameters (finished: Finished) = finished.Trained.Parameters.Vector.data<float32>().ToArray()
+
+let private inScratch (work: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory("funcsep-run-").FullName
+
+    try
+        work folder
+    finally
+        Directory.Delete(folder, true)
+
+let private message work =
+    try
+        work ()
+        failtest "nothing was refused"
+    with :? InputException as wrong ->
+        wrong.Message
+
+[<Tests>]
+let tests =
+    testList
+        "training run"
+        [ test "the paper's protocol, stopped after each of its steps and resumed, ends bit-identical" {
+              inScratch (fun folder ->
+                  let run name resume stopAt = TrainingRun.run (settings (Path.Combine(folder, name)) recipe resume stopAt)
+                  let whole = parameters (run "whole" false None)
+
+                  for step in 1..7 do
+                      Expect.throwsT<Stopped> (fun () -> run "cut" (step > 1) (Some step) |> ignore) "stopped"
+
+                  let finished = run "cut" true None
+                  Expect.equal finished.StepsMade 1 "one step was left"
+                  Expect.equal (parameters finished) whole "parameters"
+                  Expect.equal (run "cut" true None).StepsMade 0 "an ended run is opened, not made again")
+          }
+
+          test "the chosen parameters are the best on the development clips" {
+              inScratch (fun folder ->
+                  let scores = ResizeArray()
+
+                  let settings =
+                      { settings folder recipe false None with Report = fun report -> report.DevGnsdr |> Option.iter scores.Add }
+
+                  let finished = TrainingRun.run settings
+                  Expect.hasLength scores 4 "looked at every second step"
+
+                  let rows =
+                      Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator finished.Trained Soft) settings.Dev
+
+                  Expect.floatClose Accuracy.medium (Evaluate.summary _.Voice rows).Gnsdr (Seq.max scores) "the best one")
+          }
+
+          test "a folder in use, other settings, a damaged checkpoint" {
+              inScratch (fun folder ->
+                  TrainingRun.run (settings folder recipe false None) |> ignore
+
+                  Expect.stringContains
+                      (message (fun () -> TrainingRun.run (settings folder recipe false None) |> ignore))
+                      "--resume"
+                      "in use"
+
+                  let other = { recipe with Gamma = 0.1 }
+
+                  Expect.stringContains
+                      (message (fun () -> TrainingRun.run (settings folder other true None) |> ignore))
+                      "other settings"
+                      "other settings"
+
+                  let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
+                  File.WriteAllBytes(checkpoint, (File.ReadAllBytes checkpoint)[..5000])
+
+                  Expect.stringContains
+                      (message (fun () -> TrainingRun.run (settings folder recipe true None) |> ignore))
+                      checkpoint
+                      "damaged")
+          }
+
+          test "no clips, and no development clips to choose with" {
+              inScratch (fun folder ->
+                  let none = { settings folder recipe false None with Train = [] }
+                  Expect.stringContains (message (fun () -> TrainingRun.run none |> ignore)) "no training clips" "train"
+                  let undecided = { settings folder recipe false None with Dev = [] }
+                  Expect.stringContains (message (fun () -> TrainingRun.run undecided |> ignore)) "development clips" "dev")
+          }
+
+          test "an objective that is not finite ends the run with a message and leaves no model" {
+              inScratch (fun folder ->
+                  let wild =
+                      { recipe with
+                          Plan = RandomExcerpts({ Frames = 10; Count = 2; OtherSong = 0.0; GainRange = 0.0 }, 5, 1e30)
+                          Selection = LastStep }
+
+                  let said = message (fun () -> TrainingRun.run (settings folder wild false None) |> ignore)
+                  Expect.stringContains said "step" "says where"
+                  Expect.isFalse (File.Exists(Path.Combine(folder, "model.json"))) "no model")
+          } ]
