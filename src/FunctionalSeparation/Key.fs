@@ -4,7 +4,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// A splittable key: the only source of randomness in the library. The same key always gives the same draws, on every
-/// platform (`normals` up to the rounding of its logarithm and cosine); two keys made by `Key.split` or `Key.fold` with different numbers are independent for all practical purposes.
+/// platform (`normals` up to the rounding of its logarithm and cosine); two keys made by `Key.split` or `Key.fold` with
+/// different numbers are independent for all practical purposes.
 [<Struct>]
 type Key = private Key of uint64
 

@@ -100,10 +100,11 @@ module ModelFolder =
 
     /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
-        Safetensors.save
-            (weights folder)
-            { Tensors = Params.named trained.Parameters
-              Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] }
+        Memory.plain (fun () ->
+            Safetensors.save
+                (weights folder)
+                { Tensors = Params.named trained.Parameters
+                  Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] })
 
         let json = JsonObject()
         json["format"] <- JsonValue.Create 1
