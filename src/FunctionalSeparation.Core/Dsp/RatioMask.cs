@@ -19,7 +19,7 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     /// <summary>Masks a mixture.</summary>
     /// <param name="outputs">Raw outputs a of a network, [..., sources, bins].</param>
     /// <param name="mixture">Magnitude x of the mixture, [..., bins].</param>
-    /// <returns>Estimates y, [..., sources, bins]; they sum to the mixture over the sources.</returns>
+    /// <returns>Estimates y, [..., sources, bins]; they sum to the mixture over the sources, but where all outputs are 0.</returns>
     public static Tensor Apply(Tensor outputs, Tensor mixture) => apply(outputs, mixture);
 
     /// <summary>Called by libtorch.</summary>

@@ -4,7 +4,7 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// The true sources of a clip: mono, of equal length, as recorded.
+/// The true sources of a clip, [samples] each: mono, of equal length, as recorded, full scale = ±1.
 [<NoEquality; NoComparison>]
 type Stems = { Music: float32[]; Voice: float32[] }
 
@@ -20,6 +20,7 @@ type Clip =
         Singer: string
         /// Hz.
         SampleRate: int
+        /// Loads the sound. Raises InputException, naming the file, where it cannot be read or has another shape than the corpus.
         Read: unit -> Stems
     }
 

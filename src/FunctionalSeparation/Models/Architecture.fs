@@ -7,10 +7,15 @@ open TorchSharp
 [<NoComparison>]
 type Architecture =
     {
+        /// How sound becomes the input.
         FrontEnd: FrontEnd
+        /// Units of each hidden layer.
         Hidden: int list
+        /// Which hidden layers are recurrent.
         Recurrence: Recurrence
+        /// The nonlinearity of the hidden layers.
         Activation: Activation
+        /// The mask layer behind the outputs.
         Mask: MaskKind
         /// Names of the estimates in the order of the network's outputs.
         Sources: string list
@@ -24,6 +29,7 @@ type Separated =
         Outputs: torch.Tensor
         /// Estimated magnitudes y_i, [time, batch, sources, bins].
         Estimates: torch.Tensor
+        /// The state in which each recurrent layer ended, [batch, units], first layer first.
         States: torch.Tensor list
     }
 

@@ -16,7 +16,8 @@ type MaskKind =
     /// No mask inside the network: y_i = a_i. The mask comes at test time only (the two-stage variant).
     | NoMask
 
-/// Masks: functions of magnitudes [..., sources, bins] that lie in [0, 1] and sum to one over the sources.
+/// Masks: functions of magnitudes [..., sources, bins] that lie in [0, 1] and sum to one over the sources, but
+/// where all outputs are zero.
 [<RequireQualifiedAccess>]
 module Mask =
 
@@ -27,10 +28,10 @@ module Mask =
 
     let private normalise (positive: torch.Tensor) = positive / (positive.sum (sourceAxis, keepdim = true) + epsilon)
 
-    /// Ratio mask of magnitudes |a| [..., sources, bins].
+    /// Ratio mask of magnitudes |a|: [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
     let ratio (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes.abs ())
 
-    /// Ratio mask of powers (Wiener-like).
+    /// Ratio mask of powers (Wiener-like): [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
     let wiener (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes * magnitudes)
 
     /// Binary mask: 1 for the largest source of each bin (the first of equals), else 0 (Huang et al. 2014, eq. 7).

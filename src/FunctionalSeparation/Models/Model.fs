@@ -55,7 +55,7 @@ module Model =
     let init (dtype: torch.ScalarType) (device: torch.Device) (key: Key) (model: Model<'i, 'o>) : Params =
         Params.start model.Layout dtype device key
 
-    /// The output of the model for these parameters.
+    /// The output of the model for these parameters, whose layout is the model's.
     let apply (model: Model<'i, 'o>) (parameters: Params) (input: 'i) : 'o = model.Apply (Params.split parameters) input
 
 [<AutoOpen>]

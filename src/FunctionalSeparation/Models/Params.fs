@@ -9,7 +9,15 @@ type Start =
     | Uniform of bound: float
 
 /// One named weight of a model: its place in the parameter vector follows from its position in the layout.
-type Weight = { Name: string; Shape: int64 list; Start: Start }
+type Weight =
+    {
+        /// Unique within a model, such as `hidden1.weight`.
+        Name: string
+        /// Sizes of the tensor; the last one varies fastest in the vector.
+        Shape: int64 list
+        /// How it starts.
+        Start: Start
+    }
 
 /// The weights of a model in the order in which they lie in its parameter vector.
 type Layout = Weight list
@@ -30,7 +38,13 @@ module Layout =
 /// All parameters of a model: one flat tensor [total] and its layout. Gradient, optimisers, files and checkpoints work on
 /// the vector; models work on the named views that `Params.split` gives.
 [<NoEquality; NoComparison>]
-type Params = { Vector: torch.Tensor; Layout: Layout }
+type Params =
+    {
+        /// All elements, [total].
+        Vector: torch.Tensor
+        /// Where the named weights lie in it.
+        Layout: Layout
+    }
 
 [<RequireQualifiedAccess>]
 module Params =

@@ -83,7 +83,7 @@ module Evaluate =
 
         { Clip = clip.Name; Samples = stems.Voice.Length; Music = music; Voice = voice }
 
-    /// Scores clips one after the other. `report` is told each result as it comes.
+    /// Scores clips one after the other. `report` is told each result as it comes. Raises InputException as `clip`.
     let clips dtype device (report: ClipScores -> unit) (separator: Separator) (clips: Clip list) : ClipScores list =
         [ for piece in clips do
               let scores = clip dtype device separator piece

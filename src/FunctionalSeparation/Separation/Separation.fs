@@ -16,6 +16,7 @@ type TestMask =
 [<NoEquality; NoComparison>]
 type TrainedModel =
     {
+        /// The network, described in full.
         Architecture: Architecture
         /// The weights, in the layout of the architecture's model.
         Parameters: Params
@@ -35,9 +36,11 @@ type Hearing =
 [<NoEquality; NoComparison>]
 type Separator =
     {
+        /// What tables call it.
         Name: string
         /// The sample rate and the shortest clip that it can work on follow from this.
         FrontEnd: FrontEnd
+        /// What it is given, and what it does.
         Hearing: Hearing
     }
 

@@ -27,12 +27,17 @@ type Selection =
 [<NoComparison>]
 type Recipe =
     {
+        /// The network.
         Architecture: Architecture
+        /// The loss, without the discriminative term.
         Loss: LossKind
         /// Weight of the discriminative term; 0 = none.
         Gamma: float
+        /// How the training data is walked through, and by which optimiser.
         Plan: TrainingPlan
+        /// Which parameters the run ends with.
         Selection: Selection
+        /// Seed of the start weights and of all draws.
         Seed: int
     }
 

@@ -9,10 +9,32 @@ open FunctionalSeparation.Core
 
 /// The best parameters so far, where a run chooses on development clips.
 [<NoEquality; NoComparison>]
-type Best = { Score: float; AtStep: int; Vector: torch.Tensor }
+type Best =
+    {
+        /// Voice GNSDR on the development clips, dB.
+        Score: float
+        /// Steps done when it was reached.
+        AtStep: int
+        /// The parameters, [total].
+        Vector: torch.Tensor
+    }
 
 /// What a run tells its observer after each step.
-type StepReport = { Step: int; Steps: int; Value: float; Evaluations: int; DevGnsdr: float option; Seconds: float }
+type StepReport =
+    {
+        /// Steps done.
+        Step: int
+        /// Steps planned.
+        Steps: int
+        /// The objective (see `OptimiserStep.Value`).
+        Value: float
+        /// Evaluations of the objective so far.
+        Evaluations: int
+        /// Voice GNSDR on the development clips in dB, where this step looked at them.
+        DevGnsdr: float option
+        /// Seconds of training so far, over all sessions.
+        Seconds: float
+    }
 
 /// Where and how a run is made.
 [<NoEquality; NoComparison>]
