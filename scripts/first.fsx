@@ -1,0 +1,25 @@
+// Run with: dotnet fsi scripts/first.fsx
+#load "load.fsx"
+
+open TorchSharp
+open FunctionalSeparation
+
+let corpus = Corpus.embedded 0 // or: Mir1k.load "path/to/MIR-1K"
+let frontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }
+let drnn = { Architecture.huang2014 with FrontEnd = frontEnd; Hidden = [ 150; 150 ]; Recurrence = RecurrentAt 2 }
+let excerpts = { Frames = 50; Count = 8; OtherSong = 0.5; GainRange = 0.0 }
+let feed, key = Feed.excerpts frontEnd excerpts torch.CPU corpus.Train, Key.ofSeed 0
+
+let task =
+    { Model = Architecture.model drnn
+      Loss = Loss.squaredError |> Loss.discriminative 0.05
+      Optimiser = Optim.adam (Schedule.constant 1e-3)
+      Feed = fun step -> [ feed.Batch key step ] }
+
+let start = Model.init torch.float32 torch.CPU key task.Model
+
+for state in Train.states task 100 (Train.start task start.Vector) do
+    if state.Step = 100 then
+        let trained = { Architecture = drnn; Parameters = Params.create start.Layout state.Parameters; Level = 0.004 }
+        let scores = Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator trained Soft) corpus.Test
+        printfn $"after {state.Step} steps: voice GNSDR {(Evaluate.summary _.Voice scores).Gnsdr:F2} dB"
