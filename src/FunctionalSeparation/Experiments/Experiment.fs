@@ -26,6 +26,7 @@ type TrainArgument =
     | Context of frames: int
     | Shift of samples: int
     | Epochs of count: int
+    | Iterations of count: int
     | Seed of number: int
     | Device of name: string
     | Resume
@@ -44,6 +45,7 @@ type TrainArgument =
             | Context _ -> "frames that the network sees at once: 1, 3 or 5. Default: 3."
             | Shift _ -> "paper preset: step of the music rotation in samples, 0 for none. Default: 10000."
             | Epochs _ -> "smoke and desk: passes over the training clips."
+            | Iterations _ -> "paper preset: iterations of L-BFGS. Default: 400."
             | Seed _ -> "seed of all randomness. Default: 0."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Resume -> "go on with the run in the folder."
@@ -102,15 +104,18 @@ module Experiment =
         match plan with
         | FullBatch(shift, iterations) ->
             if arguments.Contains TrainArgument.Epochs then
-                raise (InputException "--epochs belongs to smoke and desk; the paper preset makes 400 iterations.")
+                raise (InputException "--epochs belongs to smoke and desk; the paper preset counts --iterations.")
 
             let step =
                 arguments.TryGetResult TrainArgument.Shift |> Option.map (fun step -> if step = 0 then None else Some step)
 
-            FullBatch(Option.defaultValue shift step, iterations)
+            FullBatch(Option.defaultValue shift step, arguments.GetResult(TrainArgument.Iterations, iterations))
         | RandomExcerpts(excerpts, epochs, rate) ->
             if arguments.Contains TrainArgument.Shift then
                 raise (InputException "--shift belongs to the paper preset; smoke and desk rotate the music at random.")
+
+            if arguments.Contains TrainArgument.Iterations then
+                raise (InputException "--iterations belongs to the paper preset; smoke and desk count --epochs.")
 
             RandomExcerpts(excerpts, arguments.GetResult(TrainArgument.Epochs, epochs), rate)
 
@@ -137,6 +142,7 @@ module Experiment =
             raise (InputException $"--gamma {gamma}: the discriminative weight is at least 0 and below 1.")
 
         requireAtLeast 1 "--epochs" (arguments.TryGetResult TrainArgument.Epochs)
+        requireAtLeast 1 "--iterations" (arguments.TryGetResult TrainArgument.Iterations)
         requireAtLeast 0 "--shift" (arguments.TryGetResult TrainArgument.Shift)
         let loss = arguments.GetResult(TrainArgument.Loss, "mse") |> lossKind
         let recurrence = arguments.GetResult(TrainArgument.Model, "DRNN-2") |> recurrence
