@@ -51,7 +51,7 @@ module Cell =
         | Smoke ->
             { Recipe.smoke with
                 Architecture = { Recipe.smoke.Architecture with Hidden = [ 40; 40; 40 ] }
-                Plan = RandomExcerpts({ Frames = 25; Count = 8; OtherSong = 0.5; GainRange = 0.0 }, 1, 1e-3) }
+                Plan = RandomExcerpts({ ExcerptSettings.ofSize 25 8 with OtherSong = 0.5 }, 1, 1e-3) }
         | _ -> Experiment.presetRecipe preset
 
     let private settings (pairs: (string * string) list) : JsonObject =
