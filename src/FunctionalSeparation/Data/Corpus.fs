@@ -86,6 +86,17 @@ module Corpus =
           Dev = List.map ofSong songs.Dev
           Test = List.map ofSong songs.Test }
 
+    /// One singer of the training clips held out to test on; no clip to choose with. A choice between recipes that looks at this
+    /// corpus alone leaves the test clips untouched.
+    let heldOut (singer: string) (corpus: Corpus) : Corpus =
+        let test, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
+
+        if test.IsEmpty || train.IsEmpty then
+            let singers = corpus.Train |> List.map _.Singer |> List.distinct |> String.concat ", "
+            raise (InputException $"'{singer}' cannot be held out: the training singers of {corpus.Name} are {singers}.")
+
+        { Name = $"{corpus.Name} without {singer}"; Train = train; Dev = []; Test = test }
+
     /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits.
     let fingerprint (clips: Clip list) : string =
         use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256
