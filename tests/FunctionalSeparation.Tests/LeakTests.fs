@@ -101,6 +101,14 @@ let tests =
                       Directory.Delete(folder, true))
           }
 
+          test "mel filters, cosines and deltas" {
+              leaksNothing (fun () ->
+                  use filters = Mel.filters 16000 513 41 torch.float32 torch.CPU
+                  use cosines = Mel.cosines 41 13 torch.float32 torch.CPU
+                  use deltas = Mel.withDeltas filters
+                  ignore (filters.shape, cosines.shape, deltas.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
