@@ -54,14 +54,14 @@ module Evaluate =
     let private mixtureSdr (reference: torch.Tensor) (mixture: torch.Tensor) =
         BssEval.Version3(reference.unsqueeze 0L, mixture.unsqueeze 0L).Sdr[0]
 
+    let private estimatesOf separator (sources: torch.Tensor) =
+        match separator.Hearing with
+        | Blind separate -> separate (sources.sum 0L)
+        | Oracle separate -> separate sources
+
     let private bothScores separator (sources: torch.Tensor) =
         let mixture = sources.sum (0L)
-
-        let estimates =
-            match separator.Hearing with
-            | Blind separate -> separate mixture
-            | Oracle separate -> separate sources
-
+        let estimates = estimatesOf separator sources
         let scores = BssEval.Version3(sources.narrow (1L, 0L, estimates.shape[1]), estimates)
         scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
 
@@ -89,6 +89,21 @@ module Evaluate =
               let scores = clip dtype device separator piece
               report scores
               scores ]
+
+    /// STOI of the voice estimate of a clip (Taal et al. 2011): at most 1; NaN where the voice is silent or too short. Raises
+    /// InputException as `clip`.
+    let stoi (dtype: torch.ScalarType) (device: torch.Device) (separator: Separator) (clip: Clip) : float =
+        Clip.requireRate separator.FrontEnd.SampleRate clip
+        let stems = clip.Read()
+        Clip.requireLength separator.FrontEnd.Stft clip stems
+
+        let samples (signal: torch.Tensor) = signal.to_type(torch.float32).cpu().contiguous().data<float32>().ToArray()
+
+        Memory.plain (fun () ->
+            let sources = Clip.unitNorm dtype device stems
+            let estimates = estimatesOf separator sources
+            let voice = sources[1L].narrow(0L, 0L, estimates.shape[1])
+            Stoi.Compute(samples voice, samples estimates[1L], clip.SampleRate))
 
     let private isScored (scores: SourceScores) = not (System.Double.IsNaN scores.Nsdr || System.Double.IsNaN scores.Sar)
 
