@@ -19,7 +19,8 @@ let private speech seed count =
 let private plus gain (a: float32[]) (b: float32[]) = Array.map2 (fun x y -> x + float32 gain * y) a b
 
 let private segment (clean: float list) (processed: float list) =
-    Memory.plain (fun () -> Stoi.SegmentCorrelation(torch.tensor (Array.ofList clean), torch.tensor (Array.ofList processed)).item<float>())
+    Memory.plain (fun () ->
+        Stoi.SegmentCorrelation(torch.tensor (Array.ofList clean), torch.tensor (Array.ofList processed)).item<float>())
 
 /// The measure from its definition: sums over a table of cosines, no FFT and no tensor; every frame is loud enough.
 let private byDefinition (clean: float32[]) (processed: float32[]) =

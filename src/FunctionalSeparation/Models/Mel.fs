@@ -11,28 +11,25 @@ module Mel =
     /// Mel of a frequency in Hz: 2595 log10(1 + f / 700) (The HTK Book, eq. 5.13).
     let ofHertz (frequency: float) = 2595.0 * log10 (1.0 + frequency / 700.0)
 
+    /// A matrix from its elements, computed in float64.
+    let private matrix rows columns dtype (device: torch.Device) (element: int -> int -> float) : torch.Tensor =
+        Memory.tensor (fun () ->
+            let elements = Array.init (rows * columns) (fun index -> element (index / columns) (index % columns))
+            (torch.tensor elements).view(int64 rows, int64 columns).``to``(dtype: torch.ScalarType).``to`` device)
+
     /// Triangles on the mel axis from 0 to half the sample rate, equally spaced, each 1 at its centre and 0 at the centres of
     /// its neighbours, so that they sum to 1 from the first centre to the last: [bins, count], for bins from 0 Hz to half the
     /// sample rate (Hz).
-    let filters (sampleRate: int) (bins: int) (count: int) dtype (device: torch.Device) : torch.Tensor =
-        Memory.tensor (fun () ->
-            let nyquist = float sampleRate / 2.0
-            let spacing = ofHertz nyquist / float (count + 1)
-            let hertz = torch.linspace (0.0, nyquist, int64 bins, dtype = torch.float64)
-            let mel = 2595.0 * (hertz / 700.0).log1p() / log 10.0
-            let centres = torch.arange (1, count + 1, dtype = torch.float64) * spacing
-            let distance = (mel.unsqueeze 1L - centres).abs() / spacing
-            (1.0 - distance).clamp_min((0.0).ToScalar()).``to``(dtype: torch.ScalarType).``to`` device)
+    let filters (sampleRate: int) (bins: int) (count: int) dtype device : torch.Tensor =
+        let nyquist = float sampleRate / 2.0
+        let spacing = ofHertz nyquist / float (count + 1)
+        let positions = Array.init bins (fun bin -> ofHertz (nyquist * float bin / float (bins - 1)) / spacing)
+        matrix bins count dtype device (fun bin index -> max 0.0 (1.0 - abs (positions[bin] - float (index + 1))))
 
     /// The first `count` of the orthonormal cosines (DCT-II) of length `length`, one a column: [length, count].
-    let cosines (length: int) (count: int) dtype (device: torch.Device) : torch.Tensor =
-        Memory.tensor (fun () ->
-            let n = torch.arange(length, dtype = torch.float64).unsqueeze 1L + 0.5
-            let k = torch.arange (count, dtype = torch.float64)
-            let cosines = (n * k * (Math.PI / float length)).cos() * sqrt (2.0 / float length)
-            // The constant one has half the energy of the others to share.
-            cosines.narrow(1L, 0L, 1L).mul_(sqrt(0.5).ToScalar()) |> ignore
-            cosines.``to``(dtype: torch.ScalarType).``to`` device)
+    let cosines (length: int) (count: int) dtype device : torch.Tensor =
+        let scale k = sqrt ((if k = 0 then 1.0 else 2.0) / float length)
+        matrix length count dtype device (fun n k -> scale k * cos (Math.PI / float length * (float n + 0.5) * float k))
 
     /// Frames on each side that a delta looks at.
     let deltaReach = 2L
