@@ -31,6 +31,18 @@ type HarmonicPrior =
 [<RequireQualifiedAccess>]
 module HarmonicPrior =
 
+    /// Settings chosen on the training clips of MIR-1K (papers/huang2014/notes.md).
+    let standard: HarmonicPrior =
+        { Lowest = 80.0
+          Highest = 800.0
+          Resolution = 24
+          Harmonics = 12
+          Decay = 0.84
+          Jump = 0.5
+          Width = 24.0
+          OnHarmonic = 0.7
+          OffHarmonic = 1.3 }
+
     /// The pitches, Hz, lowest first.
     let pitches (prior: HarmonicPrior) : float[] =
         let count = int (Math.Floor(float prior.Resolution * Math.Log2(prior.Highest / prior.Lowest) + 1e-9)) + 1
