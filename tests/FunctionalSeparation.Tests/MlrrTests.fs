@@ -29,8 +29,8 @@ let tests =
                   let isThere = (uniform 0.0 1.0 31 [ 80L; 60L ]).lt((0.03).ToScalar()).to_type torch.float64
                   let bursts = isThere * uniform -3.0 3.0 32 [ 80L; 60L ]
                   let found = Mlrr.decompose settings dictionaries.Value (music + voice + bursts)
-                  Expect.isLessThan (relative found.Music music) 1e-3 "music"
-                  Expect.isLessThan (relative found.Voice voice) 1e-3 "voice")
+                  Expect.isLessThan (relative found.MusicPart music) 1e-3 "music"
+                  Expect.isLessThan (relative found.VoicePart voice) 1e-3 "voice")
           }
 
           test "a dear voice leaves all to the music that the music can explain" {
@@ -38,12 +38,12 @@ let tests =
                   let music, _ = planted ()
                   let same = { OfMusic = dictionaries.Value.OfMusic; OfVoice = dictionaries.Value.OfMusic }
                   let found = Mlrr.decompose { settings with VoiceRank = 5.0 } same music
-                  Expect.isLessThan (relative found.Music music) 1e-3 "music"
-                  Expect.isLessThan (found.Voice.norm().item<float>() / music.norm().item<float>()) 1e-3 "voice")
+                  Expect.isLessThan (relative found.MusicPart music) 1e-3 "music"
+                  Expect.isLessThan (found.VoicePart.norm().item<float>() / music.norm().item<float>()) 1e-3 "voice")
           }
 
           test "silence gives silence" {
               Memory.plain (fun () ->
                   let found = Mlrr.decompose settings dictionaries.Value (torch.zeros (9L, 60L))
-                  Expect.equal (found.Music.abs().sum().item<float>() + found.Voice.abs().sum().item<float>()) 0.0 "zeros")
+                  Expect.equal (found.MusicPart.abs().sum().item<float>() + found.VoicePart.abs().sum().item<float>()) 0.0 "zeros")
           } ]

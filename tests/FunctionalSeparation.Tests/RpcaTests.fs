@@ -24,8 +24,8 @@ let tests =
                   Memory.plain (fun () ->
                       let lowRank, sparse = planted seed
                       let found = Rpca.decompose Rpca.huang2012 (lowRank + sparse)
-                      Expect.isLessThan (relative found.Music lowRank) 1e-4 "low rank"
-                      Expect.isLessThan (relative found.Voice sparse) 1e-4 "sparse")
+                      Expect.isLessThan (relative found.MusicPart lowRank) 1e-4 "low rank"
+                      Expect.isLessThan (relative found.VoicePart sparse) 1e-4 "sparse")
               }
 
           test "the parts sum to the matrix within the tolerance, and scale with it" {
@@ -34,11 +34,11 @@ let tests =
 
                   for tolerance in [ 1e-3; 1e-6 ] do
                       let found = Rpca.decompose { Rpca.huang2012 with Tolerance = tolerance } magnitudes
-                      Expect.isLessThan (relative (found.Music + found.Voice) magnitudes) tolerance "sum"
+                      Expect.isLessThan (relative (found.MusicPart + found.VoicePart) magnitudes) tolerance "sum"
 
                   let found = Rpca.decompose Rpca.huang2012 magnitudes
                   let scaled = Rpca.decompose Rpca.huang2012 (0.01 * magnitudes)
-                  Expect.isLessThan (relative scaled.Voice (0.01 * found.Voice)) 1e-6 "scale")
+                  Expect.isLessThan (relative scaled.VoicePart (0.01 * found.VoicePart)) 1e-6 "scale")
           }
 
           test "a heavier l1 norm leaves less in the sparse part; a heavy weight keeps a bin out of it" {
@@ -46,19 +46,19 @@ let tests =
                   let magnitudes = uniform 0.0 1.0 1 [ 30L; 40L ]
 
                   let sparse sparsity =
-                      (Rpca.decompose { Rpca.huang2012 with Sparsity = sparsity } magnitudes).Voice.abs().sum().item<float>()
+                      (Rpca.decompose { Rpca.huang2012 with Sparsity = sparsity } magnitudes).VoicePart.abs().sum().item<float>()
 
                   Expect.isGreaterThan (sparse 0.5) (sparse 1.0) "0.5 and 1"
                   Expect.isGreaterThan (sparse 1.0) (sparse 1.5) "1 and 1.5"
                   let weights = torch.ones_like magnitudes
                   weights.narrow(1L, 0L, 20L).fill_((100.0).ToScalar()) |> ignore
                   let weighted = Rpca.decomposeWeighted Rpca.huang2012 weights magnitudes
-                  Expect.isLessThan (norm (weighted.Voice.narrow (1L, 0L, 20L))) 1e-6 "kept out"
-                  Expect.isGreaterThan (norm (weighted.Voice.narrow (1L, 20L, 20L))) 0.1 "the others are not")
+                  Expect.isLessThan (norm (weighted.VoicePart.narrow (1L, 0L, 20L))) 1e-6 "kept out"
+                  Expect.isGreaterThan (norm (weighted.VoicePart.narrow (1L, 20L, 20L))) 0.1 "the others are not")
           }
 
           test "silence gives silence" {
               Memory.plain (fun () ->
                   let found = Rpca.decompose Rpca.huang2012 (torch.zeros (5L, 7L))
-                  Expect.equal (norm found.Music + norm found.Voice) 0.0 "zeros")
+                  Expect.equal (norm found.MusicPart + norm found.VoicePart) 0.0 "zeros")
           } ]

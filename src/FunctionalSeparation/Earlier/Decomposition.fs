@@ -5,7 +5,7 @@ open FunctionalSeparation.Core
 
 /// What a model makes of the magnitudes of a mixture: two matrices [frames, bins]. Their signs do not count.
 [<NoEquality; NoComparison>]
-type Decomposition = { Music: torch.Tensor; Voice: torch.Tensor }
+type Decomposition = { MusicPart: torch.Tensor; VoicePart: torch.Tensor }
 
 /// How a bin of the mixture is shared between the two sources of a decomposition.
 [<RequireQualifiedAccess>]
@@ -32,10 +32,10 @@ type Rendering =
 module Decomposition =
 
     /// The tensors of a decomposition.
-    let tensors (decomposition: Decomposition) = [ decomposition.Music; decomposition.Voice ]
+    let tensors (decomposition: Decomposition) = [ decomposition.MusicPart; decomposition.VoicePart ]
 
     let private voiceShare rule (decomposition: Decomposition) =
-        let music, voice = decomposition.Music.abs (), decomposition.Voice.abs ()
+        let music, voice = decomposition.MusicPart.abs (), decomposition.VoicePart.abs ()
 
         match rule with
         | MaskRule.Binary gain -> voice.gt(music * gain).to_type voice.dtype
@@ -54,7 +54,7 @@ module Decomposition =
     /// belong to the music.
     let masks (rendering: Rendering) (decomposition: Decomposition) : torch.Tensor =
         Memory.tensor (fun () ->
-            let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.Voice
+            let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.VoicePart
             torch.stack [ 1.0 - voice; voice ])
 
     let private render rendering decompose (mixture: torch.Tensor) =

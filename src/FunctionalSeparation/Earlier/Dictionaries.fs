@@ -67,4 +67,4 @@ module Dictionaries =
             let ofMusic, ofVoice = dictionaries.OfMusic, dictionaries.OfVoice
             let activations = Nmf.encode kind iterations (torch.cat [| ofMusic; ofVoice |]) magnitudes
             let own first (atoms: torch.Tensor) = activations.narrow(1L, first, atoms.shape[0]).mm atoms
-            { Music = own 0L ofMusic; Voice = own ofMusic.shape[0] ofVoice })
+            { MusicPart = own 0L ofMusic; VoicePart = own ofMusic.shape[0] ofVoice })

@@ -118,5 +118,5 @@ module HarmonicPrior =
     let decompose (rpca: Rpca) (prior: HarmonicPrior) sampleRate stft (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () ->
             let first = Rpca.decompose rpca magnitudes
-            let weights = weights prior sampleRate stft (first.Voice.clamp_min((0.0).ToScalar()))
+            let weights = weights prior sampleRate stft (first.VoicePart.clamp_min((0.0).ToScalar()))
             Rpca.decomposeWeighted rpca weights magnitudes)

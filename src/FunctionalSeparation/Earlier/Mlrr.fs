@@ -111,7 +111,7 @@ module Mlrr =
             let music, voice = basis dictionaries.OfMusic, basis dictionaries.OfVoice
 
             if norm x = 0.0 then
-                { Decomposition.Music = torch.zeros_like x; Voice = torch.zeros_like x }
+                { MusicPart = torch.zeros_like x; VoicePart = torch.zeros_like x }
             else
                 let solved = solve settings x music voice
-                { Decomposition.Music = solved.Music.Z.mm music.Atoms; Voice = solved.Voice.Z.mm voice.Atoms })
+                { MusicPart = solved.Music.Z.mm music.Atoms; VoicePart = solved.Voice.Z.mm voice.Atoms })

@@ -91,7 +91,7 @@ module Rnmf =
               Sparse = torch.zeros_like x })
 
     let private parts factors =
-        { Music = factors.Activations.mm factors.Dictionary; Voice = factors.Sparse.clone () }
+        { MusicPart = factors.Activations.mm factors.Dictionary; VoicePart = factors.Sparse.clone () }
 
     let private solve settings x learns first =
         Memory.scoped Decomposition.tensors (fun () ->

@@ -75,10 +75,10 @@ module Rpca =
             let weight = settings.Sparsity / sqrt (float (max matrix.shape[0] matrix.shape[1]))
 
             if norm matrix = 0.0 then
-                { Music = torch.zeros_like matrix; Voice = torch.zeros_like matrix }
+                { MusicPart = torch.zeros_like matrix; VoicePart = torch.zeros_like matrix }
             else
                 let solved = solve settings matrix (weights.to_type torch.float64 * weight)
-                { Music = solved.LowRank; Voice = solved.Sparse })
+                { MusicPart = solved.LowRank; VoicePart = solved.Sparse })
 
     /// Splits magnitudes [frames, bins] into a low-rank part (music) and a sparse part (voice), in float64.
     let decompose (settings: Rpca) (magnitudes: torch.Tensor) : Decomposition =
