@@ -138,6 +138,17 @@ module Evaluate =
     /// A ceiling: the ideal ratio mask of powers.
     let wienerMask (frontEnd: FrontEnd) : Separator = oracle "ideal Wiener mask" Mask.wiener frontEnd
 
+    let private mixturePhase (stft: Stft) (sources: torch.Tensor) =
+        Memory.tensor (fun () ->
+            let spectrograms = stft.Forward sources
+            let mixture = spectrograms.sum (0L, keepdim = true)
+            // A bin of silence has no phase, and the inverse needs none.
+            stft.Inverse(spectrograms.abs () * mixture / mixture.abs().clamp_min((1e-30).ToScalar())))
+
+    /// A ceiling of systems that estimate magnitudes without a mask: the true magnitudes with the mixture's phase.
+    let trueMagnitude (frontEnd: FrontEnd) : Separator =
+        { Name = "true magnitude, mixture phase"; FrontEnd = frontEnd; Hearing = Oracle(mixturePhase frontEnd.Stft) }
+
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =
         { Name = "mixture"; FrontEnd = frontEnd; Hearing = Blind(fun mixture -> torch.stack [ mixture; mixture ]) }
