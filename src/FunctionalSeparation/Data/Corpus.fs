@@ -4,7 +4,8 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// The true sources of a clip, [samples] each: mono, of equal length, as recorded, full scale = ±1.
+/// The true sources of a clip, [samples] each: mono, of equal length, as recorded, full scale = ±1. `Voice` is the source that
+/// is wanted; `Music` is the other one, be it accompaniment, noise or a second speaker.
 [<NoEquality; NoComparison>]
 type Stems = { Music: float32[]; Voice: float32[] }
 
@@ -52,11 +53,11 @@ module Clip =
     let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
         requireLength stft clip stems
 
-        for name, samples in [ "music", stems.Music; "voice", stems.Voice ] do
+        for name, samples in [ "other source (music)", stems.Music; "voice", stems.Voice ] do
             if Array.forall (fun x -> x = 0.0f) samples then
                 raise (
                     InputException
-                        $"{clip.Name}: the {name} channel is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
+                        $"{clip.Name}: the {name} is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
                 )
 
     /// The sources as a tensor [2, samples] (music, voice), each scaled to unit L2 norm over the whole clip, so that their sum

@@ -12,6 +12,7 @@ module ArchitectureJson =
 
     let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
     let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+    let private features = [ "magnitude", Magnitude; "logPower", LogPower; "logMel", LogMel; "mfcc", Mfcc ]
     let private windows = [ "hann", StftWindow.Hann; "sine", StftWindow.Sine ]
 
     let private nameIn table value = table |> List.find (fun (_, known) -> known = value) |> fst
@@ -47,7 +48,13 @@ module ArchitectureJson =
         let frontEnd = architecture.FrontEnd
         let stft = frontEnd.Stft
 
-        entries
+        // Left out where it is the magnitudes, so that descriptions and runs from before there was a choice stay what they were.
+        let chosenFeatures =
+            match frontEnd.Features with
+            | Magnitude -> []
+            | chosen -> [ "features", text (nameIn features chosen) ]
+
+        entries (
             [ "sampleRate", number frontEnd.SampleRate
               "stft",
               entries
@@ -62,8 +69,16 @@ module ArchitectureJson =
               "activation", text (nameIn activations architecture.Activation)
               "mask", text (nameIn masks architecture.Mask)
               "sources", JsonArray(architecture.Sources |> List.map text |> Array.ofList) ]
+            @ chosenFeatures
+        )
 
-    /// The architecture that `write` wrote. Raises InputException where an entry is missing or unknown.
+    let private featuresOf (json: JsonNode) =
+        match json["features"] with
+        | null -> Magnitude
+        | name -> valueIn "kind of features" features (name.GetValue<string>())
+
+    /// The architecture that `write` wrote; without the entry "features", the features are magnitudes. Raises InputException
+    /// where another entry is missing, or one is unknown.
     let read (json: JsonNode) : Architecture =
         let entry (name: string) (node: JsonNode) =
             match node[name] with
@@ -83,6 +98,7 @@ module ArchitectureJson =
                     valueIn "window" windows (string "window" stft),
                     (entry "centred" stft).GetValue<bool>()
                 )
+              Features = featuresOf json
               Context = int "context" json
               InputScale = (entry "inputScale" json).GetValue<float>() }
           Hidden = [ for units in (entry "hidden" json).AsArray() -> units.GetValue<int>() ]

@@ -91,11 +91,11 @@ module Separation =
             stft.Inverse(masks * spectrogram.unsqueeze 1L))
 
     /// The network as a separator of mixtures at the level of the training data. Raises InputException where its sources are
-    /// not music and voice, in this order.
+    /// not two: the other source (music, noise, a second speaker), then the voice.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
-        if trained.Architecture.Sources <> Architecture.musicAndVoice then
+        if trained.Architecture.Sources.Length <> 2 then
             let sources = String.Join(", ", trained.Architecture.Sources)
-            raise (InputException $"The model estimates {sources}; only models of music and voice can be scored here.")
+            raise (InputException $"The model estimates {sources}; only models of two sources can be scored here.")
 
         { Name = Architecture.name trained.Architecture
           FrontEnd = trained.Architecture.FrontEnd

@@ -103,6 +103,15 @@ module TrainingRun =
               Feed = fun step -> [ feed.Batch key step ] },
             steps,
             []
+        | MiniBatches plan ->
+            let feed = Feed.rotations frontEnd plan.ShiftStep 1600 settings.Device settings.Train
+
+            { Model = model
+              Loss = loss
+              Optimiser = Lbfgs.minFunc plan.Iterations |> MiniBatch.clipped plan.Clipping |> MiniBatch.restarted plan.Iterations
+              Feed = fun step -> feed.Batches(step / plan.Iterations) },
+            plan.Passes * feed.Count * plan.Iterations,
+            []
 
     let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 
