@@ -12,6 +12,14 @@ module ArchitectureJson =
 
     let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
     let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+    let private outputs = [ "linear", LinearOutput; "relu", ReluOutput ]
+
+    let private neurons =
+        [ "plain", Plain
+          "gated", Gated
+          "vector product, window", VectorProduct Window
+          "vector product, colour", VectorProduct Colour ]
+
     let private windows = [ "hann", StftWindow.Hann; "sine", StftWindow.Sine ]
 
     let private nameIn table value = table |> List.find (fun (_, known) -> known = value) |> fst
@@ -42,12 +50,19 @@ module ArchitectureJson =
     let private entries (pairs: (string * JsonNode) list) =
         JsonObject(pairs |> List.map (fun (k, v) -> System.Collections.Generic.KeyValuePair(k, v)))
 
+    /// Entries that the first models did not have: absent where a model is of their kind, so that what tells runs apart stays
+    /// the same for them.
+    let private laterEntries (architecture: Architecture) =
+        [ if architecture.Neuron <> Plain then "neuron", text (nameIn neurons architecture.Neuron)
+          if architecture.Output <> LinearOutput then
+              "output", text (nameIn outputs architecture.Output) ]
+
     /// The architecture as JSON.
     let write (architecture: Architecture) : JsonObject =
         let frontEnd = architecture.FrontEnd
         let stft = frontEnd.Stft
 
-        entries
+        entries (
             [ "sampleRate", number frontEnd.SampleRate
               "stft",
               entries
@@ -62,6 +77,8 @@ module ArchitectureJson =
               "activation", text (nameIn activations architecture.Activation)
               "mask", text (nameIn masks architecture.Mask)
               "sources", JsonArray(architecture.Sources |> List.map text |> Array.ofList) ]
+            @ laterEntries architecture
+        )
 
     /// The architecture that `write` wrote. Raises InputException where an entry is missing or unknown.
     let read (json: JsonNode) : Architecture =
@@ -73,6 +90,8 @@ module ArchitectureJson =
         let stft = entry "stft" json
         let int name node = (entry name node).GetValue<int>()
         let string name node = (entry name node).GetValue<string>()
+
+        let later (name: string) fallback = if isNull json[name] then fallback else string name json
 
         { FrontEnd =
             { SampleRate = int "sampleRate" json
@@ -86,8 +105,10 @@ module ArchitectureJson =
               Context = int "context" json
               InputScale = (entry "inputScale" json).GetValue<float>() }
           Hidden = [ for units in (entry "hidden" json).AsArray() -> units.GetValue<int>() ]
+          Neuron = valueIn "neuron" neurons (later "neuron" "plain")
           Recurrence = recurrenceOf (string "recurrence" json)
           Activation = valueIn "activation" activations (string "activation" json)
+          Output = valueIn "output layer" outputs (later "output" "linear")
           Mask = valueIn "mask" masks (string "mask" json)
           Sources = [ for name in (entry "sources" json).AsArray() -> name.GetValue<string>() ] }
 
