@@ -12,6 +12,13 @@ type Batch =
         References: torch.Tensor
     }
 
+/// How the music of an excerpt is moved against its voice.
+type Rotation =
+    /// To any place.
+    | Anywhere
+    /// By the offsets of the paper: multiples of a step (samples), or not at all (see `Augment.shifts`).
+    | ShiftStep of int option
+
 /// How clips become random training excerpts.
 type ExcerptSettings =
     {
@@ -19,7 +26,9 @@ type ExcerptSettings =
         Frames: int
         /// Excerpts of a batch.
         Count: int
-        /// Probability that a voice is mixed with the music of another song instead of its own; both are rotated.
+        /// How the music is moved against the voice.
+        Rotation: Rotation
+        /// Probability that a voice is mixed with the music of another song instead of its own.
         OtherSong: float
         /// Each source is scaled by a random gain of up to ± so many dB.
         GainRange: float
@@ -33,7 +42,7 @@ module ExcerptSettings =
 
     /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
     let ofSize (frames: int) (count: int) : ExcerptSettings =
-        { Frames = frames; Count = count; OtherSong = 0.0; GainRange = 0.0; Speeds = [ 1.0 ] }
+        { Frames = frames; Count = count; Rotation = Anywhere; OtherSong = 0.0; GainRange = 0.0; Speeds = [ 1.0 ] }
 
 [<RequireQualifiedAccess>]
 module Batch =
@@ -173,6 +182,14 @@ module Feed =
                 else
                     others[Key.integer 0 others.Length (Key.fold 1 key)].Music
 
+        /// First sample of the music beside a voice that starts at `start`.
+        let musicStart (music: float32[]) start key =
+            match settings.Rotation with
+            | Anywhere -> Key.integer 0 music.Length key
+            | ShiftStep step ->
+                let offsets = Augment.shifts step music.Length
+                start + offsets[Key.integer 0 offsets.Length key]
+
         let fill (target: float32[]) (gains: float32[]) slot (clip, index) key =
             let voiceKey, musicKey, choiceKey = Key.fold 0 key, Key.fold 1 key, Key.fold 2 key
             let speed part = Key.integer 0 settings.Speeds.Length (Key.fold (5 + part) key)
@@ -183,7 +200,7 @@ module Feed =
             let count = min window (voice.Length - start)
             ReadOnlySpan(voice, start, count).CopyTo voiceSpan
             let music = (musicFor clip choiceKey)[speed 1]
-            Augment.copyCircular music (Key.integer 0 music.Length musicKey) (musicSpan.Slice(0, count))
+            Augment.copyCircular music (musicStart music start musicKey) (musicSpan.Slice(0, count))
 
             for part in 0..1 do
                 gains[2 * slot + part] <- gain settings.GainRange (Key.fold (3 + part) key)

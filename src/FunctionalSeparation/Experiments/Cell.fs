@@ -33,8 +33,8 @@ type Cell =
     {
         /// What the table calls it; unique in the table.
         Name: string
-        /// All that decides the row apart from clips and seed. A finished row with other settings is not taken for this one.
-        /// Its entry `plan` is what tables say of the training.
+        /// All that decides the row apart from clips and seed: a finished row with the same settings is this row. The entry `plan`
+        /// is what tables say of the training.
         Settings: Preset -> JsonObject
         /// Makes the row; goes on where an interrupted call stopped.
         Run: CellSite -> CellOutcome
@@ -93,7 +93,7 @@ module Cell =
         { Name = name
           Settings =
             fun preset ->
-                let json = Recipe.toJson { recipe preset with Seed = 0 }
+                let json = Recipe.toJson (recipe preset)
                 json["testMask"] <- JsonValue.Create $"{mask}"
                 json
           Run =
@@ -104,10 +104,10 @@ module Cell =
     /// A network: trained (or gone on with) in the row's folder, then scored with the soft mask.
     let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
 
-    /// A system that learns from the training clips, all at once.
-    let fitted (name: string) (fit: Clip list -> Separator) : Cell =
+    /// A system that learns from the training clips, all at once. `parameters` says what else decides its scores.
+    let fitted (name: string) (parameters: string) (fit: Clip list -> Separator) : Cell =
         { Name = name
-          Settings = fun _ -> settings [ "system", name; "plan", "fitted to the training clips" ]
+          Settings = fun _ -> settings [ "system", name; "plan", parameters ]
           Run =
             fun site ->
                 let clock = System.Diagnostics.Stopwatch.StartNew()
@@ -115,8 +115,8 @@ module Cell =
                 let seconds = clock.Elapsed.TotalSeconds
                 { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }
 
-    /// A system that has nothing to learn.
-    let system (name: string) (separator: Separator) : Cell =
+    /// A system that has nothing to learn. `parameters` says what decides its scores.
+    let system (name: string) (parameters: string) (separator: Separator) : Cell =
         { Name = name
-          Settings = fun _ -> settings [ "system", name; "plan", "nothing to learn" ]
+          Settings = fun _ -> settings [ "system", name; "plan", parameters ]
           Run = fun site -> { Scores = evaluate site separator; Seconds = 0.0; Extra = [] } }

@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Grid =
     {
-        /// The folder that holds a folder a row.
+        /// The folder that holds a folder for each row.
         Folder: string
         Cells: Cell list
         /// Every cell is made once for each seed.
@@ -37,16 +37,20 @@ type GridRow =
 [<RequireQualifiedAccess>]
 module Grid =
 
-    let private slug (name: string) =
-        name |> String.map (fun letter -> if Char.IsLetterOrDigit letter || letter = '-' then letter else '_')
-
-    let private folder (grid: Grid) (cell: Cell) seed = Path.Combine(grid.Folder, $"{slug cell.Name}-seed{seed}")
-    let private rowPath grid cell seed = Path.Combine(folder grid cell seed, "row.json")
-
-    let private identity (grid: Grid) (cell: Cell) (data: string) =
+    /// All that decides a row: its settings, seed and data.
+    let private identity (grid: Grid) (data: string) (cell: Cell, seed: int) =
         let json = cell.Settings(grid.Preset).DeepClone().AsObject()
+        json["seed"] <- JsonValue.Create seed
         json["data"] <- JsonValue.Create data
         json.ToJsonString()
+
+    /// The folder is named after all that decides the row, so a row that stands in several tables is made once, and one with
+    /// other settings never taken for it.
+    let private folder (grid: Grid) data row =
+        let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
+        Path.Combine(grid.Folder, (Convert.ToHexStringLower hash).Substring(0, 16))
+
+    let private rowPath grid data row = Path.Combine(folder grid data row, "row.json")
 
     /// The rows to make, in order.
     let rows (grid: Grid) : (Cell * int) list = List.allPairs grid.Cells grid.Seeds
@@ -64,7 +68,6 @@ module Grid =
 
     let private write grid (data: string) (cell: Cell) (seed: int) (outcome: CellOutcome) =
         let json = JsonObject()
-        json["identity"] <- JsonValue.Create(identity grid cell data)
         json["settings"] <- cell.Settings(grid.Preset).DeepClone()
         json["seed"] <- JsonValue.Create seed
         json["trainingSeconds"] <- JsonValue.Create(Math.Round(outcome.Seconds, 1))
@@ -73,7 +76,7 @@ module Grid =
 
         json["scores"] <- Results.ofSystem cell.Name outcome.Scores
         json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
-        Results.save (rowPath grid cell seed) json
+        Results.save (rowPath grid data (cell, seed)) json
 
     let private parse (path: string) =
         try
@@ -83,21 +86,14 @@ module Grid =
         | :? InvalidOperationException as cause ->
             raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
 
-    /// The finished row of a cell, where there is one. Raises InputException where the file was made with other settings or
-    /// from other clips.
+    /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
     let tryRow (grid: Grid) (data: string) (cell: Cell, seed: int) : GridRow option =
-        let path = rowPath grid cell seed
+        let path = rowPath grid data (cell, seed)
 
         if not (File.Exists path) then
             None
         else
             let json = parse path
-
-            if json["identity"].GetValue<string>() <> identity grid cell data then
-                raise (
-                    InputException
-                        $"{path}: was made with other settings or from other clips. Move its folder away, or choose another with --out."
-                )
 
             let plan = json["settings"].["plan"]
 
@@ -126,17 +122,17 @@ module Grid =
             use _ = held
             work ())
 
-    let private site (grid: Grid) cell seed : CellSite =
-        { Folder = folder grid cell seed
+    let private site (grid: Grid) data (cell, seed) : CellSite =
+        { Folder = folder grid data (cell, seed)
           Corpus = grid.Corpus
           Device = grid.Device
           Preset = grid.Preset
           Seed = seed }
 
-    /// Makes one row, unless it is finished or another process is at it. A network's checkpoint goes once its row is written.
+    /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it. A network's checkpoint goes once its row is written.
     let make (grid: Grid) (data: string) (cell: Cell, seed: int) : unit =
         let title = if grid.Seeds.Length = 1 then cell.Name else $"{cell.Name}, seed {seed}"
-        let site = site grid cell seed
+        let site = site grid data (cell, seed)
 
         let work () =
             if (tryRow grid data (cell, seed)).IsSome then

@@ -33,7 +33,7 @@ type TableReport =
         /// Where the figures come from, in a sentence.
         Caption: string
         Header: string list
-        /// Text cells: published rows stand below ours.
+        /// Text cells: our figures, then the published ones.
         Rows: string list list
         /// What became of each claim.
         Verdicts: string list
@@ -66,7 +66,7 @@ type TableArgument =
             | List -> "name the rows and stop."
             | Merge -> "train nothing: write the table of the rows that are finished; all must be."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
-            | Out _ -> "the table's folder. Default: artifacts/tables/<paper>/<table>/<preset>."
+            | Out _ -> "folder for rows and pages. Default: artifacts."
 
 /// Experiment scripts that are tables.
 [<RequireQualifiedAccess>]
@@ -108,11 +108,7 @@ module Table =
         if data.IsNone && preset <> Smoke then
             raise (InputException $"The {preset} preset needs real recordings: give their folder with --data.")
 
-        let source = if data.IsSome then "" else "-embedded"
-        let name = $"{preset}".ToLowerInvariant() + source
-        let folder = Path.Combine("artifacts", "tables", table.Paper, table.Name, name)
-
-        { Folder = arguments.GetResult(TableArgument.Out, folder)
+        { Folder = Path.Combine(arguments.GetResult(TableArgument.Out, "artifacts"), "rows")
           Cells = chosen arguments table.Cells
           Seeds = [ 0 .. seeds - 1 ]
           Corpus = slice preset (table.Load data)
@@ -141,12 +137,6 @@ module Table =
         | [] -> ""
         | values -> cell values
 
-    let private ourRow extras (name: string, rows: GridRow list) =
-        let scores = [ for _, figure in figures -> rows |> List.map figure |> cell ]
-        let extras = [ for name in extras -> extra name rows ]
-        let seconds = rows |> List.map _.Outcome.Seconds |> mean
-        name :: scores @ extras @ [ seconds.ToString("F0", CultureInfo.InvariantCulture) ]
-
     let private published (table: Table) : PublishedRow list =
         let path = Path.Combine(papers, table.Paper, "expected.csv")
 
@@ -155,9 +145,25 @@ module Table =
         else
             []
 
-    let private publishedRow blanks (row: PublishedRow) =
-        let scores = List.map Results.decibels [ row.Gnsdr; row.Gsir; row.Gsar ]
-        $"{row.Model}, published" :: scores @ List.replicate blanks ""
+    let private publishedCells (rows: PublishedRow list) name =
+        match rows |> List.tryFind (fun row -> row.Model = name) with
+        | Some row -> List.map Results.decibels [ row.Gnsdr; row.Gsir; row.Gsar ]
+        | None -> [ ""; ""; "" ]
+
+    let private ourCells extras (rows: GridRow list) =
+        let scores = [ for _, figure in figures -> rows |> List.map figure |> cell ]
+        let seconds = rows |> List.map _.Outcome.Seconds |> mean
+        scores @ [ for name in extras -> extra name rows ] @ [ seconds.ToString("F0", CultureInfo.InvariantCulture) ]
+
+    /// Ours, then the published figures of the same name; published rows without one of ours at the end.
+    let private textRows extras published (ours: (string * GridRow list) list) =
+        let blank = List.replicate (figures.Length + List.length extras + 1) ""
+        let names = List.map fst ours
+
+        [ for name, rows in ours -> name :: ourCells extras rows @ publishedCells published name ]
+        @ [ for row in published do
+                if not (List.contains row.Model names) then
+                    row.Model :: blank @ publishedCells published row.Model ]
 
     /// What became of a claim: in how many of its pairs it holds, and by how much, on average.
     let verdict (gnsdr: string -> float option) (claim: Claim) : string =
@@ -178,7 +184,7 @@ module Table =
             let average = (mean known).ToString("+0.00;-0.00", CultureInfo.InvariantCulture)
             $"{claim.Text}: {word}, in {holds} of {known.Length} comparisons, by {average} dB on average."
 
-    /// The table with its figures, ours above the published ones.
+    /// The table with its figures, the published ones beside ours.
     let report (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
         let byCell = rows |> List.groupBy _.Cell
         let extras = extraNames rows
@@ -188,9 +194,9 @@ module Table =
 
         { Title = table.Title
           Caption =
-            $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; the last column is seconds of training"
-          Header = "system" :: List.map fst figures @ extras @ [ "seconds" ]
-          Rows = List.map (ourRow extras) byCell @ List.map (publishedRow (extras.Length + 2)) (published table)
+            $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training; published figures are on the paper's own test clips"
+          Header = "system" :: List.map fst figures @ extras @ [ "seconds"; "published GNSDR"; "GSIR"; "GSAR" ]
+          Rows = textRows extras (published table) byCell
           Verdicts = List.map (verdict gnsdr) table.Claims
           Made = rows }
 
@@ -231,7 +237,8 @@ module Table =
 
     let private merge (table: Table) (grid: Grid) (isRecordings: bool) (page: string -> TableReport -> unit) rows =
         let report = report table grid rows
-        let path = Path.Combine(grid.Folder, "index.html")
+        let name = $"{table.Name}-{grid.Preset}.html".ToLowerInvariant()
+        let path = Path.Combine(grid.Folder, "..", "tables", table.Paper, name) |> Path.GetFullPath
         printfn $"\n{report.Title}\n{report.Caption}\n"
         printfn "%s\n" (Results.table report.Header report.Rows)
         List.iter (printfn "%s") report.Verdicts

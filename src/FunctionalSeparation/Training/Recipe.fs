@@ -90,6 +90,16 @@ module Recipe =
 
         { recipe with Loss = loss; Architecture = { recipe.Architecture with Mask = mask } }
 
+    /// The recipe with other excerpts; a recipe of whole clips stays as it is.
+    let withExcerpts (change: ExcerptSettings -> ExcerptSettings) (recipe: Recipe) : Recipe =
+        match recipe.Plan with
+        | RandomExcerpts(excerpts, epochs, rate) -> { recipe with Plan = RandomExcerpts(change excerpts, epochs, rate) }
+        | FullBatch _ -> recipe
+
+    /// The recipe with another mask layer inside the network.
+    let withMask (mask: MaskKind) (recipe: Recipe) : Recipe =
+        { recipe with Architecture = { recipe.Architecture with Mask = mask } }
+
     /// The recipe with another weight of the discriminative term; 0 = none.
     let withGamma (gamma: float) (recipe: Recipe) : Recipe = { recipe with Gamma = gamma }
 
@@ -111,7 +121,13 @@ module Recipe =
                 | [ 1.0 ] -> ""
                 | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
 
-            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{speeds}"
+            let rotation =
+                match excerpts.Rotation with
+                | Anywhere -> ""
+                | ShiftStep None -> ", unshifted"
+                | ShiftStep(Some step) -> $", shift step {step}"
+
+            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
 
     /// The recipe as JSON, for provenance and to tell runs apart.
     let toJson (recipe: Recipe) : JsonObject =
