@@ -70,6 +70,16 @@ let tests =
                   Expect.equal (corpus.Train.Length, corpus.Test.Length) (63, 189) "the paper's counts")
           }
 
+          test "a folder of iKala is told from others" {
+              Scratch.inFolder (fun folder ->
+                  Expect.isFalse (IKala.isIn (Path.Combine(folder, "nowhere"))) "no folder"
+                  Expect.isFalse (IKala.isIn folder) "empty"
+                  write folder "abjones_5_08.wav" [ second 220.0; second 1000.0 ] 16000
+                  Expect.isFalse (IKala.isIn folder) "MIR-1K"
+                  madeUp folder [ "10161" ]
+                  Expect.isTrue (IKala.isIn folder) "iKala")
+          }
+
           test "what is no iKala is refused by name" {
               Scratch.refuses [ "nowhere"; "Wavfile" ] (fun () -> IKala.load "nowhere" |> ignore)
 

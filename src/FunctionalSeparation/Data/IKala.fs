@@ -43,6 +43,16 @@ module IKala =
 
         { Name = name; Song = song; Singer = song; SampleRate = sampleRate; Read = fun () -> readStems path }
 
+    let private clipFolder folder =
+        let wavfile = Path.Combine(folder, "Wavfile")
+        if Directory.Exists wavfile then wavfile else folder
+
+    /// Whether a folder holds clips named as iKala's.
+    let isIn (folder: string) : bool =
+        Directory.Exists folder
+        && Directory.EnumerateFiles(clipFolder folder, "*.wav")
+           |> Seq.exists (fun path -> clipName.IsMatch(Path.GetFileNameWithoutExtension path))
+
     /// Reads the official layout (`Wavfile/*.wav`, or the clips directly in the folder). Fan et al. (2017) train on 63 clips and
     /// test on the other 189, and do not tell which: here the first quarter in ordinal order of the names trains, 63 of all 252.
     /// Both clips of the song at the border can be parted by it. There are no development clips. Raises InputException where the
@@ -51,10 +61,8 @@ module IKala =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of iKala, the one that holds 'Wavfile'.")
 
-        let wavfile = Path.Combine(folder, "Wavfile")
-
         let clips =
-            Directory.GetFiles((if Directory.Exists wavfile then wavfile else folder), "*.wav")
+            Directory.GetFiles(clipFolder folder, "*.wav")
             |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
             |> Array.map clip
             |> List.ofArray
