@@ -11,6 +11,9 @@ type TestMask =
     | Soft
     /// One for the larger output, zero for the others.
     | Hard
+    /// None: the network's own magnitudes with the phase of the mixture. Only for a network without a mask inside: the outputs
+    /// of the others have no scale of their own.
+    | Unmasked
 
 /// A network with its weights: all that separation needs.
 [<NoEquality; NoComparison>]
@@ -48,11 +51,18 @@ type Separator =
 [<RequireQualifiedAccess>]
 module Separation =
 
-    let private masksOf (trained: TrainedModel) testMask (separated: Separated) =
+    /// What the mixture [time, batch, bins] is multiplied by: [time, batch, sources, bins].
+    let private masksOf (trained: TrainedModel) testMask (mixture: torch.Tensor) (separated: Separated) =
         match testMask, trained.Architecture.Mask with
         | Hard, _ -> Mask.binary separated.Outputs
         | Soft, Squared -> Mask.wiener separated.Outputs
         | Soft, (Absolute | AbsoluteExact | NoMask) -> Mask.ratio separated.Outputs
+        | Unmasked, NoMask -> separated.Outputs.abs () / (mixture.unsqueeze 2L + Mask.epsilon)
+        | Unmasked, _ ->
+            raise (
+                InputException
+                    "The network has its mask inside, so its outputs mean nothing without one. Choose the soft or the hard mask."
+            )
 
     /// Masks [batch, sources, time, bins] of spectrograms [batch, margin + time + margin, bins], and the recurrent states after
     /// them.
@@ -65,7 +75,8 @@ module Separation =
                 trained.Parameters
                 { Magnitude = magnitude; Margin = margin; Start = states }
 
-        (masksOf trained testMask separated).permute(1L, 2L, 0L, 3L), separated.States
+        let inner = magnitude.narrow (0L, margin, magnitude.shape[0] - 2L * margin)
+        (masksOf trained testMask inner separated).permute(1L, 2L, 0L, 3L), separated.States
 
     /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
     /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
