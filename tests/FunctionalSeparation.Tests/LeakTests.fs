@@ -21,12 +21,12 @@ let private leaksNothing work =
     work ()
     Expect.equal (Memory.liveTensors ()) before "live tensors"
 
-let private train optimiser steps () =
+let private trainNet architecture optimiser steps () =
     let feed =
-        Feed.excerpts small.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
+        Feed.excerpts architecture.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
 
     let task =
-        { Model = Architecture.model small
+        { Model = Architecture.model architecture
           Loss = Loss.discriminative 0.05 Loss.squaredError
           Optimiser = optimiser
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
@@ -35,6 +35,13 @@ let private train optimiser steps () =
 
     for state in Train.states task steps (Train.start task start.Vector) do
         ignore state.Step
+
+let private train = trainNet small
+
+let private otherNets =
+    [ { small with Recurrence = FeedForward; Neuron = VectorProduct Window }
+      { small with FrontEnd = FrontEnd.huang2014 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
+      { small with Recurrence = Stacked; Neuron = Gated; Output = ReluOutput } ]
 
 let private trained () =
     { Architecture = small
@@ -50,6 +57,11 @@ let tests =
           test "200 training steps of L-BFGS" {
               leaksNothing (train (Lbfgs.create { Lbfgs.defaults with Memory = 5; MaxIterations = 200 }) 200)
           }
+
+          for architecture in otherNets do
+              test $"training steps of {Architecture.name architecture}" {
+                  leaksNothing (trainNet architecture (Optim.adam (Schedule.constant 1e-3)) 10)
+              }
 
           test "50 separations" {
               let audio = AudioBuffer([| Array.init 20000 (fun i -> float32 (sin (0.05 * float i))) |], 16000)

@@ -26,6 +26,9 @@ type ExcerptSettings =
         Frames: int
         /// Excerpts of a batch.
         Count: int
+        /// Each excerpt is cut into sequences of so many frames, for recurrent layers that forget after so many; must divide
+        /// `Frames`. None = one sequence an excerpt.
+        Sequence: int option
         /// How the music is moved against the voice.
         Rotation: Rotation
         /// Probability that a voice is mixed with the music of another song instead of its own.
@@ -42,7 +45,13 @@ module ExcerptSettings =
 
     /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
     let ofSize (frames: int) (count: int) : ExcerptSettings =
-        { Frames = frames; Count = count; Rotation = Anywhere; OtherSong = 0.0; GainRange = 0.0; Speeds = [ 1.0 ] }
+        { Frames = frames
+          Count = count
+          Sequence = None
+          Rotation = Anywhere
+          OtherSong = 0.0
+          GainRange = 0.0
+          Speeds = [ 1.0 ] }
 
 [<RequireQualifiedAccess>]
 module Batch =
@@ -52,6 +61,23 @@ module Batch =
 
     /// Frames in the batch, over all its sequences.
     let frames (batch: Batch) = batch.References.shape[0] * batch.References.shape[1]
+
+    /// Windows of `size` frames, `step` apart, side by side: [time, batch, ...] -> [size, windows * batch, ...].
+    let private windows size step (frames: torch.Tensor) =
+        let cut = frames.unfold (0L, size, step)
+        let rest = [| 2L .. cut.dim () - 2L |]
+        cut.permute(Array.concat [ [| cut.dim () - 1L; 0L; 1L |]; rest ]).flatten(1L, 2L).contiguous()
+
+    /// Cuts the sequences of a batch into shorter ones that begin at zero states; the context of their edge frames stays.
+    /// Raises ArgumentException where `frames` does not divide their length.
+    let inSequences (frames: int) (batch: Batch) : Batch =
+        if frames < 1 || batch.References.shape[0] % int64 frames <> 0L then
+            invalidArg (nameof frames) $"{batch.References.shape[0]} frames cannot be cut into sequences of {frames}."
+
+        let size, margin = int64 frames, batch.Mixture.Margin
+
+        { Mixture = { batch.Mixture with Magnitude = windows (size + 2L * margin) size batch.Mixture.Magnitude; Start = [] }
+          References = windows size size batch.References }
 
 /// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
 [<RequireQualifiedAccess>]
@@ -237,7 +263,9 @@ module Feed =
                 let unit = units[order[(place * settings.Count + slot) % order.Length]]
                 fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
 
-            Memory.scoped Batch.tensors (fun () -> toBatch samples gains)
+            Memory.scoped Batch.tensors (fun () ->
+                let batch = toBatch samples gains
+                settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
 
     /// Loads the clips and makes random excerpts of them.
     let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) =

@@ -5,7 +5,10 @@ open FunctionalSeparation.Core
 
 /// The loss that a network is trained with.
 type LossKind =
+    /// 1/2 of the sum of squares.
     | SquaredError
+    /// The mean of squares.
+    | MeanSquaredError
     | KullbackLeibler
 
 /// Settings of L-BFGS on mini-batches.
@@ -127,6 +130,7 @@ module Recipe =
     let loss (recipe: Recipe) : Loss =
         match recipe.Loss with
         | SquaredError -> Loss.squaredError
+        | MeanSquaredError -> Loss.meanSquaredError
         | KullbackLeibler -> Loss.kullbackLeibler
         |> Loss.discriminative recipe.Gamma
 
@@ -153,7 +157,12 @@ module Recipe =
                 | ShiftStep None -> ", unshifted"
                 | ShiftStep(Some step) -> $", shift step {step}"
 
-            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
+            let sequences =
+                match excerpts.Sequence with
+                | None -> ""
+                | Some frames -> $" in sequences of {frames}"
+
+            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames{sequences}, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
         | MiniBatches plan ->
             let shift = plan.ShiftStep |> Option.map string |> Option.defaultValue "none"
 
@@ -168,6 +177,7 @@ module Recipe =
             JsonValue.Create(
                 match recipe.Loss with
                 | SquaredError -> "squared error"
+                | MeanSquaredError -> "mean squared error"
                 | KullbackLeibler -> "generalised KL"
             )
 
@@ -188,7 +198,8 @@ module Recipe =
     let title (recipe: Recipe) =
         let loss =
             match recipe.Loss with
-            | SquaredError -> ""
+            | SquaredError
+            | MeanSquaredError -> ""
             | KullbackLeibler -> " KL"
 
         let discriminative = if recipe.Gamma > 0.0 then " + discrim" else ""
