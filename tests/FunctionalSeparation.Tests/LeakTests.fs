@@ -88,6 +88,7 @@ let tests =
                             Folder = folder
                             Resume = resume
                             CheckpointEvery = 1
+                            TensorBoard = true
                             Report = fun report -> if not resume && report.Step = 2 then failwith "stopped" }
 
                   try

@@ -26,6 +26,7 @@ let private settings folder recipe resume stopAt : RunSettings =
       Folder = folder
       Resume = resume
       CheckpointEvery = 1
+      TensorBoard = true
       Report = fun report -> if Some report.Step = stopAt then raise Stopped }
 
 let private parameters (finished: Finished) = finished.Trained.Parameters.Vector.data<float32>().ToArray()
