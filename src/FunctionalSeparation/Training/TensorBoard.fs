@@ -10,8 +10,7 @@ open FunctionalSeparation.Core
 module TensorBoard =
 
     /// Starts an event file; `step` steps are done. What an interrupted run wrote of later steps is dropped.
-    let start (folder: string) (step: int) : EventFileWriter =
-        new EventFileWriter(Path.Combine(folder, "tensorboard"), step)
+    let start (folder: string) (step: int) : EventFileWriter = new EventFileWriter(Path.Combine(folder, "tensorboard"), step)
 
     /// The curves: objective, largest gradient element, GNSDR on the development clips where it was taken, learning rate (of the
     /// step just made) where the optimiser has one.
@@ -36,7 +35,7 @@ module TensorBoard =
     let sound (board: EventFileWriter) (step: int) (trained: TrainedModel) (clip: Clip) : unit =
         Memory.plain (fun () ->
             let vector = trained.Parameters.Vector
-            let mixture = (Clip.unitNorm vector.dtype vector.device (clip.Read())).sum (0L)
+            let mixture = (Clip.unitNorm vector.dtype vector.device (clip.Read())).sum(0L)
             let gain = 0.9 / max 1e-9 (peak mixture)
             let estimates = (Separation.estimate trained Soft (mixture.unsqueeze 0L)).squeeze(0L) * gain
 

@@ -93,8 +93,7 @@ module TrainingRun =
             let key = Key.fold 1 (Key.ofSeed recipe.Seed)
             let rate = Schedule.cosine rate steps 0
 
-            { Task =
-                { Model = model; Loss = loss; Optimiser = Optim.adam rate; Feed = fun step -> [ feed.Batch key step ] }
+            { Task = { Model = model; Loss = loss; Optimiser = Optim.adam rate; Feed = fun step -> [ feed.Batch key step ] }
               Steps = steps
               Rate = Some rate
               Owned = [] }
@@ -241,7 +240,13 @@ module TrainingRun =
     let private follow settings identity course (first: Progress) : Finished =
         let clock = Diagnostics.Stopwatch.StartNew()
         use log = RunLog.append settings.Folder
-        use board = if settings.TensorBoard then TensorBoard.start settings.Folder first.State.Step else null
+
+        use board =
+            if settings.TensorBoard then
+                TensorBoard.start settings.Folder first.State.Step
+            else
+                null
+
         let board = Option.ofObj board
         let mutable progress = first
         let mutable finished = None
