@@ -13,7 +13,7 @@ let corpus = Corpus.embedded 0
 let recipe =
     { Recipe.smoke with
         Architecture = { Recipe.smoke.Architecture with Hidden = [ 300; 300 ] }
-        Plan = RandomExcerpts({ Frames = 50; Count = 8; OtherSong = 0.5; GainRange = 3.0 }, 120, 1e-3) }
+        Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.0 }, 120, 1e-3) }
 
 /// Takes a song apart as an application would, writes the stems, and gives what the page shows of it.
 let takeApart (separator: ISeparator) (clip: Clip) =

@@ -7,7 +7,7 @@ open FunctionalSeparation
 let corpus = Corpus.embedded 0 // or: Mir1k.load "path/to/MIR-1K"
 let frontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }
 let drnn = { Architecture.huang2014 with FrontEnd = frontEnd; Hidden = [ 150; 150 ]; Recurrence = RecurrentAt 2 }
-let excerpts = { Frames = 50; Count = 8; OtherSong = 0.5; GainRange = 0.0 }
+let excerpts = { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }
 let feed, key = Feed.excerpts frontEnd excerpts torch.CPU corpus.Train, Key.ofSeed 0
 
 let task =

@@ -7,14 +7,20 @@ open System.IO
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-let excerpts otherSong gainRange = { Frames = 50; Count = 16; OtherSong = otherSong; GainRange = gainRange }
+let excerpts otherSong gainRange speeds =
+    { ExcerptSettings.ofSize 50 16 with OtherSong = otherSong; GainRange = gainRange; Speeds = speeds }
+
+/// Steps of about two semitones, or of one.
+let wide = [ 0.79; 0.89; 1.0; 1.12; 1.26 ]
+let narrow = [ 0.89; 0.94; 1.0; 1.06; 1.12 ]
 
 let candidates =
-    [ "own song", excerpts 0.0 0.0
-      "other song 0.5", excerpts 0.5 0.0
-      "other song 1", excerpts 1.0 0.0
-      "other song 0.5, gain 6", excerpts 0.5 6.0
-      "other song 1, gain 6", excerpts 1.0 6.0 ]
+    [ "own song", excerpts 0.0 0.0 [ 1.0 ]
+      "other song 0.5", excerpts 0.5 0.0 [ 1.0 ]
+      "other song 1", excerpts 1.0 0.0 [ 1.0 ]
+      "other song 0.5, gain 6", excerpts 0.5 6.0 [ 1.0 ]
+      "other song 1, speeds ±12 %", excerpts 1.0 0.0 narrow
+      "other song 1, speeds ±26 %", excerpts 1.0 0.0 wide ]
 
 let results = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang2014", "heldout.csv")
 

@@ -6,7 +6,7 @@ open FunctionalSeparation.Core
 open Plotly.NET
 
 /// A table of a report: plain text in cells, every row as long as the header. Columns of numbers are aligned to the right.
-type Table =
+type ReportTable =
     {
         /// What the table shows.
         Caption: string
@@ -37,7 +37,7 @@ type Report =
         /// Paragraphs of plain text at the top.
         Summary: string list
         /// Tables of results.
-        Tables: Table list
+        Tables: ReportTable list
         /// Charts with their captions.
         Charts: (string * GenericChart) list
         /// Clips to see and to hear.
@@ -51,7 +51,7 @@ type Report =
 [<RequireQualifiedAccess>]
 module Report =
 
-    let private checkTable (table: Table) =
+    let private checkTable (table: ReportTable) =
         for row in table.Rows do
             if row.Length <> table.Header.Length then
                 invalidArg

@@ -21,7 +21,11 @@ let private corpus = lazy (Corpus.embedded 3)
 
 let private taskOn (batch: int -> int) optimiser =
     let feed =
-        Feed.excerpts small.FrontEnd { Frames = 20; Count = 2; OtherSong = 0.5; GainRange = 3.0 } torch.CPU corpus.Value.Train
+        Feed.excerpts
+            small.FrontEnd
+            { ExcerptSettings.ofSize 20 2 with OtherSong = 0.5; GainRange = 3.0; Speeds = [ 0.9; 1.0 ] }
+            torch.CPU
+            corpus.Value.Train
 
     { Model = Architecture.model small
       Loss = Loss.discriminative 0.05 Loss.squaredError

@@ -23,7 +23,7 @@ let private leaksNothing work =
 
 let private train optimiser steps () =
     let feed =
-        Feed.excerpts small.FrontEnd { Frames = 10; Count = 2; OtherSong = 0.5; GainRange = 0.0 } torch.CPU corpus.Value.Train
+        Feed.excerpts small.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
 
     let task =
         { Model = Architecture.model small

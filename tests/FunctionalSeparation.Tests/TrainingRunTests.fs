@@ -151,10 +151,7 @@ let tests =
 
           test "an objective that is not finite ends the run with a message and leaves no model" {
               inScratch (fun folder ->
-                  let wild =
-                      { recipe with
-                          Plan = RandomExcerpts({ Frames = 10; Count = 2; OtherSong = 0.0; GainRange = 0.0 }, 5, 1e30)
-                          Selection = LastStep }
+                  let wild = { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = LastStep }
 
                   let said = message (fun () -> TrainingRun.run (settings folder wild false None) |> ignore)
                   Expect.stringContains said "step" "says where"

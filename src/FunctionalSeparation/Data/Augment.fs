@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// Augmentation as pure functions of sound and explicit numbers.
 [<RequireQualifiedAccess>]
@@ -27,3 +28,13 @@ module Augment =
             System.ReadOnlySpan(signal, position, count).CopyTo(target.Slice written)
             written <- written + count
             position <- 0
+
+    /// Plays a signal of the given rate (Hz) at another speed, as a tape does: pitch, formants and tempo change together. 1.1 is a
+    /// tenth faster and shorter. Raises ArgumentException unless 0.5 <= speed <= 2.
+    let playAt (speed: float) (sampleRate: int) (signal: float32[]) : float32[] =
+        if not (speed >= 0.5 && speed <= 2.0) then
+            invalidArg (nameof speed) $"A playing speed lies between 0.5 and 2, got {speed}."
+
+        // Rates in steps of 100 Hz have short resampling filters.
+        let target = 100 * int (round (float sampleRate / speed / 100.0))
+        Resampler.Resample(signal, sampleRate, target)

@@ -12,6 +12,13 @@ type Batch =
         References: torch.Tensor
     }
 
+/// How the music of an excerpt is moved against its voice.
+type Rotation =
+    /// To any place.
+    | Anywhere
+    /// By the offsets of the paper: multiples of a step (samples), or not at all (see `Augment.shifts`).
+    | ShiftStep of int option
+
 /// How clips become random training excerpts.
 type ExcerptSettings =
     {
@@ -19,11 +26,23 @@ type ExcerptSettings =
         Frames: int
         /// Excerpts of a batch.
         Count: int
-        /// Probability that a voice is mixed with the music of another song instead of its own; both are rotated.
+        /// How the music is moved against the voice.
+        Rotation: Rotation
+        /// Probability that a voice is mixed with the music of another song instead of its own.
         OtherSong: float
         /// Each source is scaled by a random gain of up to ± so many dB.
         GainRange: float
+        /// Each source of an excerpt plays at one of these speeds, drawn anew: 1.1 is a tenth faster and as much higher, so that
+        /// one singer sounds like several. [ 1.0 ] = as recorded.
+        Speeds: float list
     }
+
+[<RequireQualifiedAccess>]
+module ExcerptSettings =
+
+    /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
+    let ofSize (frames: int) (count: int) : ExcerptSettings =
+        { Frames = frames; Count = count; Rotation = Anywhere; OtherSong = 0.0; GainRange = 0.0; Speeds = [ 1.0 ] }
 
 [<RequireQualifiedAccess>]
 module Batch =
@@ -105,20 +124,29 @@ module Feed =
                       mixture.Dispose()
                       reference.Dispose() ]
 
-    /// A clip in memory: unit-norm sources.
-    type private Loaded = { Song: string; Voice: float32[]; Music: float32[] }
+    /// A clip in memory: unit-norm sources, at each speed.
+    type private Loaded = { Song: string; Voice: float32[][]; Music: float32[][] }
 
-    let private loadClip (frontEnd: FrontEnd) (clip: Clip) =
+    let private unitNorm (samples: float32[]) =
+        let norm = samples |> Array.sumBy (fun x -> float x * float x) |> sqrt
+        samples |> Array.map (fun x -> float32 (float x / norm))
+
+    let private atSpeeds (settings: ExcerptSettings) rate (samples: float32[]) =
+        [| for speed in settings.Speeds -> if speed = 1.0 then samples else Augment.playAt speed rate samples |> unitNorm |]
+
+    let private loadClip (frontEnd: FrontEnd) settings (clip: Clip) =
         Clip.requireRate frontEnd.SampleRate clip
         let stems = clip.Read()
         Clip.requireUsable frontEnd.Stft clip stems
 
-        Memory.plain (fun () ->
-            let sources = Clip.unitNorm torch.float32 torch.CPU stems
+        let music, voice =
+            Memory.plain (fun () ->
+                let sources = Clip.unitNorm torch.float32 torch.CPU stems
+                sources[0L].data<float32>().ToArray(), sources[1L].data<float32>().ToArray())
 
-            { Song = clip.Song
-              Music = sources[0L].data<float32>().ToArray()
-              Voice = sources[1L].data<float32>().ToArray() })
+        { Song = clip.Song
+          Music = atSpeeds settings clip.SampleRate music
+          Voice = atSpeeds settings clip.SampleRate voice }
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
 
@@ -127,17 +155,17 @@ module Feed =
     type Excerpts internal (frontEnd: FrontEnd, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
         let margin = FrontEnd.margin frontEnd
         let stft = frontEnd.Stft
-        let loaded = clips |> List.map (loadClip frontEnd) |> Array.ofList
+        let loaded = clips |> List.map (loadClip frontEnd settings) |> Array.ofList
         let window = int (stft.Samples(int64 settings.Frames + 2L * margin))
 
         /// Excerpts that fit a clip; at least one: a short clip is filled up with silence.
-        let perClip = loaded |> Array.map (fun clip -> max 1 (int (stft.Frames clip.Voice.Length) / settings.Frames))
+        let perClip = loaded |> Array.map (fun clip -> max 1 (int (stft.Frames clip.Voice[0].Length) / settings.Frames))
         let units = perClip |> Array.mapi (fun clip count -> Array.init count (fun index -> clip, index)) |> Array.concat
         let stepsPerEpoch = max 1 (units.Length / settings.Count)
 
         /// First sample of excerpt `index` of a clip, shifted by a random part of an excerpt.
-        let startOf clip index key =
-            let span = max 0 (loaded[clip].Voice.Length - window)
+        let startOf clip index (voice: float32[]) key =
+            let span = max 0 (voice.Length - window)
             let phase = (float index + Key.uniform key) / float perClip[clip]
             int (phase * float span)
 
@@ -154,16 +182,25 @@ module Feed =
                 else
                     others[Key.integer 0 others.Length (Key.fold 1 key)].Music
 
+        /// First sample of the music beside a voice that starts at `start`.
+        let musicStart (music: float32[]) start key =
+            match settings.Rotation with
+            | Anywhere -> Key.integer 0 music.Length key
+            | ShiftStep step ->
+                let offsets = Augment.shifts step music.Length
+                start + offsets[Key.integer 0 offsets.Length key]
+
         let fill (target: float32[]) (gains: float32[]) slot (clip, index) key =
             let voiceKey, musicKey, choiceKey = Key.fold 0 key, Key.fold 1 key, Key.fold 2 key
+            let speed part = Key.integer 0 settings.Speeds.Length (Key.fold (5 + part) key)
             let musicSpan = Span(target, 2 * slot * window, window)
             let voiceSpan = Span(target, (2 * slot + 1) * window, window)
-            let voice = loaded[clip].Voice
-            let start = startOf clip index voiceKey
+            let voice = loaded[clip].Voice[speed 0]
+            let start = startOf clip index voice voiceKey
             let count = min window (voice.Length - start)
             ReadOnlySpan(voice, start, count).CopyTo voiceSpan
-            let music = musicFor clip choiceKey
-            Augment.copyCircular music (Key.integer 0 music.Length musicKey) (musicSpan.Slice(0, count))
+            let music = (musicFor clip choiceKey)[speed 1]
+            Augment.copyCircular music (musicStart music start musicKey) (musicSpan.Slice(0, count))
 
             for part in 0..1 do
                 gains[2 * slot + part] <- gain settings.GainRange (Key.fold (3 + part) key)

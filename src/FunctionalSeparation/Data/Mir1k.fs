@@ -80,3 +80,9 @@ module Mir1k =
             raise (InputException $"{folder}: no WAV clips in 'Wavfile', in 'train', 'dev' or 'test', or in the folder itself.")
 
         corpus
+
+    /// The data in a folder (as `load`), or the embedded corpus where there is none.
+    let loadOrEmbedded (folder: string option) : Corpus =
+        match folder with
+        | Some folder -> load folder
+        | None -> Corpus.embedded 0

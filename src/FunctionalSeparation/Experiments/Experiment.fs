@@ -10,6 +10,8 @@ open FunctionalSeparation.Core
 type Preset =
     /// Under a minute: does everything work?
     | Smoke
+    /// A few minutes a run: enough to compare the rows of a table, not to reach the papers.
+    | Brief
     /// Two cores, under half an hour.
     | Desk
     /// The paper's exact setting.
@@ -39,7 +41,7 @@ type TrainArgument =
             | Data _ ->
                 "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
             | Preset _ ->
-                "smoke (under a minute), desk (two cores, under 30 minutes) or paper (the exact setting). Default: smoke."
+                "smoke (under a minute), brief (a few minutes), desk (two cores, under 30 minutes) or paper (the exact setting). Default: smoke."
             | Model _ -> "DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN. Default: DRNN-2."
             | Loss _ -> "mse (squared error) or kl (generalised Kullback-Leibler). Default: mse."
             | Gamma _ -> "weight of the discriminative term, 0 for none. Default: 0.05."
@@ -96,9 +98,11 @@ module Experiment =
         | "kl" -> KullbackLeibler
         | _ -> raise (InputException $"'{name}' is not a known loss. Choose mse or kl.")
 
-    let private presetRecipe =
+    /// The recipe of a preset: DRNN-2 + discrim.
+    let presetRecipe =
         function
         | Smoke -> Recipe.smoke
+        | Brief -> Recipe.brief
         | Desk -> Recipe.desk
         | Paper -> Recipe.paper
 
@@ -156,16 +160,11 @@ module Experiment =
             )
         | _ -> ()
 
-        { recipe with
-            Architecture =
-                { recipe.Architecture with
-                    FrontEnd = { frontEnd with Context = context }
-                    Recurrence = recurrence
-                    Mask = (if loss = KullbackLeibler then AbsoluteExact else recipe.Architecture.Mask) }
-            Loss = loss
-            Gamma = gamma
-            Plan = plan arguments recipe.Plan
-            Seed = arguments.GetResult(TrainArgument.Seed, recipe.Seed) }
+        { recipe with Plan = plan arguments recipe.Plan; Seed = arguments.GetResult(TrainArgument.Seed, recipe.Seed) }
+        |> Recipe.withRecurrence recurrence
+        |> Recipe.withContext context
+        |> Recipe.withLoss loss
+        |> Recipe.withGamma gamma
 
     /// Tells how far a long job is: in place on a terminal, a line every ten seconds in a log.
     let progress (label: string) : (int -> int -> string -> unit) =

@@ -56,6 +56,25 @@ module Results =
               "music", ofSummary (Evaluate.summary _.Music rows)
               "clips", JsonArray(rows |> List.map (fun row -> ofClip row :> JsonNode) |> Array.ofList) ]
 
+    let private readNumber (node: JsonNode) =
+        match node.GetValueKind() with
+        | JsonValueKind.String -> Double.Parse(node.GetValue<string>(), CultureInfo.InvariantCulture)
+        | _ -> node.GetValue<float>()
+
+    /// The rows of the clips, as `ofSystem` wrote them (rounded to six decimals).
+    let toScores (results: JsonNode) : ClipScores list =
+        let source (node: JsonNode) =
+            { Sdr = readNumber node["SDR"]
+              Sir = readNumber node["SIR"]
+              Sar = readNumber node["SAR"]
+              Nsdr = readNumber node["NSDR"] }
+
+        [ for clip in results["clips"].AsArray() ->
+              { Clip = clip["clip"].GetValue<string>()
+                Samples = clip["samples"].GetValue<int>()
+                Voice = source clip["voice"]
+                Music = source clip["music"] } ]
+
     /// The same without the rows of the clips: one line of a file of many runs.
     let withoutClips (results: JsonObject) : JsonObject =
         let copy = results.DeepClone().AsObject()

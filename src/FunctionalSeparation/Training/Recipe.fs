@@ -59,14 +59,49 @@ module Recipe =
     let desk: Recipe =
         { paper with
             Architecture = { Architecture.huang2014 with FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 } }
-            Plan = RandomExcerpts({ Frames = 50; Count = 16; OtherSong = 0.5; GainRange = 0.0 }, 120, 5e-4)
+            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 0.5 }, 120, 5e-4)
             Selection = LastStep }
+
+    /// `desk` in short: for the rows of a table.
+    let brief: Recipe =
+        { desk with Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 0.5 }, 8, 1e-3) }
 
     /// A small network and a short run, to see that everything works.
     let smoke: Recipe =
         { desk with
             Architecture = { desk.Architecture with Hidden = [ 150; 150 ] }
-            Plan = RandomExcerpts({ Frames = 50; Count = 8; OtherSong = 0.5; GainRange = 0.0 }, 8, 1e-3) }
+            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }, 8, 1e-3) }
+
+    /// The recipe with another recurrence.
+    let withRecurrence (recurrence: Recurrence) (recipe: Recipe) : Recipe =
+        { recipe with Architecture = { recipe.Architecture with Recurrence = recurrence } }
+
+    /// The recipe with another context window (odd, in frames).
+    let withContext (frames: int) (recipe: Recipe) : Recipe =
+        let frontEnd = { recipe.Architecture.FrontEnd with Context = frames }
+        { recipe with Architecture = { recipe.Architecture with FrontEnd = frontEnd } }
+
+    /// The recipe with another loss, and the mask gradient that goes with it in the authors' code.
+    let withLoss (loss: LossKind) (recipe: Recipe) : Recipe =
+        let mask =
+            match loss, recipe.Architecture.Mask with
+            | KullbackLeibler, Absolute -> AbsoluteExact
+            | _, mask -> mask
+
+        { recipe with Loss = loss; Architecture = { recipe.Architecture with Mask = mask } }
+
+    /// The recipe with other excerpts; a recipe of whole clips stays as it is.
+    let withExcerpts (change: ExcerptSettings -> ExcerptSettings) (recipe: Recipe) : Recipe =
+        match recipe.Plan with
+        | RandomExcerpts(excerpts, epochs, rate) -> { recipe with Plan = RandomExcerpts(change excerpts, epochs, rate) }
+        | FullBatch _ -> recipe
+
+    /// The recipe with another mask layer inside the network.
+    let withMask (mask: MaskKind) (recipe: Recipe) : Recipe =
+        { recipe with Architecture = { recipe.Architecture with Mask = mask } }
+
+    /// The recipe with another weight of the discriminative term; 0 = none.
+    let withGamma (gamma: float) (recipe: Recipe) : Recipe = { recipe with Gamma = gamma }
 
     /// The loss function.
     let loss (recipe: Recipe) : Loss =
@@ -81,7 +116,18 @@ module Recipe =
             let shift = shift |> Option.map string |> Option.defaultValue "none"
             $"L-BFGS, {iterations} iterations, shift {shift}"
         | RandomExcerpts(excerpts, epochs, rate) ->
-            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB"
+            let speeds =
+                match excerpts.Speeds with
+                | [ 1.0 ] -> ""
+                | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
+
+            let rotation =
+                match excerpts.Rotation with
+                | Anywhere -> ""
+                | ShiftStep None -> ", unshifted"
+                | ShiftStep(Some step) -> $", shift step {step}"
+
+            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
 
     /// The recipe as JSON, for provenance and to tell runs apart.
     let toJson (recipe: Recipe) : JsonObject =

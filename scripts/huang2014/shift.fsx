@@ -1,0 +1,31 @@
+// Huang et al. (ISMIR 2014), table 2: the step by which the music is rotated against the voice, within its own song.
+//   dotnet fsi scripts/huang2014/shift.fsx --preset brief --data MIR-1K
+#load "../load.fsx"
+
+open FunctionalSeparation
+open FunctionalSeparation.Plots
+
+let row name rotation =
+    Cell.trained
+        name
+        (Cell.recipe
+         >> Recipe.withRecurrence FeedForward
+         >> Recipe.withGamma 0.0
+         >> Recipe.withExcerpts (fun excerpts -> { excerpts with OtherSong = 0.0; Rotation = rotation }))
+
+{ Paper = "huang2014"
+  Name = "shift"
+  Title = "Circular shifts"
+  Load = Mir1k.loadOrEmbedded
+  Cells =
+    [ row "no shift" (ShiftStep None)
+      row "step 50000" (ShiftStep(Some 50000))
+      row "step 25000" (ShiftStep(Some 25000))
+      row "step 10000" (ShiftStep(Some 10000))
+      row "any place" Anywhere ]
+  Claims =
+    [ { Text = "Shifting beats not shifting"
+        Pairs = [ for name in [ "step 50000"; "step 25000"; "step 10000" ] -> name, "no shift" ] }
+      { Text = "Smaller steps beat larger ones"
+        Pairs = [ "step 10000", "step 25000"; "step 25000", "step 50000"; "any place", "step 10000" ] } ] }
+|> Table.main fsi.CommandLineArgs TablePage.save

@@ -1,0 +1,122 @@
+namespace FunctionalSeparation
+
+open System.Text.Json.Nodes
+open TorchSharp
+
+/// Where a row of a table is made.
+[<NoEquality; NoComparison>]
+type CellSite =
+    {
+        /// The row's own folder: log, checkpoint, model.
+        Folder: string
+        Corpus: Corpus
+        Device: torch.Device
+        Preset: Preset
+        Seed: int
+    }
+
+/// What a row of a table comes to.
+[<NoComparison>]
+type CellOutcome =
+    {
+        /// One entry a test clip.
+        Scores: ClipScores list
+        /// Seconds of training, over all sessions; 0 where nothing is learnt.
+        Seconds: float
+        /// Further figures of the row, by name (such as STOI).
+        Extra: (string * float) list
+    }
+
+/// One row of an experiment's table: a system and how its scores come about.
+[<NoEquality; NoComparison>]
+type Cell =
+    {
+        /// What the table calls it; unique in the table.
+        Name: string
+        /// All that decides the row apart from clips and seed: a finished row with the same settings is this row. The entry `plan`
+        /// is what tables say of the training.
+        Settings: Preset -> JsonObject
+        /// Makes the row; goes on where an interrupted call stopped.
+        Run: CellSite -> CellOutcome
+    }
+
+/// Cells of the usual kinds.
+[<RequireQualifiedAccess>]
+module Cell =
+
+    /// The recipe that a network's row starts from: the preset's DRNN-2 + discrim; for smoke a smaller and shorter one, with three
+    /// layers, so that a whole table takes less than a minute.
+    let recipe (preset: Preset) : Recipe =
+        match preset with
+        | Smoke ->
+            { Recipe.smoke with
+                Architecture = { Recipe.smoke.Architecture with Hidden = [ 40; 40; 40 ] }
+                Plan = RandomExcerpts({ ExcerptSettings.ofSize 25 8 with OtherSong = 0.5 }, 1, 1e-3) }
+        | _ -> Experiment.presetRecipe preset
+
+    let private settings (pairs: (string * string) list) : JsonObject =
+        let json = JsonObject()
+
+        for name, text in pairs do
+            json[name] <- JsonValue.Create text
+
+        json
+
+    let private evaluate (site: CellSite) separator = Experiment.evaluate site.Device "scoring" separator site.Corpus.Test
+
+    /// Trains and scores the test clips with each of the given test masks; one list of scores a mask.
+    let private trainAndScore (recipe: Recipe) (masks: TestMask list) (site: CellSite) : ClipScores list list * float =
+        let outcome =
+            Trial.run
+                { Recipe = { recipe with Seed = site.Seed }
+                  Data = site.Corpus.Name
+                  Train = site.Corpus.Train
+                  Dev = site.Corpus.Dev
+                  Test = site.Corpus.Test
+                  Device = site.Device
+                  Folder = site.Folder
+                  Resume = true
+                  CheckpointEvery = 100 }
+
+        use _ = outcome.Trained.Parameters.Vector
+
+        let scores =
+            [ for mask in masks ->
+                  match mask with
+                  | Soft -> outcome.Scores
+                  | Hard -> evaluate site (Separation.separator outcome.Trained Hard) ]
+
+        scores, outcome.Seconds
+
+    /// A network: trained (or gone on with) in the row's folder, then scored with the given test mask.
+    let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =
+        { Name = name
+          Settings =
+            fun preset ->
+                let json = Recipe.toJson (recipe preset)
+                json["testMask"] <- JsonValue.Create $"{mask}"
+                json
+          Run =
+            fun site ->
+                let scores, seconds = trainAndScore (recipe site.Preset) [ mask ] site
+                { Scores = scores.Head; Seconds = seconds; Extra = [] } }
+
+    /// A network: trained (or gone on with) in the row's folder, then scored with the soft mask.
+    let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
+
+    /// A system that learns from the training clips, all at once. `parameters` says what else decides its scores.
+    let fitted (name: string) (parameters: string) (fit: Clip list -> Separator) : Cell =
+        { Name = name
+          Settings = fun _ -> settings [ "system", name; "plan", parameters ]
+          Run =
+            fun site ->
+                let clock = System.Diagnostics.Stopwatch.StartNew()
+                let separator = fit site.Corpus.Train
+                let seconds = clock.Elapsed.TotalSeconds
+                { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }
+
+    /// A system that has nothing to learn. `parameters` says what decides its scores.
+    let system (name: string) (parameters: string) (separator: Separator) : Cell =
+        { Name = name
+          Settings = fun _ -> settings [ "system", name; "plan", parameters ]
+          Run = fun site -> { Scores = evaluate site separator; Seconds = 0.0; Extra = [] } }

@@ -1,0 +1,145 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// A table as it is made: its rows, on some data, at some preset, for some seeds.
+[<NoEquality; NoComparison>]
+type Grid =
+    {
+        /// The folder that holds a folder for each row.
+        Folder: string
+        Cells: Cell list
+        /// Every cell is made once for each seed.
+        Seeds: int list
+        Corpus: Corpus
+        Preset: Preset
+        Device: torch.Device
+    }
+
+/// A row that has been made, as its file holds it.
+[<NoEquality; NoComparison>]
+type GridRow =
+    {
+        Cell: string
+        Seed: int
+        /// What the table says of the training.
+        Plan: string
+        Outcome: CellOutcome
+        Provenance: JsonObject
+    }
+
+/// The experiment runner: rows are made one by one by any number of processes, each row by one of them at a time and only
+/// once; what was interrupted goes on; what is finished is skipped.
+[<RequireQualifiedAccess>]
+module Grid =
+
+    /// All that decides a row: its settings, seed and data.
+    let private identity (grid: Grid) (data: string) (cell: Cell, seed: int) =
+        let json = cell.Settings(grid.Preset).DeepClone().AsObject()
+        json["seed"] <- JsonValue.Create seed
+        json["data"] <- JsonValue.Create data
+        json.ToJsonString()
+
+    /// The folder is named after all that decides the row, so a row that stands in several tables is made once, and one with
+    /// other settings never taken for it.
+    let private folder (grid: Grid) data row =
+        let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
+        Path.Combine(grid.Folder, (Convert.ToHexStringLower hash).Substring(0, 16))
+
+    let private rowPath grid data row = Path.Combine(folder grid data row, "row.json")
+
+    /// The rows to make, in order.
+    let rows (grid: Grid) : (Cell * int) list = List.allPairs grid.Cells grid.Seeds
+
+    /// Fingerprint of all clips: a row made from other clips is not taken for one of this grid.
+    let fingerprint (grid: Grid) : string = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
+
+    let private extra (figures: (string * float) list) =
+        let json = JsonObject()
+
+        for name, value in figures do
+            json[name] <- JsonValue.Create(Math.Round((value: float), 6))
+
+        json
+
+    let private write grid (data: string) (cell: Cell) (seed: int) (outcome: CellOutcome) =
+        let json = JsonObject()
+        json["settings"] <- cell.Settings(grid.Preset).DeepClone()
+        json["seed"] <- JsonValue.Create seed
+        json["trainingSeconds"] <- JsonValue.Create(Math.Round(outcome.Seconds, 1))
+
+        json["extra"] <- extra outcome.Extra
+
+        json["scores"] <- Results.ofSystem cell.Name outcome.Scores
+        json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
+        Results.save (rowPath grid data (cell, seed)) json
+
+    let private parse (path: string) =
+        try
+            (JsonNode.Parse(File.ReadAllText path)).AsObject()
+        with
+        | :? Text.Json.JsonException
+        | :? InvalidOperationException as cause ->
+            raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
+
+    /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
+    let tryRow (grid: Grid) (data: string) (cell: Cell, seed: int) : GridRow option =
+        let path = rowPath grid data (cell, seed)
+
+        if not (File.Exists path) then
+            None
+        else
+            let json = parse path
+
+            let plan = json["settings"].["plan"]
+
+            Some
+                { Cell = cell.Name
+                  Seed = seed
+                  Plan = if isNull plan then "" else plan.GetValue<string>()
+                  Outcome =
+                    { Scores = Results.toScores json["scores"]
+                      Seconds = json["trainingSeconds"].GetValue<float>()
+                      Extra = [ for pair in json["extra"].AsObject() -> pair.Key, pair.Value.GetValue<float>() ] }
+                  Provenance = json["provenance"].AsObject() }
+
+    /// Holds the row's lock while `work` runs; None where another process holds it. A killed process lets go of it.
+    let private locked (folder: string) (work: unit -> unit) : unit option =
+        Directory.CreateDirectory folder |> ignore
+
+        let hold () =
+            try
+                Some(new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
+            with :? IOException ->
+                None
+
+        hold ()
+        |> Option.map (fun held ->
+            use _ = held
+            work ())
+
+    let private site (grid: Grid) data (cell, seed) : CellSite =
+        { Folder = folder grid data (cell, seed)
+          Corpus = grid.Corpus
+          Device = grid.Device
+          Preset = grid.Preset
+          Seed = seed }
+
+    /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it. A network's checkpoint goes once its row is written.
+    let make (grid: Grid) (data: string) (cell: Cell, seed: int) : unit =
+        let title = if grid.Seeds.Length = 1 then cell.Name else $"{cell.Name}, seed {seed}"
+        let site = site grid data (cell, seed)
+
+        let work () =
+            if (tryRow grid data (cell, seed)).IsSome then
+                printfn $"{title}: done before"
+            else
+                printfn $"{title}"
+                cell.Run site |> write grid data cell seed
+                File.Delete(Path.Combine(site.Folder, "checkpoint.safetensors"))
+
+        if (locked site.Folder work).IsNone then printfn $"{title}: another process is at it"
