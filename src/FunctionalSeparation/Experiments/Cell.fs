@@ -13,6 +13,8 @@ type CellSite =
         Device: torch.Device
         Preset: Preset
         Seed: int
+        /// Whether training also writes event files for TensorBoard.
+        TensorBoard: bool
     }
 
 /// What a row of a table comes to.
@@ -76,7 +78,8 @@ module Cell =
                   Device = site.Device
                   Folder = site.Folder
                   Resume = true
-                  CheckpointEvery = 100 }
+                  CheckpointEvery = 100
+                  TensorBoard = site.TensorBoard }
 
         use _ = outcome.Trained.Parameters.Vector
 
