@@ -112,6 +112,20 @@ let tests =
                   trained.Parameters.Vector.Dispose())
           }
 
+          test "phases by Griffin-Lim, and an evaluation with them" {
+              leaksNothing (fun () ->
+                  let trained = trained ()
+                  let stft = small.FrontEnd.Stft
+
+                  use magnitude = torch.ones (20L, int64 stft.Bins)
+                  use spectrogram = GriffinLim.withRandomPhases (Key.ofSeed 1) magnitude
+                  use refined = GriffinLim.refine (GriffinLim.fast 3) stft spectrogram
+                  GriffinLim.inconsistency stft refined |> ignore
+                  let separator = Separation.refinedSeparator (GriffinLim.classic 2) trained Soft
+                  Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+                  trained.Parameters.Vector.Dispose())
+          }
+
           test "a feed of whole clips, freed" {
               leaksNothing (fun () ->
                   for batch in
