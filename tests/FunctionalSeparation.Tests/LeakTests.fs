@@ -100,6 +100,7 @@ let tests =
                             Folder = folder
                             Resume = resume
                             CheckpointEvery = 1
+                            TensorBoard = true
                             Report = fun report -> if not resume && report.Step = 2 then failwith "stopped" }
 
                   try
@@ -131,6 +132,20 @@ let tests =
                   trained.Parameters.Vector.Dispose())
           }
 
+          test "phases by Griffin-Lim, and an evaluation with them" {
+              leaksNothing (fun () ->
+                  let trained = trained ()
+                  let stft = small.FrontEnd.Stft
+
+                  use magnitude = torch.ones (20L, int64 stft.Bins)
+                  use spectrogram = GriffinLim.withRandomPhases (Key.ofSeed 1) magnitude
+                  use refined = GriffinLim.refine (GriffinLim.fast 3) stft spectrogram
+                  GriffinLim.inconsistency stft refined |> ignore
+                  let separator = Separation.refinedSeparator (GriffinLim.classic 2) trained Soft
+                  Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+                  trained.Parameters.Vector.Dispose())
+          }
+
           test "a feed of whole clips, freed" {
               leaksNothing (fun () ->
                   for batch in
@@ -152,12 +167,7 @@ let tests =
               let mlrr = { VoiceRank = 1.0; Sparsity = 1.0; Tolerance = 1e-3; Iterations = 3 }
               let rendering = { SampleRate = 16000; Stft = stft; Rule = MaskRule.Ratio 2.0; VoiceFrom = 100.0 }
 
-              let plan =
-                  { MusicAtoms = 4
-                    VoiceAtoms = 4
-                    Frames = 50
-                    Iterations = 3
-                    Divergence = Divergence.Euclidean }
+              let plan = { MusicAtoms = 4; VoiceAtoms = 4; Frames = 50; Iterations = 3; Divergence = Divergence.Euclidean }
 
               leaksNothing (fun () ->
                   let learnt = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 1) (List.truncate 2 corpus.Value.Train)

@@ -52,6 +52,7 @@ let private train folder resume cutAt =
               Folder = folder
               Resume = resume
               CheckpointEvery = 1
+              TensorBoard = false
               Report = fun report -> if Some report.Step = cutAt then raise Cut }
 
     finished.StepsMade, finished.Trained.Parameters.Vector.data<float32>().ToArray()

@@ -15,7 +15,7 @@ let private dictionaries () =
 
 /// Representations of rank 2 over each dictionary.
 let private planted (dictionaries: Dictionaries) =
-    let z rows seed = (uniform -1.0 1.0 seed [ 80L; 2L ]).mm (uniform -1.0 1.0 (seed + 1) [ 2L; rows ])
+    let z rows seed = (uniform -1.0 1.0 seed [ 80L; 2L ]).mm(uniform -1.0 1.0 (seed + 1) [ 2L; rows ])
     (z 6L 11).mm dictionaries.OfMusic, (z 5L 21).mm dictionaries.OfVoice
 
 let private agrees (music: torch.Tensor) (voice: torch.Tensor) (found: Decomposition) =

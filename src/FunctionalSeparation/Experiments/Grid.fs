@@ -18,6 +18,8 @@ type Grid =
         Corpus: Corpus
         Preset: Preset
         Device: torch.Device
+        /// Whether training also writes event files for TensorBoard, into the rows' folders.
+        TensorBoard: bool
     }
 
 /// A row that has been made, as its file holds it.
@@ -114,7 +116,8 @@ module Grid =
           Data = data
           Device = grid.Device
           Preset = grid.Preset
-          Seed = seed }
+          Seed = seed
+          TensorBoard = grid.TensorBoard }
 
     /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it.
     let make (grid: Grid) (data: string) (cell: Cell, seed: int) : unit =

@@ -23,6 +23,8 @@ type Trial =
         Resume: bool
         /// Steps between checkpoints.
         CheckpointEvery: int
+        /// Also write event files for TensorBoard into the folder `tensorboard` of the run's folder.
+        TensorBoard: bool
     }
 
 /// What became of a trial. The model belongs to the caller.
@@ -63,6 +65,7 @@ module Trial =
                   Folder = trial.Folder
                   Resume = trial.Resume
                   CheckpointEvery = trial.CheckpointEvery
+                  TensorBoard = trial.TensorBoard
                   Report = report }
 
         finished, List.ofSeq curve
