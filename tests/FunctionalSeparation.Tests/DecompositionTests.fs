@@ -10,11 +10,7 @@ let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (K
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
 let private rules = [ MaskRule.Binary 1.0; MaskRule.Binary 1.5; MaskRule.Ratio 1.0; MaskRule.Ratio 2.0 ]
 
-let private rendering rule =
-    { SampleRate = 16000
-      Stft = Stft(1024, 256, StftWindow.Hann, true)
-      Rule = rule
-      VoiceFrom = 0.0 }
+let private rendering rule = { SampleRate = 16000; Stft = Stft(1024, 256, StftWindow.Hann, true); Rule = rule; VoiceFrom = 0.0 }
 
 let private row (values: float list) = torch.tensor(Array.ofList values).view(1L, -1L)
 let private values (x: torch.Tensor) = x.contiguous().data<float>().ToArray() |> List.ofArray
@@ -33,7 +29,9 @@ let tests =
               Memory.plain (fun () ->
                   for rule in rules do
                       for level in [ 0.0; 1e-20; 1.0; 1e10 ] do
-                          let parts = { MusicPart = level * noise seed [ 5L; 9L ]; VoicePart = level * noise (seed + 1) [ 5L; 9L ] }
+                          let parts =
+                              { MusicPart = level * noise seed [ 5L; 9L ]; VoicePart = level * noise (seed + 1) [ 5L; 9L ] }
+
                           let masks = Decomposition.masks (rendering rule) parts
                           Expect.isGreaterThanOrEqual (masks.min().item<float>()) 0.0 "at least 0"
                           Expect.isLessThanOrEqual (masks.max().item<float>()) 1.0 "at most 1"
@@ -42,7 +40,7 @@ let tests =
           test "the voice's share is that of the rule" {
               Memory.plain (fun () ->
                   let parts = { MusicPart = row [ 1.0; 1.0; 3.0; 0.0 ]; VoicePart = row [ 1.0; -2.0; 1.0; 0.0 ] }
-                  let voice rule = (Decomposition.masks (rendering rule) parts).select (0L, 1L) |> values
+                  let voice rule = (Decomposition.masks (rendering rule) parts).select(0L, 1L) |> values
                   Expect.equal (voice (MaskRule.Binary 1.0)) [ 0.0; 1.0; 0.0; 0.0 ] "louder than the music"
                   Expect.equal (voice (MaskRule.Binary 2.5)) [ 0.0; 0.0; 0.0; 0.0 ] "2.5 times louder"
 

@@ -10,11 +10,7 @@ let private corpus = lazy (Corpus.embedded 3)
 let private stft = Stft(1024, 256, StftWindow.Hann, true)
 
 let private plan =
-    { MusicAtoms = 6
-      VoiceAtoms = 4
-      Frames = 100
-      Iterations = 15
-      Divergence = Divergence.KullbackLeibler }
+    { MusicAtoms = 6; VoiceAtoms = 4; Frames = 100; Iterations = 15; Divergence = Divergence.KullbackLeibler }
 
 let private clips () = List.truncate 3 corpus.Value.Train
 let private learn seed = Dictionaries.learn torch.CPU stft plan (Key.ofSeed seed) (clips ())
@@ -56,8 +52,7 @@ let tests =
                   let music, voice = (random 3 [ 30L; 3L ]).mm ofMusic, (random 4 [ 30L; 3L ]).mm ofVoice
 
                   for kind in [ Divergence.Euclidean; Divergence.KullbackLeibler ] do
-                      let found =
-                          Dictionaries.decompose kind 3000 { OfMusic = ofMusic; OfVoice = ofVoice } (music + voice)
+                      let found = Dictionaries.decompose kind 3000 { OfMusic = ofMusic; OfVoice = ofVoice } (music + voice)
 
                       Expect.isLessThan (relative found.MusicPart music) 0.02 $"{kind}: music"
                       Expect.isLessThan (relative found.VoicePart voice) 0.02 $"{kind}: voice")

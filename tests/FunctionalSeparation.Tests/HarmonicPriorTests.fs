@@ -50,7 +50,13 @@ let tests =
                   let sound = path |> List.mapi (fun frame pitch -> salience[frame][pitch]) |> List.sum
                   sound - 0.3 * (path |> List.pairwise |> List.sumBy (fun (a, b) -> float (abs (a - b))))
 
-              let rec paths length = if length = 0 then [ [] ] else [ for rest in paths (length - 1) do for p in 0..2 -> p :: rest ]
+              let rec paths length =
+                  if length = 0 then
+                      [ [] ]
+                  else
+                      [ for rest in paths (length - 1) do
+                            for p in 0..2 -> p :: rest ]
+
               let best = paths 4 |> List.map value |> List.max
               Expect.floatClose Accuracy.high (HarmonicPrior.path 0.3 salience |> List.ofArray |> value) best "of all 81"
 

@@ -132,12 +132,7 @@ let tests =
               let mlrr = { VoiceRank = 1.0; Sparsity = 1.0; Tolerance = 1e-3; Iterations = 3 }
               let rendering = { SampleRate = 16000; Stft = stft; Rule = MaskRule.Ratio 2.0; VoiceFrom = 100.0 }
 
-              let plan =
-                  { MusicAtoms = 4
-                    VoiceAtoms = 4
-                    Frames = 50
-                    Iterations = 3
-                    Divergence = Divergence.Euclidean }
+              let plan = { MusicAtoms = 4; VoiceAtoms = 4; Frames = 50; Iterations = 3; Divergence = Divergence.Euclidean }
 
               leaksNothing (fun () ->
                   let learnt = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 1) (List.truncate 2 corpus.Value.Train)

@@ -37,7 +37,7 @@ let tests =
 
               test $"{kind}: a product of positive factors is found again" {
                   Memory.plain (fun () ->
-                      let x = (positive 1 [ 40L; 2L ]).mm (positive 2 [ 2L; 20L ])
+                      let x = (positive 1 [ 40L; 2L ]).mm(positive 2 [ 2L; 20L ])
                       let atoms = Nmf.learn kind 2 2000 (Key.ofSeed 3) x
                       let activations = Nmf.encode kind 2000 atoms x
                       Expect.isLessThan (relative (activations.mm atoms) x) 1e-3 "product"

@@ -11,7 +11,7 @@ let private relative (a: torch.Tensor) (b: torch.Tensor) = norm (a - b) / norm b
 
 /// A matrix of rank 3 and one of which a twentieth is not zero, with signs: what theory says can be told apart.
 let private planted seed =
-    let lowRank = (uniform -1.0 1.0 seed [ 80L; 3L ]).mm (uniform -1.0 1.0 (seed + 1) [ 3L; 60L ])
+    let lowRank = (uniform -1.0 1.0 seed [ 80L; 3L ]).mm(uniform -1.0 1.0 (seed + 1) [ 3L; 60L ])
     let isThere = (uniform 0.0 1.0 (seed + 2) [ 80L; 60L ]).lt((0.05).ToScalar()).to_type torch.float64
     lowRank, isThere * (uniform -5.0 5.0 (seed + 3) [ 80L; 60L ])
 

@@ -41,7 +41,7 @@ module Decomposition =
         | MaskRule.Binary gain -> voice.gt(music * gain).to_type voice.dtype
         | MaskRule.Ratio exponent ->
             let louder = torch.maximum(music, voice).clamp_min((1e-30).ToScalar())
-            let power (source: torch.Tensor) = (source / louder).pow (exponent.ToScalar())
+            let power (source: torch.Tensor) = (source / louder).pow(exponent.ToScalar())
             // Relative to the louder one: small magnitudes do not vanish below a constant.
             power voice / (power voice + power music).clamp_min((1e-30).ToScalar())
 

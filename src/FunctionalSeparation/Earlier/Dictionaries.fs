@@ -57,8 +57,7 @@ module Dictionaries =
             let examples = frames device stft plan.Frames (Key.fold 0 key) clips
             let atoms count number = Nmf.learn plan.Divergence count plan.Iterations (Key.fold number key)
 
-            { OfMusic = atoms plan.MusicAtoms 1 examples.OfMusic
-              OfVoice = atoms plan.VoiceAtoms 2 examples.OfVoice })
+            { OfMusic = atoms plan.MusicAtoms 1 examples.OfMusic; OfVoice = atoms plan.VoiceAtoms 2 examples.OfVoice })
 
     /// Supervised NMF: magnitudes [frames, bins] are encoded over the atoms of both sources by so many updates, and each
     /// source is what its own atoms give.

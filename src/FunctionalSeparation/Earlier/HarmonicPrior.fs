@@ -75,15 +75,15 @@ module HarmonicPrior =
                 let reach = [| max 0 (pitch - 12) .. min (scores.Length - 1) (pitch + 12) |]
                 reach |> Array.maxBy (fun before -> scores[before] - price * float (abs (pitch - before))))
 
-        let best = from |> Array.mapi (fun pitch before -> scores[before] - price * float (abs (pitch - before)) + next[pitch])
+        let best =
+            from |> Array.mapi (fun pitch before -> scores[before] - price * float (abs (pitch - before)) + next[pitch])
+
         best, from
 
     /// The path through saliences [frames, pitches] that is loudest less the price of its moves: an index a frame. A move
     /// spans at most 12 pitches.
     let path (price: float) (salience: float[][]) : int[] =
-        let steps =
-            salience[1..]
-            |> Array.scan (fun (scores, _) next -> advance price scores next) (salience[0], [||])
+        let steps = salience[1..] |> Array.scan (fun (scores, _) next -> advance price scores next) (salience[0], [||])
 
         let last = fst steps[steps.Length - 1]
         let final = Array.IndexOf(last, Array.max last)
@@ -118,5 +118,5 @@ module HarmonicPrior =
     let decompose (rpca: Rpca) (prior: HarmonicPrior) sampleRate stft (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () ->
             let first = Rpca.decompose rpca magnitudes
-            let weights = weights prior sampleRate stft (first.VoicePart.clamp_min((0.0).ToScalar()))
+            let weights = weights prior sampleRate stft (first.VoicePart.clamp_min ((0.0).ToScalar()))
             Rpca.decomposeWeighted rpca weights magnitudes)

@@ -80,6 +80,7 @@ module Mlrr =
 
     let private start (x: torch.Tensor) (music: Basis) (voice: Basis) penalty =
         let zeros (columns: int64) = torch.zeros (x.shape[0], columns, dtype = x.dtype, device = x.device)
+
         let source (basis: Basis) =
             let atoms = basis.Atoms.shape[0]
             { Z = zeros atoms; J = zeros atoms; Tie = zeros atoms }

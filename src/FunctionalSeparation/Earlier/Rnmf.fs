@@ -45,20 +45,20 @@ module Rnmf =
         Memory.plain (fun () ->
             let sparsity, ridge = weights settings x
             let gap = x - factors.Activations.mm factors.Dictionary - factors.Sparse
-            let energy = factors.Activations.square().sum () + factors.Dictionary.square().sum ()
-            let total = 0.5 * gap.square().sum () + 0.5 * ridge * energy + sparsity * factors.Sparse.abs().sum ()
+            let energy = factors.Activations.square().sum() + factors.Dictionary.square().sum()
+            let total = 0.5 * gap.square().sum() + 0.5 * ridge * energy + sparsity * factors.Sparse.abs().sum()
             total.to_type(torch.float64).item<float>())
 
     /// The exact minimum over O: what the model leaves of the mixture, less the weight, where that is above 0.
     let private sparse sparsity (x: torch.Tensor) (activations: torch.Tensor) (dictionary: torch.Tensor) =
         let rest: torch.Tensor = x - activations.mm dictionary - sparsity
-        rest.clamp_min((0.0).ToScalar())
+        rest.clamp_min ((0.0).ToScalar())
 
     /// Multiplicative update of H for the data X - O, which is at least 0 whenever O is that minimum.
     let private activations ridge (data: torch.Tensor) (dictionary: torch.Tensor) (activations: torch.Tensor) =
         let push = data.mm (dictionary.t ())
         let pull: torch.Tensor = activations.mm (dictionary.mm (dictionary.t ())) + ridge * activations
-        activations * (push / pull.clamp_min((1e-12).ToScalar()))
+        activations * (push / pull.clamp_min ((1e-12).ToScalar()))
 
     let private step settings (x: torch.Tensor) learns factors =
         let sparsity, ridge = weights settings x
@@ -83,6 +83,7 @@ module Rnmf =
     let start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
         Memory.scoped tensors (fun () ->
             let level = (x.mean () / float atoms).sqrt()
+
             let random rows columns number =
                 (Key.uniformTensor 0.5 1.5 [ rows; columns ] (Key.fold number key)).to_type(x.dtype).``to``(x.device) * level
 
@@ -90,8 +91,7 @@ module Rnmf =
               Dictionary = random (int64 atoms) x.shape[1] 1
               Sparse = torch.zeros_like x })
 
-    let private parts factors =
-        { MusicPart = factors.Activations.mm factors.Dictionary; VoicePart = factors.Sparse.clone () }
+    let private parts factors = { MusicPart = factors.Activations.mm factors.Dictionary; VoicePart = factors.Sparse.clone () }
 
     let private solve settings x learns first =
         Memory.scoped Decomposition.tensors (fun () ->

@@ -21,11 +21,7 @@ module Rpca =
 
     [<NoEquality; NoComparison>]
     type private State =
-        { LowRank: torch.Tensor
-          Sparse: torch.Tensor
-          Multiplier: torch.Tensor
-          Penalty: float
-          Residual: float }
+        { LowRank: torch.Tensor; Sparse: torch.Tensor; Multiplier: torch.Tensor; Penalty: float; Residual: float }
 
     /// Factor on the penalty from iteration to iteration, and its largest growth: as Lin, Chen, Ma recommend.
     let private growth, private largest = 1.5, 1e7

@@ -34,7 +34,7 @@ module Shrinkage =
             // Eigenvalues ascend: what survives stands last.
             let kept = vectors.narrow (1L, first, rank)
             let gains = 1.0 - threshold / values.narrow (0L, first, rank)
-            let shrunk = (tall.mm kept * gains).mm (kept.t ())
+            let shrunk = (tall.mm kept * gains).mm(kept.t ())
             if isWide then shrunk.t().contiguous() else shrunk)
 
     /// The largest singular value of a matrix [rows, columns].
