@@ -54,7 +54,7 @@ let prior = HarmonicPrior.standard
       learnt "RNMF" soft rnmf (fun atoms -> Rnmf.decomposeWith rnmf atoms.OfMusic)
       learnt "NMF" soft 50 (Dictionaries.decompose Divergence.Euclidean 50) ]
   Claims =
-    [ { Text = "A harmonic prior helps RPCA"; Pairs = [ "RPCAh", "RPCA" ] }
+    [ { Text = "A harmonic prior helps RPCA"; Pairs = [ ("RPCAh", "RPCA") ] }
       { Text = "Learnt dictionaries beat RPCA"; Pairs = [ "MLRR", "RPCA"; "RNMF", "RPCA" ] }
-      { Text = "RNMF beats MLRR"; Pairs = [ "RNMF", "MLRR" ] } ] }
+      { Text = "RNMF beats MLRR"; Pairs = [ ("RNMF", "MLRR") ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save
