@@ -39,7 +39,7 @@ let plain = rendering (MaskRule.Binary 1.0) 0.0
 let sharp = rendering (MaskRule.Ratio 1.5) 120.0
 let soft = rendering (MaskRule.Ratio 1.0) 120.0
 let mlrr = { VoiceRank = 0.7; Sparsity = 4.0; Tolerance = 1e-3; Iterations = 60 }
-let rnmf = { Sparsity = 4.0; Ridge = 60.0; Iterations = 50 }
+let rnmf = { Sparsity = 4.0; Ridge = 1.0; Iterations = 50 }
 let prior = HarmonicPrior.standard
 
 { Paper = "huang2014"
