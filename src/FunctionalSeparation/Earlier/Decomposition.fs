@@ -41,7 +41,7 @@ module Decomposition =
         | MaskRule.Binary gain -> voice.gt(music * gain).to_type voice.dtype
         | MaskRule.Ratio exponent ->
             let louder = torch.maximum(music, voice).clamp_min((1e-30).ToScalar())
-            let power (source: torch.Tensor) = (source / louder).pow (exponent.ToScalar())
+            let power (source: torch.Tensor) = (source / louder).pow(exponent.ToScalar())
             // Relative to the louder one: small magnitudes do not vanish below a constant.
             power voice / (power voice + power music).clamp_min((1e-30).ToScalar())
 
@@ -72,5 +72,5 @@ module Decomposition =
     /// A separator that decomposes the magnitudes [frames, bins] of the mixture and shares its bins by the rendering's rule.
     let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
         { Name = name
-          FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft; Context = 1; InputScale = 1.0 }
+          FrontEnd = { FrontEnd.huang2014 1 with SampleRate = rendering.SampleRate; Stft = rendering.Stft }
           Hearing = Blind(render rendering decompose) }
