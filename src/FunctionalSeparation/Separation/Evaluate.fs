@@ -119,6 +119,11 @@ module Evaluate =
           Clips = scored.Length
           Unscored = unscored |> List.map _.Clip }
 
+    /// Mean, weighted by clip length, of any figure of the clips; NaN where one of them has none.
+    let mean (figure: ClipScores -> float) (rows: ClipScores list) : float =
+        (rows |> List.sumBy (fun row -> float row.Samples * figure row))
+        / (rows |> List.sumBy (fun row -> float row.Samples))
+
     let private masked (stft: Stft) (mask: torch.Tensor -> torch.Tensor) (sources: torch.Tensor) =
         Memory.tensor (fun () ->
             let spectrograms = stft.Forward sources
