@@ -34,4 +34,4 @@ let recipe neuron units context scale preset : Recipe =
         Gamma = 0.0
         Plan = plan preset }
 
-let colour scale = recipe (VectorProduct Colour) 512 1 scale
+let colour units scale = recipe (VectorProduct Colour) units 1 scale

@@ -18,7 +18,7 @@ let load (folder: string option) =
   Cells =
     [ Cell.trained "DNN1" (recipe Plain 512 1 30.0)
       Cell.trained "DNN2" (recipe Plain 1536 1 30.0)
-      Cell.trained "CVPNN" (colour colourScale)
+      Cell.trained "CVPNN" (colour 512 colourScale)
       Cell.trained "DNN3" (recipe Plain 1536 3 30.0)
       Cell.trained "WVPNN" (recipe (VectorProduct Window) 512 3 30.0) ]
   Claims =
