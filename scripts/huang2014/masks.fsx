@@ -22,7 +22,7 @@ let joint = Cell.recipe >> Recipe.withGamma 0.0
   Claims =
     [ { Text = "A soft mask beats a binary one"
         Pairs = [ for network in [ "two-stage"; "joint" ] -> $"{network}, soft mask", $"{network}, binary mask" ] }
-      { Text = "A mask beats none"; Pairs = [ "two-stage, soft mask", "two-stage, no mask" ] }
+      { Text = "A mask beats none"; Pairs = [ ("two-stage, soft mask", "two-stage, no mask") ] }
       { Text = "The mask inside the network beats the one at test time only"
-        Pairs = [ "joint, soft mask", "two-stage, soft mask" ] } ] }
+        Pairs = [ ("joint, soft mask", "two-stage, soft mask") ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -100,6 +100,7 @@ let tests =
                             Folder = folder
                             Resume = resume
                             CheckpointEvery = 1
+                            TensorBoard = true
                             Report = fun report -> if not resume && report.Step = 2 then failwith "stopped" }
 
                   try
@@ -113,6 +114,14 @@ let tests =
                       Directory.Delete(folder, true))
           }
 
+          test "mel filters, cosines and deltas" {
+              leaksNothing (fun () ->
+                  use filters = Mel.filters 16000 513 41 torch.float32 torch.CPU
+                  use cosines = Mel.cosines 41 13 torch.float32 torch.CPU
+                  use deltas = Mel.withDeltas filters
+                  ignore (filters.shape, cosines.shape, deltas.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
@@ -120,6 +129,20 @@ let tests =
                   Evaluate.clip torch.float32 torch.CPU (Separation.separator trained Soft) (List.head corpus.Value.Test)
                   |> ignore
 
+                  trained.Parameters.Vector.Dispose())
+          }
+
+          test "phases by Griffin-Lim, and an evaluation with them" {
+              leaksNothing (fun () ->
+                  let trained = trained ()
+                  let stft = small.FrontEnd.Stft
+
+                  use magnitude = torch.ones (20L, int64 stft.Bins)
+                  use spectrogram = GriffinLim.withRandomPhases (Key.ofSeed 1) magnitude
+                  use refined = GriffinLim.refine (GriffinLim.fast 3) stft spectrogram
+                  GriffinLim.inconsistency stft refined |> ignore
+                  let separator = Separation.refinedSeparator (GriffinLim.classic 2) trained Soft
+                  Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
                   trained.Parameters.Vector.Dispose())
           }
 
@@ -135,4 +158,40 @@ let tests =
                           (List.truncate 2 corpus.Value.Train) do
                       for tensor in Batch.tensors batch do
                           tensor.Dispose())
+          }
+
+          test "one clip separated by each of the earlier systems" {
+              let stft = Stft(1024, 512, StftWindow.Hann, true)
+              let rpca = { Rpca.huang2012 with Iterations = 3 }
+              let rnmf = { Sparsity = 1.0; Ridge = 1.0; Iterations = 3 }
+              let mlrr = { VoiceRank = 1.0; Sparsity = 1.0; Tolerance = 1e-3; Iterations = 3 }
+              let rendering = { SampleRate = 16000; Stft = stft; Rule = MaskRule.Ratio 2.0; VoiceFrom = 100.0 }
+
+              let plan = { MusicAtoms = 4; VoiceAtoms = 4; Frames = 50; Iterations = 3; Divergence = Divergence.Euclidean }
+
+              leaksNothing (fun () ->
+                  let learnt = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 1) (List.truncate 2 corpus.Value.Train)
+
+                  for decompose in
+                      [ Rpca.decompose rpca
+                        HarmonicPrior.decompose rpca HarmonicPrior.standard 16000 stft
+                        Rnmf.decompose rnmf 4 (Key.ofSeed 1)
+                        Rnmf.decomposeWith rnmf learnt.OfMusic
+                        Mlrr.decompose mlrr learnt
+                        Dictionaries.decompose Divergence.KullbackLeibler 3 learnt ] do
+                      let separator = Decomposition.separator "earlier" rendering decompose
+                      Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+
+                  learnt.OfMusic.Dispose()
+                  learnt.OfVoice.Dispose())
+          }
+
+          test "the ceiling of true magnitudes" {
+              leaksNothing (fun () ->
+                  Evaluate.clip
+                      torch.float32
+                      torch.CPU
+                      (Evaluate.trueMagnitude (FrontEnd.huang2014 1))
+                      (List.head corpus.Value.Test)
+                  |> ignore)
           } ]

@@ -117,6 +117,25 @@ module Feed =
         { Mixture = { Magnitude = torch.stack (mixtures, 1L); Margin = FrontEnd.margin frontEnd; Start = [] }
           References = torch.stack (references, 1L) }
 
+    /// Pieces of equal length side by side, about `framesPerBatch` frames a batch. Frees the pieces.
+    let private batchesOf frontEnd framesPerBatch pieces =
+        [ for length, group in List.groupBy (fun (length, _, _) -> length) pieces do
+              for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
+                  Memory.scoped Batch.tensors (fun () -> stackPieces frontEnd part)
+
+                  for _, mixture, reference in part do
+                      mixture.Dispose()
+                      reference.Dispose() ]
+
+    /// The pieces of a clip whose music is rotated by each of the offsets. The caller owns the tensors.
+    let private rotatedPieces frontEnd (offsets: int list) (sources: unit -> torch.Tensor) =
+        Memory.scoped (List.collect (fun (_, mixture, reference) -> [ mixture; reference ])) (fun () ->
+            let sources = sources ()
+
+            [ for offset in offsets do
+                  let rotated = torch.stack [ Augment.rotate (int64 offset) sources[0L]; sources[1L] ]
+                  yield! piecesOf frontEnd rotated ])
+
     /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
     /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
     /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors.
@@ -128,27 +147,13 @@ module Feed =
         device
         (clips: Clip list)
         : Batch list =
-        let pieces =
-            [ for clip in clips do
-                  Clip.requireRate frontEnd.SampleRate clip
-                  let stems = clip.Read()
-                  Clip.requireUsable frontEnd.Stft clip stems
-
-                  yield!
-                      Memory.scoped (List.collect (fun (_, mixture, reference) -> [ mixture; reference ])) (fun () ->
-                          let sources = Clip.unitNorm dtype device stems
-
-                          [ for offset in Augment.shifts shiftStep stems.Music.Length do
-                                let rotated = torch.stack [ Augment.rotate (int64 offset) sources[0L]; sources[1L] ]
-                                yield! piecesOf frontEnd rotated ]) ]
-
-        [ for length, group in List.groupBy (fun (length, _, _) -> length) pieces do
-              for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
-                  Memory.scoped Batch.tensors (fun () -> stackPieces frontEnd part)
-
-                  for _, mixture, reference in part do
-                      mixture.Dispose()
-                      reference.Dispose() ]
+        [ for clip in clips do
+              Clip.requireRate frontEnd.SampleRate clip
+              let stems = clip.Read()
+              Clip.requireUsable frontEnd.Stft clip stems
+              let offsets = Augment.shifts shiftStep stems.Music.Length
+              yield! rotatedPieces frontEnd offsets (fun () -> Clip.unitNorm dtype device stems) ]
+        |> batchesOf frontEnd framesPerBatch
 
     /// A clip in memory: unit-norm sources, at each speed.
     type private Loaded = { Song: string; Voice: float32[][]; Music: float32[][] }
@@ -160,15 +165,18 @@ module Feed =
     let private atSpeeds (settings: ExcerptSettings) rate (samples: float32[]) =
         [| for speed in settings.Speeds -> if speed = 1.0 then samples else Augment.playAt speed rate samples |> unitNorm |]
 
-    let private loadClip (frontEnd: FrontEnd) settings (clip: Clip) =
+    /// The unit-norm sources of a clip that can be used: music, voice.
+    let private sound (frontEnd: FrontEnd) (clip: Clip) =
         Clip.requireRate frontEnd.SampleRate clip
         let stems = clip.Read()
         Clip.requireUsable frontEnd.Stft clip stems
 
-        let music, voice =
-            Memory.plain (fun () ->
-                let sources = Clip.unitNorm torch.float32 torch.CPU stems
-                sources[0L].data<float32>().ToArray(), sources[1L].data<float32>().ToArray())
+        Memory.plain (fun () ->
+            let sources = Clip.unitNorm torch.float32 torch.CPU stems
+            sources[0L].data<float32>().ToArray(), sources[1L].data<float32>().ToArray())
+
+    let private loadClip frontEnd settings (clip: Clip) =
+        let music, voice = sound frontEnd clip
 
         { Song = clip.Song
           Music = atSpeeds settings clip.SampleRate music
@@ -262,3 +270,31 @@ module Feed =
     /// Loads the clips and makes random excerpts of them.
     let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) =
         Excerpts(frontEnd, settings, device, clips)
+
+    /// One rotation of the music at a time: all clips whole and cut into pieces as in `wholeClips`. Clips stay in memory as
+    /// sound. A clip with fewer rotations than the longest one begins again with its first.
+    type Rotations
+        internal (frontEnd: FrontEnd, shiftStep: int option, framesPerBatch: int, device: torch.Device, clips: Clip list) =
+        let loaded =
+            [ for clip in clips do
+                  let music, voice = sound frontEnd clip
+                  music, voice, Augment.shifts shiftStep music.Length |> Array.ofList ]
+
+        let sources (music: float32[]) (voice: float32[]) () =
+            torch.stack([ torch.tensor music; torch.tensor voice ]).``to`` device
+
+        /// Rotations of the longest clip.
+        member val Count = loaded |> List.map (fun (_, _, offsets) -> offsets.Length) |> List.max
+
+        /// The whole set with rotation `index` (modulo `Count`). The caller owns the tensors.
+        member rotations.Batches(index: int) : Batch list =
+            let rotation = index % rotations.Count
+
+            [ for music, voice, offsets in loaded do
+                  yield! rotatedPieces frontEnd [ offsets[rotation % offsets.Length] ] (sources music voice) ]
+            |> batchesOf frontEnd framesPerBatch
+
+    /// Loads the clips and rotates their music by 0, step, 2 step, ... samples, one rotation a mini-batch (Huang et al. 2015,
+    /// authors' code). There is at least one clip.
+    let rotations (frontEnd: FrontEnd) (shiftStep: int option) (framesPerBatch: int) device (clips: Clip list) =
+        Rotations(frontEnd, shiftStep, framesPerBatch, device, clips)

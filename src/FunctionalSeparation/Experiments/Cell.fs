@@ -19,6 +19,8 @@ type CellSite =
         Device: torch.Device
         Preset: Preset
         Seed: int
+        /// Whether training also writes event files for TensorBoard.
+        TensorBoard: bool
     }
 
 /// What a row of a table comes to.
@@ -88,7 +90,8 @@ module Cell =
               Device = site.Device
               Folder = folder
               Resume = true
-              CheckpointEvery = 100 }
+              CheckpointEvery = 100
+              TensorBoard = site.TensorBoard }
 
     /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =

@@ -32,6 +32,7 @@ type TrainArgument =
     | Seed of number: int
     | Device of name: string
     | Resume
+    | [<CustomCommandLine("--tensorboard")>] TensorBoard
     | Out of folder: string
 
     interface IArgParserTemplate with
@@ -51,6 +52,7 @@ type TrainArgument =
             | Seed _ -> "seed of all randomness. Default: 0."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Resume -> "go on with the run in the folder."
+            | TensorBoard -> "also write event files for TensorBoard, into the folder 'tensorboard' of the run's folder."
             | Out _ -> "the run's folder. Default: artifacts/runs/<preset>-<model>."
 
 /// What experiment scripts share: options, the recipe they describe, progress, exit codes.
@@ -122,6 +124,7 @@ module Experiment =
                 raise (InputException "--iterations belongs to the paper preset; smoke and desk count --epochs.")
 
             RandomExcerpts(excerpts, arguments.GetResult(TrainArgument.Epochs, epochs), rate)
+        | MiniBatches _ -> plan
 
     let private requireAtLeast least name (value: int option) =
         match value with

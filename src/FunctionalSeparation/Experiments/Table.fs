@@ -51,6 +51,7 @@ type TableArgument =
     | Seeds of count: int
     | List
     | Merge
+    | [<CustomCommandLine("--tensorboard")>] TensorBoard
     | Device of name: string
     | Out of folder: string
 
@@ -65,6 +66,7 @@ type TableArgument =
             | Seeds _ -> "make every row for so many seeds, 0, 1, ... Default: 1."
             | List -> "name the rows and stop."
             | Merge -> "train nothing: write the table of the rows that are finished; all must be."
+            | TensorBoard -> "also write event files for TensorBoard, into the folder 'tensorboard' of each trained row."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Out _ -> "folder for rows, models and pages. Default: artifacts."
 
@@ -113,7 +115,8 @@ module Table =
           Seeds = [ 0 .. seeds - 1 ]
           Corpus = slice preset (table.Load data)
           Preset = preset
-          Device = Devices.Parse(arguments.GetResult(TableArgument.Device, "auto")) }
+          Device = Devices.Parse(arguments.GetResult(TableArgument.Device, "auto"))
+          TensorBoard = arguments.Contains TableArgument.TensorBoard }
 
     let private mean (values: float list) = List.sum values / float values.Length
 

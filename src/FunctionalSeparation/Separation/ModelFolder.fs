@@ -12,6 +12,7 @@ module ArchitectureJson =
 
     let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
     let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+    let private features = [ "magnitude", Magnitude; "logPower", LogPower; "logMel", LogMel; "mfcc", Mfcc ]
     let private outputs = [ "linear", LinearOutput; "relu", ReluOutput ]
 
     let private neurons =
@@ -53,7 +54,9 @@ module ArchitectureJson =
     /// Entries that the first models did not have: absent where a model is of their kind, so that what tells runs apart stays
     /// the same for them.
     let private laterEntries (architecture: Architecture) =
-        [ if architecture.Neuron <> Plain then "neuron", text (nameIn neurons architecture.Neuron)
+        [ if architecture.FrontEnd.Features <> Magnitude then
+              "features", text (nameIn features architecture.FrontEnd.Features)
+          if architecture.Neuron <> Plain then "neuron", text (nameIn neurons architecture.Neuron)
           if architecture.Output <> LinearOutput then
               "output", text (nameIn outputs architecture.Output) ]
 
@@ -80,7 +83,8 @@ module ArchitectureJson =
             @ laterEntries architecture
         )
 
-    /// The architecture that `write` wrote. Raises InputException where an entry is missing or unknown.
+    /// The architecture that `write` wrote. Raises InputException where an entry is missing that the first models had, or one is
+    /// unknown.
     let read (json: JsonNode) : Architecture =
         let entry (name: string) (node: JsonNode) =
             match node[name] with
@@ -102,6 +106,7 @@ module ArchitectureJson =
                     valueIn "window" windows (string "window" stft),
                     (entry "centred" stft).GetValue<bool>()
                 )
+              Features = valueIn "kind of features" features (later "features" "magnitude")
               Context = int "context" json
               InputScale = (entry "inputScale" json).GetValue<float>() }
           Hidden = [ for units in (entry "hidden" json).AsArray() -> units.GetValue<int>() ]

@@ -78,9 +78,8 @@ module Separation =
         let inner = magnitude.narrow (0L, margin, magnitude.shape[0] - 2L * margin)
         (masksOf trained testMask inner separated).permute(1L, 2L, 0L, 3L), separated.States
 
-    /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
-    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
-    let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
+    /// `estimate`, with masked spectrograms [batch, sources, frames, bins] passed through `finish`.
+    let private estimateWith (finish: Stft -> torch.Tensor -> torch.Tensor) trained testMask (mixture: torch.Tensor) =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let stft = trained.Architecture.FrontEnd.Stft
@@ -88,18 +87,31 @@ module Separation =
             let spectrogram = stft.Forward mixture
             let padded = (spectrogram.transpose (0L, 1L) |> Spectra.withMargins margin).transpose(0L, 1L)
             let masks, _ = masks trained testMask margin [] padded
-            stft.Inverse(masks * spectrogram.unsqueeze 1L))
+            stft.Inverse(finish stft (masks * spectrogram.unsqueeze 1L)))
+
+    /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
+    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
+    let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
+        estimateWith (fun _ masked -> masked) trained testMask mixture
+
+    let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =
+        if trained.Architecture.Sources.Length <> 2 then
+            let sources = String.Join(", ", trained.Architecture.Sources)
+            raise (InputException $"The model estimates {sources}; only models of two sources can be scored here.")
+
+        { Name = Architecture.name trained.Architecture + suffix
+          FrontEnd = trained.Architecture.FrontEnd
+          Hearing = Blind(fun mixture -> (estimateWith finish trained testMask (mixture.unsqueeze 0L)).squeeze 0L) }
 
     /// The network as a separator of mixtures at the level of the training data. Raises InputException where its sources are
-    /// not music and voice, in this order.
+    /// not two: the other source (music, noise, a second speaker), then the voice.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
-        if trained.Architecture.Sources <> Architecture.musicAndVoice then
-            let sources = String.Join(", ", trained.Architecture.Sources)
-            raise (InputException $"The model estimates {sources}; only models of music and voice can be scored here.")
+        separatorOf "" (fun _ masked -> masked) trained testMask
 
-        { Name = Architecture.name trained.Architecture
-          FrontEnd = trained.Architecture.FrontEnd
-          Hearing = Blind(fun mixture -> (estimate trained testMask (mixture.unsqueeze 0L)).squeeze 0L) }
+    /// `separator`, with the phases of each estimate refined from the mixture's by Griffin-Lim. The estimates then no longer sum
+    /// to the mixture.
+    let refinedSeparator (griffinLim: GriffinLim) (trained: TrainedModel) (testMask: TestMask) : Separator =
+        separatorOf $" + Griffin-Lim {griffinLim.Iterations}" (GriffinLim.refine griffinLim) trained testMask
 
     /// What is carried from block to block: recurrent states, and the part of the output that later frames still add to.
     [<NoEquality; NoComparison>]

@@ -11,6 +11,19 @@ type LossKind =
     | MeanSquaredError
     | KullbackLeibler
 
+/// Settings of L-BFGS on mini-batches.
+type MiniBatchSettings =
+    {
+        /// Samples between rotations of the music (or the second speaker); none: one batch, unrotated.
+        ShiftStep: int option
+        /// How often all rotations are gone through.
+        Passes: int
+        /// Iterations on each rotation, with a fresh memory.
+        Iterations: int
+        /// How the gradient is kept small.
+        Clipping: Clipping
+    }
+
 /// How the training data is walked through.
 [<NoComparison>]
 type TrainingPlan =
@@ -18,6 +31,8 @@ type TrainingPlan =
     | FullBatch of shiftStep: int option * iterations: int
     /// Ours: Adam with a cosine-decayed rate on random excerpts.
     | RandomExcerpts of excerpts: ExcerptSettings * epochs: int * rate: float
+    /// L-BFGS with a fresh memory on each rotation of the music (Huang et al. 2015).
+    | MiniBatches of MiniBatchSettings
 
 /// Which parameters a run ends with.
 type Selection =
@@ -101,7 +116,8 @@ module Recipe =
     let withExcerpts (change: ExcerptSettings -> ExcerptSettings) (recipe: Recipe) : Recipe =
         match recipe.Plan with
         | RandomExcerpts(excerpts, epochs, rate) -> { recipe with Plan = RandomExcerpts(change excerpts, epochs, rate) }
-        | FullBatch _ -> recipe
+        | FullBatch _
+        | MiniBatches _ -> recipe
 
     /// The recipe with another mask layer inside the network.
     let withMask (mask: MaskKind) (recipe: Recipe) : Recipe =
@@ -117,6 +133,12 @@ module Recipe =
         | MeanSquaredError -> Loss.meanSquaredError
         | KullbackLeibler -> Loss.kullbackLeibler
         |> Loss.discriminative recipe.Gamma
+
+    let private clippingText =
+        function
+        | NoClipping -> "no clipping"
+        | ClipNorm bound -> $"gradient norm at most {bound}"
+        | ClipElements bound -> $"gradient elements at most {bound}"
 
     let private planText =
         function
@@ -141,6 +163,10 @@ module Recipe =
                 | Some frames -> $" in sequences of {frames}"
 
             $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames{sequences}, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
+        | MiniBatches plan ->
+            let shift = plan.ShiftStep |> Option.map string |> Option.defaultValue "none"
+
+            $"mini-batch L-BFGS, {plan.Passes} passes, {plan.Iterations} iterations a rotation, shift {shift}, {clippingText plan.Clipping}"
 
     /// The recipe as JSON, for provenance and to tell runs apart.
     let toJson (recipe: Recipe) : JsonObject =
