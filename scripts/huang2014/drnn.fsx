@@ -60,4 +60,7 @@ Experiment.main (fun () ->
         printfn "%s" line
 
     if isRecordings && preset <> Smoke then
-        Trial.record (Path.Combine(papers, "results.csv")) [ "model", title; "preset", string preset ] outcome)
+        Trial.record
+            (Path.Combine(papers, "results.csv"))
+            [ "table", "flagship"; "model", title; "preset", string preset ]
+            outcome)

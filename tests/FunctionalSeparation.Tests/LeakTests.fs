@@ -21,12 +21,12 @@ let private leaksNothing work =
     work ()
     Expect.equal (Memory.liveTensors ()) before "live tensors"
 
-let private train optimiser steps () =
+let private trainNet architecture optimiser steps () =
     let feed =
-        Feed.excerpts small.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
+        Feed.excerpts architecture.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
 
     let task =
-        { Model = Architecture.model small
+        { Model = Architecture.model architecture
           Loss = Loss.discriminative 0.05 Loss.squaredError
           Optimiser = optimiser
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
@@ -35,6 +35,13 @@ let private train optimiser steps () =
 
     for state in Train.states task steps (Train.start task start.Vector) do
         ignore state.Step
+
+let private train = trainNet small
+
+let private otherNets =
+    [ { small with Recurrence = FeedForward; Neuron = VectorProduct Window }
+      { small with FrontEnd = FrontEnd.huang2014 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
+      { small with Recurrence = Stacked; Neuron = Gated; Output = ReluOutput } ]
 
 let private trained () =
     { Architecture = small
@@ -50,6 +57,11 @@ let tests =
           test "200 training steps of L-BFGS" {
               leaksNothing (train (Lbfgs.create { Lbfgs.defaults with Memory = 5; MaxIterations = 200 }) 200)
           }
+
+          for architecture in otherNets do
+              test $"training steps of {Architecture.name architecture}" {
+                  leaksNothing (trainNet architecture (Optim.adam (Schedule.constant 1e-3)) 10)
+              }
 
           test "50 separations" {
               let audio = AudioBuffer([| Array.init 20000 (fun i -> float32 (sin (0.05 * float i))) |], 16000)
@@ -102,6 +114,14 @@ let tests =
                       Directory.Delete(folder, true))
           }
 
+          test "mel filters, cosines and deltas" {
+              leaksNothing (fun () ->
+                  use filters = Mel.filters 16000 513 41 torch.float32 torch.CPU
+                  use cosines = Mel.cosines 41 13 torch.float32 torch.CPU
+                  use deltas = Mel.withDeltas filters
+                  ignore (filters.shape, cosines.shape, deltas.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
@@ -138,4 +158,40 @@ let tests =
                           (List.truncate 2 corpus.Value.Train) do
                       for tensor in Batch.tensors batch do
                           tensor.Dispose())
+          }
+
+          test "one clip separated by each of the earlier systems" {
+              let stft = Stft(1024, 512, StftWindow.Hann, true)
+              let rpca = { Rpca.huang2012 with Iterations = 3 }
+              let rnmf = { Sparsity = 1.0; Ridge = 1.0; Iterations = 3 }
+              let mlrr = { VoiceRank = 1.0; Sparsity = 1.0; Tolerance = 1e-3; Iterations = 3 }
+              let rendering = { SampleRate = 16000; Stft = stft; Rule = MaskRule.Ratio 2.0; VoiceFrom = 100.0 }
+
+              let plan = { MusicAtoms = 4; VoiceAtoms = 4; Frames = 50; Iterations = 3; Divergence = Divergence.Euclidean }
+
+              leaksNothing (fun () ->
+                  let learnt = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 1) (List.truncate 2 corpus.Value.Train)
+
+                  for decompose in
+                      [ Rpca.decompose rpca
+                        HarmonicPrior.decompose rpca HarmonicPrior.standard 16000 stft
+                        Rnmf.decompose rnmf 4 (Key.ofSeed 1)
+                        Rnmf.decomposeWith rnmf learnt.OfMusic
+                        Mlrr.decompose mlrr learnt
+                        Dictionaries.decompose Divergence.KullbackLeibler 3 learnt ] do
+                      let separator = Decomposition.separator "earlier" rendering decompose
+                      Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+
+                  learnt.OfMusic.Dispose()
+                  learnt.OfVoice.Dispose())
+          }
+
+          test "the ceiling of true magnitudes" {
+              leaksNothing (fun () ->
+                  Evaluate.clip
+                      torch.float32
+                      torch.CPU
+                      (Evaluate.trueMagnitude (FrontEnd.huang2014 1))
+                      (List.head corpus.Value.Test)
+                  |> ignore)
           } ]

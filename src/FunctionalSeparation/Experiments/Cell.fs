@@ -1,5 +1,7 @@
 namespace FunctionalSeparation
 
+open System
+open System.IO
 open System.Text.Json.Nodes
 open TorchSharp
 
@@ -7,9 +9,13 @@ open TorchSharp
 [<NoEquality; NoComparison>]
 type CellSite =
     {
-        /// The row's own folder: log, checkpoint, model.
+        /// The row's own folder.
         Folder: string
+        /// Holds a folder for each network: rows that ask different things of one network train it once.
+        Models: string
         Corpus: Corpus
+        /// Fingerprint of the corpus.
+        Data: string
         Device: torch.Device
         Preset: Preset
         Seed: int
@@ -66,32 +72,28 @@ module Cell =
 
     let private evaluate (site: CellSite) separator = Experiment.evaluate site.Device "scoring" separator site.Corpus.Test
 
-    /// Trains and scores the test clips with each of the given test masks; one list of scores a mask.
-    let private trainAndScore (recipe: Recipe) (masks: TestMask list) (site: CellSite) : ClipScores list list * float =
-        let outcome =
-            Trial.run
-                { Recipe = { recipe with Seed = site.Seed }
-                  Data = site.Corpus.Name
-                  Train = site.Corpus.Train
-                  Dev = site.Corpus.Dev
-                  Test = site.Corpus.Test
-                  Device = site.Device
-                  Folder = site.Folder
-                  Resume = true
-                  CheckpointEvery = 100
-                  TensorBoard = site.TensorBoard }
+    let private modelFolder (site: CellSite) (recipe: Recipe) =
+        let text = Text.Encoding.UTF8.GetBytes((Recipe.toJson recipe).ToJsonString() + site.Data)
+        let hash = Security.Cryptography.SHA256.HashData text
+        Path.Combine(site.Models, (Convert.ToHexStringLower hash).Substring(0, 16))
 
-        use _ = outcome.Trained.Parameters.Vector
+    let private train (site: CellSite) (recipe: Recipe) : Outcome =
+        let folder = modelFolder site recipe
+        use _ = FolderLock.take folder
 
-        let scores =
-            [ for mask in masks ->
-                  match mask with
-                  | Soft -> outcome.Scores
-                  | Hard -> evaluate site (Separation.separator outcome.Trained Hard) ]
+        Trial.run
+            { Recipe = recipe
+              Data = site.Corpus.Name
+              Train = site.Corpus.Train
+              Dev = site.Corpus.Dev
+              Test = site.Corpus.Test
+              Device = site.Device
+              Folder = folder
+              Resume = true
+              CheckpointEvery = 100
+              TensorBoard = site.TensorBoard }
 
-        scores, outcome.Seconds
-
-    /// A network: trained (or gone on with) in the row's folder, then scored with the given test mask.
+    /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =
         { Name = name
           Settings =
@@ -101,10 +103,17 @@ module Cell =
                 json
           Run =
             fun site ->
-                let scores, seconds = trainAndScore (recipe site.Preset) [ mask ] site
-                { Scores = scores.Head; Seconds = seconds; Extra = [] } }
+                let outcome = train site { recipe site.Preset with Seed = site.Seed }
+                use _ = outcome.Trained.Parameters.Vector
 
-    /// A network: trained (or gone on with) in the row's folder, then scored with the soft mask.
+                let scores =
+                    match mask with
+                    | Soft -> outcome.Scores
+                    | _ -> evaluate site (Separation.separator outcome.Trained mask)
+
+                { Scores = scores; Seconds = outcome.Seconds; Extra = [] } }
+
+    /// A network, scored with the soft mask.
     let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
 
     /// A system that learns from the training clips, all at once. `parameters` says what else decides its scores.
@@ -113,7 +122,7 @@ module Cell =
           Settings = fun _ -> settings [ "system", name; "plan", parameters ]
           Run =
             fun site ->
-                let clock = System.Diagnostics.Stopwatch.StartNew()
+                let clock = Diagnostics.Stopwatch.StartNew()
                 let separator = fit site.Corpus.Train
                 let seconds = clock.Elapsed.TotalSeconds
                 { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }

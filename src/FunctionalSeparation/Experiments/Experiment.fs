@@ -124,6 +124,7 @@ module Experiment =
                 raise (InputException "--iterations belongs to the paper preset; smoke and desk count --epochs.")
 
             RandomExcerpts(excerpts, arguments.GetResult(TrainArgument.Epochs, epochs), rate)
+        | MiniBatches _ -> plan
 
     let private requireAtLeast least name (value: int option) =
         match value with

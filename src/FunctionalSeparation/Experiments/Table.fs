@@ -68,7 +68,7 @@ type TableArgument =
             | Merge -> "train nothing: write the table of the rows that are finished; all must be."
             | TensorBoard -> "also write event files for TensorBoard, into the folder 'tensorboard' of each trained row."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
-            | Out _ -> "folder for rows and pages. Default: artifacts."
+            | Out _ -> "folder for rows, models and pages. Default: artifacts."
 
 /// Experiment scripts that are tables.
 [<RequireQualifiedAccess>]
@@ -110,7 +110,7 @@ module Table =
         if data.IsNone && preset <> Smoke then
             raise (InputException $"The {preset} preset needs real recordings: give their folder with --data.")
 
-        { Folder = Path.Combine(arguments.GetResult(TableArgument.Out, "artifacts"), "rows")
+        { Folder = arguments.GetResult(TableArgument.Out, "artifacts")
           Cells = chosen arguments table.Cells
           Seeds = [ 0 .. seeds - 1 ]
           Corpus = slice preset (table.Load data)
@@ -241,7 +241,7 @@ module Table =
     let private merge (table: Table) (grid: Grid) (isRecordings: bool) (page: string -> TableReport -> unit) rows =
         let report = report table grid rows
         let name = $"{table.Name}-{grid.Preset}.html".ToLowerInvariant()
-        let path = Path.Combine(grid.Folder, "..", "tables", table.Paper, name) |> Path.GetFullPath
+        let path = Path.Combine(grid.Folder, "tables", table.Paper, name)
         printfn $"\n{report.Title}\n{report.Caption}\n"
         printfn "%s\n" (Results.table report.Header report.Rows)
         List.iter (printfn "%s") report.Verdicts

@@ -119,6 +119,7 @@ module Trial =
           "seed", string outcome.Trial.Recipe.Seed
           "training clips", string outcome.Trial.Train.Length
           "training seconds", $"{outcome.Seconds:F0}"
+          "threads", outcome.Provenance["threads"].ToString()
           "device", string outcome.Trial.Device
           "commit", entry "commit"
           "time", entry "time" ]
@@ -127,4 +128,4 @@ module Trial =
     /// before is there already.
     let record (path: string) (first: (string * string) list) (outcome: Outcome) : unit =
         if outcome.IsNew then
-            Results.appendCsv path (first @ facts outcome @ Results.columns outcome.Scores)
+            Results.appendCsv path (first @ facts outcome @ Results.columns outcome.Scores @ [ "extra", "" ])

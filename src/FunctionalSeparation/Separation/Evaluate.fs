@@ -54,14 +54,14 @@ module Evaluate =
     let private mixtureSdr (reference: torch.Tensor) (mixture: torch.Tensor) =
         BssEval.Version3(reference.unsqueeze 0L, mixture.unsqueeze 0L).Sdr[0]
 
+    let private estimatesOf separator (sources: torch.Tensor) =
+        match separator.Hearing with
+        | Blind separate -> separate (sources.sum 0L)
+        | Oracle separate -> separate sources
+
     let private bothScores separator (sources: torch.Tensor) =
         let mixture = sources.sum (0L)
-
-        let estimates =
-            match separator.Hearing with
-            | Blind separate -> separate mixture
-            | Oracle separate -> separate sources
-
+        let estimates = estimatesOf separator sources
         let scores = BssEval.Version3(sources.narrow (1L, 0L, estimates.shape[1]), estimates)
         scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
 
@@ -89,6 +89,21 @@ module Evaluate =
               let scores = clip dtype device separator piece
               report scores
               scores ]
+
+    /// STOI of the voice estimate of a clip (Taal et al. 2011): at most 1; NaN where the voice is silent or too short. Raises
+    /// InputException as `clip`.
+    let stoi (dtype: torch.ScalarType) (device: torch.Device) (separator: Separator) (clip: Clip) : float =
+        Clip.requireRate separator.FrontEnd.SampleRate clip
+        let stems = clip.Read()
+        Clip.requireLength separator.FrontEnd.Stft clip stems
+
+        let samples (signal: torch.Tensor) = signal.to_type(torch.float32).cpu().contiguous().data<float32>().ToArray()
+
+        Memory.plain (fun () ->
+            let sources = Clip.unitNorm dtype device stems
+            let estimates = estimatesOf separator sources
+            let voice = sources[1L].narrow(0L, 0L, estimates.shape[1])
+            Stoi.Compute(samples voice, samples estimates[1L], clip.SampleRate))
 
     let private isScored (scores: SourceScores) = not (System.Double.IsNaN scores.Nsdr || System.Double.IsNaN scores.Sar)
 
@@ -122,6 +137,17 @@ module Evaluate =
 
     /// A ceiling: the ideal ratio mask of powers.
     let wienerMask (frontEnd: FrontEnd) : Separator = oracle "ideal Wiener mask" Mask.wiener frontEnd
+
+    let private mixturePhase (stft: Stft) (sources: torch.Tensor) =
+        Memory.tensor (fun () ->
+            let spectrograms = stft.Forward sources
+            let mixture = spectrograms.sum (0L, keepdim = true)
+            // A bin of silence has no phase, and the inverse needs none.
+            stft.Inverse(spectrograms.abs () * mixture / mixture.abs().clamp_min((1e-30).ToScalar())))
+
+    /// A ceiling of systems that estimate magnitudes without a mask: the true magnitudes with the mixture's phase.
+    let trueMagnitude (frontEnd: FrontEnd) : Separator =
+        { Name = "true magnitude, mixture phase"; FrontEnd = frontEnd; Hearing = Oracle(mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =

@@ -97,6 +97,18 @@ module TrainingRun =
               Steps = steps
               Rate = Some rate
               Owned = [] }
+        | MiniBatches plan ->
+            let feed = Feed.rotations frontEnd plan.ShiftStep 1600 settings.Device settings.Train
+
+            let optimiser =
+                Lbfgs.minFunc plan.Iterations |> MiniBatch.clipped plan.Clipping |> MiniBatch.restarted plan.Iterations
+
+            let batches step = feed.Batches(step / plan.Iterations)
+
+            { Task = { Model = model; Loss = loss; Optimiser = optimiser; Feed = batches }
+              Steps = plan.Passes * feed.Count * plan.Iterations
+              Rate = None
+              Owned = [] }
 
     let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 

@@ -1,0 +1,76 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// What a model makes of the magnitudes of a mixture: two matrices [frames, bins]. Their signs do not count.
+[<NoEquality; NoComparison>]
+type Decomposition = { MusicPart: torch.Tensor; VoicePart: torch.Tensor }
+
+/// How a bin of the mixture is shared between the two sources of a decomposition.
+[<RequireQualifiedAccess>]
+type MaskRule =
+    /// All of it to the voice where |voice| > gain |music|, else to the music.
+    | Binary of gain: float
+    /// The voice's share is |voice|^p / (|voice|^p + |music|^p): 1 for magnitudes, 2 for powers.
+    | Ratio of exponent: float
+
+/// From sound to magnitudes, and from a decomposition back to sound.
+[<NoComparison>]
+type Rendering =
+    {
+        /// Hz.
+        SampleRate: int
+        Stft: Stft
+        Rule: MaskRule
+        /// Hz: bins below belong to the music, for no voice sings there. 0 for none.
+        VoiceFrom: float
+    }
+
+/// Systems that decompose a magnitude spectrogram and mask the mixture with what they find.
+[<RequireQualifiedAccess>]
+module Decomposition =
+
+    /// The tensors of a decomposition.
+    let tensors (decomposition: Decomposition) = [ decomposition.MusicPart; decomposition.VoicePart ]
+
+    let private voiceShare rule (decomposition: Decomposition) =
+        let music, voice = decomposition.MusicPart.abs (), decomposition.VoicePart.abs ()
+
+        match rule with
+        | MaskRule.Binary gain -> voice.gt(music * gain).to_type voice.dtype
+        | MaskRule.Ratio exponent ->
+            let louder = torch.maximum(music, voice).clamp_min((1e-30).ToScalar())
+            let power (source: torch.Tensor) = (source / louder).pow(exponent.ToScalar())
+            // Relative to the louder one: small magnitudes do not vanish below a constant.
+            power voice / (power voice + power music).clamp_min((1e-30).ToScalar())
+
+    let private isVoiced rendering (like: torch.Tensor) =
+        let hertz = float rendering.SampleRate / float rendering.Stft.FftSize
+        let bins = torch.arange (like.shape[1], dtype = like.dtype, device = like.device)
+        (bins * hertz).ge(rendering.VoiceFrom.ToScalar()).to_type like.dtype
+
+    /// Masks [2, frames, bins], music first, of a decomposition: in [0, 1], and they sum to one. Bins that both leave empty
+    /// belong to the music.
+    let masks (rendering: Rendering) (decomposition: Decomposition) : torch.Tensor =
+        Memory.tensor (fun () ->
+            let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.VoicePart
+            torch.stack [ 1.0 - voice; voice ])
+
+    let private render rendering decompose (mixture: torch.Tensor) =
+        Memory.tensor (fun () ->
+            use _ = torch.no_grad ()
+            let spectrogram = rendering.Stft.Forward mixture
+            let masks: torch.Tensor = spectrogram.abs () |> decompose |> masks rendering
+            let estimates = masks.to_type mixture.dtype * spectrogram
+
+            if rendering.Stft.Centred then
+                rendering.Stft.Inverse(estimates, mixture.shape[0])
+            else
+                rendering.Stft.Inverse estimates)
+
+    /// A separator that decomposes the magnitudes [frames, bins] of the mixture and shares its bins by the rendering's rule.
+    let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
+        { Name = name
+          FrontEnd = { FrontEnd.huang2014 1 with SampleRate = rendering.SampleRate; Stft = rendering.Stft }
+          Hearing = Blind(render rendering decompose) }

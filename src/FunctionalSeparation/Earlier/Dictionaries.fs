@@ -1,0 +1,69 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// Spectra that stand for the two sources, [atoms, bins] each; or frames to learn them from, [frames, bins] each.
+[<NoEquality; NoComparison>]
+type Dictionaries = { OfMusic: torch.Tensor; OfVoice: torch.Tensor }
+
+/// How dictionaries are learnt from training clips.
+type DictionaryPlan =
+    {
+        /// Atoms of the music.
+        MusicAtoms: int
+        /// Atoms of the voice.
+        VoiceAtoms: int
+        /// Frames of each source to learn from, drawn at random.
+        Frames: int
+        /// Updates.
+        Iterations: int
+        Divergence: Divergence
+    }
+
+/// Dictionaries of music and of voice, learnt from training clips; and supervised separation with them.
+[<RequireQualifiedAccess>]
+module Dictionaries =
+
+    let private tensors dictionaries = [ dictionaries.OfMusic; dictionaries.OfVoice ]
+
+    let private drawRows (count: int) key (spectra: torch.Tensor) =
+        let rows = Key.permutation (int spectra.shape[0]) key |> Array.truncate count |> Array.map int64
+        spectra.index_select (0L, torch.tensor (rows, device = spectra.device))
+
+    let private framesOf device stft count key (clip: Clip) =
+        Memory.scoped tensors (fun () ->
+            let stems = clip.Read()
+            Clip.requireUsable stft clip stems
+            let spectra = Spectra.magnitude stft (Clip.unitNorm torch.float32 device stems)
+
+            { OfMusic = drawRows count (Key.fold 0 key) spectra[0L]
+              OfVoice = drawRows count (Key.fold 1 key) spectra[1L] })
+
+    /// Frames of the separate sources, drawn at random: about `count` of each, equally many from each clip. Raises
+    /// InputException, naming the clip, where it is too short or a source is silent.
+    let frames (device: torch.Device) (stft: Stft) (count: int) (key: Key) (clips: Clip list) : Dictionaries =
+        let ofEach = (count + clips.Length - 1) / clips.Length
+
+        Memory.scoped tensors (fun () ->
+            let drawn = clips |> List.mapi (fun index -> framesOf device stft ofEach (Key.fold index key))
+
+            { OfMusic = torch.cat [| for part in drawn -> part.OfMusic |]
+              OfVoice = torch.cat [| for part in drawn -> part.OfVoice |] })
+
+    /// Learns atoms of unit length for both sources from training clips. The caller frees them. Raises as `frames`.
+    let learn (device: torch.Device) (stft: Stft) (plan: DictionaryPlan) (key: Key) (clips: Clip list) : Dictionaries =
+        Memory.scoped tensors (fun () ->
+            let examples = frames device stft plan.Frames (Key.fold 0 key) clips
+            let atoms count number = Nmf.learn plan.Divergence count plan.Iterations (Key.fold number key)
+
+            { OfMusic = atoms plan.MusicAtoms 1 examples.OfMusic; OfVoice = atoms plan.VoiceAtoms 2 examples.OfVoice })
+
+    /// Supervised NMF: magnitudes [frames, bins] are encoded over the atoms of both sources by so many updates, and each
+    /// source is what its own atoms give.
+    let decompose kind (iterations: int) (dictionaries: Dictionaries) (magnitudes: torch.Tensor) : Decomposition =
+        Memory.scoped Decomposition.tensors (fun () ->
+            let ofMusic, ofVoice = dictionaries.OfMusic, dictionaries.OfVoice
+            let activations = Nmf.encode kind iterations (torch.cat [| ofMusic; ofVoice |]) magnitudes
+            let own first (atoms: torch.Tensor) = activations.narrow(1L, first, atoms.shape[0]).mm atoms
+            { MusicPart = own 0L ofMusic; VoicePart = own ofMusic.shape[0] ofVoice })

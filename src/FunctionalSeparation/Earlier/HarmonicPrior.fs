@@ -1,0 +1,122 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// How the predominant pitch of a clip is found, and how much its harmonics are favoured.
+type HarmonicPrior =
+    {
+        /// Hz: the range in which the voice's fundamental lies.
+        Lowest: float
+        Highest: float
+        /// Pitches an octave.
+        Resolution: int
+        /// Harmonics summed, and the factor on each from the one before.
+        Harmonics: int
+        Decay: float
+        /// Price of a move of one pitch between frames, in shares of the mean salience.
+        Jump: float
+        /// Hz: bins as near to a harmonic are favoured.
+        Width: float
+        /// Factor on the l1 weight of bins on a harmonic, above 0 and at most 1.
+        OnHarmonic: float
+        /// Factor on the l1 weight of all other bins, at least 1.
+        OffHarmonic: float
+    }
+
+/// Which bins belong to the harmonics of the predominant pitch: a prior on the sparse part of RPCA, after the idea of Yang
+/// (ACM Multimedia 2012) that the voice is harmonic; the form is ours. Subharmonic summation (Hermes 1988), then the path
+/// of greatest salience (Viterbi).
+[<RequireQualifiedAccess>]
+module HarmonicPrior =
+
+    /// Settings chosen on the training clips of MIR-1K (papers/huang2014/notes.md).
+    let standard: HarmonicPrior =
+        { Lowest = 80.0
+          Highest = 800.0
+          Resolution = 24
+          Harmonics = 12
+          Decay = 0.84
+          Jump = 0.5
+          Width = 24.0
+          OnHarmonic = 0.7
+          OffHarmonic = 1.3 }
+
+    /// The pitches, Hz, lowest first.
+    let pitches (prior: HarmonicPrior) : float[] =
+        let count = int (Math.Floor(float prior.Resolution * Math.Log2(prior.Highest / prior.Lowest) + 1e-9)) + 1
+        Array.init count (fun i -> prior.Lowest * Math.Pow(2.0, float i / float prior.Resolution))
+
+    /// Spectra [frames, bins] at `hertz` a bin give the salience of every pitch, [frames, pitches]: the sum of the magnitudes
+    /// at its harmonics (linear between bins), each weighing `Decay` times the one before.
+    let salience (prior: HarmonicPrior) (hertz: float) (spectra: torch.Tensor) : torch.Tensor =
+        Memory.tensor (fun () ->
+            let pitches = pitches prior
+            let bins = int spectra.shape[1]
+            let weights = Array2D.zeroCreate<float> bins pitches.Length
+
+            for index, pitch in Seq.indexed pitches do
+                for harmonic in 1 .. prior.Harmonics do
+                    let position = float harmonic * pitch / hertz
+                    let bin = int position
+
+                    if bin + 1 < bins then
+                        let gain = Math.Pow(prior.Decay, float (harmonic - 1))
+                        weights[bin, index] <- weights[bin, index] + gain * (1.0 - position + float bin)
+                        weights[bin + 1, index] <- weights[bin + 1, index] + gain * (position - float bin)
+
+            spectra.to_type(torch.float64).mm(torch.tensor(weights).``to`` spectra.device))
+
+    /// One step of the path: the best sum of salience and moves that ends in each pitch, and where it came from.
+    let private advance price (scores: float[]) (next: float[]) =
+        let from =
+            Array.init scores.Length (fun pitch ->
+                let reach = [| max 0 (pitch - 12) .. min (scores.Length - 1) (pitch + 12) |]
+                reach |> Array.maxBy (fun before -> scores[before] - price * float (abs (pitch - before))))
+
+        let best =
+            from |> Array.mapi (fun pitch before -> scores[before] - price * float (abs (pitch - before)) + next[pitch])
+
+        best, from
+
+    /// The path through saliences [frames, pitches] that is loudest less the price of its moves: an index a frame. A move
+    /// spans at most 12 pitches.
+    let path (price: float) (salience: float[][]) : int[] =
+        let steps = salience[1..] |> Array.scan (fun (scores, _) next -> advance price scores next) (salience[0], [||])
+
+        let last = fst steps[steps.Length - 1]
+        let final = Array.IndexOf(last, Array.max last)
+        Array.scanBack (fun (_, from: int[]) pitch -> from[pitch]) steps[1..] final
+
+    let private rowsOf (matrix: torch.Tensor) =
+        let columns = int matrix.shape[1]
+        matrix.cpu().contiguous().data<float>().ToArray() |> Array.chunkBySize columns
+
+    /// Distance in Hz of every bin to the nearest harmonic of each frame's pitch: [frames, bins].
+    let private distances hertz (fundamentals: float[]) (like: torch.Tensor) =
+        let bins = torch.arange (like.shape[1], dtype = torch.float64, device = like.device) * hertz
+        let pitch = torch.tensor(fundamentals).``to``(like.device).unsqueeze 1L
+        // No harmonic lies below the first.
+        let order = torch.round(bins / pitch).clamp_min((1.0).ToScalar())
+        torch.abs (bins - order * pitch)
+
+    /// Weights [frames, bins] for `Rpca.decomposeWeighted`: small on the harmonics of the predominant pitch of the spectra
+    /// [frames, bins], large elsewhere. `stft` and `sampleRate` tell what a bin is.
+    let weights (prior: HarmonicPrior) (sampleRate: int) (stft: Stft) (spectra: torch.Tensor) : torch.Tensor =
+        Memory.tensor (fun () ->
+            let hertz = float sampleRate / float stft.FftSize
+            let salience = salience prior hertz spectra
+            let price = prior.Jump * salience.mean().item<float>()
+            let pitches = pitches prior
+            let fundamentals = rowsOf salience |> path price |> Array.map (Array.get pitches)
+            let isNear = (distances hertz fundamentals spectra).le(prior.Width.ToScalar()).to_type torch.float64
+            isNear * prior.OnHarmonic + (1.0 - isNear) * prior.OffHarmonic)
+
+    /// RPCA with the prior (RPCAh): the voice that plain RPCA finds tells the pitch, whose harmonics the second RPCA prefers to
+    /// put into the sparse part.
+    let decompose (rpca: Rpca) (prior: HarmonicPrior) sampleRate stft (magnitudes: torch.Tensor) : Decomposition =
+        Memory.scoped Decomposition.tensors (fun () ->
+            let first = Rpca.decompose rpca magnitudes
+            let weights = weights prior sampleRate stft (first.VoicePart.clamp_min ((0.0).ToScalar()))
+            Rpca.decomposeWeighted rpca weights magnitudes)

@@ -1,0 +1,27 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// Iterative algorithms whose state holds tensors.
+[<RequireQualifiedAccess>]
+module Iteration =
+
+    /// Applies `step` to a state at most `limit` times, until `isFinished`. A scope per iteration: what a step allocates is
+    /// freed but for the tensors of its result, and so are the tensors of the state before it. So a step returns new tensors,
+    /// never those it was given, and the first state belongs to the iteration.
+    let run (tensors: 's -> torch.Tensor list) (limit: int) (isFinished: 's -> bool) (step: 's -> 's) (start: 's) : 's =
+        let rec go count state =
+            if count >= limit || isFinished state then
+                state
+            else
+                let next = Memory.scoped tensors (fun () -> step state)
+
+                for old in tensors state do
+                    old.Dispose()
+
+                go (count + 1) next
+
+        go 0 start
+
+    /// Applies `step` so many times.
+    let times tensors (count: int) (step: 's -> 's) (start: 's) : 's = run tensors count (fun _ -> false) step start

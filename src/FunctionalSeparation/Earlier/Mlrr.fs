@@ -1,0 +1,118 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// Settings of multiple low-rank representation.
+type Mlrr =
+    {
+        /// Weight of the nuclear norm of the voice's representation; the music's has 1.
+        VoiceRank: float
+        /// Factor k of the weight of the l1 norm of what neither dictionary explains, k / sqrt(max(frames, bins)).
+        Sparsity: float
+        /// Stops where all constraints hold within this share of the Frobenius norm of the mixture.
+        Tolerance: float
+        /// Stops after so many iterations.
+        Iterations: int
+    }
+
+/// Multiple low-rank representation (Yang, ISMIR 2013): magnitudes X = Z1 D1 + Z2 D2 + E with learnt dictionaries of music D1
+/// and of voice D2, by min |Z1|_* + beta |Z2|_* + lambda |E|_1: both sources are of low rank, each in its own dictionary.
+/// Solved by the inexact augmented Lagrange multiplier method, Z_i = J_i split off as in low-rank representation (Liu 2013).
+[<RequireQualifiedAccess>]
+module Mlrr =
+
+    /// One source's representation Z [frames, atoms], its low-rank copy J and the multiplier of Z = J.
+    [<NoEquality; NoComparison>]
+    type private Source = { Z: torch.Tensor; J: torch.Tensor; Tie: torch.Tensor }
+
+    [<NoEquality; NoComparison>]
+    type private State =
+        { Music: Source
+          Voice: Source
+          Rest: torch.Tensor
+          Multiplier: torch.Tensor
+          Penalty: float
+          Residual: float }
+
+    /// A dictionary and (I + D D')^-1, which every iteration needs.
+    [<NoEquality; NoComparison>]
+    type private Basis = { Atoms: torch.Tensor; Inverse: torch.Tensor }
+
+    let private growth, private largest = 1.2, 1e7
+
+    let private tensors state =
+        [ for source in [ state.Music; state.Voice ] do
+              yield! [ source.Z; source.J; source.Tie ]
+          state.Rest
+          state.Multiplier ]
+
+    let private norm (matrix: torch.Tensor) = matrix.norm().to_type(torch.float64).item<float>()
+
+    let private basis (dictionary: torch.Tensor) =
+        let atoms = dictionary.to_type torch.float64
+        let eye = torch.eye (atoms.shape[0], dtype = torch.float64, device = atoms.device)
+        { Atoms = atoms; Inverse = torch.linalg.inv (eye + atoms.mm (atoms.t ())) }
+
+    /// Minimises over J, then over Z: `target` is what this source should explain, with the multiplier over the penalty.
+    let private updated basis weight penalty (target: torch.Tensor) source =
+        let j = Shrinkage.singularValues (weight / penalty) (source.Z + source.Tie / penalty)
+        let pull: torch.Tensor = target.mm (basis.Atoms.t ()) + j - source.Tie / penalty
+        let z = pull.mm basis.Inverse
+        { Z = z; J = j; Tie = source.Tie + penalty * (z - j) }
+
+    let private step (settings: Mlrr) (x: torch.Tensor) (music: Basis) (voice: Basis) sparsity ceiling state =
+        let penalty = state.Penalty
+        let scaled = x + state.Multiplier / penalty
+        let ofVoice = state.Voice.Z.mm voice.Atoms
+        let nextMusic = updated music 1.0 penalty (scaled - ofVoice - state.Rest) state.Music
+        let ofMusic = nextMusic.Z.mm music.Atoms
+        let nextVoice = updated voice settings.VoiceRank penalty (scaled - ofMusic - state.Rest) state.Voice
+        let explained = ofMusic + nextVoice.Z.mm voice.Atoms
+        let rest = Shrinkage.soft (sparsity / penalty) (scaled - explained)
+        let gap = x - explained - rest
+
+        { Music = nextMusic
+          Voice = nextVoice
+          Rest = rest
+          Multiplier = state.Multiplier + penalty * gap
+          Penalty = min (penalty * growth) ceiling
+          Residual = List.max [ norm gap; norm (nextMusic.Z - nextMusic.J); norm (nextVoice.Z - nextVoice.J) ] }
+
+    let private start (x: torch.Tensor) (music: Basis) (voice: Basis) penalty =
+        let zeros (columns: int64) = torch.zeros (x.shape[0], columns, dtype = x.dtype, device = x.device)
+
+        let source (basis: Basis) =
+            let atoms = basis.Atoms.shape[0]
+            { Z = zeros atoms; J = zeros atoms; Tie = zeros atoms }
+
+        { Music = source music
+          Voice = source voice
+          Rest = torch.zeros_like x
+          Multiplier = torch.zeros_like x
+          Penalty = penalty
+          Residual = infinity }
+
+    let private solve settings (x: torch.Tensor) music voice =
+        let first = 1.25 / Shrinkage.spectralNorm x
+        let sparsity = settings.Sparsity / sqrt (float (max x.shape[0] x.shape[1]))
+        let goal = settings.Tolerance * norm x
+
+        Memory.scoped tensors (fun () -> start x music voice first)
+        |> Iteration.run
+            tensors
+            settings.Iterations
+            (fun state -> state.Residual <= goal)
+            (step settings x music voice sparsity (first * largest))
+
+    /// Splits magnitudes [frames, bins] into what the dictionaries of music and of voice explain, in float64; what neither
+    /// explains is in none. A matrix of zeros gives zeros.
+    let decompose (settings: Mlrr) (dictionaries: Dictionaries) (magnitudes: torch.Tensor) : Decomposition =
+        Memory.scoped Decomposition.tensors (fun () ->
+            let x = magnitudes.to_type torch.float64
+            let music, voice = basis dictionaries.OfMusic, basis dictionaries.OfVoice
+
+            if norm x = 0.0 then
+                { MusicPart = torch.zeros_like x; VoicePart = torch.zeros_like x }
+            else
+                let solved = solve settings x music voice
+                { MusicPart = solved.Music.Z.mm music.Atoms; VoicePart = solved.Voice.Z.mm voice.Atoms })

@@ -1,0 +1,109 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// Settings of robust low-rank NMF. Both weights are relative, so that the level of the mixture does not matter.
+type Rnmf =
+    {
+        /// Weight of the l1 norm of the sparse part, in mean magnitudes of the mixture.
+        Sparsity: float
+        /// Weight of the squared norms of the factors, in mean magnitudes of the mixture.
+        Ridge: float
+        /// Updates of all parts.
+        Iterations: int
+    }
+
+/// Robust low-rank nonnegative matrix factorisation (Sprechmann, Bronstein, Sapiro, ISMIR 2012): magnitudes X ~ H W + O with
+/// H W of low rank (music), O sparse (voice), all at least 0, by
+/// min 1/2 |X - H W - O|^2 + ridge/2 (|H|^2 + |W|^2) + sparsity |O|_1. The half squared norms of the factors bound the
+/// nuclear norm of their product from above, so this is a nonnegative RPCA.
+[<RequireQualifiedAccess>]
+module Rnmf =
+
+    /// The three parts of the model.
+    [<NoEquality; NoComparison>]
+    type Factors =
+        {
+            /// H, [frames, atoms].
+            Activations: torch.Tensor
+            /// W, [atoms, bins].
+            Dictionary: torch.Tensor
+            /// O, [frames, bins].
+            Sparse: torch.Tensor
+        }
+
+    /// The tensors of a model.
+    let tensors (factors: Factors) = [ factors.Activations; factors.Dictionary; factors.Sparse ]
+
+    /// Absolute weights of a mixture: sparsity and ridge.
+    let private weights (settings: Rnmf) (x: torch.Tensor) =
+        let level = x.mean().to_type(torch.float64).item<float>()
+        settings.Sparsity * level, settings.Ridge * level
+
+    /// The value that is minimised.
+    let objective (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : float =
+        Memory.plain (fun () ->
+            let sparsity, ridge = weights settings x
+            let gap = x - factors.Activations.mm factors.Dictionary - factors.Sparse
+            let energy = factors.Activations.square().sum() + factors.Dictionary.square().sum()
+            let total = 0.5 * gap.square().sum() + 0.5 * ridge * energy + sparsity * factors.Sparse.abs().sum()
+            total.to_type(torch.float64).item<float>())
+
+    /// The exact minimum over O: what the model leaves of the mixture, less the weight, where that is above 0.
+    let private sparse sparsity (x: torch.Tensor) (activations: torch.Tensor) (dictionary: torch.Tensor) =
+        let rest: torch.Tensor = x - activations.mm dictionary - sparsity
+        rest.clamp_min ((0.0).ToScalar())
+
+    /// Multiplicative update of H for the data X - O, which is at least 0 whenever O is that minimum.
+    let private activations ridge (data: torch.Tensor) (dictionary: torch.Tensor) (activations: torch.Tensor) =
+        let push = data.mm (dictionary.t ())
+        let pull: torch.Tensor = activations.mm (dictionary.mm (dictionary.t ())) + ridge * activations
+        activations * (push / pull.clamp_min ((1e-12).ToScalar()))
+
+    let private step settings (x: torch.Tensor) learns factors =
+        let sparsity, ridge = weights settings x
+        let data: torch.Tensor = x - factors.Sparse
+        let nextActivations = activations ridge data factors.Dictionary factors.Activations
+
+        let nextDictionary =
+            if learns then
+                (activations ridge (data.t ()) (nextActivations.t ()) (factors.Dictionary.t ())).t().contiguous()
+            else
+                factors.Dictionary.clone ()
+
+        { Activations = nextActivations
+          Dictionary = nextDictionary
+          Sparse = sparse sparsity x nextActivations nextDictionary }
+
+    /// One update of activations, dictionary and sparse part: the objective never grows.
+    let update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
+        Memory.scoped tensors (fun () -> step settings x true factors)
+
+    /// Random factors with so many atoms for magnitudes [frames, bins], and nothing in the sparse part.
+    let start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
+        Memory.scoped tensors (fun () ->
+            let level = (x.mean () / float atoms).sqrt()
+
+            let random rows columns number =
+                (Key.uniformTensor 0.5 1.5 [ rows; columns ] (Key.fold number key)).to_type(x.dtype).``to``(x.device) * level
+
+            { Activations = random x.shape[0] (int64 atoms) 0
+              Dictionary = random (int64 atoms) x.shape[1] 1
+              Sparse = torch.zeros_like x })
+
+    let private parts factors = { MusicPart = factors.Activations.mm factors.Dictionary; VoicePart = factors.Sparse.clone () }
+
+    let private solve settings x learns first =
+        Memory.scoped Decomposition.tensors (fun () ->
+            first () |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts)
+
+    /// Unsupervised: the dictionary is learnt on the mixture itself.
+    let decompose (settings: Rnmf) (atoms: int) (key: Key) (magnitudes: torch.Tensor) : Decomposition =
+        solve settings magnitudes true (fun () -> start atoms key magnitudes)
+
+    /// Supervised: a dictionary of music [atoms, bins], learnt before, is kept; the voice is what it cannot explain.
+    let decomposeWith (settings: Rnmf) (dictionary: torch.Tensor) (magnitudes: torch.Tensor) : Decomposition =
+        solve settings magnitudes false (fun () ->
+            { Activations = Nmf.encode Divergence.Euclidean 1 dictionary magnitudes
+              Dictionary = dictionary.clone ()
+              Sparse = torch.zeros_like magnitudes })
