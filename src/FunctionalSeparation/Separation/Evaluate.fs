@@ -152,7 +152,9 @@ module Evaluate =
 
     /// A ceiling of systems that estimate magnitudes without a mask: the true magnitudes with the mixture's phase.
     let trueMagnitude (frontEnd: FrontEnd) : Separator =
-        { Name = "true magnitude with mixture phase"; FrontEnd = frontEnd; Hearing = Oracle(mixturePhase frontEnd.Stft) }
+        { Name = "true magnitude with mixture phase"
+          FrontEnd = frontEnd
+          Hearing = Oracle(mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =
