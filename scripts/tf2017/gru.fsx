@@ -19,7 +19,7 @@ let architecture =
 /// One excerpt of 512 frames (8.19 s) a step, in sequences of 4: presets differ in the number of steps alone. An epoch is about 170
 /// steps on MIR-1K's training clips; the original makes 100 000.
 let plan preset =
-    let excerpts = { ExcerptSettings.ofSize 512 1 with Sequence = Some 4 }
+    let excerpts = { ExcerptSettings.ofSize 512 1 with Sequence = Some 4; Rotation = ShiftStep None }
 
     match preset with
     | Smoke -> RandomExcerpts({ excerpts with Frames = 100 }, 2, 1e-4)

@@ -80,34 +80,34 @@ module Grid =
         json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
         Results.save (rowPath grid data (cell, seed)) json
 
-    let private parse (path: string) =
-        try
-            (JsonNode.Parse(File.ReadAllText path)).AsObject()
-        with
-        | :? Text.Json.JsonException
-        | :? InvalidOperationException as cause ->
-            raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
+    let private ofJson (cell: Cell, seed) (json: JsonNode) : GridRow =
+        let plan = json["settings"].["plan"]
+
+        { Cell = cell.Name
+          Seed = seed
+          Plan = if isNull plan then "" else plan.GetValue<string>()
+          Outcome =
+            { Scores = Results.toScores json["scores"]
+              Seconds = json["trainingSeconds"].GetValue<float>()
+              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, pair.Value.GetValue<float>() ] }
+          Provenance = json["provenance"].AsObject() }
 
     /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
-    let tryRow (grid: Grid) (data: string) (cell: Cell, seed: int) : GridRow option =
-        let path = rowPath grid data (cell, seed)
+    let tryRow (grid: Grid) (data: string) (row: Cell * int) : GridRow option =
+        let path = rowPath grid data row
 
         if not (File.Exists path) then
             None
         else
-            let json = parse path
-
-            let plan = json["settings"].["plan"]
-
-            Some
-                { Cell = cell.Name
-                  Seed = seed
-                  Plan = if isNull plan then "" else plan.GetValue<string>()
-                  Outcome =
-                    { Scores = Results.toScores json["scores"]
-                      Seconds = json["trainingSeconds"].GetValue<float>()
-                      Extra = [ for pair in json["extra"].AsObject() -> pair.Key, pair.Value.GetValue<float>() ] }
-                  Provenance = json["provenance"].AsObject() }
+            try
+                JsonNode.Parse(File.ReadAllText path) |> ofJson row |> Some
+            with
+            | :? Text.Json.JsonException
+            | :? NullReferenceException
+            | :? ArgumentException
+            | :? FormatException
+            | :? InvalidOperationException as cause ->
+                raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
 
     let private site (grid: Grid) data (cell, seed) : CellSite =
         { Folder = folder grid data (cell, seed)
