@@ -30,7 +30,7 @@ type TableArgument =
             | Seeds _ -> "make every row for so many seeds, 0, 1, ... Default: 1."
             | List -> "name the rows and stop."
             | Merge -> "train nothing: write the table of the rows that are finished; all must be."
-            | TensorBoard -> "also write event files for TensorBoard, into the folder 'tensorboard' of each trained row."
+            | TensorBoard -> "also write event files for TensorBoard, into a folder 'tensorboard' beside each network."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Out _ -> "folder for rows, models and pages. Default: artifacts."
 
