@@ -13,8 +13,7 @@ let showing features (recipe: Recipe) =
     let shown = { frontEnd with Features = features; InputScale = scale }
     { recipe with Architecture = { recipe.Architecture with FrontEnd = shown } }
 
-let rows =
-    [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
+let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
 { Paper = "huang2014"
   Name = "inputs"

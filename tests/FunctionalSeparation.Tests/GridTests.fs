@@ -167,7 +167,7 @@ let tests =
                   | "c" -> Some 2.0
                   | _ -> None
 
-              let verdict pairs = Table.verdict gnsdr { Text = "Claim"; Pairs = pairs }
+              let verdict pairs = TableReport.verdict gnsdr { Text = "Claim"; Pairs = pairs }
               Expect.stringContains (verdict [ ("a", "b"); ("a", "c") ]) "holds, in 2 of 2 comparisons, by +0.75 dB" "holds"
               Expect.stringContains (verdict [ ("c", "a") ]) "does not hold, in 0 of 1 comparisons, by -1.00 dB" "does not"
               Expect.stringContains (verdict [ ("b", "a"); ("b", "c") ]) "holds in part, in 1 of 2" "in part"

@@ -7,7 +7,9 @@ open FunctionalSeparation
 
 let private uniform low high seed (shape: int64 list) = Key.uniformTensor low high shape (Key.ofSeed seed)
 let private relative (a: torch.Tensor) (b: torch.Tensor) = (a - b).norm().item<float>() / b.norm().item<float>()
-let private settings = { VoiceRank = 1.0; Sparsity = 1.0; Tolerance = 1e-7; Iterations = 500 }
+
+/// The l1 norm weighs enough that nothing which a dictionary can explain passes for a burst.
+let private settings = { VoiceRank = 1.0; Sparsity = 10.0; Tolerance = 1e-7; Iterations = 500 }
 
 let private dictionaries () =
     { OfMusic = Nmf.unitAtoms (uniform 0.0 1.0 1 [ 6L; 60L ])
@@ -33,14 +35,13 @@ let tests =
                   Mlrr.decompose settings dictionaries (music + voice) |> agrees music voice)
           }
 
-          test "finds it beneath bursts, where the l1 norm weighs enough that none of it passes for a burst" {
+          test "finds it beneath bursts" {
               Memory.plain (fun () ->
                   let dictionaries = dictionaries ()
                   let music, voice = planted dictionaries
                   let isThere = (uniform 0.0 1.0 31 [ 80L; 60L ]).lt((0.03).ToScalar()).to_type torch.float64
                   let bursts = isThere * uniform -3.0 3.0 32 [ 80L; 60L ]
-                  let strict = { settings with Sparsity = 10.0 }
-                  Mlrr.decompose strict dictionaries (music + voice + bursts) |> agrees music voice)
+                  Mlrr.decompose settings dictionaries (music + voice + bursts) |> agrees music voice)
           }
 
           test "a dear voice leaves all to the music that the music can explain" {

@@ -40,8 +40,8 @@ module HarmonicPrior =
           Decay = 0.84
           Jump = 0.5
           Width = 24.0
-          OnHarmonic = 0.7
-          OffHarmonic = 1.3 }
+          OnHarmonic = 0.5
+          OffHarmonic = 1.5 }
 
     /// The pitches, Hz, lowest first.
     let pitches (prior: HarmonicPrior) : float[] =

@@ -2,12 +2,13 @@ namespace FunctionalSeparation
 
 open TorchSharp
 
-/// Settings of robust low-rank NMF. Both weights are relative, so that the level of the mixture does not matter.
+/// Settings of robust low-rank NMF, for magnitudes of mean 1: others are brought to it and back, so that their level does not
+/// matter.
 type Rnmf =
     {
-        /// Weight of the l1 norm of the sparse part, in mean magnitudes of the mixture.
+        /// Weight of the l1 norm of the sparse part: what is taken from each bin of it, in mean magnitudes.
         Sparsity: float
-        /// Weight of the squared norms of the factors, in mean magnitudes of the mixture.
+        /// Weight of the squared norms of the factors.
         Ridge: float
         /// Updates of all parts.
         Iterations: int
@@ -35,19 +36,13 @@ module Rnmf =
     /// The tensors of a model.
     let tensors (factors: Factors) = [ factors.Activations; factors.Dictionary; factors.Sparse ]
 
-    /// Absolute weights of a mixture: sparsity and ridge.
-    let private weights (settings: Rnmf) (x: torch.Tensor) =
-        let level = x.mean().to_type(torch.float64).item<float>()
-        settings.Sparsity * level, settings.Ridge * level
-
     /// The value that is minimised.
     let objective (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : float =
         Memory.plain (fun () ->
-            let sparsity, ridge = weights settings x
             let gap = x - factors.Activations.mm factors.Dictionary - factors.Sparse
             let energy = factors.Activations.square().sum() + factors.Dictionary.square().sum()
-            let total = 0.5 * gap.square().sum() + 0.5 * ridge * energy + sparsity * factors.Sparse.abs().sum()
-            total.to_type(torch.float64).item<float>())
+            let costs = settings.Ridge / 2.0 * energy + settings.Sparsity * factors.Sparse.abs().sum()
+            (0.5 * gap.square().sum() + costs).to_type(torch.float64).item<float>())
 
     /// The exact minimum over O: what the model leaves of the mixture, less the weight, where that is above 0.
     let private sparse sparsity (x: torch.Tensor) (activations: torch.Tensor) (dictionary: torch.Tensor) =
@@ -60,8 +55,8 @@ module Rnmf =
         let pull: torch.Tensor = activations.mm (dictionary.mm (dictionary.t ())) + ridge * activations
         activations * (push / pull.clamp_min ((1e-12).ToScalar()))
 
-    let private step settings (x: torch.Tensor) learns factors =
-        let sparsity, ridge = weights settings x
+    let private step (settings: Rnmf) (x: torch.Tensor) learns factors =
+        let ridge = settings.Ridge
         let data: torch.Tensor = x - factors.Sparse
         let nextActivations = activations ridge data factors.Dictionary factors.Activations
 
@@ -73,7 +68,7 @@ module Rnmf =
 
         { Activations = nextActivations
           Dictionary = nextDictionary
-          Sparse = sparse sparsity x nextActivations nextDictionary }
+          Sparse = sparse settings.Sparsity x nextActivations nextDictionary }
 
     /// One update of activations, dictionary and sparse part: the objective never grows.
     let update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
@@ -91,19 +86,24 @@ module Rnmf =
               Dictionary = random (int64 atoms) x.shape[1] 1
               Sparse = torch.zeros_like x })
 
-    let private parts factors = { MusicPart = factors.Activations.mm factors.Dictionary; VoicePart = factors.Sparse.clone () }
+    let private parts (level: torch.Tensor) factors =
+        { MusicPart = factors.Activations.mm factors.Dictionary * level; VoicePart = factors.Sparse * level }
 
-    let private solve settings x learns first =
+    /// Brings magnitudes to mean 1, solves from the start that `first` makes of them, and brings the parts back.
+    let private solve (settings: Rnmf) learns first (magnitudes: torch.Tensor) =
         Memory.scoped Decomposition.tensors (fun () ->
-            first () |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts)
+            let level = magnitudes.mean().clamp_min((1e-30).ToScalar())
+            let x = magnitudes / level
+            first x |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts level)
 
     /// Unsupervised: the dictionary is learnt on the mixture itself.
     let decompose (settings: Rnmf) (atoms: int) (key: Key) (magnitudes: torch.Tensor) : Decomposition =
-        solve settings magnitudes true (fun () -> start atoms key magnitudes)
+        solve settings true (start atoms key) magnitudes
 
     /// Supervised: a dictionary of music [atoms, bins], learnt before, is kept; the voice is what it cannot explain.
     let decomposeWith (settings: Rnmf) (dictionary: torch.Tensor) (magnitudes: torch.Tensor) : Decomposition =
-        solve settings magnitudes false (fun () ->
-            { Activations = Nmf.encode Divergence.Euclidean 1 dictionary magnitudes
+        magnitudes
+        |> solve settings false (fun x ->
+            { Activations = Nmf.encode Divergence.Euclidean 1 dictionary x
               Dictionary = dictionary.clone ()
-              Sparse = torch.zeros_like magnitudes })
+              Sparse = torch.zeros_like x })

@@ -127,8 +127,51 @@ module Cell =
                 let seconds = clock.Elapsed.TotalSeconds
                 { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }
 
-    /// A system that has nothing to learn. `parameters` says what decides its scores.
-    let system (name: string) (parameters: string) (separator: Separator) : Cell =
+    /// A system that has nothing to learn, made where the row is made: it may depend on the preset. `parameters` says what
+    /// decides its scores.
+    let systemAt (name: string) (parameters: string) (separator: CellSite -> Separator) : Cell =
         { Name = name
           Settings = fun _ -> settings [ "system", name; "plan", parameters ]
-          Run = fun site -> { Scores = evaluate site separator; Seconds = 0.0; Extra = [] } }
+          Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = [] } }
+
+    /// A system that has nothing to learn. `parameters` says what decides its scores.
+    let system (name: string) (parameters: string) (separator: Separator) : Cell = systemAt name parameters (fun _ -> separator)
+
+    /// The row made from a corpus that is changed first; `how` says how, and is part of what the table says of the training.
+    let onCorpus (how: string) (change: Corpus -> Corpus) (cell: Cell) : Cell =
+        let settings preset =
+            let json = cell.Settings preset
+            json["plan"] <- JsonValue.Create(json["plan"].GetValue<string>() + ", " + how)
+            json
+
+        { cell with Settings = settings; Run = fun site -> cell.Run { site with Corpus = change site.Corpus } }
+
+    /// The row with further figures, made where it was made.
+    let withFigures (figures: CellSite -> ClipScores list -> (string * float) list) (cell: Cell) : Cell =
+        let run site =
+            let outcome = cell.Run site
+            { outcome with Extra = outcome.Extra @ figures site outcome.Scores }
+
+        { cell with Run = run }
+
+    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of the voice and of the other source under the
+    /// names that they have in the experiment: what papers on speech report. BSS Eval 3, length-weighted means in dB.
+    let withSdr (voice: string) (other: string) (cell: Cell) : Cell =
+        let ofSource name (pick: ClipScores -> SourceScores) rows =
+            [ $"{name} SDR", Evaluate.mean (pick >> _.Sdr) rows
+              $"{name} SIR", Evaluate.mean (pick >> _.Sir) rows
+              $"{name} SAR", Evaluate.mean (pick >> _.Sar) rows ]
+
+        withFigures (fun _ rows -> ofSource voice _.Voice rows @ ofSource other _.Music rows) cell
+
+    /// The row with the mean STOI of the voice over the test clips, as `STOI`. `separator` makes the row's separator again, from
+    /// what is in its folder; `Cell.network` does so for a trained network.
+    let withStoi (separator: CellSite -> Separator) (cell: Cell) : Cell =
+        let stoi site =
+            let separator = separator site
+            site.Corpus.Test |> List.averageBy (Evaluate.stoi torch.float32 site.Device separator)
+
+        withFigures (fun site _ -> [ "STOI", stoi site ]) cell
+
+    /// The trained network of a row, with the soft mask. Its weights live as long as the process.
+    let network (site: CellSite) : Separator = Separation.separator (ModelFolder.load site.Device site.Folder) Soft

@@ -18,7 +18,7 @@ type Grid =
         Corpus: Corpus
         Preset: Preset
         Device: torch.Device
-        /// Whether training also writes event files for TensorBoard, into the rows' folders.
+        /// Whether training also writes event files for TensorBoard, into the folders of the networks.
         TensorBoard: bool
     }
 

@@ -119,6 +119,11 @@ module Evaluate =
           Clips = scored.Length
           Unscored = unscored |> List.map _.Clip }
 
+    /// Mean, weighted by clip length, of any figure of the clips; NaN where one of them has none.
+    let mean (figure: ClipScores -> float) (rows: ClipScores list) : float =
+        (rows |> List.sumBy (fun row -> float row.Samples * figure row))
+        / (rows |> List.sumBy (fun row -> float row.Samples))
+
     let private masked (stft: Stft) (mask: torch.Tensor -> torch.Tensor) (sources: torch.Tensor) =
         Memory.tensor (fun () ->
             let spectrograms = stft.Forward sources
@@ -147,7 +152,9 @@ module Evaluate =
 
     /// A ceiling of systems that estimate magnitudes without a mask: the true magnitudes with the mixture's phase.
     let trueMagnitude (frontEnd: FrontEnd) : Separator =
-        { Name = "true magnitude, mixture phase"; FrontEnd = frontEnd; Hearing = Oracle(mixturePhase frontEnd.Stft) }
+        { Name = "true magnitude with mixture phase"
+          FrontEnd = frontEnd
+          Hearing = Oracle(mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =
