@@ -56,8 +56,8 @@ let untrained name (system: FrontEnd -> Separator) =
   Cells =
     [ untrained "mixture" Evaluate.mixture
       untrained "ideal ratio mask" Evaluate.idealRatioMask
-      network "DNN, 2 x 1000" FeedForward 1000
-      network "DRNN-1, 2 x 300" (RecurrentAt 1) 300 ]
+      network "DNN of 2 x 1000" FeedForward 1000
+      network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
     |> List.map (Cell.withSdr "speech" "noise")
-  Claims = [ { Text = "A recurrent network beats a feed-forward one"; Pairs = [ ("DRNN-1, 2 x 300", "DNN, 2 x 1000") ] } ] }
+  Claims = [ { Text = "A recurrent network beats a feed-forward one"; Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -23,11 +23,11 @@ let inPieces = Cell.onCorpus "in pieces of 14 s" (SpeechPair.inPieces 14.0)
   Load = load
   Cells =
     Pair.baselines Stft.Huang2014
-    @ [ Cell.trained "the authors' network, mini-batch L-BFGS" (Pair.miniBatches architecture 0.0 400000)
-        Cell.trained "the same network, random excerpts" (Pair.excerpts architecture 0.05 (ExcerptSettings.ofSize 50 16) 250)
+    @ [ Cell.trained "the authors' network by mini-batch L-BFGS" (Pair.miniBatches architecture 0.0 400000)
+        Cell.trained "the same network on random excerpts" (Pair.excerpts architecture 0.05 (ExcerptSettings.ofSize 50 16) 250)
         |> inPieces ]
     |> List.map (Cell.withSdr "FA (1)" "MC (2)")
   Claims =
     [ { Text = "The network beats NMF"
-        Pairs = [ for row in [ "the authors' network, mini-batch L-BFGS"; "the same network, random excerpts" ] -> row, "NMF" ] } ] }
+        Pairs = [ for row in [ "the authors' network by mini-batch L-BFGS"; "the same network on random excerpts" ] -> row, "NMF" ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save
