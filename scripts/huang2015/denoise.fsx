@@ -59,5 +59,7 @@ let untrained name (system: FrontEnd -> Separator) =
       network "DNN of 2 x 1000" FeedForward 1000
       network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
     |> List.map (Cell.withSdr "speech" "noise")
-  Claims = [ { Text = "A recurrent network beats a feed-forward one"; Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }
+  Claims =
+    [ { Text = "A recurrent network beats a feed-forward one"
+        Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -29,5 +29,6 @@ let inPieces = Cell.onCorpus "in pieces of 14 s" (SpeechPair.inPieces 14.0)
     |> List.map (Cell.withSdr "FA (1)" "MC (2)")
   Claims =
     [ { Text = "The network beats NMF"
-        Pairs = [ for row in [ "the authors' network by mini-batch L-BFGS"; "the same network on random excerpts" ] -> row, "NMF" ] } ] }
+        Pairs =
+          [ for row in [ "the authors' network by mini-batch L-BFGS"; "the same network on random excerpts" ] -> row, "NMF" ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -165,12 +165,14 @@ let tests =
                   | "a" -> Some 3.0
                   | "b" -> Some 2.5
                   | "c" -> Some 2.0
+                  | "a hair less than c" -> Some 1.9999
                   | _ -> None
 
               let verdict pairs = TableReport.verdict gnsdr { Text = "Claim"; Pairs = pairs }
               Expect.stringContains (verdict [ ("a", "b"); ("a", "c") ]) "holds, in 2 of 2 comparisons, by +0.75 dB" "holds"
               Expect.stringContains (verdict [ ("c", "a") ]) "does not hold, in 0 of 1 comparisons, by -1.00 dB" "does not"
               Expect.stringContains (verdict [ ("b", "a"); ("b", "c") ]) "holds in part, in 1 of 2" "in part"
+              Expect.stringContains (verdict [ ("a hair less than c", "c") ]) "by +0.00 dB" "zero has no sign of its own"
               Expect.stringContains (verdict [ ("a", "missing") ]) "not measured" "not measured"
           } ]
     |> testSequenced

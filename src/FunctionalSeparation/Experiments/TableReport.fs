@@ -112,8 +112,9 @@ module TableReport =
                 elif holds = 0 then "does not hold"
                 else "holds in part"
 
-            let average = (mean known).ToString("+0.00;-0.00", CultureInfo.InvariantCulture)
-            $"{claim.Text}: {word}, in {holds} of {known.Length} comparisons, by {average} dB on average."
+            let average = Results.decibels (mean known)
+            let signed = if average.StartsWith '-' then average else "+" + average
+            $"{claim.Text}: {word}, in {holds} of {known.Length} comparisons, by {signed} dB on average."
 
     /// The table with its figures, the published ones beside ours.
     let create (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
