@@ -119,6 +119,13 @@ module Recipe =
         | FullBatch _
         | MiniBatches _ -> recipe
 
+    /// The recipe with another learning rate; one without a rate stays as it is.
+    let withRate (rate: float) (recipe: Recipe) : Recipe =
+        match recipe.Plan with
+        | RandomExcerpts(excerpts, epochs, _) -> { recipe with Plan = RandomExcerpts(excerpts, epochs, rate) }
+        | FullBatch _
+        | MiniBatches _ -> recipe
+
     /// The recipe with another mask layer inside the network.
     let withMask (mask: MaskKind) (recipe: Recipe) : Recipe =
         { recipe with Architecture = { recipe.Architecture with Mask = mask } }
