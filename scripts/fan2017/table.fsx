@@ -11,7 +11,7 @@ open FunctionalSeparation.Plots
 let colourScale = 2.5
 
 let frontEnd context scale : FrontEnd =
-    { SampleRate = 16000; Stft = Stft(1024, 256, StftWindow.Hann, true); Context = context; InputScale = scale }
+    { FrontEnd.huang2014 context with Stft = Stft(1024, 256, StftWindow.Hann, true); InputScale = scale }
 
 /// How long each preset trains. The paper does not tell its optimiser or its number of steps.
 let plan preset =

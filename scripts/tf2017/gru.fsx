@@ -10,7 +10,7 @@ open FunctionalSeparation.Plots
 /// 3 x 256 units; 64 ms windows every 16 ms.
 let architecture =
     { Architecture.huang2014 with
-        FrontEnd = { SampleRate = 16000; Stft = Stft(1024, 256, StftWindow.Hann, true); Context = 1; InputScale = 30.0 }
+        FrontEnd = { FrontEnd.huang2014 1 with Stft = Stft(1024, 256, StftWindow.Hann, true); InputScale = 30.0 }
         Hidden = [ 256; 256; 256 ]
         Neuron = Gated
         Recurrence = Stacked
