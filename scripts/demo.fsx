@@ -43,7 +43,8 @@ Experiment.main (fun () ->
               Device = Devices.Parse "cpu"
               Folder = folder
               Resume = false
-              CheckpointEvery = 200 }
+              CheckpointEvery = 200
+              TensorBoard = false }
 
     let score label separator = label, Experiment.evaluate TorchSharp.torch.CPU label separator corpus.Test
     let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask recipe.Architecture.FrontEnd)

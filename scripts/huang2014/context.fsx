@@ -16,6 +16,6 @@ let row frames =
   Load = Mir1k.loadOrEmbedded
   Cells = List.map row [ 1; 3; 5 ]
   Claims =
-    [ { Text = "Context 3 beats context 1"; Pairs = [ "DNN (context 3)", "DNN (context 1)" ] }
-      { Text = "Context 3 beats context 5"; Pairs = [ "DNN (context 3)", "DNN (context 5)" ] } ] }
+    [ { Text = "Context 3 beats context 1"; Pairs = [ ("DNN (context 3)", "DNN (context 1)") ] }
+      { Text = "Context 3 beats context 5"; Pairs = [ ("DNN (context 3)", "DNN (context 5)") ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -40,7 +40,8 @@ Experiment.main (fun () ->
           Device = Devices.Parse(arguments.GetResult(TrainArgument.Device, "auto"))
           Folder = arguments.GetResult(TrainArgument.Out, runFolder)
           Resume = arguments.Contains TrainArgument.Resume
-          CheckpointEvery = if preset = Desk then 100 else 10 }
+          CheckpointEvery = (if preset = Desk then 100 else 10)
+          TensorBoard = arguments.Contains TrainArgument.TensorBoard }
 
     printfn $"{title}, {preset}: {trial.Train.Length} clips of {corpus.Name}, on {trial.Device}, into {trial.Folder}"
     let outcome = Trial.run trial
@@ -59,4 +60,7 @@ Experiment.main (fun () ->
         printfn "%s" line
 
     if isRecordings && preset <> Smoke then
-        Trial.record (Path.Combine(papers, "results.csv")) [ "model", title; "preset", string preset ] outcome)
+        Trial.record
+            (Path.Combine(papers, "results.csv"))
+            [ "table", "flagship"; "model", title; "preset", string preset ]
+            outcome)

@@ -40,7 +40,8 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
                   Device = Devices.Parse "auto"
                   Folder = folder
                   Resume = false
-                  CheckpointEvery = 1000 }
+                  CheckpointEvery = 1000
+                  TensorBoard = false }
 
         Trial.record results [ "recipe", name; "held out", singer ] outcome
         printfn "%s\n" (Results.table Results.header [ Results.row $"{name}, {singer} held out" outcome.Scores ])

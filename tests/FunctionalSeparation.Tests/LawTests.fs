@@ -181,6 +181,15 @@ let tests =
               Expect.isLessThan (abs scores.Music.Nsdr) 1e-9 "music"
           }
 
+          test "STOI of a clip: a perfect estimate has 1, the ideal mask more than the mixture" {
+              let clip = List.head corpus.Value.Test
+              let stoi separator = Evaluate.stoi torch.float32 torch.CPU separator clip
+              let perfect = { Evaluate.mixture small.FrontEnd with Hearing = Oracle id }
+              Expect.floatClose Accuracy.medium (stoi perfect) 1.0 "the voice itself"
+              let mixture = stoi (Evaluate.mixture small.FrontEnd)
+              Expect.isGreaterThan (stoi (Evaluate.idealRatioMask small.FrontEnd)) (mixture + 0.05) "ideal mask"
+          }
+
           test "swapping the sources swaps the scores" {
               let clip = List.head corpus.Value.Test
 

@@ -21,12 +21,12 @@ let private leaksNothing work =
     work ()
     Expect.equal (Memory.liveTensors ()) before "live tensors"
 
-let private train optimiser steps () =
+let private trainNet architecture optimiser steps () =
     let feed =
-        Feed.excerpts small.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
+        Feed.excerpts architecture.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
 
     let task =
-        { Model = Architecture.model small
+        { Model = Architecture.model architecture
           Loss = Loss.discriminative 0.05 Loss.squaredError
           Optimiser = optimiser
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
@@ -35,6 +35,13 @@ let private train optimiser steps () =
 
     for state in Train.states task steps (Train.start task start.Vector) do
         ignore state.Step
+
+let private train = trainNet small
+
+let private otherNets =
+    [ { small with Recurrence = FeedForward; Neuron = VectorProduct Window }
+      { small with FrontEnd = FrontEnd.huang2014 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
+      { small with Recurrence = Stacked; Neuron = Gated; Output = ReluOutput } ]
 
 let private trained () =
     { Architecture = small
@@ -50,6 +57,11 @@ let tests =
           test "200 training steps of L-BFGS" {
               leaksNothing (train (Lbfgs.create { Lbfgs.defaults with Memory = 5; MaxIterations = 200 }) 200)
           }
+
+          for architecture in otherNets do
+              test $"training steps of {Architecture.name architecture}" {
+                  leaksNothing (trainNet architecture (Optim.adam (Schedule.constant 1e-3)) 10)
+              }
 
           test "50 separations" {
               let audio = AudioBuffer([| Array.init 20000 (fun i -> float32 (sin (0.05 * float i))) |], 16000)
@@ -88,6 +100,7 @@ let tests =
                             Folder = folder
                             Resume = resume
                             CheckpointEvery = 1
+                            TensorBoard = true
                             Report = fun report -> if not resume && report.Step = 2 then failwith "stopped" }
 
                   try
@@ -101,6 +114,14 @@ let tests =
                       Directory.Delete(folder, true))
           }
 
+          test "mel filters, cosines and deltas" {
+              leaksNothing (fun () ->
+                  use filters = Mel.filters 16000 513 41 torch.float32 torch.CPU
+                  use cosines = Mel.cosines 41 13 torch.float32 torch.CPU
+                  use deltas = Mel.withDeltas filters
+                  ignore (filters.shape, cosines.shape, deltas.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
@@ -108,6 +129,20 @@ let tests =
                   Evaluate.clip torch.float32 torch.CPU (Separation.separator trained Soft) (List.head corpus.Value.Test)
                   |> ignore
 
+                  trained.Parameters.Vector.Dispose())
+          }
+
+          test "phases by Griffin-Lim, and an evaluation with them" {
+              leaksNothing (fun () ->
+                  let trained = trained ()
+                  let stft = small.FrontEnd.Stft
+
+                  use magnitude = torch.ones (20L, int64 stft.Bins)
+                  use spectrogram = GriffinLim.withRandomPhases (Key.ofSeed 1) magnitude
+                  use refined = GriffinLim.refine (GriffinLim.fast 3) stft spectrogram
+                  GriffinLim.inconsistency stft refined |> ignore
+                  let separator = Separation.refinedSeparator (GriffinLim.classic 2) trained Soft
+                  Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
                   trained.Parameters.Vector.Dispose())
           }
 

@@ -26,8 +26,10 @@ let private clipTensors c =
 let private net recurrence activation =
     { Inputs = 3 * bins
       Hidden = [ 5; 5 ]
+      Neuron = Plain
       Recurrence = recurrence
       Activation = activation
+      Output = LinearOutput
       Sources = 2
       Bins = bins }
 
@@ -57,7 +59,7 @@ let private theta (layout: Layout) =
     layout |> List.map block |> Array.concat
 
 let private objective net mask loss =
-    let model = Nets.drnn net
+    let model = Nets.create net
     let tensors = [ clipTensors 1.0; clipTensors 2.0 ]
 
     let part (features: torch.Tensor, mixture: torch.Tensor, references: torch.Tensor) start count vector =
@@ -95,7 +97,7 @@ let private checkCase name cost net mask loss =
 
 let private checkPrediction name net clipNumber =
     Memory.plain (fun () ->
-        let model = Nets.drnn net
+        let model = Nets.create net
         let features, x, _ = clipTensors (float clipNumber)
         let parameters = Params.create model.Layout (torch.tensor (theta model.Layout))
         let outputs = (Model.apply model parameters (Sequence.ofFrames features)).Frames
@@ -113,7 +115,7 @@ let tests =
     testList
         "objective"
         [ test "the start weights follow the recipe" {
-              let layout = (Nets.drnn (net (RecurrentAt 2) Relu)).Layout
+              let layout = (Nets.create (net (RecurrentAt 2) Relu)).Layout
               let reference = Golden.numbers (Golden.path "objective/theta_rnn2.txt") |> Golden.reorder layout
               Expect.isLessThan (Golden.relativeError (theta layout) reference) 1e-12 "theta"
           }

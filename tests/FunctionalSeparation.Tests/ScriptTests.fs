@@ -108,6 +108,13 @@ let private killDuringTraining folder (delay: int) arguments =
     running.WaitForExit()
     stepOf folder
 
+/// Every script that is a table, whatever its paper.
+let private tableScripts =
+    Directory.GetFiles(Path.Combine(Golden.repository, "scripts"), "*.fsx", SearchOption.AllDirectories)
+    |> Array.filter (fun path -> (File.ReadAllText path).Contains "Table.main")
+    |> Array.sort
+    |> List.ofArray
+
 let private long name work =
     test name {
         if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then
@@ -298,6 +305,20 @@ let tests =
                       Expect.isEmpty (Directory.GetFiles(Path.Combine(folder, "run"), "*safetensors*")) "nothing half-written"
                   finally
                       mount "umount" [ folder ] |> ignore))
+
+          for path in tableScripts do
+              let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), path)
+
+              long $"{name}: the whole table on the embedded corpus, and then a page" (fun () ->
+                  inScratch (fun folder ->
+                      let rows = succeed name [ "--list" ] |> _.TrimEnd().Split('\n')
+                      let output = succeed name [ "--preset"; "smoke"; "--out"; folder ]
+                      let table = output.Substring(output.IndexOf "voice GNSDR")
+
+                      for row in rows do
+                          Expect.stringContains table (row.Trim()) "a row of the table"
+
+                      Expect.hasLength (Directory.GetFiles(folder, "*.html", SearchOption.AllDirectories)) 1 "a page"))
 
           long "options that make no sense" (fun () ->
               for arguments, part in

@@ -6,6 +6,7 @@ open Expecto
 open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
+open FunctionalSeparation.Tests
 
 let private corpus = lazy (Corpus.embedded 4)
 
@@ -26,6 +27,7 @@ let private settings folder recipe resume stopAt : RunSettings =
       Folder = folder
       Resume = resume
       CheckpointEvery = 1
+      TensorBoard = false
       Report = fun report -> if Some report.Step = stopAt then raise Stopped }
 
 let private parameters (finished: Finished) = finished.Trained.Parameters.Vector.data<float32>().ToArray()
@@ -77,6 +79,41 @@ let tests =
                       Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator finished.Trained Soft) settings.Dev
 
                   Expect.floatClose Accuracy.medium (Evaluate.summary _.Voice rows).Gnsdr (Seq.max scores) "the best one")
+          }
+
+          test "event files hold every step once, whether the run was stopped or not" {
+              inScratch (fun folder ->
+                  let run name resume stopAt =
+                      TrainingRun.run
+                          { settings (Path.Combine(folder, name)) recipe resume stopAt with
+                              CheckpointEvery = 3
+                              TensorBoard = true }
+                      |> ignore
+
+                  run "whole" false None
+                  Expect.throwsT<Stopped> (fun () -> run "cut" false (Some 5)) "stopped"
+                  run "cut" true None
+
+                  let summaries name = EventFile.summaries (Path.Combine(folder, name, "tensorboard"))
+
+                  let curve name tag =
+                      [ for step, found, value in summaries name do
+                            if found = tag then step, value.SimpleValue ]
+
+                  for tag in [ "training/objective"; "training/max gradient"; "dev/voice GNSDR (dB)" ] do
+                      Expect.equal (curve "cut" tag) (curve "whole" tag) tag
+
+                  Expect.equal (curve "whole" "training/objective" |> List.map fst) [ 1L .. 8L ] "steps"
+                  Expect.isEmpty (curve "whole" "training/learning rate") "L-BFGS has none"
+
+                  let at tag =
+                      [ for step, found, _ in summaries "cut" do
+                            if found = tag then step ]
+
+                  let clip = corpus.Value.Dev.Head.Name
+
+                  for tag in [ "weights/hidden1.weight"; "weights/output.bias"; $"{clip}/voice"; $"{clip}/music" ] do
+                      Expect.equal (at tag) [ 3L; 6L; 8L ] $"{tag} at checkpoints")
           }
 
           test "a folder in use, other settings, a damaged checkpoint" {

@@ -78,8 +78,19 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         if (!Centred)
             return sum.MoveToOuterDisposeScope();
         var count = spectrogram.shape[^2];
-        var gain = OverlapAdd((window * window).expand(count, FftSize));
+        var gain = OverlapGain(count, frames.dtype, frames.device);
         return (sum / gain.clamp_min(1e-11)).narrow(-1, FftSize / 2, length ?? Samples(count)).clone().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The overlapped squared windows: what transform and overlap-add multiply a signal by, ends included.</summary>
+    /// <param name="frames">Number of frames, at least 1.</param>
+    /// <param name="dtype">Real element type.</param>
+    /// <param name="device">Where to make it.</param>
+    /// <returns>Real tensor [(frames - 1) hop + n_fft], the padding of centred settings included.</returns>
+    public Tensor OverlapGain(long frames, ScalarType dtype, Device device)
+    {
+        using var scope = NewDisposeScope();
+        return OverlapAdd(Weights(dtype, device).square().expand(frames, FftSize)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The window.</summary>

@@ -4,7 +4,8 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// The true sources of a clip, [samples] each: mono, of equal length, as recorded, full scale = ±1.
+/// The true sources of a clip, [samples] each: mono, of equal length, as recorded, full scale = ±1. `Voice` is the source that
+/// is wanted; `Music` is the other one, be it accompaniment, noise or a second speaker.
 [<NoEquality; NoComparison>]
 type Stems = { Music: float32[]; Voice: float32[] }
 
@@ -52,11 +53,11 @@ module Clip =
     let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
         requireLength stft clip stems
 
-        for name, samples in [ "music", stems.Music; "voice", stems.Voice ] do
+        for name, samples in [ "other source (music)", stems.Music; "voice", stems.Voice ] do
             if Array.forall (fun x -> x = 0.0f) samples then
                 raise (
                     InputException
-                        $"{clip.Name}: the {name} channel is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
+                        $"{clip.Name}: the {name} is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
                 )
 
     /// The sources as a tensor [2, samples] (music, voice), each scaled to unit L2 norm over the whole clip, so that their sum
@@ -85,6 +86,17 @@ module Corpus =
           Train = List.map ofSong songs.Train
           Dev = List.map ofSong songs.Dev
           Test = List.map ofSong songs.Test }
+
+    /// One singer of the training clips held out to test on; no clip to choose with. A choice between recipes that looks at this
+    /// corpus alone leaves the test clips untouched.
+    let heldOut (singer: string) (corpus: Corpus) : Corpus =
+        let test, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
+
+        if test.IsEmpty || train.IsEmpty then
+            let singers = corpus.Train |> List.map _.Singer |> List.distinct |> String.concat ", "
+            raise (InputException $"'{singer}' cannot be held out: the training singers of {corpus.Name} are {singers}.")
+
+        { Name = $"{corpus.Name} without {singer}"; Train = train; Dev = []; Test = test }
 
     /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits.
     let fingerprint (clips: Clip list) : string =

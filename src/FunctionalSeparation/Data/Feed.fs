@@ -26,6 +26,9 @@ type ExcerptSettings =
         Frames: int
         /// Excerpts of a batch.
         Count: int
+        /// Each excerpt is cut into sequences of so many frames, for recurrent layers that forget after so many; must divide
+        /// `Frames`. None = one sequence an excerpt.
+        Sequence: int option
         /// How the music is moved against the voice.
         Rotation: Rotation
         /// Probability that a voice is mixed with the music of another song instead of its own.
@@ -42,7 +45,13 @@ module ExcerptSettings =
 
     /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
     let ofSize (frames: int) (count: int) : ExcerptSettings =
-        { Frames = frames; Count = count; Rotation = Anywhere; OtherSong = 0.0; GainRange = 0.0; Speeds = [ 1.0 ] }
+        { Frames = frames
+          Count = count
+          Sequence = None
+          Rotation = Anywhere
+          OtherSong = 0.0
+          GainRange = 0.0
+          Speeds = [ 1.0 ] }
 
 [<RequireQualifiedAccess>]
 module Batch =
@@ -52,6 +61,23 @@ module Batch =
 
     /// Frames in the batch, over all its sequences.
     let frames (batch: Batch) = batch.References.shape[0] * batch.References.shape[1]
+
+    /// Windows of `size` frames, `step` apart, side by side: [time, batch, ...] -> [size, windows * batch, ...].
+    let private windows size step (frames: torch.Tensor) =
+        let cut = frames.unfold (0L, size, step)
+        let rest = [| 2L .. cut.dim () - 2L |]
+        cut.permute(Array.concat [ [| cut.dim () - 1L; 0L; 1L |]; rest ]).flatten(1L, 2L).contiguous()
+
+    /// Cuts the sequences of a batch into shorter ones that begin at zero states; the context of their edge frames stays.
+    /// Raises ArgumentException where `frames` does not divide their length.
+    let inSequences (frames: int) (batch: Batch) : Batch =
+        if frames < 1 || batch.References.shape[0] % int64 frames <> 0L then
+            invalidArg (nameof frames) $"{batch.References.shape[0]} frames cannot be cut into sequences of {frames}."
+
+        let size, margin = int64 frames, batch.Mixture.Margin
+
+        { Mixture = { batch.Mixture with Magnitude = windows (size + 2L * margin) size batch.Mixture.Magnitude; Start = [] }
+          References = windows size size batch.References }
 
 /// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
 [<RequireQualifiedAccess>]
@@ -91,6 +117,25 @@ module Feed =
         { Mixture = { Magnitude = torch.stack (mixtures, 1L); Margin = FrontEnd.margin frontEnd; Start = [] }
           References = torch.stack (references, 1L) }
 
+    /// Pieces of equal length side by side, about `framesPerBatch` frames a batch. Frees the pieces.
+    let private batchesOf frontEnd framesPerBatch pieces =
+        [ for length, group in List.groupBy (fun (length, _, _) -> length) pieces do
+              for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
+                  Memory.scoped Batch.tensors (fun () -> stackPieces frontEnd part)
+
+                  for _, mixture, reference in part do
+                      mixture.Dispose()
+                      reference.Dispose() ]
+
+    /// The pieces of a clip whose music is rotated by each of the offsets. The caller owns the tensors.
+    let private rotatedPieces frontEnd (offsets: int list) (sources: unit -> torch.Tensor) =
+        Memory.scoped (List.collect (fun (_, mixture, reference) -> [ mixture; reference ])) (fun () ->
+            let sources = sources ()
+
+            [ for offset in offsets do
+                  let rotated = torch.stack [ Augment.rotate (int64 offset) sources[0L]; sources[1L] ]
+                  yield! piecesOf frontEnd rotated ])
+
     /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
     /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
     /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors.
@@ -102,27 +147,13 @@ module Feed =
         device
         (clips: Clip list)
         : Batch list =
-        let pieces =
-            [ for clip in clips do
-                  Clip.requireRate frontEnd.SampleRate clip
-                  let stems = clip.Read()
-                  Clip.requireUsable frontEnd.Stft clip stems
-
-                  yield!
-                      Memory.scoped (List.collect (fun (_, mixture, reference) -> [ mixture; reference ])) (fun () ->
-                          let sources = Clip.unitNorm dtype device stems
-
-                          [ for offset in Augment.shifts shiftStep stems.Music.Length do
-                                let rotated = torch.stack [ Augment.rotate (int64 offset) sources[0L]; sources[1L] ]
-                                yield! piecesOf frontEnd rotated ]) ]
-
-        [ for length, group in List.groupBy (fun (length, _, _) -> length) pieces do
-              for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
-                  Memory.scoped Batch.tensors (fun () -> stackPieces frontEnd part)
-
-                  for _, mixture, reference in part do
-                      mixture.Dispose()
-                      reference.Dispose() ]
+        [ for clip in clips do
+              Clip.requireRate frontEnd.SampleRate clip
+              let stems = clip.Read()
+              Clip.requireUsable frontEnd.Stft clip stems
+              let offsets = Augment.shifts shiftStep stems.Music.Length
+              yield! rotatedPieces frontEnd offsets (fun () -> Clip.unitNorm dtype device stems) ]
+        |> batchesOf frontEnd framesPerBatch
 
     /// A clip in memory: unit-norm sources, at each speed.
     type private Loaded = { Song: string; Voice: float32[][]; Music: float32[][] }
@@ -134,15 +165,18 @@ module Feed =
     let private atSpeeds (settings: ExcerptSettings) rate (samples: float32[]) =
         [| for speed in settings.Speeds -> if speed = 1.0 then samples else Augment.playAt speed rate samples |> unitNorm |]
 
-    let private loadClip (frontEnd: FrontEnd) settings (clip: Clip) =
+    /// The unit-norm sources of a clip that can be used: music, voice.
+    let private sound (frontEnd: FrontEnd) (clip: Clip) =
         Clip.requireRate frontEnd.SampleRate clip
         let stems = clip.Read()
         Clip.requireUsable frontEnd.Stft clip stems
 
-        let music, voice =
-            Memory.plain (fun () ->
-                let sources = Clip.unitNorm torch.float32 torch.CPU stems
-                sources[0L].data<float32>().ToArray(), sources[1L].data<float32>().ToArray())
+        Memory.plain (fun () ->
+            let sources = Clip.unitNorm torch.float32 torch.CPU stems
+            sources[0L].data<float32>().ToArray(), sources[1L].data<float32>().ToArray())
+
+    let private loadClip frontEnd settings (clip: Clip) =
+        let music, voice = sound frontEnd clip
 
         { Song = clip.Song
           Music = atSpeeds settings clip.SampleRate music
@@ -229,8 +263,38 @@ module Feed =
                 let unit = units[order[(place * settings.Count + slot) % order.Length]]
                 fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
 
-            Memory.scoped Batch.tensors (fun () -> toBatch samples gains)
+            Memory.scoped Batch.tensors (fun () ->
+                let batch = toBatch samples gains
+                settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
 
     /// Loads the clips and makes random excerpts of them.
     let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) =
         Excerpts(frontEnd, settings, device, clips)
+
+    /// One rotation of the music at a time: all clips whole and cut into pieces as in `wholeClips`. Clips stay in memory as
+    /// sound. A clip with fewer rotations than the longest one begins again with its first.
+    type Rotations
+        internal (frontEnd: FrontEnd, shiftStep: int option, framesPerBatch: int, device: torch.Device, clips: Clip list) =
+        let loaded =
+            [ for clip in clips do
+                  let music, voice = sound frontEnd clip
+                  music, voice, Augment.shifts shiftStep music.Length |> Array.ofList ]
+
+        let sources (music: float32[]) (voice: float32[]) () =
+            torch.stack([ torch.tensor music; torch.tensor voice ]).``to`` device
+
+        /// Rotations of the longest clip.
+        member val Count = loaded |> List.map (fun (_, _, offsets) -> offsets.Length) |> List.max
+
+        /// The whole set with rotation `index` (modulo `Count`). The caller owns the tensors.
+        member rotations.Batches(index: int) : Batch list =
+            let rotation = index % rotations.Count
+
+            [ for music, voice, offsets in loaded do
+                  yield! rotatedPieces frontEnd [ offsets[rotation % offsets.Length] ] (sources music voice) ]
+            |> batchesOf frontEnd framesPerBatch
+
+    /// Loads the clips and rotates their music by 0, step, 2 step, ... samples, one rotation a mini-batch (Huang et al. 2015,
+    /// authors' code). There is at least one clip.
+    let rotations (frontEnd: FrontEnd) (shiftStep: int option) (framesPerBatch: int) device (clips: Clip list) =
+        Rotations(frontEnd, shiftStep, framesPerBatch, device, clips)

@@ -72,5 +72,5 @@ module Decomposition =
     /// A separator that decomposes the magnitudes [frames, bins] of the mixture and shares its bins by the rendering's rule.
     let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
         { Name = name
-          FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft; Context = 1; InputScale = 1.0 }
+          FrontEnd = { FrontEnd.huang2014 1 with SampleRate = rendering.SampleRate; Stft = rendering.Stft }
           Hearing = Blind(render rendering decompose) }

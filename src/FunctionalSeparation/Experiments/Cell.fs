@@ -1,5 +1,7 @@
 namespace FunctionalSeparation
 
+open System
+open System.IO
 open System.Text.Json.Nodes
 open TorchSharp
 
@@ -7,12 +9,18 @@ open TorchSharp
 [<NoEquality; NoComparison>]
 type CellSite =
     {
-        /// The row's own folder: log, checkpoint, model.
+        /// The row's own folder.
         Folder: string
+        /// Holds a folder for each network: rows that ask different things of one network train it once.
+        Models: string
         Corpus: Corpus
+        /// Fingerprint of the corpus.
+        Data: string
         Device: torch.Device
         Preset: Preset
         Seed: int
+        /// Whether training also writes event files for TensorBoard.
+        TensorBoard: bool
     }
 
 /// What a row of a table comes to.
@@ -64,31 +72,28 @@ module Cell =
 
     let private evaluate (site: CellSite) separator = Experiment.evaluate site.Device "scoring" separator site.Corpus.Test
 
-    /// Trains and scores the test clips with each of the given test masks; one list of scores a mask.
-    let private trainAndScore (recipe: Recipe) (masks: TestMask list) (site: CellSite) : ClipScores list list * float =
-        let outcome =
-            Trial.run
-                { Recipe = { recipe with Seed = site.Seed }
-                  Data = site.Corpus.Name
-                  Train = site.Corpus.Train
-                  Dev = site.Corpus.Dev
-                  Test = site.Corpus.Test
-                  Device = site.Device
-                  Folder = site.Folder
-                  Resume = true
-                  CheckpointEvery = 100 }
+    let private modelFolder (site: CellSite) (recipe: Recipe) =
+        let text = Text.Encoding.UTF8.GetBytes((Recipe.toJson recipe).ToJsonString() + site.Data)
+        let hash = Security.Cryptography.SHA256.HashData text
+        Path.Combine(site.Models, (Convert.ToHexStringLower hash).Substring(0, 16))
 
-        use _ = outcome.Trained.Parameters.Vector
+    let private train (site: CellSite) (recipe: Recipe) : Outcome =
+        let folder = modelFolder site recipe
+        use _ = FolderLock.take folder
 
-        let scores =
-            [ for mask in masks ->
-                  match mask with
-                  | Soft -> outcome.Scores
-                  | Hard -> evaluate site (Separation.separator outcome.Trained Hard) ]
+        Trial.run
+            { Recipe = recipe
+              Data = site.Corpus.Name
+              Train = site.Corpus.Train
+              Dev = site.Corpus.Dev
+              Test = site.Corpus.Test
+              Device = site.Device
+              Folder = folder
+              Resume = true
+              CheckpointEvery = 100
+              TensorBoard = site.TensorBoard }
 
-        scores, outcome.Seconds
-
-    /// A network: trained (or gone on with) in the row's folder, then scored with the given test mask.
+    /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =
         { Name = name
           Settings =
@@ -98,10 +103,17 @@ module Cell =
                 json
           Run =
             fun site ->
-                let scores, seconds = trainAndScore (recipe site.Preset) [ mask ] site
-                { Scores = scores.Head; Seconds = seconds; Extra = [] } }
+                let outcome = train site { recipe site.Preset with Seed = site.Seed }
+                use _ = outcome.Trained.Parameters.Vector
 
-    /// A network: trained (or gone on with) in the row's folder, then scored with the soft mask.
+                let scores =
+                    match mask with
+                    | Soft -> outcome.Scores
+                    | _ -> evaluate site (Separation.separator outcome.Trained mask)
+
+                { Scores = scores; Seconds = outcome.Seconds; Extra = [] } }
+
+    /// A network, scored with the soft mask.
     let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
 
     /// A system that learns from the training clips, all at once. `parameters` says what else decides its scores.
@@ -110,13 +122,56 @@ module Cell =
           Settings = fun _ -> settings [ "system", name; "plan", parameters ]
           Run =
             fun site ->
-                let clock = System.Diagnostics.Stopwatch.StartNew()
+                let clock = Diagnostics.Stopwatch.StartNew()
                 let separator = fit site.Corpus.Train
                 let seconds = clock.Elapsed.TotalSeconds
                 { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }
 
-    /// A system that has nothing to learn. `parameters` says what decides its scores.
-    let system (name: string) (parameters: string) (separator: Separator) : Cell =
+    /// A system that has nothing to learn, made where the row is made: it may depend on the preset. `parameters` says what
+    /// decides its scores.
+    let systemAt (name: string) (parameters: string) (separator: CellSite -> Separator) : Cell =
         { Name = name
           Settings = fun _ -> settings [ "system", name; "plan", parameters ]
-          Run = fun site -> { Scores = evaluate site separator; Seconds = 0.0; Extra = [] } }
+          Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = [] } }
+
+    /// A system that has nothing to learn. `parameters` says what decides its scores.
+    let system (name: string) (parameters: string) (separator: Separator) : Cell = systemAt name parameters (fun _ -> separator)
+
+    /// The row made from a corpus that is changed first; `how` says how, and is part of what the table says of the training.
+    let onCorpus (how: string) (change: Corpus -> Corpus) (cell: Cell) : Cell =
+        let settings preset =
+            let json = cell.Settings preset
+            json["plan"] <- JsonValue.Create(json["plan"].GetValue<string>() + ", " + how)
+            json
+
+        { cell with Settings = settings; Run = fun site -> cell.Run { site with Corpus = change site.Corpus } }
+
+    /// The row with further figures, made where it was made.
+    let withFigures (figures: CellSite -> ClipScores list -> (string * float) list) (cell: Cell) : Cell =
+        let run site =
+            let outcome = cell.Run site
+            { outcome with Extra = outcome.Extra @ figures site outcome.Scores }
+
+        { cell with Run = run }
+
+    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of the voice and of the other source under the
+    /// names that they have in the experiment: what papers on speech report. BSS Eval 3, length-weighted means in dB.
+    let withSdr (voice: string) (other: string) (cell: Cell) : Cell =
+        let ofSource name (pick: ClipScores -> SourceScores) rows =
+            [ $"{name} SDR", Evaluate.mean (pick >> _.Sdr) rows
+              $"{name} SIR", Evaluate.mean (pick >> _.Sir) rows
+              $"{name} SAR", Evaluate.mean (pick >> _.Sar) rows ]
+
+        withFigures (fun _ rows -> ofSource voice _.Voice rows @ ofSource other _.Music rows) cell
+
+    /// The row with the mean STOI of the voice over the test clips, as `STOI`. `separator` makes the row's separator again, from
+    /// what is in its folder; `Cell.network` does so for a trained network.
+    let withStoi (separator: CellSite -> Separator) (cell: Cell) : Cell =
+        let stoi site =
+            let separator = separator site
+            site.Corpus.Test |> List.averageBy (Evaluate.stoi torch.float32 site.Device separator)
+
+        withFigures (fun site _ -> [ "STOI", stoi site ]) cell
+
+    /// The trained network of a row, with the soft mask. Its weights live as long as the process.
+    let network (site: CellSite) : Separator = Separation.separator (ModelFolder.load site.Device site.Folder) Soft

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.Diagnostics
 open System.IO
+open System.Runtime
 open Argu
 open FunctionalSeparation.Core
 
@@ -32,6 +33,7 @@ type TrainArgument =
     | Seed of number: int
     | Device of name: string
     | Resume
+    | [<CustomCommandLine("--tensorboard")>] TensorBoard
     | Out of folder: string
 
     interface IArgParserTemplate with
@@ -51,6 +53,7 @@ type TrainArgument =
             | Seed _ -> "seed of all randomness. Default: 0."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Resume -> "go on with the run in the folder."
+            | TensorBoard -> "also write event files for TensorBoard, into the folder 'tensorboard' of the run's folder."
             | Out _ -> "the run's folder. Default: artifacts/runs/<preset>-<model>."
 
 /// What experiment scripts share: options, the recipe they describe, progress, exit codes.
@@ -62,6 +65,9 @@ module Experiment =
     let main (work: unit -> unit) : unit =
         try
             TorchRuntime.Initialize()
+            // A background collection may free a TorchSharp scalar that a native call still reads, for nothing keeps a temporary
+            // one alive until the call returns; seen as "toDouble" failures in long runs. In batch mode threads wait for the collector.
+            GCSettings.LatencyMode <- GCLatencyMode.Batch
             work ()
         with
         | :? InputException as wrong ->
@@ -122,6 +128,7 @@ module Experiment =
                 raise (InputException "--iterations belongs to the paper preset; smoke and desk count --epochs.")
 
             RandomExcerpts(excerpts, arguments.GetResult(TrainArgument.Epochs, epochs), rate)
+        | MiniBatches _ -> plan
 
     let private requireAtLeast least name (value: int option) =
         match value with

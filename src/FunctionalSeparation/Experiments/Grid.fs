@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Grid =
     {
-        /// The folder that holds a folder for each row.
+        /// Holds `rows` and `models`, with a folder for each.
         Folder: string
         Cells: Cell list
         /// Every cell is made once for each seed.
@@ -18,6 +18,8 @@ type Grid =
         Corpus: Corpus
         Preset: Preset
         Device: torch.Device
+        /// Whether training also writes event files for TensorBoard, into the folders of the networks.
+        TensorBoard: bool
     }
 
 /// A row that has been made, as its file holds it.
@@ -48,7 +50,7 @@ module Grid =
     /// other settings never taken for it.
     let private folder (grid: Grid) data row =
         let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
-        Path.Combine(grid.Folder, (Convert.ToHexStringLower hash).Substring(0, 16))
+        Path.Combine(grid.Folder, "rows", (Convert.ToHexStringLower hash).Substring(0, 16))
 
     let private rowPath grid data row = Path.Combine(folder grid data row, "row.json")
 
@@ -78,68 +80,57 @@ module Grid =
         json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
         Results.save (rowPath grid data (cell, seed)) json
 
-    let private parse (path: string) =
-        try
-            (JsonNode.Parse(File.ReadAllText path)).AsObject()
-        with
-        | :? Text.Json.JsonException
-        | :? InvalidOperationException as cause ->
-            raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
+    let private ofJson (cell: Cell, seed) (json: JsonNode) : GridRow =
+        let plan = json["settings"].["plan"]
+
+        { Cell = cell.Name
+          Seed = seed
+          Plan = if isNull plan then "" else plan.GetValue<string>()
+          Outcome =
+            { Scores = Results.toScores json["scores"]
+              Seconds = json["trainingSeconds"].GetValue<float>()
+              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, pair.Value.GetValue<float>() ] }
+          Provenance = json["provenance"].AsObject() }
 
     /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
-    let tryRow (grid: Grid) (data: string) (cell: Cell, seed: int) : GridRow option =
-        let path = rowPath grid data (cell, seed)
+    let tryRow (grid: Grid) (data: string) (row: Cell * int) : GridRow option =
+        let path = rowPath grid data row
 
         if not (File.Exists path) then
             None
         else
-            let json = parse path
-
-            let plan = json["settings"].["plan"]
-
-            Some
-                { Cell = cell.Name
-                  Seed = seed
-                  Plan = if isNull plan then "" else plan.GetValue<string>()
-                  Outcome =
-                    { Scores = Results.toScores json["scores"]
-                      Seconds = json["trainingSeconds"].GetValue<float>()
-                      Extra = [ for pair in json["extra"].AsObject() -> pair.Key, pair.Value.GetValue<float>() ] }
-                  Provenance = json["provenance"].AsObject() }
-
-    /// Holds the row's lock while `work` runs; None where another process holds it. A killed process lets go of it.
-    let private locked (folder: string) (work: unit -> unit) : unit option =
-        Directory.CreateDirectory folder |> ignore
-
-        let hold () =
             try
-                Some(new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
-            with :? IOException ->
-                None
-
-        hold ()
-        |> Option.map (fun held ->
-            use _ = held
-            work ())
+                JsonNode.Parse(File.ReadAllText path) |> ofJson row |> Some
+            with
+            | :? Text.Json.JsonException
+            | :? NullReferenceException
+            | :? ArgumentException
+            | :? FormatException
+            | :? InvalidOperationException as cause ->
+                raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
 
     let private site (grid: Grid) data (cell, seed) : CellSite =
         { Folder = folder grid data (cell, seed)
+          Models = Path.Combine(grid.Folder, "models")
           Corpus = grid.Corpus
+          Data = data
           Device = grid.Device
           Preset = grid.Preset
-          Seed = seed }
+          Seed = seed
+          TensorBoard = grid.TensorBoard }
 
-    /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it. A network's checkpoint goes once its row is written.
+    /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it.
     let make (grid: Grid) (data: string) (cell: Cell, seed: int) : unit =
         let title = if grid.Seeds.Length = 1 then cell.Name else $"{cell.Name}, seed {seed}"
         let site = site grid data (cell, seed)
 
-        let work () =
+        match FolderLock.tryTake site.Folder with
+        | None -> printfn $"{title}: another process is at it"
+        | Some taken ->
+            use _ = taken
+
             if (tryRow grid data (cell, seed)).IsSome then
                 printfn $"{title}: done before"
             else
                 printfn $"{title}"
                 cell.Run site |> write grid data cell seed
-                File.Delete(Path.Combine(site.Folder, "checkpoint.safetensors"))
-
-        if (locked site.Folder work).IsNone then printfn $"{title}: another process is at it"

@@ -88,11 +88,13 @@ module Results =
     /// Adds a line to a JSON Lines file.
     let append (path: string) (json: JsonNode) : unit = WholeFile.Append(path, json.ToJsonString() + "\n")
 
-    /// Adds a row to a CSV file, with a header where the file is new. Commas in texts become semicolons. Raises InputException
+    /// A text as a cell of a CSV file: commas become semicolons.
+    let csvCell (text: string) = text.Replace(',', ';').Replace('\n', ' ')
+
+    /// Adds a row to a CSV file, with a header where the file is new. Raises InputException
     /// where the file has other columns.
     let appendCsv (path: string) (columns: (string * string) list) : unit =
-        let clean (text: string) = text.Replace(',', ';').Replace('\n', ' ')
-        let line pick = (columns |> List.map (pick >> clean) |> String.concat ",") + "\n"
+        let line pick = (columns |> List.map (pick >> csvCell) |> String.concat ",") + "\n"
 
         if not (File.Exists path) then
             WholeFile.Append(path, line fst)

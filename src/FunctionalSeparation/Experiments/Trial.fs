@@ -23,6 +23,8 @@ type Trial =
         Resume: bool
         /// Steps between checkpoints.
         CheckpointEvery: int
+        /// Also write event files for TensorBoard into the folder `tensorboard` of the run's folder.
+        TensorBoard: bool
     }
 
 /// What became of a trial. The model belongs to the caller.
@@ -63,6 +65,7 @@ module Trial =
                   Folder = trial.Folder
                   Resume = trial.Resume
                   CheckpointEvery = trial.CheckpointEvery
+                  TensorBoard = trial.TensorBoard
                   Report = report }
 
         finished, List.ofSeq curve
@@ -116,6 +119,7 @@ module Trial =
           "seed", string outcome.Trial.Recipe.Seed
           "training clips", string outcome.Trial.Train.Length
           "training seconds", $"{outcome.Seconds:F0}"
+          "threads", outcome.Provenance["threads"].ToString()
           "device", string outcome.Trial.Device
           "commit", entry "commit"
           "time", entry "time" ]
@@ -124,4 +128,4 @@ module Trial =
     /// before is there already.
     let record (path: string) (first: (string * string) list) (outcome: Outcome) : unit =
         if outcome.IsNew then
-            Results.appendCsv path (first @ facts outcome @ Results.columns outcome.Scores)
+            Results.appendCsv path (first @ facts outcome @ Results.columns outcome.Scores @ [ "extra", "" ])

@@ -11,10 +11,14 @@ type Architecture =
         FrontEnd: FrontEnd
         /// Units of each hidden layer.
         Hidden: int list
+        /// What the hidden layers are made of.
+        Neuron: Neuron
         /// Which hidden layers are recurrent.
         Recurrence: Recurrence
         /// The nonlinearity of the hidden layers.
         Activation: Activation
+        /// What becomes of the sums of the output layer.
+        Output: OutputKind
         /// The mask layer behind the outputs.
         Mask: MaskKind
         /// Names of the estimates in the order of the network's outputs.
@@ -44,8 +48,10 @@ module Architecture =
     let huang2014: Architecture =
         { FrontEnd = FrontEnd.huang2014 3
           Hidden = [ 1000; 1000; 1000 ]
+          Neuron = Plain
           Recurrence = RecurrentAt 2
           Activation = Relu
+          Output = LinearOutput
           Mask = Absolute
           Sources = musicAndVoice }
 
@@ -53,18 +59,35 @@ module Architecture =
     let net (architecture: Architecture) : NetDescription =
         { Inputs = FrontEnd.inputs architecture.FrontEnd
           Hidden = architecture.Hidden
+          Neuron = architecture.Neuron
           Recurrence = architecture.Recurrence
           Activation = architecture.Activation
+          Output = architecture.Output
           Sources = architecture.Sources.Length
           Bins = architecture.FrontEnd.Stft.Bins }
 
-    /// DNN, DRNN-k or sRNN.
+    /// The short name of the network, as `Nets.name` gives it.
     let name (architecture: Architecture) = Nets.name (net architecture)
 
-    /// The model: mixture magnitudes in, masked magnitudes out (Huang et al. 2014, fig. 2 with the mask layer of eq. 2).
+    let private checkContext (architecture: Architecture) =
+        let needs count =
+            if architecture.FrontEnd.Context <> count then
+                invalidArg
+                    (nameof architecture)
+                    $"{name architecture} sees {count} frame(s) at once, the context is {architecture.FrontEnd.Context}."
+
+        match architecture.Neuron with
+        | VectorProduct Window -> needs 3
+        | VectorProduct Colour -> needs 1
+        | Plain
+        | Gated -> ()
+
+    /// The model: mixture magnitudes in, masked magnitudes out (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises
+    /// ArgumentException for a network that contradicts itself, or a context that does not fit it.
     let model (architecture: Architecture) : Model<MixtureFrames, Separated> =
+        checkContext architecture
         let description = net architecture
-        let network = Nets.drnn description
+        let network = Nets.create description
 
         let apply weights (mixture: MixtureFrames) =
             let input = Spectra.features architecture.FrontEnd mixture |> Sequence.continuing mixture.Start

@@ -44,9 +44,10 @@ module Layer =
         | Tanh -> x.tanh ()
 
     /// c + a b.
-    let private multiplyAdd (c: torch.Tensor) (a: torch.Tensor) (b: torch.Tensor) = torch.addmm (c, a, b, 1.0f, 1.0f)
+    let internal multiplyAdd (c: torch.Tensor) (a: torch.Tensor) (b: torch.Tensor) = torch.addmm (c, a, b, 1.0f, 1.0f)
 
-    let private affine (weight: torch.Tensor) (bias: torch.Tensor) (frames: torch.Tensor) =
+    /// x W + b of every frame as one product: [time, batch, inputs] -> [time, batch, outputs].
+    let internal affine (weight: torch.Tensor) (bias: torch.Tensor) (frames: torch.Tensor) =
         let flat = multiplyAdd bias (frames.reshape (-1L, frames.shape[2])) weight
         flat.view (frames.shape[0], frames.shape[1], weight.shape[1])
 
@@ -74,16 +75,24 @@ module Layer =
         let layer = linear inputs units --> activation kind
         { layer with Name = $"dense {units}" }
 
+    /// Runs a recurrence over frames [time, batch, _], from the next start state of the sequence (zero where it has none): the
+    /// states [time, batch, units], the last of which joins the sequence's end states.
+    let internal overTime (units: int) (step: torch.Tensor -> torch.Tensor -> torch.Tensor) (sequence: Sequence) : Sequence =
+        let frames = sequence.Frames
+
+        let start, rest =
+            match sequence.Start with
+            | first :: rest -> first, rest
+            | [] -> frames.new_zeros [| frames.shape[1]; int64 units |], []
+
+        let states = frames.unbind 0 |> Array.scan step start |> Array.tail
+        { Frames = torch.stack (states, 0L); Start = rest; End = Array.last states :: sequence.End }
+
     /// Fully connected recurrent layer h(t) = f(x(t) W + b + h(t-1) U), [time, batch, inputs] -> [time, batch, units]
     /// (Huang et al. 2014, eq. 1). The input products of all frames are one matrix product. W starts uniform in
     /// ±sqrt(6/(inputs + 2 units)), U in ±sqrt(6/(3 units)), b at zero (authors' code).
     let recurrent kind (inputs: int) (units: int) : Model<Sequence, Sequence> =
         let n = int64 units
-
-        let run (recurrence: torch.Tensor) (start: torch.Tensor) (projected: torch.Tensor) =
-            projected.unbind 0
-            |> Array.scan (fun state frame -> multiplyAdd frame state recurrence |> activate kind) start
-            |> Array.tail
 
         { Name = $"recurrent {units}"
           Layout =
@@ -93,14 +102,6 @@ module Layer =
             fun weights sequence ->
                 match weights with
                 | [ weight; bias; recurrence ] ->
-                    let projected = affine weight bias sequence.Frames
-
-                    let start, rest =
-                        match sequence.Start with
-                        | first :: rest -> first, rest
-                        | [] -> projected.new_zeros [| projected.shape[1]; n |], []
-
-                    let states = run recurrence start projected
-
-                    { Frames = torch.stack (states, 0L); Start = rest; End = Array.last states :: sequence.End }
+                    let step state frame = multiplyAdd frame state recurrence |> activate kind
+                    { sequence with Frames = affine weight bias sequence.Frames } |> overTime units step
                 | _ -> invalidArg (nameof weights) $"A recurrent layer takes 3 weights, got {weights.Length}." }

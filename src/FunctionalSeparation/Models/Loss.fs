@@ -23,6 +23,12 @@ module Loss =
             let difference = y - s
             0.5 * (difference * difference).sum()
 
+    /// Mean of |y - s|^2 over all elements. It is not the sum of its parts: one batch a step.
+    let meanSquaredError: Loss =
+        fun (Estimate y) (Reference s) ->
+            let difference = y - s
+            (difference * difference).mean()
+
     /// The constant of the KL loss in the authors' code; at these magnitudes it is not a harmless epsilon.
     let klConstant = 1e-3
 

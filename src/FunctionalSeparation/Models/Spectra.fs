@@ -3,6 +3,19 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
+/// What of a mixture's magnitudes a network is shown; the mask is applied to the magnitudes themselves in any case. The
+/// logarithms are log10(1 + (1000 x)^2) of a magnitude x (or of mel-filtered powers x^2): 0 for silence, and 60 dB below
+/// x = 1 they begin to flatten.
+type Features =
+    /// The magnitudes.
+    | Magnitude
+    /// Log powers of the bins.
+    | LogPower
+    /// Log powers of 41 mel filters with deltas and delta-deltas: 123 numbers a frame.
+    | LogMel
+    /// Cepstral coefficients 0 to 12 of those 41 log powers, with deltas and delta-deltas: 39 numbers a frame.
+    | Mfcc
+
 /// How sound becomes the input of a network. Plain data: part of the configuration of a model.
 [<NoComparison>]
 type FrontEnd =
@@ -10,19 +23,21 @@ type FrontEnd =
         /// Hz; audio of another rate is resampled or refused, never reinterpreted.
         SampleRate: int
         Stft: Stft
+        /// What the network is shown of a frame.
+        Features: Features
         /// Frames that the network sees at once: odd; the frame itself and as many before as after it.
         Context: int
-        /// Factor on the input magnitudes (not on those that the mask is applied to).
+        /// Factor on the magnitudes that features are made of (not on those that the mask is applied to).
         InputScale: float
     }
 
-/// Magnitudes of a batch of mixtures, with the neighbours that a context window needs on both sides.
+/// Magnitudes of a batch of mixtures, with the neighbours that context window and deltas need on both sides.
 [<NoEquality; NoComparison>]
 type MixtureFrames =
     {
         /// [margin + time + margin, batch, bins].
         Magnitude: torch.Tensor
-        /// Frames of margin on each side: (context - 1) / 2.
+        /// Frames of margin on each side: `FrontEnd.margin`.
         Margin: int64
         /// States that recurrent layers start from; empty = zero.
         Start: torch.Tensor list
@@ -32,17 +47,41 @@ type MixtureFrames =
 module FrontEnd =
 
     /// The setting of Huang et al. (ISMIR 2014) at 16 kHz with the given context (1, 3 or 5) and magnitudes as they are.
-    let huang2014 (context: int) : FrontEnd = { SampleRate = 16000; Stft = Stft.Huang2014; Context = context; InputScale = 1.0 }
+    let huang2014 (context: int) : FrontEnd =
+        { SampleRate = 16000; Stft = Stft.Huang2014; Features = Magnitude; Context = context; InputScale = 1.0 }
 
-    /// Frames of margin on each side. Raises ArgumentException for an even or non-positive context.
-    let margin (frontEnd: FrontEnd) : int64 =
+    /// Frames on each side that the context window looks at. Raises ArgumentException for an even or non-positive context.
+    let contextMargin (frontEnd: FrontEnd) : int64 =
         if frontEnd.Context < 1 || frontEnd.Context % 2 = 0 then
             invalidArg (nameof frontEnd) $"A context window has an odd number of frames, got {frontEnd.Context}."
 
         int64 (frontEnd.Context / 2)
 
-    /// Features of one input frame.
-    let inputs (frontEnd: FrontEnd) = frontEnd.Context * frontEnd.Stft.Bins
+    /// Frames of margin on each side: what the context window looks at, and what the deltas of its outermost frames look at.
+    /// Raises ArgumentException for an even or non-positive context.
+    let margin (frontEnd: FrontEnd) : int64 =
+        match frontEnd.Features with
+        | Magnitude
+        | LogPower -> contextMargin frontEnd
+        | LogMel
+        | Mfcc -> contextMargin frontEnd + Mel.deltasReach
+
+    /// Mel filters of `LogMel` and `Mfcc`.
+    let melFilters = 41
+
+    /// Cepstral coefficients of `Mfcc`, the constant one included.
+    let cepstra = 13
+
+    /// Numbers that the network is shown of one frame.
+    let featuresOfFrame (frontEnd: FrontEnd) =
+        match frontEnd.Features with
+        | Magnitude
+        | LogPower -> frontEnd.Stft.Bins
+        | LogMel -> 3 * melFilters
+        | Mfcc -> 3 * cepstra
+
+    /// Features of one input: those of all frames in its context window.
+    let inputs (frontEnd: FrontEnd) = frontEnd.Context * featuresOfFrame frontEnd
 
 [<RequireQualifiedAccess>]
 module Spectra =
@@ -82,7 +121,35 @@ module Spectra =
     let inner (mixture: MixtureFrames) : torch.Tensor =
         mixture.Magnitude.narrow (0L, mixture.Margin, mixture.Magnitude.shape[0] - 2L * mixture.Margin)
 
-    /// The input of a network: [time, batch, context bins].
+    /// Bels above the floor, which lies at a power of 1e-6: 0 for silence.
+    let private bels (power: torch.Tensor) = (power * 1e6).log1p() / log 10.0
+
+    let private melBels (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
+        let filters =
+            Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins FrontEnd.melFilters magnitude.dtype magnitude.device
+
+        bels (magnitude.square().matmul filters)
+
+    let private cepstra (melBels: torch.Tensor) =
+        melBels.matmul (Mel.cosines FrontEnd.melFilters FrontEnd.cepstra melBels.dtype melBels.device)
+
+    /// Features of single frames: [margin + time + margin, batch, bins] -> [context margin + time + context margin, batch,
+    /// features]; the deltas take up the difference of the margins.
+    let private ofFrames (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
+        match frontEnd.Features with
+        | Magnitude -> magnitude
+        | LogPower -> bels (magnitude.square ())
+        | LogMel -> magnitude |> melBels frontEnd |> Mel.withDeltas
+        | Mfcc -> magnitude |> melBels frontEnd |> cepstra |> Mel.withDeltas
+
+    /// The input of a network: [time, batch, context features]. Deltas are taken from the margins, so an excerpt, a whole clip
+    /// and a block of a long one have the same features; beyond the two ends of a clip its edge frames are repeated, for the
+    /// deltas as for the context.
     let features (frontEnd: FrontEnd) (mixture: MixtureFrames) : torch.Tensor =
-        let stacked = stackMargins mixture.Margin mixture.Magnitude
-        if frontEnd.InputScale = 1.0 then stacked else stacked * frontEnd.InputScale
+        let scaled =
+            if frontEnd.InputScale = 1.0 then
+                mixture.Magnitude
+            else
+                mixture.Magnitude * frontEnd.InputScale
+
+        scaled |> ofFrames frontEnd |> stackMargins (FrontEnd.contextMargin frontEnd)

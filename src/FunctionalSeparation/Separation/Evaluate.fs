@@ -54,14 +54,14 @@ module Evaluate =
     let private mixtureSdr (reference: torch.Tensor) (mixture: torch.Tensor) =
         BssEval.Version3(reference.unsqueeze 0L, mixture.unsqueeze 0L).Sdr[0]
 
+    let private estimatesOf separator (sources: torch.Tensor) =
+        match separator.Hearing with
+        | Blind separate -> separate (sources.sum 0L)
+        | Oracle separate -> separate sources
+
     let private bothScores separator (sources: torch.Tensor) =
         let mixture = sources.sum (0L)
-
-        let estimates =
-            match separator.Hearing with
-            | Blind separate -> separate mixture
-            | Oracle separate -> separate sources
-
+        let estimates = estimatesOf separator sources
         let scores = BssEval.Version3(sources.narrow (1L, 0L, estimates.shape[1]), estimates)
         scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
 
@@ -90,6 +90,21 @@ module Evaluate =
               report scores
               scores ]
 
+    /// STOI of the voice estimate of a clip (Taal et al. 2011): at most 1; NaN where the voice is silent or too short. Raises
+    /// InputException as `clip`.
+    let stoi (dtype: torch.ScalarType) (device: torch.Device) (separator: Separator) (clip: Clip) : float =
+        Clip.requireRate separator.FrontEnd.SampleRate clip
+        let stems = clip.Read()
+        Clip.requireLength separator.FrontEnd.Stft clip stems
+
+        let samples (signal: torch.Tensor) = signal.to_type(torch.float32).cpu().contiguous().data<float32>().ToArray()
+
+        Memory.plain (fun () ->
+            let sources = Clip.unitNorm dtype device stems
+            let estimates = estimatesOf separator sources
+            let voice = sources[1L].narrow(0L, 0L, estimates.shape[1])
+            Stoi.Compute(samples voice, samples estimates[1L], clip.SampleRate))
+
     let private isScored (scores: SourceScores) = not (System.Double.IsNaN scores.Nsdr || System.Double.IsNaN scores.Sar)
 
     /// Means weighted by clip length, of the source that `pick` takes. Clips without a score are left out, counted and named.
@@ -103,6 +118,11 @@ module Evaluate =
           Gsar = mean _.Sar
           Clips = scored.Length
           Unscored = unscored |> List.map _.Clip }
+
+    /// Mean, weighted by clip length, of any figure of the clips; NaN where one of them has none.
+    let mean (figure: ClipScores -> float) (rows: ClipScores list) : float =
+        (rows |> List.sumBy (fun row -> float row.Samples * figure row))
+        / (rows |> List.sumBy (fun row -> float row.Samples))
 
     let private masked (stft: Stft) (mask: torch.Tensor -> torch.Tensor) (sources: torch.Tensor) =
         Memory.tensor (fun () ->
@@ -132,7 +152,9 @@ module Evaluate =
 
     /// A ceiling of systems that estimate magnitudes without a mask: the true magnitudes with the mixture's phase.
     let trueMagnitude (frontEnd: FrontEnd) : Separator =
-        { Name = "true magnitude with mixture phase"; FrontEnd = frontEnd; Hearing = Oracle(mixturePhase frontEnd.Stft) }
+        { Name = "true magnitude with mixture phase"
+          FrontEnd = frontEnd
+          Hearing = Oracle(mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =

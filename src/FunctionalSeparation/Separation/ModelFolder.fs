@@ -12,6 +12,15 @@ module ArchitectureJson =
 
     let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
     let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+    let private features = [ "magnitude", Magnitude; "logPower", LogPower; "logMel", LogMel; "mfcc", Mfcc ]
+    let private outputs = [ "linear", LinearOutput; "relu", ReluOutput ]
+
+    let private neurons =
+        [ "plain", Plain
+          "gated", Gated
+          "vector product, window", VectorProduct Window
+          "vector product, colour", VectorProduct Colour ]
+
     let private windows = [ "hann", StftWindow.Hann; "sine", StftWindow.Sine ]
 
     let private nameIn table value = table |> List.find (fun (_, known) -> known = value) |> fst
@@ -42,12 +51,21 @@ module ArchitectureJson =
     let private entries (pairs: (string * JsonNode) list) =
         JsonObject(pairs |> List.map (fun (k, v) -> System.Collections.Generic.KeyValuePair(k, v)))
 
+    /// Entries that the first models did not have: absent where a model is of their kind, so that what tells runs apart stays
+    /// the same for them.
+    let private laterEntries (architecture: Architecture) =
+        [ if architecture.FrontEnd.Features <> Magnitude then
+              "features", text (nameIn features architecture.FrontEnd.Features)
+          if architecture.Neuron <> Plain then "neuron", text (nameIn neurons architecture.Neuron)
+          if architecture.Output <> LinearOutput then
+              "output", text (nameIn outputs architecture.Output) ]
+
     /// The architecture as JSON.
     let write (architecture: Architecture) : JsonObject =
         let frontEnd = architecture.FrontEnd
         let stft = frontEnd.Stft
 
-        entries
+        entries (
             [ "sampleRate", number frontEnd.SampleRate
               "stft",
               entries
@@ -62,8 +80,11 @@ module ArchitectureJson =
               "activation", text (nameIn activations architecture.Activation)
               "mask", text (nameIn masks architecture.Mask)
               "sources", JsonArray(architecture.Sources |> List.map text |> Array.ofList) ]
+            @ laterEntries architecture
+        )
 
-    /// The architecture that `write` wrote. Raises InputException where an entry is missing or unknown.
+    /// The architecture that `write` wrote. Raises InputException where an entry is missing that the first models had, or one is
+    /// unknown.
     let read (json: JsonNode) : Architecture =
         let entry (name: string) (node: JsonNode) =
             match node[name] with
@@ -74,6 +95,8 @@ module ArchitectureJson =
         let int name node = (entry name node).GetValue<int>()
         let string name node = (entry name node).GetValue<string>()
 
+        let later (name: string) fallback = if isNull json[name] then fallback else string name json
+
         { FrontEnd =
             { SampleRate = int "sampleRate" json
               Stft =
@@ -83,11 +106,14 @@ module ArchitectureJson =
                     valueIn "window" windows (string "window" stft),
                     (entry "centred" stft).GetValue<bool>()
                 )
+              Features = valueIn "kind of features" features (later "features" "magnitude")
               Context = int "context" json
               InputScale = (entry "inputScale" json).GetValue<float>() }
           Hidden = [ for units in (entry "hidden" json).AsArray() -> units.GetValue<int>() ]
+          Neuron = valueIn "neuron" neurons (later "neuron" "plain")
           Recurrence = recurrenceOf (string "recurrence" json)
           Activation = valueIn "activation" activations (string "activation" json)
+          Output = valueIn "output layer" outputs (later "output" "linear")
           Mask = valueIn "mask" masks (string "mask" json)
           Sources = [ for name in (entry "sources" json).AsArray() -> name.GetValue<string>() ] }
 

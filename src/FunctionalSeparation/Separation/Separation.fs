@@ -11,6 +11,9 @@ type TestMask =
     | Soft
     /// One for the larger output, zero for the others.
     | Hard
+    /// None: the network's own magnitudes with the phase of the mixture. Only for a network without a mask inside: the outputs
+    /// of the others have no scale of their own.
+    | Unmasked
 
 /// A network with its weights: all that separation needs.
 [<NoEquality; NoComparison>]
@@ -48,11 +51,18 @@ type Separator =
 [<RequireQualifiedAccess>]
 module Separation =
 
-    let private masksOf (trained: TrainedModel) testMask (separated: Separated) =
+    /// What the mixture [time, batch, bins] is multiplied by: [time, batch, sources, bins].
+    let private masksOf (trained: TrainedModel) testMask (mixture: torch.Tensor) (separated: Separated) =
         match testMask, trained.Architecture.Mask with
         | Hard, _ -> Mask.binary separated.Outputs
         | Soft, Squared -> Mask.wiener separated.Outputs
         | Soft, (Absolute | AbsoluteExact | NoMask) -> Mask.ratio separated.Outputs
+        | Unmasked, NoMask -> separated.Outputs.abs () / (mixture.unsqueeze 2L + Mask.epsilon)
+        | Unmasked, _ ->
+            raise (
+                InputException
+                    "The network has its mask inside, so its outputs mean nothing without one. Choose the soft or the hard mask."
+            )
 
     /// Masks [batch, sources, time, bins] of spectrograms [batch, margin + time + margin, bins], and the recurrent states after
     /// them.
@@ -65,11 +75,11 @@ module Separation =
                 trained.Parameters
                 { Magnitude = magnitude; Margin = margin; Start = states }
 
-        (masksOf trained testMask separated).permute(1L, 2L, 0L, 3L), separated.States
+        let inner = magnitude.narrow (0L, margin, magnitude.shape[0] - 2L * margin)
+        (masksOf trained testMask inner separated).permute(1L, 2L, 0L, 3L), separated.States
 
-    /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
-    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
-    let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
+    /// `estimate`, with masked spectrograms [batch, sources, frames, bins] passed through `finish`.
+    let private estimateWith (finish: Stft -> torch.Tensor -> torch.Tensor) trained testMask (mixture: torch.Tensor) =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let stft = trained.Architecture.FrontEnd.Stft
@@ -77,18 +87,31 @@ module Separation =
             let spectrogram = stft.Forward mixture
             let padded = (spectrogram.transpose (0L, 1L) |> Spectra.withMargins margin).transpose(0L, 1L)
             let masks, _ = masks trained testMask margin [] padded
-            stft.Inverse(masks * spectrogram.unsqueeze 1L))
+            stft.Inverse(finish stft (masks * spectrogram.unsqueeze 1L)))
+
+    /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
+    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
+    let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
+        estimateWith (fun _ masked -> masked) trained testMask mixture
+
+    let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =
+        if trained.Architecture.Sources.Length <> 2 then
+            let sources = String.Join(", ", trained.Architecture.Sources)
+            raise (InputException $"The model estimates {sources}; only models of two sources can be scored here.")
+
+        { Name = Architecture.name trained.Architecture + suffix
+          FrontEnd = trained.Architecture.FrontEnd
+          Hearing = Blind(fun mixture -> (estimateWith finish trained testMask (mixture.unsqueeze 0L)).squeeze 0L) }
 
     /// The network as a separator of mixtures at the level of the training data. Raises InputException where its sources are
-    /// not music and voice, in this order.
+    /// not two: the other source (music, noise, a second speaker), then the voice.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
-        if trained.Architecture.Sources <> Architecture.musicAndVoice then
-            let sources = String.Join(", ", trained.Architecture.Sources)
-            raise (InputException $"The model estimates {sources}; only models of music and voice can be scored here.")
+        separatorOf "" (fun _ masked -> masked) trained testMask
 
-        { Name = Architecture.name trained.Architecture
-          FrontEnd = trained.Architecture.FrontEnd
-          Hearing = Blind(fun mixture -> (estimate trained testMask (mixture.unsqueeze 0L)).squeeze 0L) }
+    /// `separator`, with the phases of each estimate refined from the mixture's by Griffin-Lim. The estimates then no longer sum
+    /// to the mixture.
+    let refinedSeparator (griffinLim: GriffinLim) (trained: TrainedModel) (testMask: TestMask) : Separator =
+        separatorOf $" + Griffin-Lim {griffinLim.Iterations}" (GriffinLim.refine griffinLim) trained testMask
 
     /// What is carried from block to block: recurrent states, and the part of the output that later frames still add to.
     [<NoEquality; NoComparison>]

@@ -5,8 +5,24 @@ open FunctionalSeparation.Core
 
 /// The loss that a network is trained with.
 type LossKind =
+    /// 1/2 of the sum of squares.
     | SquaredError
+    /// The mean of squares.
+    | MeanSquaredError
     | KullbackLeibler
+
+/// Settings of L-BFGS on mini-batches.
+type MiniBatchSettings =
+    {
+        /// Samples between rotations of the music (or the second speaker); none: one batch, unrotated.
+        ShiftStep: int option
+        /// How often all rotations are gone through.
+        Passes: int
+        /// Iterations on each rotation, with a fresh memory.
+        Iterations: int
+        /// How the gradient is kept small.
+        Clipping: Clipping
+    }
 
 /// How the training data is walked through.
 [<NoComparison>]
@@ -15,6 +31,8 @@ type TrainingPlan =
     | FullBatch of shiftStep: int option * iterations: int
     /// Ours: Adam with a cosine-decayed rate on random excerpts.
     | RandomExcerpts of excerpts: ExcerptSettings * epochs: int * rate: float
+    /// L-BFGS with a fresh memory on each rotation of the music (Huang et al. 2015).
+    | MiniBatches of MiniBatchSettings
 
 /// Which parameters a run ends with.
 type Selection =
@@ -54,8 +72,8 @@ module Recipe =
           Selection = BestOnDev 20
           Seed = 0 }
 
-    /// Steps of about a semitone, up and down.
-    let private semitones = [ 0.89; 0.94; 1.0; 1.06; 1.12 ]
+    /// Whole tones and thirds, down and up.
+    let private speeds = [ 0.79; 0.89; 1.0; 1.12; 1.26 ]
 
     /// Ours: the same network on two cores in less than half an hour. Random excerpts, each voice with another song's music, both
     /// at playing speeds around the recorded one, Adam, and inputs scaled so that the first layer sees numbers near one. Chosen
@@ -63,7 +81,7 @@ module Recipe =
     let desk: Recipe =
         { paper with
             Architecture = { Architecture.huang2014 with FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 } }
-            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = semitones }, 150, 5e-4)
+            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = speeds }, 150, 5e-4)
             Selection = LastStep }
 
     /// The network and optimiser of `desk` for a few minutes, with plainer excerpts: for the rows of a table.
@@ -98,7 +116,8 @@ module Recipe =
     let withExcerpts (change: ExcerptSettings -> ExcerptSettings) (recipe: Recipe) : Recipe =
         match recipe.Plan with
         | RandomExcerpts(excerpts, epochs, rate) -> { recipe with Plan = RandomExcerpts(change excerpts, epochs, rate) }
-        | FullBatch _ -> recipe
+        | FullBatch _
+        | MiniBatches _ -> recipe
 
     /// The recipe with another mask layer inside the network.
     let withMask (mask: MaskKind) (recipe: Recipe) : Recipe =
@@ -111,8 +130,15 @@ module Recipe =
     let loss (recipe: Recipe) : Loss =
         match recipe.Loss with
         | SquaredError -> Loss.squaredError
+        | MeanSquaredError -> Loss.meanSquaredError
         | KullbackLeibler -> Loss.kullbackLeibler
         |> Loss.discriminative recipe.Gamma
+
+    let private clippingText =
+        function
+        | NoClipping -> "no clipping"
+        | ClipNorm bound -> $"gradient norm at most {bound}"
+        | ClipElements bound -> $"gradient elements at most {bound}"
 
     let private planText =
         function
@@ -131,7 +157,16 @@ module Recipe =
                 | ShiftStep None -> ", unshifted"
                 | ShiftStep(Some step) -> $", shift step {step}"
 
-            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
+            let sequences =
+                match excerpts.Sequence with
+                | None -> ""
+                | Some frames -> $" in sequences of {frames}"
+
+            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames{sequences}, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
+        | MiniBatches plan ->
+            let shift = plan.ShiftStep |> Option.map string |> Option.defaultValue "none"
+
+            $"mini-batch L-BFGS, {plan.Passes} passes, {plan.Iterations} iterations a rotation, shift {shift}, {clippingText plan.Clipping}"
 
     /// The recipe as JSON, for provenance and to tell runs apart.
     let toJson (recipe: Recipe) : JsonObject =
@@ -142,6 +177,7 @@ module Recipe =
             JsonValue.Create(
                 match recipe.Loss with
                 | SquaredError -> "squared error"
+                | MeanSquaredError -> "mean squared error"
                 | KullbackLeibler -> "generalised KL"
             )
 
@@ -162,7 +198,8 @@ module Recipe =
     let title (recipe: Recipe) =
         let loss =
             match recipe.Loss with
-            | SquaredError -> ""
+            | SquaredError
+            | MeanSquaredError -> ""
             | KullbackLeibler -> " KL"
 
         let discriminative = if recipe.Gamma > 0.0 then " + discrim" else ""

@@ -3,7 +3,6 @@ namespace FunctionalSeparation
 open System
 open System.Globalization
 open System.IO
-open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
 
@@ -17,23 +16,6 @@ type Best =
         AtStep: int
         /// The parameters, [total].
         Vector: torch.Tensor
-    }
-
-/// What a run tells its observer after each step.
-type StepReport =
-    {
-        /// Steps done.
-        Step: int
-        /// Steps planned.
-        Steps: int
-        /// The objective (see `OptimiserStep.Value`).
-        Value: float
-        /// Evaluations of the objective so far.
-        Evaluations: int
-        /// Voice GNSDR on the development clips in dB, where this step looked at them.
-        DevGnsdr: float option
-        /// Seconds of training so far, over all sessions.
-        Seconds: float
     }
 
 /// Where and how a run is made.
@@ -50,6 +32,8 @@ type RunSettings =
         Resume: bool
         /// Steps between checkpoints.
         CheckpointEvery: int
+        /// Also write event files for TensorBoard (see `TensorBoard`), into the folder `tensorboard` of the run's folder.
+        TensorBoard: bool
         Report: StepReport -> unit
     }
 
@@ -70,7 +54,6 @@ type Finished =
 module TrainingRun =
 
     let private checkpointPath folder = Path.Combine(folder, "checkpoint.safetensors")
-    let private logPath folder = Path.Combine(folder, "log.jsonl")
 
     let private dtype = torch.float32
 
@@ -78,8 +61,19 @@ module TrainingRun =
     [<NoEquality; NoComparison>]
     type private Progress = { State: TrainState; Best: Best option; Seconds: float }
 
-    /// The task of the recipe, its number of steps, and the tensors that live as long as the run.
-    let private task settings : Task * int * torch.Tensor list =
+    /// What a run follows from its first step to its last.
+    [<NoEquality; NoComparison>]
+    type private Course =
+        {
+            Task: Task
+            Steps: int
+            /// The learning rate, where the optimiser has one.
+            Rate: Schedule option
+            /// The tensors that live as long as the run.
+            Owned: torch.Tensor list
+        }
+
+    let private course settings : Course =
         let recipe = settings.Recipe
         let frontEnd = recipe.Architecture.FrontEnd
         let model = Architecture.model recipe.Architecture
@@ -89,20 +83,32 @@ module TrainingRun =
         | FullBatch(shift, iterations) ->
             let batches = Feed.wholeClips frontEnd shift 1600 dtype settings.Device settings.Train
 
-            { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches },
-            iterations,
-            List.collect Batch.tensors batches
+            { Task = { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches }
+              Steps = iterations
+              Rate = None
+              Owned = List.collect Batch.tensors batches }
         | RandomExcerpts(excerpts, epochs, rate) ->
             let feed = Feed.excerpts frontEnd excerpts settings.Device settings.Train
             let steps = epochs * feed.StepsPerEpoch
             let key = Key.fold 1 (Key.ofSeed recipe.Seed)
+            let rate = Schedule.cosine rate steps 0
 
-            { Model = model
-              Loss = loss
-              Optimiser = Optim.adam (Schedule.cosine rate steps 0)
-              Feed = fun step -> [ feed.Batch key step ] },
-            steps,
-            []
+            { Task = { Model = model; Loss = loss; Optimiser = Optim.adam rate; Feed = fun step -> [ feed.Batch key step ] }
+              Steps = steps
+              Rate = Some rate
+              Owned = [] }
+        | MiniBatches plan ->
+            let feed = Feed.rotations frontEnd plan.ShiftStep 1600 settings.Device settings.Train
+
+            let optimiser =
+                Lbfgs.minFunc plan.Iterations |> MiniBatch.clipped plan.Clipping |> MiniBatch.restarted plan.Iterations
+
+            let batches step = feed.Batches(step / plan.Iterations)
+
+            { Task = { Model = model; Loss = loss; Optimiser = optimiser; Feed = batches }
+              Steps = plan.Passes * feed.Count * plan.Iterations
+              Rate = None
+              Owned = [] }
 
     let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 
@@ -176,31 +182,6 @@ module TrainingRun =
         let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
         { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
 
-    /// Drops what an interrupted run logged after its last checkpoint.
-    let private trimLog folder step =
-        let path = logPath folder
-
-        if File.Exists path then
-            let isKept (line: string) =
-                try
-                    (JsonNode.Parse line).["step"].GetValue<int>() <= step
-                with _ ->
-                    false // a line that the interruption cut off
-
-            File.WriteAllLines(path, File.ReadAllLines path |> Array.filter isKept)
-
-    /// JSON has no word for NaN and infinity: null.
-    let private finite (value: float) : JsonNode = if Double.IsFinite value then JsonValue.Create value else null
-
-    let private logLine (report: StepReport) =
-        let json = JsonObject()
-        json["step"] <- JsonValue.Create report.Step
-        json["value"] <- finite report.Value
-        json["evaluations"] <- JsonValue.Create report.Evaluations
-        json["seconds"] <- JsonValue.Create(Math.Round(report.Seconds, 2))
-        report.DevGnsdr |> Option.iter (fun score -> json["devGnsdr"] <- finite score)
-        json.ToJsonString() + "\n"
-
     /// Mean level of the training mixtures (root mean square).
     let private level (clips: Clip list) =
         clips
@@ -209,14 +190,16 @@ module TrainingRun =
                 let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum(0L)
                 mixture.square().mean().sqrt().to_type(torch.float64).item<float>()))
 
-    let private devGnsdr settings (vector: torch.Tensor) =
+    /// The network as it stands. It is heard at the level of the training data only, so no level is needed.
+    let private current settings (vector: torch.Tensor) : TrainedModel =
         let architecture = settings.Recipe.Architecture
 
-        let trained =
-            { Architecture = architecture
-              Parameters = Params.create (Architecture.model architecture).Layout vector
-              Level = 1.0 }
+        { Architecture = architecture
+          Parameters = Params.create (Architecture.model architecture).Layout vector
+          Level = 1.0 }
 
+    let private devGnsdr settings (vector: torch.Tensor) =
+        let trained = current settings vector
         let rows = Evaluate.clips dtype settings.Device ignore (Separation.separator trained Soft) settings.Dev
         (Evaluate.summary _.Voice rows).Gnsdr
 
@@ -238,11 +221,7 @@ module TrainingRun =
             | Some best -> best.Vector
             | None -> progress.State.Parameters
 
-        let architecture = settings.Recipe.Architecture
-
-        { Architecture = architecture
-          Parameters = Params.create (Architecture.model architecture).Layout (vector.clone ())
-          Level = level settings.Train }
+        { current settings (vector.clone ()) with Level = level settings.Train }
 
     let private check settings =
         if settings.Train.IsEmpty then
@@ -262,10 +241,25 @@ module TrainingRun =
           DevGnsdr = score
           Seconds = progress.Seconds }
 
+    /// What TensorBoard is shown at a checkpoint: the weights, and how the first development clip sounds, where there is one.
+    let private showModel settings (board: EventFileWriter) (state: TrainState) =
+        let trained = current settings state.Parameters
+        TensorBoard.weights board state.Step trained.Parameters
+        settings.Dev |> List.tryHead |> Option.iter (TensorBoard.sound board state.Step trained)
+        board.Flush()
+
     /// Follows the states to the last one, writing the log and checkpoints on the way.
-    let private follow settings identity task steps (first: Progress) : Finished =
+    let private follow settings identity course (first: Progress) : Finished =
         let clock = Diagnostics.Stopwatch.StartNew()
-        use log = new StreamWriter(logPath settings.Folder, append = true)
+        use log = RunLog.append settings.Folder
+
+        use board =
+            if settings.TensorBoard then
+                TensorBoard.start settings.Folder first.State.Step
+            else
+                null
+
+        let board = Option.ofObj board
         let mutable progress = first
         let mutable finished = None
 
@@ -273,15 +267,17 @@ module TrainingRun =
             { new IDisposable with
                 member _.Dispose() = progress.Best |> Option.iter _.Vector.Dispose() }
 
-        for state in Train.states task steps first.State do
+        for state in Train.states course.Task course.Steps first.State do
             let score, best = select settings state progress.Best
             progress <- { State = state; Best = best; Seconds = first.Seconds + clock.Elapsed.TotalSeconds }
-            let report = reportOf steps progress score
-            log.Write(logLine report)
-            let last = state.Step >= steps || state.Stopped.IsSome
+            let report = reportOf course.Steps progress score
+            log.Write(RunLog.line report)
+            board |> Option.iter (fun board -> TensorBoard.scalars board course.Rate score state)
+            let last = state.Step >= course.Steps || state.Stopped.IsSome
 
             if last || state.Step % settings.CheckpointEvery = 0 then
                 log.Flush()
+                board |> Option.iter (fun board -> showModel settings board state)
                 saveCheckpoint settings identity progress
 
             settings.Report report
@@ -304,18 +300,18 @@ module TrainingRun =
         let stored = stored settings
         let identity = fingerprint settings
         let stored = stored |> Option.map (fun load -> load identity)
-        let task, steps, owned = task settings
+        let course = course settings
 
         try
-            let progress = stored |> Option.defaultWith (fun () -> fresh settings task)
+            let progress = stored |> Option.defaultWith (fun () -> fresh settings course.Task)
             Directory.CreateDirectory settings.Folder |> ignore
             WholeFile.RemoveLeftovers(checkpointPath settings.Folder)
-            trimLog settings.Folder progress.State.Step
+            RunLog.trim settings.Folder progress.State.Step
 
-            if progress.State.Step >= steps || progress.State.Stopped.IsSome then
+            if progress.State.Step >= course.Steps || progress.State.Stopped.IsSome then
                 reopen settings progress
             else
-                follow settings identity task steps progress
+                follow settings identity course progress
         finally
-            for tensor in owned do
+            for tensor in course.Owned do
                 tensor.Dispose()

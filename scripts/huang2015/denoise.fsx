@@ -1,0 +1,63 @@
+// Huang et al. (TASLP 2015), section IV-D: a speaker in eight noises at 0 dB, also scored by STOI. The data folder holds the
+// sentences in `TSP/FA` and the noises in `noise`.
+//   dotnet fsi scripts/huang2015/denoise.fsx --preset brief --data FOLDER
+#load "../load.fsx"
+
+open System.IO
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
+
+let load =
+    function
+    | Some folder -> SpeechPair.inNoise (Path.Combine(folder, "TSP", "FA")) (Path.Combine(folder, "noise"))
+    | None -> Corpus.embedded 0
+
+/// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz.
+let frontEnd preset =
+    let rate, size = if preset = Smoke then 16000, 1024 else SpeechPair.noiseRate, 512
+
+    { FrontEnd.huang2014 1 with
+        SampleRate = rate
+        Stft = Stft(size, size / 4, StftWindow.Sine, true)
+        Features = LogMel
+        InputScale = 10.0 }
+
+let recipe recurrence units preset =
+    let excerpts, epochs =
+        match preset with
+        | Smoke -> ExcerptSettings.ofSize 25 8, 1
+        | Brief -> ExcerptSettings.ofSize 100 16, 3
+        | Desk
+        | Paper -> ExcerptSettings.ofSize 100 16, 30
+
+    { Recipe.paper with
+        Architecture =
+            { Architecture.huang2014 with
+                FrontEnd = frontEnd preset
+                Recurrence = recurrence
+                Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
+                Sources = SpeechPair.noiseAndSpeech }
+        Plan = RandomExcerpts({ excerpts with OtherSong = 0.5 }, epochs, 1e-3)
+        Selection = LastStep }
+
+let network name recurrence units = Cell.trained name (recipe recurrence units) |> Cell.withStoi Cell.network
+
+/// A row without training, at the rate of the corpus.
+let untrained name (system: FrontEnd -> Separator) =
+    let separator (site: CellSite) = system (frontEnd site.Preset)
+    Cell.systemAt name "nothing to learn" separator |> Cell.withStoi separator
+
+{ Paper = "huang2015"
+  Name = "denoise"
+  Title = "A speaker in eight noises"
+  Load = load
+  Cells =
+    [ untrained "mixture" Evaluate.mixture
+      untrained "ideal ratio mask" Evaluate.idealRatioMask
+      network "DNN of 2 x 1000" FeedForward 1000
+      network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
+    |> List.map (Cell.withSdr "speech" "noise")
+  Claims = [ { Text = "A recurrent network beats a feed-forward one"; Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }
+|> Table.main fsi.CommandLineArgs TablePage.save

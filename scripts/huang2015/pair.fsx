@@ -1,0 +1,50 @@
+// Huang et al. (TASLP 2015), section IV-B: what the tables of two speakers share. Loaded by tsp.fsx and timit.fsx.
+#load "../load.fsx"
+
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+/// A network of two hidden layers on log mel powers; smoke takes a small one.
+let network stft recurrence units preset =
+    { Architecture.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 1 with Stft = stft; Features = LogMel; InputScale = 5.0 }
+        Recurrence = recurrence
+        Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
+        Sources = SpeechPair.speakers }
+
+/// L-BFGS afresh on each rotation of speaker 2.
+let miniBatches architecture gamma shift preset =
+    let shift, iterations =
+        match preset with
+        | Smoke -> None, 2
+        | Brief
+        | Desk -> Some shift, 30
+        | Paper -> Some 10000, 50
+
+    { Recipe.paper with
+        Architecture = architecture preset
+        Gamma = gamma
+        Plan = MiniBatches { ShiftStep = shift; Passes = 1; Iterations = iterations; Clipping = NoClipping }
+        Selection = LastStep }
+
+/// Adam on random excerpts: speaker 1 with speaker 2 from any piece and place.
+let excerpts architecture gamma (settings: ExcerptSettings) epochs preset =
+    { Recipe.paper with
+        Architecture = architecture preset
+        Gamma = gamma
+        Plan = RandomExcerpts({ settings with OtherSong = 1.0 }, (if preset = Smoke then 1 else epochs), 1e-3)
+        Selection = LastStep }
+
+/// Supervised NMF, 40 atoms a speaker.
+let nmf stft (clips: Clip list) =
+    let plan =
+        { MusicAtoms = 40; VoiceAtoms = 40; Frames = 4000; Iterations = 200; Divergence = Divergence.KullbackLeibler }
+
+    let dictionaries = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 0) clips
+    let rendering = { SampleRate = SpeechPair.sampleRate; Stft = stft; Rule = MaskRule.Ratio 1.0; VoiceFrom = 0.0 }
+    Decomposition.separator "NMF" rendering (Dictionaries.decompose Divergence.KullbackLeibler 100 dictionaries)
+
+let baselines stft =
+    [ Cell.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 1 with Stft = stft })
+      Cell.fitted "NMF" "40 atoms a speaker, KL" (nmf stft) ]

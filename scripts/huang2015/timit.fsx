@@ -1,0 +1,34 @@
+// Huang et al. (TASLP 2015), section IV-B: two speakers of TIMIT, a woman (speaker 1, the voice) and a man (speaker 2).
+//   dotnet fsi scripts/huang2015/timit.fsx --preset brief --data TIMIT-pair
+#load "pair.fsx"
+
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
+
+let load =
+    function
+    | Some folder -> SpeechPair.timit folder
+    | None -> Corpus.embedded 0
+
+/// 32 ms at 16 kHz.
+let stft = Stft(512, 256, StftWindow.Sine, false)
+
+/// Pieces about as long as the test part, which unit norm makes as loud.
+let inPieces = Cell.onCorpus "in pieces of 3 s" (SpeechPair.inPieces 3.0)
+
+let excerpts architecture = Pair.excerpts architecture 0.05 (ExcerptSettings.ofSize 50 8) 1200
+
+{ Paper = "huang2015"
+  Name = "timit"
+  Title = "Two speakers of TIMIT"
+  Load = load
+  Cells =
+    Pair.baselines stft
+    @ [ Cell.trained "the authors' sRNN by mini-batch L-BFGS" (Pair.miniBatches (Pair.network stft Stacked 100) 0.075 32000)
+        Cell.trained "DRNN-1 on random excerpts" (excerpts (Pair.network stft (RecurrentAt 1) 200)) |> inPieces ]
+    |> List.map (Cell.withSdr "woman (1)" "man (2)")
+  Claims =
+    [ { Text = "The network beats NMF"
+        Pairs = [ for row in [ "the authors' sRNN by mini-batch L-BFGS"; "DRNN-1 on random excerpts" ] -> row, "NMF" ] } ] }
+|> Table.main fsi.CommandLineArgs TablePage.save

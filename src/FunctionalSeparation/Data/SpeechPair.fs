@@ -1,0 +1,153 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open FunctionalSeparation.Core
+
+/// Speech against speech, and speech against noise (Huang et al. 2015, sections IV-B and IV-D). Speaker 1, the one to be
+/// heard, is `Stems.Voice`; speaker 2, or the noise, is `Stems.Music`: it is what training rotates.
+[<RequireQualifiedAccess>]
+module SpeechPair =
+
+    /// Hz, of the speech corpora.
+    let sampleRate = 16000
+
+    /// Hz, of speech against noise: the noises are known up to 4 kHz only.
+    let noiseRate = 8000
+
+    /// Names of the estimates of two speakers, in the order of a network's outputs.
+    let speakers = [ "speaker 2"; "speaker 1" ]
+
+    /// Names of the estimates of speech and noise, in the order of a network's outputs.
+    let noiseAndSpeech = [ "noise"; "speech" ]
+
+    /// One signal in three consecutive parts, [samples] each.
+    [<NoEquality; NoComparison>]
+    type private Parts = { Train: float32[]; Dev: float32[]; Test: float32[] }
+
+    /// The last tenth tests, the last ninth of the rest chooses, the rest trains.
+    let private cut (signal: float32[]) =
+        let rest = int (int64 signal.Length * 9L / 10L)
+        let train = int (int64 rest * 8L / 9L)
+        { Train = signal[.. train - 1]; Dev = signal[train .. rest - 1]; Test = signal[rest..] }
+
+    let private requireMono (path: string) (audio: AudioBuffer) =
+        if audio.Channels.Count <> 1 then
+            raise (InputException $"{path}: has {audio.Channels.Count} channels, speech and noise need one. Mix it down first.")
+
+    /// A mono file at the given rate.
+    let private readMono rate (path: string) : float32[] =
+        let audio = AudioFile.Read path
+        requireMono path audio
+        (Resampler.Resample(audio, rate)).Channels[0]
+
+    let private files (folder: string) =
+        let found =
+            if Directory.Exists folder then
+                Directory.GetFiles(folder, "*.wav") |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
+            else
+                [||]
+
+        if found.Length = 0 then
+            raise (InputException $"{folder}: there are no WAV files. Give the folder that holds one for each sentence or noise.")
+
+        found
+
+    /// All sentences of a speaker, one after the other in the order of their file names.
+    let private readSpeaker rate folder = files folder |> Array.map (readMono rate) |> Array.concat
+
+    /// Two signals of equal length: both are cut to the shorter.
+    let private pair (speaker1: float32[]) (speaker2: float32[]) : Stems =
+        let length = min speaker1.Length speaker2.Length
+        { Voice = Array.truncate length speaker1; Music = Array.truncate length speaker2 }
+
+    let private clip name rate read : Clip = { Name = name; Song = name; Singer = name; SampleRate = rate; Read = read }
+
+    let private nameOf (path: string) = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator path)
+
+    /// Two speakers, a folder of sentences each, as in TSP: mono, of any rate, resampled to 16 kHz, joined in the order of
+    /// their names, cut into 80, 10 and 10 % for training, development and test; each part of the two is cut to the shorter.
+    /// Sound is read at first use and kept. Raises InputException where a folder has no file or, when the sound is used, a
+    /// file cannot be read or is not mono.
+    let ofFolders (folder1: string) (folder2: string) : Corpus =
+        let name = $"{nameOf folder1}-{nameOf folder2}"
+        files folder1 |> ignore
+        files folder2 |> ignore
+        let parts = lazy (cut (readSpeaker sampleRate folder1), cut (readSpeaker sampleRate folder2))
+
+        let part title pick =
+            clip $"{name} {title}" sampleRate (fun () ->
+                let first, second = parts.Value
+                pair (pick first) (pick second))
+
+        { Name = name; Train = [ part "train" _.Train ]; Dev = [ part "dev" _.Dev ]; Test = [ part "test" _.Test ] }
+
+    /// A female and a male speaker of TIMIT, six files at 16 kHz named `female_train.wav`, `male_train.wav`, and so on with dev
+    /// and test. The female is speaker 1. Raises InputException as `ofFolders`.
+    let timit (folder: string) : Corpus =
+        let part title =
+            let path speaker = Path.Combine(folder, $"{speaker}_{title}.wav")
+
+            for speaker in [ "female"; "male" ] do
+                if not (File.Exists(path speaker)) then
+                    raise (InputException $"{path speaker}: there is no such file. Give the folder of the TIMIT pair.")
+
+            clip $"TIMIT {title}" sampleRate (fun () ->
+                pair (readMono sampleRate (path "female")) (readMono sampleRate (path "male")))
+
+        { Name = "TIMIT pair"; Train = [ part "train" ]; Dev = [ part "dev" ]; Test = [ part "test" ] }
+
+    /// A signal repeated up to a length.
+    let private repeated length (signal: float32[]) =
+        let target = Array.zeroCreate length
+        Augment.copyCircular signal 0 (Span target)
+        target
+
+    /// One speaker (a folder of sentences) against each noise of a folder, a clip for each noise, at 8 kHz, the rate of the
+    /// noises: at 16 kHz the speech above 4 kHz would be alone. Speech and noises are cut into 80, 10 and 10 %, so that neither
+    /// is heard before the test, and the noise is repeated to the length of the speech. Raises InputException as `ofFolders`.
+    let inNoise (speechFolder: string) (noiseFolder: string) : Corpus =
+        files speechFolder |> ignore
+        let speech = lazy (cut (readSpeaker noiseRate speechFolder))
+
+        let noises =
+            files noiseFolder |> List.ofArray |> List.map (fun path -> nameOf path, lazy (cut (readMono noiseRate path)))
+
+        let part title pick =
+            [ for name, noise in noises ->
+                  clip $"{name} {title}" noiseRate (fun () ->
+                      let voice: float32[] = pick speech.Value
+                      { Voice = voice; Music = repeated voice.Length (pick noise.Value) }) ]
+
+        { Name = $"{nameOf speechFolder} in noise"
+          Train = part "train" _.Train
+          Dev = part "dev" _.Dev
+          Test = part "test" _.Test }
+
+    let private slice start length (signal: float32[]) = Array.sub signal start length
+
+    let private piecesOf seconds (whole: Clip) =
+        let length = int (seconds * float whole.SampleRate)
+        let count = max 1 (whole.Read().Voice.Length / max 1 length)
+
+        [ for index in 0 .. count - 1 do
+              let name = $"{whole.Name} {index + 1}"
+
+              { whole with
+                  Name = name
+                  Song = name
+                  Read =
+                      fun () ->
+                          let stems = whole.Read()
+                          let start = index * length
+                          let own = if index = count - 1 then stems.Voice.Length - start else length
+                          { Voice = slice start own stems.Voice; Music = slice start own stems.Music } } ]
+
+    /// The training clips cut into pieces of so many seconds (the last of each may be up to twice as long). Every clip is
+    /// scaled to unit norm, so a long one is quieter than a short one: pieces as long as the test clip are as loud as it.
+    /// Raises ArgumentException for a length that is not positive.
+    let inPieces (seconds: float) (corpus: Corpus) : Corpus =
+        if not (seconds > 0.0) then
+            invalidArg (nameof seconds) $"A piece has a positive length, got {seconds} s."
+
+        { corpus with Train = corpus.Train |> List.collect (piecesOf seconds) }

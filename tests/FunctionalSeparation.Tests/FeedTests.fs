@@ -1,0 +1,96 @@
+/// Batches as recurrent networks see them.
+module FunctionalSeparation.Tests.FeedTests
+
+open System
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+
+let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
+
+/// Two sequences of 12 frames with one frame of margin.
+let private batch =
+    lazy
+        ({ Mixture = { Magnitude = (noise 1 [ 14L; 2L; 5L ]).abs(); Margin = 1L; Start = [] }
+           References = (noise 2 [ 12L; 2L; 2L; 5L ]).abs() })
+
+let private architecture recurrence =
+    { Architecture.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 3 with Stft = Core.Stft(8, 4, Core.StftWindow.Sine, false) }
+        Hidden = [ 6 ]
+        Recurrence = recurrence }
+
+let private lossOf recurrence batches =
+    let model = Architecture.model (architecture recurrence)
+    let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed 3) model
+    let struct (value, gradient) = Train.objective model Loss.squaredError batches parameters.Vector
+    gradient.Dispose()
+    value
+
+/// Frames 4 i .. 4 i + 3 of one sequence, cut by hand.
+let private piece (whole: Batch) sequence index =
+    let cut (frames: torch.Tensor) count = frames.narrow(0L, 4L * index, count).narrow(1L, sequence, 1L)
+
+    { Mixture = { whole.Mixture with Magnitude = cut whole.Mixture.Magnitude 6L }
+      References = cut whole.References 4L }
+
+[<Tests>]
+let tests =
+    testList
+        "feed"
+        [ test "sequences of 4 frames are the frames in order, with the margins that they had" {
+              Memory.plain (fun () ->
+                  let whole = batch.Value
+                  let cut = Batch.inSequences 4 whole
+                  Expect.equal cut.Mixture.Magnitude.shape [| 6L; 6L; 5L |] "mixture"
+                  Expect.equal cut.References.shape [| 4L; 6L; 2L; 5L |] "references"
+
+                  for index in 0L .. 2L do
+                      for sequence in 0L .. 1L do
+                          let part = piece whole sequence index
+                          let place = 2L * index + sequence
+                          let at (x: torch.Tensor) = x.narrow (1L, place, 1L)
+                          Expect.equal (difference (at cut.Mixture.Magnitude) part.Mixture.Magnitude) 0.0 "mixture"
+                          Expect.equal (difference (at cut.References) part.References) 0.0 "references")
+          }
+
+          test "a recurrent network forgets at every cut; a feed-forward one does not see it" {
+              Memory.plain (fun () ->
+                  let whole = batch.Value
+                  let cut = Batch.inSequences 4 whole
+
+                  let pieces =
+                      [ for index in 0L .. 2L do
+                            for sequence in 0L .. 1L -> piece whole sequence index ]
+
+                  Expect.floatClose Accuracy.high (lossOf Stacked [ cut ]) (lossOf Stacked pieces) "recurrent, piece by piece"
+                  Expect.notEqual (lossOf Stacked [ cut ]) (lossOf Stacked [ whole ]) "recurrent, uncut"
+                  Expect.floatClose Accuracy.high (lossOf FeedForward [ cut ]) (lossOf FeedForward [ whole ]) "feed-forward")
+          }
+
+          test "a length that does not divide the excerpt is refused" {
+              Expect.throwsT<ArgumentException>
+                  (fun () -> Batch.inSequences 5 batch.Value |> ignore)
+                  "12 frames in sequences of 5"
+          }
+
+          test "excerpts in sequences are the same excerpts" {
+              Memory.plain (fun () ->
+                  let corpus = Corpus.embedded 3
+                  let frontEnd = (architecture FeedForward).FrontEnd
+                  let settings = ExcerptSettings.ofSize 12 2
+                  let draw settings = (Feed.excerpts frontEnd settings torch.CPU corpus.Train).Batch (Key.ofSeed 5) 3
+                  let cut = draw { settings with Sequence = Some 4 }
+                  let expected = Batch.inSequences 4 (draw settings)
+                  let same (a: torch.Tensor) b = Expect.isTrue (difference a b = 0.0) "tensors"
+                  same cut.Mixture.Magnitude expected.Mixture.Magnitude
+                  same cut.References expected.References)
+          }
+
+          test "the mean squared error is the squared error over half the number of elements" {
+              Memory.plain (fun () ->
+                  let y, s = Estimate(noise 1 [ 3L; 2L; 4L ]), Reference(noise 2 [ 3L; 2L; 4L ])
+                  let value (loss: Loss) = (loss y s).item<float>()
+                  Expect.floatClose Accuracy.high (value Loss.meanSquaredError) (value Loss.squaredError / 12.0) "24 elements")
+          } ]

@@ -1,0 +1,176 @@
+module FunctionalSeparation.Tests.GridTests
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private scores nsdr =
+    let source = { Sdr = nsdr; Sir = 2.0 * nsdr; Sar = infinity; Nsdr = nsdr }
+    [ { Clip = "a"; Samples = 3; Music = source; Voice = source } ]
+
+/// A cell that counts how often it is made; its figure is `nsdr` plus the seed.
+let private counting name setting nsdr =
+    let mutable made = 0
+
+    let cell =
+        { Name = name
+          Settings =
+            fun _ -> JsonObject [ Collections.Generic.KeyValuePair("plan", JsonValue.Create(setting: string) :> JsonNode) ]
+          Run =
+            fun site ->
+                made <- made + 1
+                { Scores = scores (nsdr + float site.Seed); Seconds = 1.5; Extra = [ "STOI", 0.75 ] } }
+
+    cell, (fun () -> made)
+
+let private empty = { Name = "none"; Train = []; Dev = []; Test = [] }
+
+let private inScratch (work: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory("funcsep-grid-").FullName
+
+    try
+        work folder
+    finally
+        Directory.Delete(folder, true)
+
+let private grid folder cells =
+    { Folder = folder
+      Cells = cells
+      Seeds = [ 0 ]
+      Corpus = empty
+      Preset = Smoke
+      Device = torch.CPU
+      TensorBoard = false }
+
+let private makeAll grid = Grid.rows grid |> List.iter (Grid.make grid "data")
+
+let private table cells = { Paper = "none"; Name = "test"; Title = "A test"; Load = (fun _ -> empty); Cells = cells; Claims = [] }
+
+/// Runs a table script's options; gives the report where the table was merged.
+let private script cells options =
+    let mutable shown = None
+    Table.main (Array.append [| "test.fsx" |] (Array.ofList options)) (fun _ report -> shown <- Some report) (table cells)
+    shown
+
+[<Tests>]
+let tests =
+    testList
+        "Grid"
+        [ test "a row is made once, and read back as it was" {
+              inScratch (fun folder ->
+                  let cell, made = counting "one" "a" 3.25
+                  let grid = grid folder [ cell ]
+                  makeAll grid
+                  makeAll grid
+                  Expect.equal (made ()) 1 "made once"
+                  let row = (Grid.tryRow grid "data" (cell, 0)).Value
+                  Expect.equal row.Outcome { Scores = scores 3.25; Seconds = 1.5; Extra = [ "STOI", 0.75 ] } "outcome"
+                  Expect.equal (row.Cell, row.Seed, row.Plan) ("one", 0, "a") "names")
+          }
+
+          test "rows with the same settings are one row; other settings, data or seeds make another" {
+              inScratch (fun folder ->
+                  let first, firstMade = counting "one" "a" 1.0
+                  let same, sameMade = counting "also one" "a" 1.0
+                  let other, otherMade = counting "two" "b" 2.0
+                  makeAll { grid folder [ first; same; other ] with Seeds = [ 0; 1 ] }
+                  Expect.equal (firstMade (), sameMade (), otherMade ()) (2, 0, 2) "made"
+                  let grid = grid folder [ first ]
+                  Expect.isNone (Grid.tryRow grid "other data" (first, 0)) "other data"
+                  Expect.isNone (Grid.tryRow grid "data" (first, 2)) "other seed")
+          }
+
+          test "a row that another process is at is left alone" {
+              inScratch (fun folder ->
+                  let cell, made = counting "one" "a" 1.0
+                  let grid = grid folder [ cell ]
+                  makeAll grid
+                  let rowFolder = Directory.GetDirectories(Path.Combine(folder, "rows")) |> Array.exactlyOne
+                  File.Delete(Path.Combine(rowFolder, "row.json"))
+
+                  do
+                      use _ = FolderLock.take rowFolder
+                      makeAll grid
+
+                  Expect.equal (made ()) 1 "not while it is taken"
+                  makeAll grid
+                  Expect.equal (made ()) 2 "afterwards")
+          }
+
+          test "a row that fails leaves nothing behind and can be made again" {
+              inScratch (fun folder ->
+                  let mutable broken = true
+                  let good, _ = counting "one" "a" 1.0
+
+                  let cell = { good with Run = fun site -> if broken then raise (InputException "broken") else good.Run site }
+
+                  let grid = grid folder [ cell ]
+                  Expect.throwsT<InputException> (fun () -> makeAll grid) "fails"
+                  Expect.isNone (Grid.tryRow grid "data" (cell, 0)) "no row"
+                  broken <- false
+                  makeAll grid
+                  Expect.isSome (Grid.tryRow grid "data" (cell, 0)) "made")
+          }
+
+          test "a damaged row is refused, and its file named" {
+              inScratch (fun folder ->
+                  let cell, _ = counting "one" "a" 1.0
+                  let grid = grid folder [ cell ]
+                  makeAll grid
+                  let path = Directory.GetFiles(folder, "row.json", SearchOption.AllDirectories) |> Array.exactlyOne
+
+                  for text in [ "{ cut"; "[]"; "{}" ] do
+                      File.WriteAllText(path, text)
+
+                      try
+                          Grid.tryRow grid "data" (cell, 0) |> ignore
+                          failtest $"'{text}' is refused"
+                      with :? InputException as refused ->
+                          Expect.stringContains refused.Message path "named")
+          }
+
+          test "the parts of a job array make every row exactly once, and --merge shows them all" {
+              inScratch (fun folder ->
+                  let cells = [ for i in 1..5 -> counting $"row {i}" $"{i}" (float i) ]
+                  let names = [ for cell, _ in cells -> cell.Name ]
+                  let run options = script (List.map fst cells) (options @ [ "--out"; folder ])
+
+                  for part in 1..3 do
+                      Expect.isNone (run [ "--cell"; $"{part}/3"; "--seeds"; "2" ]) "a part shows nothing"
+
+                  Expect.equal [ for _, made in cells -> made () ] [ 2; 2; 2; 2; 2 ] "each row, each seed"
+                  let report = (run [ "--merge"; "--seeds"; "2" ]).Value
+                  Expect.equal (report.Rows |> List.map List.head) names "rows in order"
+                  // Seeds 0 and 1 score 1 and 2 dB.
+                  Expect.equal report.Rows[0].[1] "1.50 (1.00 to 2.00)" "mean and spread"
+                  Expect.equal (List.length report.Made) 10 "all rows")
+          }
+
+          test "a table that is made in one go is shown; some of its rows can be chosen" {
+              inScratch (fun folder ->
+                  let one, _ = counting "one" "a" 1.0
+                  let two, made = counting "two" "b" 2.0
+                  let report = (script [ one; two ] [ "--out"; folder; "--row"; "one" ]).Value
+                  Expect.equal (report.Rows |> List.map List.head) [ "one" ] "chosen"
+                  Expect.equal (made ()) 0 "not made")
+          }
+
+          test "verdicts count the comparisons in which a claim holds" {
+              let gnsdr =
+                  function
+                  | "a" -> Some 3.0
+                  | "b" -> Some 2.5
+                  | "c" -> Some 2.0
+                  | _ -> None
+
+              let verdict pairs = TableReport.verdict gnsdr { Text = "Claim"; Pairs = pairs }
+              Expect.stringContains (verdict [ ("a", "b"); ("a", "c") ]) "holds, in 2 of 2 comparisons, by +0.75 dB" "holds"
+              Expect.stringContains (verdict [ ("c", "a") ]) "does not hold, in 0 of 1 comparisons, by -1.00 dB" "does not"
+              Expect.stringContains (verdict [ ("b", "a"); ("b", "c") ]) "holds in part, in 1 of 2" "in part"
+              Expect.stringContains (verdict [ ("a", "missing") ]) "not measured" "not measured"
+          } ]
+    |> testSequenced

@@ -1,0 +1,153 @@
+module FunctionalSeparation.Tests.MiniBatchTests
+
+open System.IO
+open Expecto
+open FsCheck
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.OptimTests
+
+let private values (tensor: torch.Tensor) = tensor.data<float>().ToArray()
+let private vector (numbers: float seq) = torch.tensor (Array.ofSeq numbers, dtype = torch.float64)
+
+/// A bowl of ten very different curvatures: far from done after a few steps.
+let private bowl () = quadratic (vector [ for i in 0..9 -> 3.0 ** float i ]) (vector [ for i in 0..9 -> float i - 4.5 ])
+
+let private start () = vector [ for i in 0..9 -> sin (float i) ]
+
+/// The points after each of `steps` steps.
+let private path (optimiser: Optimiser) objective steps point =
+    let follow (state, x: torch.Tensor) _ =
+        let step = optimiser.Step objective state x
+        values step.Parameters, (step.State, step.Parameters)
+
+    List.mapFold follow (optimiser.Init point, point) [ 1..steps ] |> fst
+
+let private clippedGradient clipping (gradient: float[]) =
+    Memory.plain (fun () ->
+        let objective: Objective = fun _ -> struct (3.0, vector gradient)
+        let struct (value, clipped) = MiniBatch.clippedObjective clipping objective (vector gradient)
+        Expect.equal value 3.0 "the value is untouched"
+        values clipped)
+
+let private norm (x: float[]) = x |> Array.sumBy (fun v -> v * v) |> sqrt
+let private corpus = lazy (Corpus.embedded 4)
+
+let private recipe =
+    { Recipe.paper with
+        Architecture = { Recipe.desk.Architecture with Hidden = [ 12; 12 ] }
+        Plan = MiniBatches { ShiftStep = Some 60000; Passes = 2; Iterations = 3; Clipping = ClipNorm 10.0 }
+        Selection = LastStep }
+
+exception private Cut
+
+let private train folder resume cutAt =
+    let finished =
+        TrainingRun.run
+            { Recipe = recipe
+              Train = List.truncate 1 corpus.Value.Train
+              Dev = []
+              Device = torch.CPU
+              Folder = folder
+              Resume = resume
+              CheckpointEvery = 1
+              TensorBoard = false
+              Report = fun report -> if Some report.Step = cutAt then raise Cut }
+
+    finished.StepsMade, finished.Trained.Parameters.Vector.data<float32>().ToArray()
+
+[<Tests>]
+let tests =
+    testList
+        "MiniBatch"
+        [ test "a restart is a fresh start from the point that was reached" {
+              Memory.plain (fun () ->
+                  let inner = Lbfgs.minFunc 1000
+                  let restarted = path (MiniBatch.restarted 4 inner) (bowl ()) 8 (start ())
+                  let first = path inner (bowl ()) 4 (start ())
+                  let second = path inner (bowl ()) 4 (vector (List.last first))
+                  Expect.equal restarted (first @ second) "points"
+                  Expect.notEqual restarted (path inner (bowl ()) 8 (start ())) "the memory does matter here")
+          }
+
+          test "each stretch moves by its own objective, and one that is solved does not end the run" {
+              Memory.plain (fun () ->
+                  let optimiser = MiniBatch.restarted 30 (Lbfgs.minFunc 30)
+                  let toward (target: float) = quadratic (vector [ 1.0; 2.0 ]) (vector [ target; target ])
+                  let mutable state, point = optimiser.Init(vector [ 5.0; -5.0 ]), vector [ 5.0; -5.0 ]
+
+                  for target in [ 1.0; -2.0 ] do
+                      for _ in 1..30 do
+                          let step = optimiser.Step (toward target) state point
+                          Expect.isNone step.Stopped "goes on"
+                          state <- step.State
+                          point <- step.Parameters
+
+                      Expect.all (values point) (fun x -> abs (x - target) < 1e-4) $"target {target}")
+          }
+
+          testProperty "a gradient is shortened to the norm and keeps its direction; a short one stays as it is"
+          <| fun (seed: int) ->
+              let gradient = Key.ofSeed seed |> Key.normals 6
+              let bound = 0.5 * norm gradient
+              let clipped = clippedGradient (ClipNorm bound) gradient
+              Expect.floatClose Accuracy.high (norm clipped) bound "norm"
+              Expect.isTrue (Array.forall2 (fun a b -> abs (a - 0.5 * b) < 1e-9) clipped gradient) "direction"
+              Expect.equal (clippedGradient (ClipNorm(2.0 * norm gradient)) gradient) gradient "short"
+              Expect.equal (clippedGradient NoClipping gradient) gradient "none"
+
+          testProperty "elements are clamped one by one"
+          <| fun (seed: int) ->
+              let gradient = Key.ofSeed seed |> Key.normals 6
+              let expected = gradient |> Array.map (fun x -> max -0.7 (min 0.7 x))
+              Expect.equal (clippedGradient (ClipElements 0.7) gradient) expected "elements"
+
+          test "a period below 1 and bounds that are not positive are refused" {
+              Expect.throwsT<System.ArgumentException> (fun () -> MiniBatch.restarted 0 (Lbfgs.minFunc 5) |> ignore) "period"
+
+              Expect.throwsT<System.ArgumentException>
+                  (fun () -> MiniBatch.clipped (ClipNorm 0.0) (Lbfgs.minFunc 5) |> ignore)
+                  "norm"
+
+              Expect.throwsT<System.ArgumentException>
+                  (fun () -> MiniBatch.clipped (ClipElements -1.0) (Lbfgs.minFunc 5) |> ignore)
+                  "elements"
+          }
+
+          test "rotations: each as the whole-clip feed makes it, and round again" {
+              Memory.plain (fun () ->
+                  let clips = List.truncate 1 corpus.Value.Train
+                  let frontEnd = recipe.Architecture.FrontEnd
+                  let feed = Feed.rotations frontEnd (Some 60000) 100000 torch.CPU clips
+                  let offsets = Augment.shifts (Some 60000) (clips.Head.Read().Music.Length)
+                  Expect.equal feed.Count offsets.Length "rotations"
+                  Expect.isGreaterThan feed.Count 1 "more than one"
+                  let energy (batches: Batch list) = batches |> List.sumBy (fun b -> b.References.square().sum().ToDouble())
+
+                  let whole = Feed.wholeClips frontEnd (Some 60000) 100000 torch.float32 torch.CPU clips
+                  let each = [ for index in 0 .. feed.Count - 1 -> energy (feed.Batches index) ]
+                  Expect.floatClose Accuracy.medium (List.sum each) (energy whole) "all of them"
+
+                  Expect.equal
+                      ((feed.Batches feed.Count).Head.Mixture.Magnitude.data<float32>().ToArray())
+                      ((feed.Batches 0).Head.Mixture.Magnitude.data<float32>().ToArray())
+                      "round again"
+
+                  Expect.notEqual
+                      ((feed.Batches 1).Head.Mixture.Magnitude.data<float32>().ToArray())
+                      ((feed.Batches 0).Head.Mixture.Magnitude.data<float32>().ToArray())
+                      "the next is another")
+          }
+
+          test "a run stopped inside a mini-batch or between two, and resumed, ends bit-identical" {
+              Scratch.inFolder (fun folder ->
+                  let made, whole = train (Path.Combine(folder, "whole")) false None
+                  let cut = Path.Combine(folder, "cut")
+                  Expect.isGreaterThan made 11 "two passes, two rotations at least, three iterations"
+
+                  for step, resume in [ 2, false; 3, true; 7, true ] do
+                      Expect.throwsT<Cut> (fun () -> train cut resume (Some step) |> ignore) $"stopped at {step}"
+
+                  Expect.equal (snd (train cut true None)) whole "parameters")
+          } ]

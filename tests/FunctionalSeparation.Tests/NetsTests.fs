@@ -1,0 +1,113 @@
+/// Networks as descriptions: what they say of themselves, how they are kept, and what they refuse.
+module FunctionalSeparation.Tests.NetsTests
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
+
+let private frontEnd context = { FrontEnd.huang2014 context with Stft = Stft(64, 16, StftWindow.Hann, true); InputScale = 3.0 }
+
+let private small context =
+    { Architecture.huang2014 with FrontEnd = frontEnd context; Hidden = [ 6; 5 ]; Recurrence = FeedForward }
+
+let private kinds =
+    [ "DNN", small 3
+      "WVPNN", { small 3 with Neuron = VectorProduct Window }
+      "CVPNN", { small 1 with Neuron = VectorProduct Colour }
+      "GRU", { small 1 with Neuron = Gated; Recurrence = Stacked; Output = ReluOutput }
+      "GRU-2", { small 3 with Neuron = Gated; Recurrence = RecurrentAt 2 }
+      "DRNN-1", { small 1 with Recurrence = RecurrentAt 1; Output = ReluOutput } ]
+
+let private trained architecture =
+    { Architecture = architecture
+      Parameters = Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 2)
+      Level = 0.01 }
+
+let private refusedDescriptions =
+    [ "Gated units are recurrent", { small 1 with Neuron = Gated }
+      "not recurrent", { small 3 with Neuron = VectorProduct Window; Recurrence = Stacked }
+      "WVPNN sees 3 frame(s) at once, the context is 1", { small 1 with Neuron = VectorProduct Window }
+      "CVPNN sees 1 frame(s) at once, the context is 3", { small 3 with Neuron = VectorProduct Colour } ]
+
+[<Tests>]
+let tests =
+    testList
+        "networks"
+        [ for name, architecture in kinds do
+              test $"{name}: description, layout and weights survive a model folder" {
+                  Scratch.inFolder (fun folder ->
+                      Memory.plain (fun () ->
+                          let trained = trained architecture
+                          Expect.equal (Architecture.name architecture) name "name"
+                          ModelFolder.save folder trained (JsonObject())
+                          let loaded = ModelFolder.load torch.CPU folder
+                          Expect.equal loaded.Architecture architecture "architecture"
+                          Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
+                          let mixture = 0.01 * noise 1 [ 1L; 3000L ]
+                          let estimate model = Separation.estimate model Soft mixture
+                          Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"))
+              }
+
+              test $"{name}: the size of the blocks does not matter" {
+                  Memory.plain (fun () ->
+                      let trained = trained architecture
+                      let mixture = noise 1 [ 2L; 1500L ]
+                      let whole = Separation.separateInBlocks 100000 trained ignore mixture
+
+                      for frames in [ 1; 7 ] do
+                          let blocks = Separation.separateInBlocks frames trained ignore mixture
+                          Expect.isLessThan (difference blocks whole) 1e-12 $"blocks of {frames}")
+              }
+
+          test "a description written before there were other kinds is that of a plain network" {
+              let architecture = { small 3 with Recurrence = RecurrentAt 2 }
+              let json = ArchitectureJson.write architecture
+              Expect.isFalse (json.ContainsKey "neuron" || json.ContainsKey "output") "no new entry where nothing is new"
+              Expect.equal (ArchitectureJson.read json) architecture "read"
+          }
+
+          test "an unknown kind is refused by name" {
+              let json = ArchitectureJson.write { small 3 with Neuron = VectorProduct Window }
+              json["neuron"] <- JsonValue.Create "quaternion"
+              Scratch.refuses [ "quaternion"; "gated" ] (fun () -> ArchitectureJson.read json |> ignore)
+          }
+
+          for words, architecture in refusedDescriptions do
+              test $"refused: {words}" {
+                  let refused () = Architecture.model architecture |> ignore
+
+                  let wrong =
+                      try
+                          refused ()
+                          ""
+                      with :? ArgumentException as wrong ->
+                          wrong.Message
+
+                  Expect.stringContains wrong words "the message"
+              }
+
+          test "a model folder with a context that does not fit is refused by name" {
+              Scratch.inFolder (fun folder ->
+                  ModelFolder.save folder (trained { small 3 with Neuron = VectorProduct Window }) (JsonObject())
+                  let path = Path.Combine(folder, "model.json")
+                  File.WriteAllText(path, File.ReadAllText(path).Replace("\"context\": 3", "\"context\": 5"))
+                  Scratch.refuses [ "model.json"; "WVPNN sees 3" ] (fun () -> ModelFolder.load torch.CPU folder |> ignore))
+          }
+
+          test "ReLU outputs are the linear outputs without their negative part" {
+              Memory.plain (fun () ->
+                  let linear = { small 1 with Neuron = Gated; Recurrence = Stacked }
+                  let parameters = (trained linear).Parameters
+                  let mixture = { Magnitude = (noise 5 [ 7L; 2L; 33L ]).abs(); Margin = 0L; Start = [] }
+                  let outputs architecture = (Model.apply (Architecture.model architecture) parameters mixture).Outputs
+                  let sums = outputs linear
+                  Expect.isLessThan (sums.min().item<float>()) 0.0 "some are negative"
+                  Expect.equal (difference (outputs { linear with Output = ReluOutput }) (sums.relu ())) 0.0 "outputs")
+          } ]

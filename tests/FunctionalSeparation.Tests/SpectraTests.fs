@@ -1,0 +1,118 @@
+module FunctionalSeparation.Tests.SpectraTests
+
+open System.Text.Json.Nodes
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
+let private frontEnd features = { FrontEnd.huang2014 3 with Features = features }
+
+let private sizes = [ Magnitude, 513; LogPower, 513; LogMel, 123; Mfcc, 39 ]
+
+/// A clip's frames with the margins of a front end, edges repeated.
+let private whole frontEnd (magnitude: torch.Tensor) =
+    let margin = FrontEnd.margin frontEnd
+    { Magnitude = Spectra.withMargins margin magnitude; Margin = margin; Start = [] }
+
+[<Tests>]
+let tests =
+    testList
+        "Spectra"
+        [ for features, size in sizes do
+              test $"{features}: {size} numbers for each of 3 frames, one input for each frame of the mixture" {
+                  Memory.plain (fun () ->
+                      let frontEnd = frontEnd features
+                      Expect.equal (FrontEnd.inputs frontEnd) (3 * size) "inputs"
+                      let mixture = whole frontEnd ((noise 1 [ 20L; 2L; 513L ]).abs())
+                      Expect.equal (Spectra.inner mixture).shape [| 20L; 2L; 513L |] "frames that are masked"
+                      let input = Spectra.features frontEnd mixture
+                      Expect.equal input.shape [| 20L; 2L; int64 (3 * size) |] "input"
+                      // Oldest first: the middle third is the frame itself, the first third the frame before.
+                      let part index = input.narrow (2L, int64 (index * size), int64 size)
+                      let earlier, own = part 0, part 1
+                      Expect.equal (difference (earlier.narrow (0L, 1L, 19L)) (own.narrow (0L, 0L, 19L))) 0.0 "context")
+              }
+
+              test $"{features}: an excerpt has the features that the whole clip has there" {
+                  Memory.plain (fun () ->
+                      let frontEnd = frontEnd features
+                      let margin = FrontEnd.margin frontEnd
+                      let clip = (noise 2 [ 40L; 1L; 513L ]).abs()
+                      let excerpt = clip.narrow (0L, 11L - margin, 9L + 2L * margin)
+                      let alone = Spectra.features frontEnd { Magnitude = excerpt; Margin = margin; Start = [] }
+                      let there = (Spectra.features frontEnd (whole frontEnd clip)).narrow(0L, 11L, 9L)
+                      Expect.isLessThan (difference alone there) 1e-12 "features")
+              }
+
+              test $"{features}: separated block by block or at once, the estimates are the same" {
+                  Memory.plain (fun () ->
+                      let architecture =
+                          { Architecture.huang2014 with
+                              FrontEnd = { frontEnd features with InputScale = 10.0 }
+                              Hidden = [ 10; 10 ] }
+
+                      let trained =
+                          { Architecture = architecture
+                            Parameters =
+                              Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 2)
+                            Level = 0.01 }
+
+                      let mixture = noise 3 [ 1L; 40000L ]
+                      let atOnce = Separation.separateInBlocks 100000 trained ignore mixture
+
+                      for frames in [ 3; 17 ] do
+                          let inBlocks = Separation.separateInBlocks frames trained ignore mixture
+                          Expect.isLessThan (difference inBlocks atOnce) 1e-10 $"blocks of {frames}")
+              }
+
+              test $"{features}: the description of a model keeps them" {
+                  let architecture = { Architecture.huang2014 with FrontEnd = frontEnd features }
+                  let json = ArchitectureJson.write architecture
+                  Expect.equal (ArchitectureJson.read (JsonNode.Parse(json.ToJsonString()))) architecture "there and back"
+                  json.Remove "features" |> ignore
+                  Expect.equal (ArchitectureJson.read json).FrontEnd.Features Magnitude "without the entry: magnitudes"
+              }
+
+          test "silence is zero, whatever the features, and a louder mixture has larger logarithms" {
+              Memory.plain (fun () ->
+                  for features, _ in sizes do
+                      let frontEnd = frontEnd features
+                      let silence = torch.zeros (10L, 1L, 513L, dtype = torch.float64)
+                      Expect.equal ((Spectra.features frontEnd (whole frontEnd silence)).abs().max().item<float>()) 0.0 "silence"
+
+                  let frontEnd = { frontEnd LogPower with Context = 1 }
+
+                  let level (x: float) =
+                      let steady = torch.full (10L, 1L, 513L, x, dtype = torch.float64)
+                      (Spectra.features frontEnd (whole frontEnd steady)).mean().item<float>()
+
+                  // log10(1 + (1000 x)^2): 1 above the floor by 30 dB is 3 Bel and 0.0004 more.
+                  Expect.floatClose Accuracy.high (level 0.001) (log10 2.0) "at the floor"
+                  Expect.floatClose Accuracy.high (level (sqrt 1e-3)) (log10 1001.0) "30 dB above the floor")
+          }
+
+          test "the scale is one of magnitudes: 10 times the scale is 10 times the mixture" {
+              Memory.plain (fun () ->
+                  let magnitude = (noise 4 [ 12L; 1L; 513L ]).abs()
+
+                  for features, _ in sizes do
+                      let plain, scaled = frontEnd features, { frontEnd features with InputScale = 10.0 }
+                      let louder = whole plain (magnitude * 10.0)
+
+                      Expect.isLessThan
+                          (difference (Spectra.features scaled (whole scaled magnitude)) (Spectra.features plain louder))
+                          1e-9
+                          $"{features}")
+          }
+
+          test "a steady mixture has constant log mel powers and no deltas" {
+              Memory.plain (fun () ->
+                  let frontEnd = { frontEnd LogMel with Context = 1 }
+                  let steady = (noise 5 [ 1L; 1L; 513L ]).abs().expand(15L, 1L, 513L)
+                  let input = Spectra.features frontEnd (whole frontEnd steady)
+                  Expect.isLessThan ((input.narrow (2L, 41L, 82L)).abs().max().item<float>()) 1e-12 "deltas"
+                  Expect.isGreaterThan ((input.narrow (2L, 0L, 41L)).min().item<float>()) 0.0 "log powers")
+          } ]

@@ -1,0 +1,96 @@
+module FunctionalSeparation.Tests.SpeechPairTests
+
+open System
+open System.IO
+open Expecto
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+/// A folder of sentences whose samples count on, a thousandth a sample, over all of them.
+let private speaker (root: string) (name: string) rate (lengths: int list) =
+    let folder = Path.Combine(root, name)
+    let starts = lengths |> List.scan (+) 0
+
+    for index, (start, length) in List.indexed (List.zip (List.truncate lengths.Length starts) lengths) do
+        let samples = Array.init length (fun i -> float32 (start + i) / 1000.0f)
+        AudioFile.Write(Path.Combine(folder, $"s{index}.wav"), AudioBuffer([| samples |], rate)) |> ignore
+
+    folder
+
+let private counts (samples: float32[]) = samples |> Array.map (fun x -> int (Math.Round(1000.0 * float x)))
+
+[<Tests>]
+let tests =
+    testList
+        "SpeechPair"
+        [ test "sentences are joined in order; 80, 10 and 10 %; each part cut to the shorter; speaker 1 is the voice" {
+              Scratch.inFolder (fun root ->
+                  let corpus = SpeechPair.ofFolders (speaker root "A" 16000 [ 40; 30; 30 ]) (speaker root "B" 16000 [ 50; 20 ])
+                  Expect.equal corpus.Name "A-B" "name"
+                  let train, dev, test = corpus.Train.Head.Read(), corpus.Dev.Head.Read(), corpus.Test.Head.Read()
+                  // A: 100 samples, 80 + 10 + 10. B: 70 samples, 56 + 7 + 7.
+                  Expect.equal (counts train.Voice) [| 0..55 |] "A, training"
+                  Expect.equal (counts train.Music) [| 0..55 |] "B, training"
+                  Expect.equal (counts dev.Voice) [| 80..86 |] "A, development"
+                  Expect.equal (counts dev.Music) [| 56..62 |] "B, development"
+                  Expect.equal (counts test.Voice) [| 90..96 |] "A, test"
+                  Expect.equal (counts test.Music) [| 63..69 |] "B, test")
+          }
+
+          test "48 kHz becomes 16 kHz, sentence by sentence" {
+              Scratch.inFolder (fun root ->
+                  let corpus = SpeechPair.ofFolders (speaker root "A" 48000 [ 3001; 2999 ]) (speaker root "B" 16000 [ 5000 ])
+                  Expect.equal corpus.Train.Head.SampleRate 16000 "rate"
+                  // ceil(3001 / 3) + ceil(2999 / 3) = 1001 + 1000 samples: 1600 of the first 1800 train.
+                  Expect.equal (corpus.Train.Head.Read().Voice.Length) 1600 "training"
+                  Expect.equal (corpus.Test.Head.Read().Voice.Length) (2001 - 1800) "test")
+          }
+
+          test "noise at 8 kHz: one clip a noise, the noise repeated from its own part" {
+              Scratch.inFolder (fun root ->
+                  let speech = speaker root "A" 8000 [ 1000 ]
+                  speaker root "noise" 8000 [ 50; 50 ] |> ignore
+                  let corpus = SpeechPair.inNoise speech (Path.Combine(root, "noise"))
+                  Expect.equal [ for clip in corpus.Train -> clip.Name ] [ "s0 train"; "s1 train" ] "noises"
+                  Expect.equal corpus.Test.Head.SampleRate 8000 "rate"
+                  let test = corpus.Test[1].Read()
+                  Expect.equal (counts test.Voice) [| 900..999 |] "speech"
+                  // The second noise counts from 50: its last tenth is 95 to 99.
+                  Expect.equal (counts test.Music) [| for i in 0..99 -> 95 + i % 5 |] "noise")
+          }
+
+          test "training in pieces: together they are the whole, and nothing else changes" {
+              Scratch.inFolder (fun root ->
+                  let whole = SpeechPair.ofFolders (speaker root "A" 16000 [ 4000 ]) (speaker root "B" 16000 [ 4000 ])
+                  let pieces = SpeechPair.inPieces 0.05 whole
+                  Expect.equal [ for clip in pieces.Train -> clip.Read().Voice.Length ] [ 800; 800; 800; 800 ] "3200 samples"
+                  let joined = pieces.Train |> List.map (fun clip -> clip.Read().Music) |> Array.concat
+                  Expect.equal joined (whole.Train.Head.Read().Music) "the whole"
+                  Expect.equal (List.distinctBy _.Song pieces.Train).Length 4 "each is a song of its own"
+                  let uneven = SpeechPair.inPieces 0.08 whole
+                  Expect.equal [ for clip in uneven.Train -> clip.Read().Voice.Length ] [ 1280; 1920 ] "the last takes the rest"
+                  Expect.equal (SpeechPair.inPieces 10.0 whole).Train.Length 1 "longer than all"
+                  Expect.throwsT<ArgumentException> (fun () -> SpeechPair.inPieces 0.0 whole |> ignore) "no length")
+          }
+
+          test "what is missing or has two channels is named" {
+              Scratch.inFolder (fun root ->
+                  let a = speaker root "A" 16000 [ 100 ]
+
+                  Scratch.refuses [ "nowhere"; "no WAV files" ] (fun () ->
+                      SpeechPair.ofFolders a (Path.Combine(root, "nowhere")) |> ignore)
+
+                  Scratch.refuses [ "female_train.wav" ] (fun () -> SpeechPair.timit a |> ignore)
+                  let stereo = Path.Combine(root, "B", "two.wav")
+                  AudioFile.Write(stereo, AudioBuffer([| Array.zeroCreate 9; Array.zeroCreate 9 |], 16000)) |> ignore
+                  let corpus = SpeechPair.ofFolders a (Path.Combine(root, "B"))
+                  Scratch.refuses [ "two.wav"; "2 channels" ] (fun () -> corpus.Train.Head.Read() |> ignore))
+          }
+
+          test "the TIMIT pair: parts of equal length, the female is speaker 1" {
+              let corpus = SpeechPair.timit (Scratch.sharedData [ "TIMIT-pair" ])
+              let lengths = [ for clip in [ corpus.Train.Head; corpus.Dev.Head; corpus.Test.Head ] -> clip.Read().Voice.Length ]
+              Expect.equal lengths [ 357994; 64820; 43520 ] "the shorter of each two"
+              let female = AudioFile.Read(Scratch.sharedData [ "TIMIT-pair"; "female_test.wav" ])
+              Expect.equal (corpus.Test.Head.Read().Voice) (Array.truncate 43520 female.Channels[0]) "female"
+          } ]
