@@ -13,6 +13,14 @@ let network stft recurrence units preset =
         Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
         Sources = SpeechPair.speakers }
 
+/// Ours, chosen on the development part of TIMIT: spectra with context 3, 2 x 500 units.
+let spectraNetwork stft preset =
+    let network = network stft (RecurrentAt 1) 500 preset
+    { network with FrontEnd = { FrontEnd.huang2014 3 with Stft = stft; InputScale = 30.0 } }
+
+/// Speeds by which a speaker stays himself.
+let nearSpeeds (settings: ExcerptSettings) = { settings with Speeds = [ 0.94; 1.0; 1.06 ] }
+
 /// L-BFGS afresh on each rotation of speaker 2.
 let miniBatches architecture gamma shift preset =
     let shift, iterations =
