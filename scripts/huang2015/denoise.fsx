@@ -42,7 +42,9 @@ let recipe recurrence units preset =
         Plan = RandomExcerpts({ excerpts with OtherSong = 0.5 }, epochs, 1e-3)
         Selection = LastStep }
 
-let network name recurrence units = Cell.trained name (recipe recurrence units) |> Cell.withStoi Cell.network
+let network name recurrence units =
+    let recipe = recipe recurrence units
+    Cell.trained name recipe |> Cell.withStoi (Cell.network recipe)
 
 /// A row without training, at the rate of the corpus.
 let untrained name (system: FrontEnd -> Separator) =

@@ -23,7 +23,7 @@ let private counting name setting nsdr =
           Run =
             fun site ->
                 made <- made + 1
-                { Scores = scores (nsdr + float site.Seed); Seconds = 1.5; Extra = [ "STOI", 0.75 ] } }
+                { Scores = scores (nsdr + float site.Seed); Seconds = 1.5; Extra = [ ("STOI", 0.75); ("SDR", infinity) ] } }
 
     cell, (fun () -> made)
 
@@ -68,7 +68,7 @@ let tests =
                   makeAll grid
                   Expect.equal (made ()) 1 "made once"
                   let row = (Grid.tryRow grid "data" (cell, 0)).Value
-                  Expect.equal row.Outcome { Scores = scores 3.25; Seconds = 1.5; Extra = [ "STOI", 0.75 ] } "outcome"
+                  Expect.equal row.Outcome { Scores = scores 3.25; Seconds = 1.5; Extra = [ ("STOI", 0.75); ("SDR", infinity) ] } "outcome"
                   Expect.equal (row.Cell, row.Seed, row.Plan) ("one", 0, "a") "names")
           }
 
@@ -157,6 +157,14 @@ let tests =
                   let report = (script [ one; two ] [ "--out"; folder; "--row"; "one" ]).Value
                   Expect.equal (report.Rows |> List.map List.head) [ "one" ] "chosen"
                   Expect.equal (made ()) 0 "not made")
+          }
+
+          test "two rows of one name and claims about no row are refused" {
+              let one, _ = counting "one" "a" 1.0
+              let again, _ = counting "one" "b" 1.0
+              let refuse table = Expect.throwsT<ArgumentException> (fun () -> Table.main [| "test.fsx"; "--list" |] (fun _ _ -> ()) table)
+              refuse (table [ one; again ]) "one name"
+              refuse { table [ one ] with Claims = [ { Text = "Claim"; Pairs = [ ("one", "two") ] } ] } "no row"
           }
 
           test "verdicts count the comparisons in which a claim holds" {

@@ -131,11 +131,13 @@ module Cell =
     /// decides its scores.
     let systemAt (name: string) (parameters: string) (separator: CellSite -> Separator) : Cell =
         { Name = name
-          Settings = fun _ -> settings [ "system", name; "plan", parameters ]
+          Settings = fun preset -> settings [ "system", name; "plan", parameters; "preset", $"{preset}" ]
           Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = [] } }
 
     /// A system that has nothing to learn. `parameters` says what decides its scores.
-    let system (name: string) (parameters: string) (separator: Separator) : Cell = systemAt name parameters (fun _ -> separator)
+    let system (name: string) (parameters: string) (separator: Separator) : Cell =
+        { systemAt name parameters (fun _ -> separator) with
+            Settings = fun _ -> settings [ "system", name; "plan", parameters ] }
 
     /// The row made from a corpus that is changed first; `how` says how, and is part of what the table says of the training.
     let onCorpus (how: string) (change: Corpus -> Corpus) (cell: Cell) : Cell =
@@ -144,7 +146,8 @@ module Cell =
             json["plan"] <- JsonValue.Create(json["plan"].GetValue<string>() + ", " + how)
             json
 
-        { cell with Settings = settings; Run = fun site -> cell.Run { site with Corpus = change site.Corpus } }
+        let changed (site: CellSite) = { site with Corpus = change site.Corpus; Data = $"{site.Data}, {how}" }
+        { cell with Settings = settings; Run = changed >> cell.Run }
 
     /// The row with further figures, made where it was made.
     let withFigures (figures: CellSite -> ClipScores list -> (string * float) list) (cell: Cell) : Cell =
@@ -173,5 +176,7 @@ module Cell =
 
         withFigures (fun site _ -> [ "STOI", stoi site ]) cell
 
-    /// The trained network of a row, with the soft mask. Its weights live as long as the process.
-    let network (site: CellSite) : Separator = Separation.separator (ModelFolder.load site.Device site.Folder) Soft
+    /// The network that a row with this recipe has trained, with the soft mask. Its weights live as long as the process.
+    let network (recipe: Preset -> Recipe) (site: CellSite) : Separator =
+        let folder = modelFolder site { recipe site.Preset with Seed = site.Seed }
+        Separation.separator (ModelFolder.load site.Device folder) Soft

@@ -64,7 +64,7 @@ module Grid =
         let json = JsonObject()
 
         for name, value in figures do
-            json[name] <- JsonValue.Create(Math.Round((value: float), 6))
+            json[name] <- Results.number value
 
         json
 
@@ -89,7 +89,7 @@ module Grid =
           Outcome =
             { Scores = Results.toScores json["scores"]
               Seconds = json["trainingSeconds"].GetValue<float>()
-              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, pair.Value.GetValue<float>() ] }
+              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, Results.readNumber pair.Value ] }
           Provenance = json["provenance"].AsObject() }
 
     /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.

@@ -11,8 +11,8 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module Results =
 
-    /// A number as JSON; what JSON cannot say (NaN, infinity) as text.
-    let private number (value: float) : JsonNode =
+    /// A number as JSON, rounded to six decimals; what JSON cannot say (NaN, infinity) as text.
+    let number (value: float) : JsonNode =
         if Double.IsFinite value then
             JsonValue.Create(Math.Round(value, 6))
         else
@@ -56,7 +56,8 @@ module Results =
               "music", ofSummary (Evaluate.summary _.Music rows)
               "clips", JsonArray(rows |> List.map (fun row -> ofClip row :> JsonNode) |> Array.ofList) ]
 
-    let private readNumber (node: JsonNode) =
+    /// The number that `number` wrote.
+    let readNumber (node: JsonNode) =
         match node.GetValueKind() with
         | JsonValueKind.String -> Double.Parse(node.GetValue<string>(), CultureInfo.InvariantCulture)
         | _ -> node.GetValue<float>()

@@ -119,11 +119,26 @@ module Table =
             | None -> true)
         |> List.iter (snd >> Grid.make grid data)
 
+    /// Names tell rows apart, and claims speak of rows by name.
+    let private check (table: Table) =
+        let names = table.Cells |> List.map _.Name
+
+        match names |> List.countBy id |> List.tryFind (fun (_, count) -> count > 1) with
+        | Some(name, _) -> invalidArg (nameof table) $"Two rows of table {table.Name} are called '{name}'."
+        | None -> ()
+
+        for claim in table.Claims do
+            for better, worse in claim.Pairs do
+                for name in [ better; worse ] do
+                    if not (List.contains name names) then
+                        invalidArg (nameof table) $"The claim '{claim.Text}' speaks of '{name}', which is no row of the table."
+
     /// Runs a table script: makes the rows that are missing, prints the table with the published figures, adds new rows to
     /// `papers/<paper>/results.csv` and writes `papers/<paper>/tables` (real data, no smoke) and writes the page with `page path report`. Paths are relative to
     /// the repository's root, where scripts are run.
     let main (commandLine: string[]) (page: string -> TableReport -> unit) (table: Table) : unit =
         Experiment.main (fun () ->
+            check table
             let arguments = Experiment.arguments<TableArgument> commandLine
             let part = arguments.TryGetResult TableArgument.Cell |> Option.map parts
 

@@ -160,12 +160,12 @@ module TableReport =
         let known = if File.Exists path then File.ReadAllLines path else [||]
 
         for row in rows do
-            let start = $"{Results.csvCell table.Name},{Results.csvCell row.Cell},"
+            let columns = csvRow table grid row
+            // Table, model, preset, plan and seed come first.
+            let start = columns |> List.truncate 5 |> List.map (snd >> Results.csvCell) |> String.concat ","
+            let isKnown = known |> Array.exists (fun line -> line.StartsWith(start + ",") && line.Contains $""",{row.Provenance["time"]},""")
 
-            let isKnown =
-                known |> Array.exists (fun line -> line.StartsWith start && line.Contains $""",{row.Provenance["time"]},""")
-
-            if not isKnown then Results.appendCsv path (csvRow table grid row)
+            if not isKnown then Results.appendCsv path columns
 
     /// The report as Markdown, for `papers/<paper>/tables`.
     let markdown (report: TableReport) : string =
