@@ -68,7 +68,12 @@ let tests =
                   makeAll grid
                   Expect.equal (made ()) 1 "made once"
                   let row = (Grid.tryRow grid "data" (cell, 0)).Value
-                  Expect.equal row.Outcome { Scores = scores 3.25; Seconds = 1.5; Extra = [ ("STOI", 0.75); ("SDR", infinity) ] } "outcome"
+
+                  Expect.equal
+                      row.Outcome
+                      { Scores = scores 3.25; Seconds = 1.5; Extra = [ ("STOI", 0.75); ("SDR", infinity) ] }
+                      "outcome"
+
                   Expect.equal (row.Cell, row.Seed, row.Plan) ("one", 0, "a") "names")
           }
 
@@ -162,7 +167,10 @@ let tests =
           test "two rows of one name and claims about no row are refused" {
               let one, _ = counting "one" "a" 1.0
               let again, _ = counting "one" "b" 1.0
-              let refuse table = Expect.throwsT<ArgumentException> (fun () -> Table.main [| "test.fsx"; "--list" |] (fun _ _ -> ()) table)
+
+              let refuse table =
+                  Expect.throwsT<ArgumentException>(fun () -> Table.main [| "test.fsx"; "--list" |] (fun _ _ -> ()) table)
+
               refuse (table [ one; again ]) "one name"
               refuse { table [ one ] with Claims = [ { Text = "Claim"; Pairs = [ ("one", "two") ] } ] } "no row"
           }

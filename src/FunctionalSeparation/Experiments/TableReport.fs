@@ -163,7 +163,10 @@ module TableReport =
             let columns = csvRow table grid row
             // Table, model, preset, plan and seed come first.
             let start = columns |> List.truncate 5 |> List.map (snd >> Results.csvCell) |> String.concat ","
-            let isKnown = known |> Array.exists (fun line -> line.StartsWith(start + ",") && line.Contains $""",{row.Provenance["time"]},""")
+
+            let isKnown =
+                known
+                |> Array.exists (fun line -> line.StartsWith(start + ",") && line.Contains $""",{row.Provenance["time"]},""")
 
             if not isKnown then Results.appendCsv path columns
 
