@@ -9,11 +9,10 @@ open FunctionalSeparation
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
 
-/// Two sequences of 12 frames with one frame of margin.
-let private batch =
-    lazy
-        ({ Mixture = { Magnitude = (noise 1 [ 14L; 2L; 5L ]).abs(); Margin = 1L; Start = [] }
-           References = (noise 2 [ 12L; 2L; 2L; 5L ]).abs() })
+/// Two sequences of 12 frames with one frame of margin; each test has its own, since a tensor ends with its scope.
+let private batch () =
+    { Mixture = { Magnitude = (noise 1 [ 14L; 2L; 5L ]).abs(); Margin = 1L; Start = [] }
+      References = (noise 2 [ 12L; 2L; 2L; 5L ]).abs() }
 
 let private architecture recurrence =
     { Architecture.huang2014 with
@@ -41,7 +40,7 @@ let tests =
         "feed"
         [ test "sequences of 4 frames are the frames in order, with the margins that they had" {
               Memory.plain (fun () ->
-                  let whole = batch.Value
+                  let whole = batch ()
                   let cut = Batch.inSequences 4 whole
                   Expect.equal cut.Mixture.Magnitude.shape [| 6L; 6L; 5L |] "mixture"
                   Expect.equal cut.References.shape [| 4L; 6L; 2L; 5L |] "references"
@@ -57,7 +56,7 @@ let tests =
 
           test "a recurrent network forgets at every cut; a feed-forward one does not see it" {
               Memory.plain (fun () ->
-                  let whole = batch.Value
+                  let whole = batch ()
                   let cut = Batch.inSequences 4 whole
 
                   let pieces =
@@ -71,7 +70,7 @@ let tests =
 
           test "a length that does not divide the excerpt is refused" {
               Expect.throwsT<ArgumentException>
-                  (fun () -> Batch.inSequences 5 batch.Value |> ignore)
+                  (fun () -> Memory.plain (fun () -> Batch.inSequences 5 (batch ()) |> ignore))
                   "12 frames in sequences of 5"
           }
 
