@@ -6,12 +6,15 @@
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-/// Logarithms have a range that suits the network as it is; magnitudes need the factor of the preset.
+/// Magnitudes need the factor of the preset. Logarithms are large and all positive: at the rate of the preset they switch all
+/// hidden units off for good within a few steps, so they have a lower one.
 let showing features (recipe: Recipe) =
     let frontEnd = recipe.Architecture.FrontEnd
-    let scale = if features = Magnitude then frontEnd.InputScale else 1.0
-    let shown = { frontEnd with Features = features; InputScale = scale }
+    let isLog = features <> Magnitude
+    let shown = { frontEnd with Features = features; InputScale = (if isLog then 1.0 else frontEnd.InputScale) }
+
     { recipe with Architecture = { recipe.Architecture with FrontEnd = shown } }
+    |> if isLog then Recipe.withRate 1e-4 else id
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
