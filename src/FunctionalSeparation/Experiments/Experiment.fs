@@ -13,7 +13,7 @@ type Preset =
     | Smoke
     /// A few minutes a run: enough to compare the rows of a table, not to reach the papers.
     | Brief
-    /// Two cores, about half an hour.
+    /// An hour on one core.
     | Desk
     /// The paper's exact setting.
     | Paper
@@ -42,7 +42,7 @@ type TrainArgument =
             | Data _ ->
                 "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
             | Preset _ ->
-                "smoke (under a minute), brief (a few minutes), desk (two cores, about half an hour) or paper (the exact setting). Default: smoke."
+                "smoke (under a minute), brief (a few minutes), desk (an hour on one core) or paper (the exact setting). Default: smoke."
             | Model _ -> "DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN. Default: DRNN-2."
             | Loss _ -> "mse (squared error) or kl (generalised Kullback-Leibler). Default: mse."
             | Gamma _ -> "weight of the discriminative term, 0 for none. Default: 0.05."

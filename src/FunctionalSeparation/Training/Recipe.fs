@@ -75,7 +75,7 @@ module Recipe =
     /// Whole tones and thirds, down and up.
     let private speeds = [ 0.79; 0.89; 1.0; 1.12; 1.26 ]
 
-    /// Ours: the same network on two cores in about half an hour. Random excerpts, each voice with another song's music, both
+    /// Ours: the same network within an hour on one core. Random excerpts, each voice with another song's music, both
     /// at playing speeds around the recorded one, Adam, and inputs scaled so that the first layer sees numbers near one. Chosen
     /// on held-out training singers (`scripts/huang2014/heldout.fsx`).
     let desk: Recipe =
