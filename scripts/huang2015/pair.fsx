@@ -56,3 +56,6 @@ let nmf stft (clips: Clip list) =
 let baselines stft =
     [ Cell.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 1 with Stft = stft })
       Cell.fitted "NMF" "40 atoms a speaker, KL" (nmf stft) ]
+
+/// Every network against the baseline.
+let networkBeatsNmf networks = [ { Text = "The network beats NMF"; Pairs = [ for name in networks -> name, "NMF" ] } ]
