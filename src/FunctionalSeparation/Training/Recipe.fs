@@ -76,22 +76,24 @@ module Recipe =
     let private speeds = [ 0.79; 0.89; 1.0; 1.12; 1.26 ]
 
     /// Ours: the same network within an hour on one core. Random excerpts, each voice with another song's music, both
-    /// at playing speeds around the recorded one, Adam, and inputs scaled so that the first layer sees numbers near one. Chosen
-    /// on held-out training singers (`scripts/huang2014/heldout.fsx`).
+    /// at playing speeds around the recorded one, and Adam. Chosen on held-out training singers
+    /// (`scripts/huang2014/ablation.fsx`, `heldout.fsx`).
     let desk: Recipe =
         { paper with
-            Architecture = { Architecture.huang2014 with FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 } }
             Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = speeds }, 150, 5e-4)
             Selection = LastStep }
 
-    /// The network and optimiser of `desk` for a few minutes, with plainer excerpts: for the rows of a table.
+    /// The network and optimiser of `desk` for a few minutes, with plainer excerpts, and inputs scaled so that the first layer
+    /// sees numbers near one, which makes a short run learn faster: for the rows of a table.
     let brief: Recipe =
-        { desk with Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 0.5 }, 6, 5e-4) }
+        { desk with
+            Architecture = { desk.Architecture with FrontEnd = { desk.Architecture.FrontEnd with InputScale = 30.0 } }
+            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 0.5 }, 6, 5e-4) }
 
     /// A small network and a short run, to see that everything works.
     let smoke: Recipe =
-        { desk with
-            Architecture = { desk.Architecture with Hidden = [ 150; 150 ] }
+        { brief with
+            Architecture = { brief.Architecture with Hidden = [ 150; 150 ] }
             Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }, 8, 1e-3) }
 
     /// The recipe with another recurrence.
