@@ -1,10 +1,9 @@
 // Takes a song apart with a trained model:
 //   dotnet fsi scripts/separate.fsx IN.wav --model DIR --out DIR
-// Any length, sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems have the
+// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems have the
 // rate, channels and length of the song and sum to it.
 #load "load.fsx"
 
-open System.IO
 open Argu
 open FunctionalSeparation
 open FunctionalSeparation.Core
@@ -27,16 +26,11 @@ Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
     let song = arguments.GetResult Input
     use separator = ModelFolder.openSeparator (arguments.GetResult(Device, "auto")) (arguments.GetResult Model)
-    let mixture = AudioFile.Read song
     let tell = Experiment.progress "separating"
 
     let report =
         { new System.IProgress<float> with
             member _.Report share = tell (int (1000.0 * share)) 1000 "" }
 
-    let stems = separator.Separate(mixture, report)
-
-    for stem in separator.Stems do
-        let path = Path.Combine(arguments.GetResult Out, $"{Path.GetFileNameWithoutExtension song}_{stem}.wav")
-        AudioFile.Write(path, stems[stem]) |> ignore
-        printfn $"{path}")
+    for stem in separator.SeparateFile(song, arguments.GetResult Out, report) do
+        printfn $"{stem.Value}")

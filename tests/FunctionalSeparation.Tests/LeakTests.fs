@@ -81,6 +81,22 @@ let tests =
                   separator.Separate audio |> ignore)
           }
 
+          test "a stream of many pieces holds no more after the last than after the first" {
+              let piece = AudioBuffer([| Array.init 3000 (fun i -> float32 (sin (0.05 * float i))) |], 16000)
+
+              leaksNothing (fun () ->
+                  use separator = new NetworkSeparator("test", trained ()) :> ISeparator
+                  use stream = separator.Open(16000, 1, 0.5)
+                  stream.Push piece |> ignore
+                  let held = Memory.liveTensors ()
+
+                  for _ in 1..50 do
+                      stream.Push piece |> ignore
+
+                  Expect.equal (Memory.liveTensors ()) held "tensors"
+                  stream.Finish() |> ignore)
+          }
+
           test "a training run in a folder, stopped and resumed, and its model" {
               leaksNothing (fun () ->
                   let folder = Directory.CreateTempSubdirectory("funcsep-leak-").FullName

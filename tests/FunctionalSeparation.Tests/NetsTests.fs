@@ -59,10 +59,10 @@ let tests =
                   Memory.plain (fun () ->
                       let trained = trained architecture
                       let mixture = noise 1 [ 2L; 1500L ]
-                      let whole = Separation.separateInBlocks 100000 trained ignore mixture
+                      let whole = Scratch.separatedInPieces 100000 trained mixture
 
                       for frames in [ 1; 7 ] do
-                          let blocks = Separation.separateInBlocks frames trained ignore mixture
+                          let blocks = Scratch.separatedInPieces (512 * frames) trained mixture
                           Expect.isLessThan (difference blocks whole) 1e-12 $"blocks of {frames}")
               }
 

@@ -89,6 +89,28 @@ let private laws =
               let truth = sine 1234.5 16_000 long.Length
               let error = Array.map2 (fun (a: float32) (b: float32) -> float a - float b) long truth
               Expect.isLessThan (decibel (peak 16_000 error)) -95.0 "error in dB"
+          testProperty "pieces joined are the whole, to the last bit, and stay behind by the latency at most"
+          <| fun (lengths: NonNegativeInt list) (i: int) ->
+              let source, target = pairs[(i &&& 0xFFFF) % pairs.Length]
+              let whole = sine 440.0 source (lengths |> List.sumBy (fun n -> n.Get * 997 % 50_000))
+              let channel = Resampler.Channel(source, target)
+              let mutable taken, given = 0, 0
+
+              let pieces =
+                  [ for n in lengths do
+                        let n = n.Get * 997 % 50_000
+                        let piece = channel.Push(ReadOnlySpan(whole, taken, n))
+                        taken <- taken + n
+                        given <- given + piece.Length
+
+                        Expect.isGreaterThanOrEqual
+                            (int64 given * int64 source)
+                            (int64 (taken - channel.Latency) * int64 target)
+                            "what has come out"
+
+                        piece ]
+
+              Expect.equal (Array.concat (pieces @ [ channel.Finish() ])) (Resampler.Resample(whole, source, target)) "joined"
           testCase "each channel is resampled by itself"
           <| fun () ->
               let left, right = sine 300.0 44_100 5000, sine 700.0 44_100 5000

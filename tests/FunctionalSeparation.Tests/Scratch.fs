@@ -4,6 +4,8 @@ module FunctionalSeparation.Tests.Scratch
 open System
 open System.IO
 open Expecto
+open TorchSharp
+open FunctionalSeparation
 open FunctionalSeparation.Core
 
 /// Runs the test with a new folder, which is deleted afterwards.
@@ -49,3 +51,19 @@ let refuses (words: string list) (action: unit -> unit) =
 
     for word in words do
         Expect.stringContains message word "the message"
+
+/// The estimates [channels, sources, samples] of a mixture [channels, samples] that comes in pieces of so many samples.
+let separatedInPieces (samples: int) (trained: TrainedModel) (mixture: torch.Tensor) : torch.Tensor =
+    let push state piece =
+        let estimates, next = SeparationStream.push trained piece state
+        SeparationStream.dispose state
+        estimates, next
+
+    let length = mixture.shape[1]
+
+    Memory.tensor (fun () ->
+        let pieces =
+            [ for first in 0L .. int64 samples .. length - 1L -> mixture.narrow (1L, first, min (int64 samples) (length - first)) ]
+
+        let estimates, last = List.mapFold push (SeparationStream.start trained (int mixture.shape[0])) pieces
+        torch.cat (Array.ofList (estimates @ [ SeparationStream.finish trained last ]), -1L))

@@ -45,24 +45,10 @@ let tests =
               test $"a constant mask gives that share of the mixture, ends included, whatever the window: {stft}" {
                   Memory.plain (fun () ->
                       let mixture = noise 1 [ 2L; 30001L ]
-                      let estimates = Separation.separateInBlocks 7 (constantMask stft 0.25) ignore mixture
+                      let estimates = Scratch.separatedInPieces 3001 (constantMask stft 0.25) mixture
                       Expect.equal estimates.shape [| 2L; 2L; 30001L |] "channels x sources x samples"
                       Expect.isLessThan (difference (estimates.select (1L, 1L)) (0.25 * mixture)) 1e-9 "voice"
                       Expect.isLessThan (difference (estimates.select (1L, 0L)) (0.75 * mixture)) 1e-9 "music")
-              }
-
-          for recurrence in [ FeedForward; RecurrentAt 2; Stacked ] do
-              test $"the size of the blocks does not matter: {recurrence}" {
-                  Memory.plain (fun () ->
-                      let trained = withStft Stft.Huang2014 recurrence
-                      let mixture = noise 1 [ 1L; 60000L ]
-                      let whole = Separation.separateInBlocks 100000 trained ignore mixture
-
-                      for frames in [ 1; 5; 64 ] do
-                          Expect.isLessThan
-                              (difference (Separation.separateInBlocks frames trained ignore mixture) whole)
-                              1e-10
-                              $"blocks of {frames}")
               }
 
           test "inside a clip, long separation is the paper's" {
@@ -74,7 +60,7 @@ let tests =
 
                   Expect.isLessThan
                       (difference
-                          (inner (Separation.separateLong trained ignore mixture))
+                          (inner (Scratch.separatedInPieces 20480 trained mixture))
                           (inner (Separation.estimate trained Soft mixture)))
                       1e-10
                       "samples")

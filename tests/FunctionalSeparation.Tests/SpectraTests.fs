@@ -61,10 +61,10 @@ let tests =
                             Level = 0.01 }
 
                       let mixture = noise 3 [ 1L; 40000L ]
-                      let atOnce = Separation.separateInBlocks 100000 trained ignore mixture
+                      let atOnce = Scratch.separatedInPieces 100000 trained mixture
 
                       for frames in [ 3; 17 ] do
-                          let inBlocks = Separation.separateInBlocks frames trained ignore mixture
+                          let inBlocks = Scratch.separatedInPieces (512 * frames) trained mixture
                           Expect.isLessThan (difference inBlocks atOnce) 1e-10 $"blocks of {frames}")
               }
 

@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
 
 namespace FunctionalSeparation.Core;
 
@@ -12,8 +11,6 @@ namespace FunctionalSeparation.Core;
 /// </summary>
 public static class Resampler
 {
-    private const int BlockSamples = 1 << 15;
-
     private static volatile PolyphaseFilter? s_last;
 
     /// <summary>Changes the sample rate of all channels.</summary>
@@ -46,13 +43,17 @@ public static class Resampler
         ArgumentOutOfRangeException.ThrowIfLessThan(sourceRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(targetRate, 1);
         if (sourceRate == targetRate) return samples;
-        var divisor = (int)BigInteger.GreatestCommonDivisor(sourceRate, targetRate);
-        var filter = FilterFor(targetRate / divisor, sourceRate / divisor);
-        var length = ((long)samples.Length * filter.Up + filter.Down - 1) / filter.Down;
+        var length = ((long)samples.Length * targetRate + sourceRate - 1) / sourceRate;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Array.MaxLength, nameof(samples));
-        var result = new float[length];
-        Run(filter, samples, result);
-        return result;
+        var channel = Channel(sourceRate, targetRate);
+        return [.. channel.Push(samples), .. channel.Finish()];
+    }
+
+    /// <summary>One channel that comes piece by piece. The rates differ.</summary>
+    internal static ChannelResampler Channel(int sourceRate, int targetRate)
+    {
+        var divisor = (int)BigInteger.GreatestCommonDivisor(sourceRate, targetRate);
+        return new ChannelResampler(FilterFor(targetRate / divisor, sourceRate / divisor));
     }
 
     /// <summary>The last filter is kept: files of one data set share their rates.</summary>
@@ -60,47 +61,5 @@ public static class Resampler
     {
         if (s_last is { } last && last.Up == up && last.Down == down) return last;
         return s_last = new PolyphaseFilter(up, down);
-    }
-
-    /// <summary>Block by block, so that the double copy of the input that the sums run over stays small.</summary>
-    private static void Run(PolyphaseFilter filter, float[] samples, float[] result)
-    {
-        var blockOutputs = Math.Max(1, (int)((long)BlockSamples * filter.Up / filter.Down));
-        blockOutputs = Math.Min(blockOutputs, BlockSamples);
-        var window = new double[(long)blockOutputs * filter.Down / filter.Up + 1 + filter.Taps];
-        for (var start = 0; start < result.Length; start += blockOutputs)
-        {
-            var outputs = result.AsSpan(start, Math.Min(blockOutputs, result.Length - start));
-            var first = (long)start * filter.Down / filter.Up - filter.Before;
-            Widen(samples, first, window);
-            for (var i = 0; i < outputs.Length; i++)
-            {
-                var (at, phase) = Math.DivRem((start + (long)i) * filter.Down, filter.Up);
-                outputs[i] = (float)Dot(filter.Row((int)phase), window.AsSpan((int)(at - filter.Before - first), filter.Taps));
-            }
-        }
-    }
-
-    /// <summary>window[j] = samples[first + j], and 0 outside.</summary>
-    private static void Widen(float[] samples, long first, double[] window)
-    {
-        Array.Clear(window);
-        var from = Math.Max(first, 0);
-        var to = Math.Min(first + window.Length, samples.Length);
-        for (var k = from; k < to; k++) window[k - first] = samples[k];
-    }
-
-    /// <summary>Both have the same length, a multiple of <see cref="PolyphaseFilter.TapsMultiple"/>.</summary>
-    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
-    {
-        var va = MemoryMarshal.Cast<double, Vector<double>>(a);
-        var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
-        var (even, odd) = (Vector<double>.Zero, Vector<double>.Zero);
-        for (var i = 0; i + 1 < va.Length && i + 1 < vb.Length; i += 2)
-        {
-            even = Vector.FusedMultiplyAdd(va[i], vb[i], even);
-            odd = Vector.FusedMultiplyAdd(va[i + 1], vb[i + 1], odd);
-        }
-        return Vector.Sum(even + odd);
     }
 }

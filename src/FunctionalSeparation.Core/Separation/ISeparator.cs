@@ -14,16 +14,18 @@ public interface ISeparator : IDisposable
     /// <summary>Names of the stems, in a fixed order, such as music and voice.</summary>
     IReadOnlyList<string> Stems { get; }
 
-    /// <summary>Separates a mixture of any length, rate and number of channels (each channel by itself).</summary>
-    /// <param name="mixture">The mixture.</param>
-    /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>
-    /// <param name="cancellation">Stops the work between two blocks.</param>
-    /// <returns>
-    /// One buffer for each name in <see cref="Stems"/>, with the rate, channels and length of the mixture. The stems sum to
-    /// the mixture.
-    /// </returns>
-    /// <exception cref="InputException">The mixture is empty or holds samples that are not finite numbers.</exception>
-    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    IReadOnlyDictionary<string, AudioBuffer> Separate(
-        AudioBuffer mixture, IProgress<double>? progress = null, CancellationToken cancellation = default);
+    /// <summary>
+    /// Starts to take one sound apart, piece by piece. For a whole sound or file see
+    /// <see cref="SeparatorExtensions.Separate(ISeparator, AudioBuffer, IProgress{double}?, CancellationToken)"/> and
+    /// <see cref="SeparatorExtensions.SeparateFile"/>.
+    /// </summary>
+    /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
+    /// <param name="channels">Its channels; each is separated by itself.</param>
+    /// <param name="level">
+    /// Root mean square of the whole sound over all channels (<see cref="AudioBuffer.RootMeanSquare"/>): it is brought to the
+    /// level that the separator was trained at, and back. Of a live sound, what is to be expected. 0 for silence.
+    /// </param>
+    /// <returns>The stream; the caller disposes it before the separator.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A rate or number of channels below 1; a level that is negative or not finite.</exception>
+    StemStream Open(int sampleRate, int channels, double level);
 }

@@ -46,10 +46,26 @@ module Layer =
     /// c + a b.
     let internal multiplyAdd (c: torch.Tensor) (a: torch.Tensor) (b: torch.Tensor) = torch.addmm (c, a, b, 1.0f, 1.0f)
 
+    /// Products of fewer rows than a few take another path in libtorch, which sums in another order.
+    let private fewestRows = 32L
+
+    /// A function of rows on every frame at once, [time, batch, inputs] -> [time, batch, outputs], with zeros below where there
+    /// are few: what comes of a frame does not depend on how many there are, to the last bit.
+    let internal onRows (apply: torch.Tensor -> torch.Tensor) (frames: torch.Tensor) : torch.Tensor =
+        let count = frames.shape[0] * frames.shape[1]
+        let rows = frames.reshape (count, frames.shape[2])
+
+        let result =
+            if count >= fewestRows then
+                apply rows
+            else
+                (torch.nn.functional.pad (rows, [| 0L; 0L; 0L; fewestRows - count |]) |> apply).narrow(0L, 0L, count)
+
+        result.view (frames.shape[0], frames.shape[1], result.shape[1])
+
     /// x W + b of every frame as one product: [time, batch, inputs] -> [time, batch, outputs].
     let internal affine (weight: torch.Tensor) (bias: torch.Tensor) (frames: torch.Tensor) =
-        let flat = multiplyAdd bias (frames.reshape (-1L, frames.shape[2])) weight
-        flat.view (frames.shape[0], frames.shape[1], weight.shape[1])
+        onRows (fun rows -> multiplyAdd bias rows weight) frames
 
     let private weightsOf inputs outputs bound : Layout =
         [ { Name = "weight"; Shape = [ int64 inputs; int64 outputs ]; Start = Uniform bound }

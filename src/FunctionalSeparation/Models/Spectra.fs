@@ -128,10 +128,11 @@ module Spectra =
         let filters =
             Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins FrontEnd.melFilters magnitude.dtype magnitude.device
 
-        bels (magnitude.square().matmul filters)
+        Layer.onRows _.matmul(filters) (magnitude.square ()) |> bels
 
     let private cepstra (melBels: torch.Tensor) =
-        melBels.matmul (Mel.cosines FrontEnd.melFilters FrontEnd.cepstra melBels.dtype melBels.device)
+        let cosines = Mel.cosines FrontEnd.melFilters FrontEnd.cepstra melBels.dtype melBels.device
+        Layer.onRows _.matmul(cosines) melBels
 
     /// Features of single frames: [margin + time + margin, batch, bins] -> [context margin + time + context margin, batch,
     /// features]; the deltas take up the difference of the margins.

@@ -57,14 +57,9 @@ module VectorProduct =
 
         torch.cat ([| part 0; part 1; part 2 |], -1L)
 
-    let private onRows (f: torch.Tensor -> torch.Tensor) (sequence: Sequence) =
-        let frames = sequence.Frames
-        let rows = f (frames.reshape (-1L, frames.shape[2]))
-        { sequence with Frames = rows.view (frames.shape[0], frames.shape[1], rows.shape[1]) }
-
     let private takesTwo apply (weights: torch.Tensor list) sequence =
         match weights with
-        | [ weight; bias ] -> onRows (apply weight bias) sequence
+        | [ weight; bias ] -> { sequence with Frames = Layer.onRows (apply weight bias) sequence.Frames }
         | _ -> invalidArg (nameof weights) $"A vector product layer takes 2 weights, got {weights.Length}."
 
     /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units].

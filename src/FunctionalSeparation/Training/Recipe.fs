@@ -84,7 +84,7 @@ module Recipe =
             Selection = LastStep }
 
     /// The network and optimiser of `desk` for a few minutes, with plainer excerpts, and inputs scaled so that the first layer
-    /// sees numbers near one, which makes a short run learn faster: for the rows of a table.
+    /// sees numbers near one (what that costs is in the table `ablation`): for the rows of a table.
     let brief: Recipe =
         { desk with
             Architecture = { desk.Architecture with FrontEnd = { desk.Architecture.FrontEnd with InputScale = 30.0 } }

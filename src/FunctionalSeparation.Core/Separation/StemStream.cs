@@ -1,0 +1,148 @@
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// Takes a sound apart while it comes in: pieces of the mixture in, pieces of its stems out, at the mixture's rate. The stems
+/// of all pieces, joined, do not depend on how the sound was cut into pieces; they sum to the mixture. Memory does not
+/// grow with the length of the sound. Used by one thread at a time; disposing it leaves the separator as it is.
+/// </summary>
+public sealed class StemStream : IDisposable
+{
+    private readonly IReadOnlyList<string> _stems;
+    private readonly IEstimateStream _estimates;
+    private readonly int _innerRate;
+    private readonly ChannelResampler[] _down;
+    private readonly ChannelResampler[][] _up;
+    private readonly SampleQueue[] _waiting;
+    private long _received;
+    private bool _finished;
+
+    /// <summary>Starts a stream. Applications call <see cref="ISeparator.Open"/>.</summary>
+    /// <param name="stems">Names of the stems, at least two. The first is what the estimates of the others leave of the mixture.</param>
+    /// <param name="estimates">The separator at work; disposed with the stream.</param>
+    /// <param name="innerRate">Its sample rate in Hz.</param>
+    /// <param name="sampleRate">The mixture's sample rate in Hz.</param>
+    /// <param name="channels">The mixture's number of channels.</param>
+    public StemStream(IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels)
+    {
+        ArgumentNullException.ThrowIfNull(stems);
+        ArgumentNullException.ThrowIfNull(estimates);
+        ArgumentOutOfRangeException.ThrowIfLessThan(stems.Count, 2);
+        ArgumentOutOfRangeException.ThrowIfLessThan(innerRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
+        (_stems, _estimates, _innerRate, SampleRate, Channels) = (stems, estimates, innerRate, sampleRate, channels);
+        _waiting = Each(channels, () => new SampleQueue());
+        _down = innerRate == sampleRate ? [] : Each(channels, () => Resampler.Channel(sampleRate, innerRate));
+        _up = innerRate == sampleRate ? [] : Each(stems.Count - 1, () => Each(channels, () => Resampler.Channel(innerRate, sampleRate)));
+        Latency = _up.Length == 0 ? estimates.Latency : _down[0].Latency + ToOwnRate(estimates.Latency + _up[0][0].Latency);
+    }
+
+    /// <summary>Sample rate of mixture and stems in Hz.</summary>
+    public int SampleRate { get; }
+
+    /// <summary>Channels of the mixture and of each stem.</summary>
+    public int Channels { get; }
+
+    /// <summary>
+    /// Samples that the stems stay behind: after n samples in, the first n minus this many are out, or more. It is one window
+    /// and what the network looks ahead, and the two filters where rates differ.
+    /// </summary>
+    public int Latency { get; }
+
+    /// <summary>Takes a piece of the mixture in.</summary>
+    /// <param name="mixture">Any length, with the rate and channels of the stream.</param>
+    /// <returns>One buffer for each stem, all as long as what has become certain; it may be 0.</returns>
+    /// <exception cref="ArgumentException">Another rate or number of channels.</exception>
+    /// <exception cref="InvalidOperationException">The stream has been finished.</exception>
+    /// <exception cref="InputException">A sample is not a finite number.</exception>
+    public IReadOnlyDictionary<string, AudioBuffer> Push(AudioBuffer mixture)
+    {
+        ArgumentNullException.ThrowIfNull(mixture);
+        RequireOpen();
+        if (mixture.SampleRate != SampleRate || mixture.Channels.Count != Channels)
+            throw new ArgumentException(
+                $"The stream has {Channels} channels at {SampleRate} Hz, the piece {mixture.Channels.Count} at {mixture.SampleRate} Hz.",
+                nameof(mixture));
+        RequireFinite(mixture);
+        _received += mixture.Length;
+        foreach (var (queue, channel) in _waiting.Zip(mixture.Channels)) queue.Add(channel);
+        var estimates = _estimates.Push(Convert(_down, mixture, _innerRate, (filter, samples) => filter.Push(samples)));
+        return Stems(Others(estimates, (filter, samples) => filter.Push(samples)));
+    }
+
+    /// <summary>Ends the mixture.</summary>
+    /// <returns>The stems still missing: all together are as long as the mixture.</returns>
+    /// <exception cref="InvalidOperationException">The stream has been finished.</exception>
+    public IReadOnlyDictionary<string, AudioBuffer> Finish()
+    {
+        RequireOpen();
+        _finished = true;
+        var nothing = new AudioBuffer(Each(Channels, Array.Empty<float>), SampleRate);
+        var last = _estimates.Push(Convert(_down, nothing, _innerRate, (filter, _) => filter.Finish()));
+        var estimates = last.Zip(_estimates.Finish(), (a, b) => new AudioBuffer([.. a.Channels.Zip(b.Channels, Join)], _innerRate));
+        var others = Others([.. estimates], (filter, samples) => Join(filter.Push(samples), filter.Finish()));
+        var missing = _waiting[0].Count;
+        return Stems([.. others.Select(channels => channels.Select(samples => Fitted(samples, missing)).ToArray())]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _estimates.Dispose();
+
+    private static T[] Each<T>(int count, Func<T> make) => [.. Enumerable.Range(0, count).Select(_ => make())];
+
+    private static float[] Join(float[] a, float[] b) => [.. a, .. b];
+
+    private int ToOwnRate(int samples) => (int)(((long)samples * SampleRate + _innerRate - 1) / _innerRate);
+
+    /// <summary>The estimates of all stems but the first at the mixture's rate, [stem][channel][samples].</summary>
+    private float[][][] Others(IReadOnlyList<AudioBuffer> estimates, Func<ChannelResampler, float[], float[]> step) =>
+        [.. estimates.Skip(1).Select((estimate, stem) =>
+            Convert(_up.Length == 0 ? [] : _up[stem], estimate, SampleRate, step).Channels.ToArray())];
+
+    private static AudioBuffer Convert(
+        ChannelResampler[] filters, AudioBuffer audio, int rate, Func<ChannelResampler, float[], float[]> step) =>
+        filters.Length == 0 ? audio : new AudioBuffer([.. filters.Zip(audio.Channels, step)], rate);
+
+    /// <summary>Cut or filled up to a length: resampling there and back can change it by a sample.</summary>
+    private static float[] Fitted(float[] samples, int length)
+    {
+        if (samples.Length == length) return samples;
+        var fitted = new float[length];
+        samples.AsSpan(0, Math.Min(length, samples.Length)).CopyTo(fitted);
+        return fitted;
+    }
+
+    /// <summary>
+    /// What the estimates leave of the mixture goes to the first stem, so that the stems sum to the mixture: rounding at the
+    /// separator's own rate, and all that lies above its band for mixtures of a higher rate.
+    /// </summary>
+    private Dictionary<string, AudioBuffer> Stems(float[][][] others)
+    {
+        var first = _waiting.Select((queue, channel) => Remainder(queue.Take(others[0][channel].Length), others, channel)).ToArray();
+        return _stems.Zip([first, .. others]).ToDictionary(pair => pair.First, pair => new AudioBuffer(pair.Second, SampleRate));
+    }
+
+    private static float[] Remainder(ReadOnlySpan<float> mixture, float[][][] others, int channel)
+    {
+        var rest = mixture.ToArray();
+        foreach (var other in others)
+            for (var i = 0; i < rest.Length; i++) rest[i] -= other[channel][i];
+        return rest;
+    }
+
+    private void RequireOpen()
+    {
+        if (_finished) throw new InvalidOperationException("The stream has been finished: open another one.");
+    }
+
+    private void RequireFinite(AudioBuffer mixture)
+    {
+        for (var c = 0; c < mixture.Channels.Count; c++)
+        {
+            var bad = Array.FindIndex(mixture.Channels[c], value => !float.IsFinite(value));
+            if (bad >= 0)
+                throw new InputException(
+                    $"The mixture holds a value that is no finite number (channel {c + 1}, sample {_received + bad}). Export it again.");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+module FunctionalSeparation.Tests.SeparationStreamTests
+
+open System
+open System.IO
+open System.Threading
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private ofArchitecture architecture =
+    { Architecture = architecture
+      Parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 2)
+      Level = 0.01 }
+
+/// Wide enough that libtorch takes the products of large matrices.
+let private net context recurrence =
+    { Architecture.huang2014 with
+        FrontEnd = FrontEnd.huang2014 context
+        Hidden = [ 200; 200 ]
+        Recurrence = recurrence }
+
+let private withFeatures features (architecture: Architecture) =
+    { architecture with FrontEnd = { architecture.FrontEnd with Features = features; InputScale = 10.0 } }
+
+let private feedForward =
+    [ "DNN", net 3 FeedForward
+      "DNN on log powers", net 3 FeedForward |> withFeatures LogPower
+      "DNN on log mel powers", net 1 FeedForward |> withFeatures LogMel
+      "DNN on MFCC", net 1 FeedForward |> withFeatures Mfcc
+      "WVPNN", { net 3 FeedForward with Neuron = VectorProduct Window }
+      "CVPNN", { net 1 FeedForward with Neuron = VectorProduct Colour } ]
+
+let private recurrent =
+    [ "DRNN-2", net 3 (RecurrentAt 2); "sRNN", net 1 Stacked; "GRU", { net 1 Stacked with Neuron = Gated } ]
+
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float32>()
+
+let private noise rate channels seconds =
+    let draw (channel: int) = (Key.ofSeed (7 + channel), [ int64 (seconds * float rate) ])
+
+    AudioBuffer(
+        [| for channel in 1..channels ->
+               let key, shape = draw channel
+               Memory.plain (fun () -> (Key.uniformTensor -0.1 0.1 shape key).``to``(torch.float32).data<float32>().ToArray()) |],
+        rate
+    )
+
+let private separator architecture = new NetworkSeparator("test", ofArchitecture architecture) :> ISeparator
+
+let private piecesOf lengths (audio: AudioBuffer) =
+    let starts = List.scan (+) 0 lengths
+
+    [ for start, length in List.zip (List.take lengths.Length starts) lengths ->
+          AudioBuffer([| for channel in audio.Channels -> Array.sub channel start length |], audio.SampleRate) ]
+
+/// Cycles through the lengths until the sound is used up.
+let private cut lengths (audio: AudioBuffer) =
+    let rec go left rest =
+        match rest with
+        | _ when left = 0 -> []
+        | [] -> go left lengths
+        | next :: others ->
+            let taken = min next left
+            taken :: go (left - taken) others
+
+    piecesOf (go audio.Length lengths) audio
+
+let private joined (parts: Collections.Generic.IReadOnlyDictionary<string, AudioBuffer> list) stem channel =
+    parts |> List.map (fun part -> part[stem].Channels[channel]) |> Array.concat
+
+[<Tests>]
+let tests =
+    testList
+        "streams"
+        [ for name, architecture in feedForward @ recurrent do
+              test $"{name}: however the sound is cut, the estimates are the same" {
+                  Memory.plain (fun () ->
+                      let trained = ofArchitecture architecture
+                      let mixture = (Key.uniformTensor -0.03 0.03 [ 2L; 30011L ] (Key.ofSeed 1)).``to`` torch.float32
+                      let whole = Scratch.separatedInPieces 1000000 trained mixture
+                      let loudest = whole.abs().max().item<float32>()
+                      Expect.equal whole.shape [| 2L; 2L; 30011L |] "channels x sources x samples"
+                      Expect.isGreaterThan loudest 0.01f "sound"
+
+                      // The state of a recurrent network may collect rounding; the promise is 1e-5.
+                      let most = if List.exists (fst >> (=) name) feedForward then 0.0f else 1e-5f * loudest
+
+                      for samples in [ 100; 512; 5000; 16384 ] do
+                          Expect.isLessThanOrEqual
+                              (difference (Scratch.separatedInPieces samples trained mixture) whole)
+                              most
+                              $"pieces of {samples} samples")
+              }
+
+          for rate, channels in [ 16000, 1; 44100, 2; 8000, 2 ] do
+              test $"{rate} Hz, {channels} channels: pieces joined are what a whole sound gives, and come in time" {
+                  use separator = separator (net 3 FeedForward)
+                  let mixture = noise rate channels 1.5
+                  let whole = separator.Separate mixture
+                  use stream = separator.Open(rate, channels, mixture.RootMeanSquare())
+                  let mutable received, given = 0, 0
+
+                  let parts =
+                      [ for piece in cut [ 1; 200; 0; 3000; 77 ] mixture do
+                            let part = stream.Push piece
+                            received <- received + piece.Length
+                            given <- given + part["voice"].Length
+                            Expect.isGreaterThanOrEqual given (received - stream.Latency) "what has come out"
+                            part ]
+
+                  let all = parts @ [ stream.Finish() ]
+
+                  for stem in separator.Stems do
+                      for channel in 0 .. channels - 1 do
+                          Expect.equal (joined all stem channel) whole[stem].Channels[channel] $"{stem}, channel {channel}"
+
+                  for channel in 0 .. channels - 1 do
+                      let sum = Array.map2 (+) (joined all "music" channel) (joined all "voice" channel)
+                      let off = Array.map2 (fun (a: float32) b -> abs (a - b)) sum mixture.Channels[channel] |> Array.max
+                      Expect.isLessThan off 1e-6f "the stems sum to the mixture"
+              }
+
+          test "the latency at the network's own rate is one window and what it looks ahead" {
+              use separator = separator (net 3 (RecurrentAt 1))
+              use stream = separator.Open(16000, 1, 0.1)
+              Expect.equal stream.Latency (1024 + 512) "samples"
+          }
+
+          test "wrong pieces are refused, and so is a stream that has ended" {
+              use separator = separator (net 1 FeedForward)
+              use stream = separator.Open(16000, 1, 0.1)
+              let mono rate samples = AudioBuffer([| samples |], rate)
+              stream.Push(mono 16000 (Array.zeroCreate 100)) |> ignore
+
+              Expect.throwsT<ArgumentException> (fun () -> stream.Push(mono 8000 [| 0.0f |]) |> ignore) "rate"
+
+              Expect.throwsT<ArgumentException>
+                  (fun () -> stream.Push(AudioBuffer([| [| 0.0f |]; [| 0.0f |] |], 16000)) |> ignore)
+                  "channels"
+
+              Scratch.refuses [ "channel 1"; "sample 102" ] (fun () -> stream.Push(mono 16000 [| 0.0f; 0.0f; nanf |]) |> ignore)
+              stream.Finish() |> ignore
+              Expect.throwsT<InvalidOperationException> (fun () -> stream.Push(mono 16000 [| 0.0f |]) |> ignore) "ended"
+              Expect.throwsT<ArgumentOutOfRangeException> (fun () -> separator.Open(16000, 1, nan) |> ignore) "level"
+          }
+
+          test "a file is separated as its sound is" {
+              Scratch.inFolder (fun folder ->
+                  use separator = separator (net 3 (RecurrentAt 2))
+                  let song = Path.Combine(folder, "song.wav")
+                  AudioFile.Write(song, noise 22050 2 14.0) |> ignore
+                  let shares = Collections.Concurrent.ConcurrentQueue<float>()
+
+                  let progress =
+                      { new IProgress<float> with
+                          member _.Report share = shares.Enqueue share }
+
+                  let files = separator.SeparateFile(song, Path.Combine(folder, "out"), progress)
+                  let expected = separator.Separate(AudioFile.Read song)
+
+                  for stem in separator.Stems do
+                      let written = AudioFile.Read files[stem]
+                      Expect.equal (Path.GetFileName files[stem]) $"song_{stem}.wav" "name"
+                      Expect.equal (List.ofSeq written.Channels) (List.ofSeq expected[stem].Channels) stem
+
+                  Expect.equal (Seq.last shares) 1.0 "all of it"
+                  Expect.equal (List.ofSeq shares) (List.sort (List.ofSeq shares)) "forwards")
+          }
+
+          test "a song that breaks off in the middle, a folder that cannot be written, a stop: nothing is left behind" {
+              Scratch.inFolder (fun folder ->
+                  use separator = separator (net 1 FeedForward)
+                  let song, out = Path.Combine(folder, "song.wav"), Path.Combine(folder, "out")
+                  AudioFile.Write(song, noise 16000 1 40.0) |> ignore
+                  let file = Path.Combine(folder, "file")
+                  File.WriteAllText(file, "")
+                  Scratch.refuses [ "file" ] (fun () -> separator.SeparateFile(song, file) |> ignore)
+                  use stop = new CancellationTokenSource()
+
+                  let stopping =
+                      { new IProgress<float> with
+                          member _.Report _ = stop.Cancel() }
+
+                  Expect.throwsT<OperationCanceledException>
+                      (fun () -> separator.SeparateFile(song, out, stopping, stop.Token) |> ignore)
+                      "stopped"
+
+                  // The last sample, float32, becomes NaN.
+                  let bytes = File.ReadAllBytes song
+                  BitConverter.GetBytes(nanf).CopyTo(bytes, bytes.Length - 4)
+                  File.WriteAllBytes(song, bytes)
+                  Scratch.refuses [ "song.wav"; "639999" ] (fun () -> separator.SeparateFile(song, out) |> ignore)
+                  Expect.isEmpty (Directory.GetFiles out) "no stem, whole or in part")
+          } ]
