@@ -3,9 +3,16 @@ using FunctionalSeparation.Core;
 
 // song.wav model-folder out-folder
 using ISeparator separator = ModelFolder.openSeparator("auto", args[1]);
-AudioBuffer song = AudioFile.Read(args[0]);
+
+// A file of any length, in constant memory: song_music.wav and song_voice.wav.
 var progress = new Progress<double>(share => Console.Error.Write($"\r{share:P0} "));
-var stems = separator.Separate(song, progress);
-foreach (var (name, stem) in stems)
-    AudioFile.Write(Path.Combine(args[2], name + ".wav"), stem, SampleFormat.Pcm16);
-Console.WriteLine($"{separator.Name}: {string.Join(", ", stems.Keys)}, {song.Seconds:F1} s");
+var files = separator.SeparateFile(args[0], args[2], progress);
+
+// A sound in memory.
+AudioBuffer song = AudioFile.Read(args[0]);
+AudioBuffer voice = separator.Separate(song)["voice"];
+
+// A sound that comes piece by piece: stems leave with a fixed delay, the same to the last bit.
+using StemStream stream = separator.Open(song.SampleRate, song.Channels.Count, level: song.RootMeanSquare());
+int ready = stream.Push(song)["voice"].Length + stream.Finish()["voice"].Length;
+Console.WriteLine($"{separator.Name}: {string.Join(", ", files.Keys)}, {voice.Seconds:F1} s, {ready} samples, {stream.Latency} late");

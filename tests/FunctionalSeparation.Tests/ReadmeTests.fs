@@ -91,8 +91,8 @@ let tests =
                       )
 
                   let output = run "dotnet" [ program; song; Path.Combine(folder, "model"); Path.Combine(folder, "stems") ]
-                  Expect.stringContains output "DNN: music, voice, 2.5 s" "said"
-                  Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "voice.wav"))).Length 40000L "voice"
+                  Expect.stringContains output "DNN: music, voice, 2.5 s, 40000 samples, 1536 late" "said"
+                  Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "song_voice.wav"))).Length 40000L "voice"
               finally
                   Directory.Delete(folder, true)
           } ]

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// The nonlinearity of a hidden layer.
 type Activation =
@@ -93,7 +94,7 @@ module Layer =
 
     /// Runs a recurrence over frames [time, batch, _], from the next start state of the sequence (zero where it has none): the
     /// states [time, batch, units], the last of which joins the sequence's end states.
-    let internal overTime (units: int) (step: torch.Tensor -> torch.Tensor -> torch.Tensor) (sequence: Sequence) : Sequence =
+    let private fromStart (units: int) (run: torch.Tensor -> torch.Tensor -> torch.Tensor) (sequence: Sequence) : Sequence =
         let frames = sequence.Frames
 
         let start, rest =
@@ -101,11 +102,22 @@ module Layer =
             | first :: rest -> first, rest
             | [] -> frames.new_zeros [| frames.shape[1]; int64 units |], []
 
-        let states = frames.unbind 0 |> Array.scan step start |> Array.tail
-        { Frames = torch.stack (states, 0L); Start = rest; End = Array.last states :: sequence.End }
+        let states = run frames start
+        { Frames = states; Start = rest; End = states.select (0L, -1L) :: sequence.End }
+
+    /// `fromStart`, frame by frame: `step` makes the next state [batch, units] of a state and a frame [batch, _].
+    let internal overTime (units: int) (step: torch.Tensor -> torch.Tensor -> torch.Tensor) (sequence: Sequence) : Sequence =
+        let run (frames: torch.Tensor) start = torch.stack (frames.unbind 0 |> Array.scan step start |> Array.tail, 0L)
+        fromStart units run sequence
+
+    let private recurrentActivation =
+        function
+        | Relu -> RecurrentActivation.Relu
+        | Logistic -> RecurrentActivation.Logistic
+        | Tanh -> RecurrentActivation.Tanh
 
     /// Fully connected recurrent layer h(t) = f(x(t) W + b + h(t-1) U), [time, batch, inputs] -> [time, batch, units]
-    /// (Huang et al. 2014, eq. 1). The input products of all frames are one matrix product. W starts uniform in
+    /// (Huang et al. 2014, eq. 1). The input products of all frames are one matrix product, see also `RecurrentStates`. W starts uniform in
     /// ±sqrt(6/(inputs + 2 units)), U in ±sqrt(6/(3 units)), b at zero (authors' code).
     let recurrent kind (inputs: int) (units: int) : Model<Sequence, Sequence> =
         let n = int64 units
@@ -118,6 +130,6 @@ module Layer =
             fun weights sequence ->
                 match weights with
                 | [ weight; bias; recurrence ] ->
-                    let step state frame = multiplyAdd frame state recurrence |> activate kind
-                    { sequence with Frames = affine weight bias sequence.Frames } |> overTime units step
+                    let run frames start = RecurrentStates.Apply(frames, start, recurrence, recurrentActivation kind)
+                    { sequence with Frames = affine weight bias sequence.Frames } |> fromStart units run
                 | _ -> invalidArg (nameof weights) $"A recurrent layer takes 3 weights, got {weights.Length}." }

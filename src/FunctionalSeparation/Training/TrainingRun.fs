@@ -57,6 +57,10 @@ module TrainingRun =
 
     let private dtype = torch.float32
 
+    /// Frames of a batch of whole clips: enough sequences side by side for the products of a recurrent layer, few enough to
+    /// stay in a cache between two passes (see the benchmark `objective`).
+    let private framesPerBatch = 3200
+
     /// What the next step depends on, apart from the task.
     [<NoEquality; NoComparison>]
     type private Progress = { State: TrainState; Best: Best option; Seconds: float }
@@ -81,7 +85,7 @@ module TrainingRun =
 
         match recipe.Plan with
         | FullBatch(shift, iterations) ->
-            let batches = Feed.wholeClips frontEnd shift 1600 dtype settings.Device settings.Train
+            let batches = Feed.wholeClips frontEnd shift framesPerBatch dtype settings.Device settings.Train
 
             { Task = { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches }
               Steps = iterations
@@ -98,7 +102,7 @@ module TrainingRun =
               Rate = Some rate
               Owned = [] }
         | MiniBatches plan ->
-            let feed = Feed.rotations frontEnd plan.ShiftStep 1600 settings.Device settings.Train
+            let feed = Feed.rotations frontEnd plan.ShiftStep framesPerBatch settings.Device settings.Train
 
             let optimiser =
                 Lbfgs.minFunc plan.Iterations |> MiniBatch.clipped plan.Clipping |> MiniBatch.restarted plan.Iterations

@@ -1,0 +1,92 @@
+/// Benchmarks: dotnet fsi build.fsx bench [NAME ...]
+module FunctionalSeparation.Benchmarks.Program
+
+open System
+open System.IO
+open System.Runtime
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+open FunctionalSeparation.Benchmarks.Paired
+
+let private root =
+    let rec find (folder: DirectoryInfo) =
+        if File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then
+            folder.FullName
+        else
+            find folder.Parent
+
+    find (DirectoryInfo AppContext.BaseDirectory)
+
+let private benchmarks: (string * (unit -> Figure list)) list =
+    [ "objective", Training.objective
+      "step", Training.step
+      "lbfgs", Training.lbfgs
+      "bfloat16", Training.bfloat16
+      "bss-eval", Scores.bssEval
+      "files", Songs.files
+      "start", (fun () -> Starting.scripts (Path.Combine(root, "scripts"))) ]
+
+let private print (figure: Figure) =
+    let low, high = figure.Spread
+
+    printfn
+        $"| {figure.Name} | {figure.Own:G4} {figure.Unit} | {figure.Limit}: {figure.LimitRate:G4} | {figure.Share:F3} ({low:F3} to {high:F3}, {figure.Rounds} rounds) | {figure.Remark} |"
+
+let private json (name: string) (figure: Figure) : JsonNode =
+    let low, high = figure.Spread
+    let entry = JsonObject()
+    let put (key: string) (value: 'a) = entry[key] <- JsonValue.Create value
+    put "benchmark" name
+    put "name" figure.Name
+    put "unit" figure.Unit
+    put "own" figure.Own
+    put "limit" figure.Limit
+    put "limitRate" figure.LimitRate
+    put "share" figure.Share
+    put "shareLowerQuartile" low
+    put "shareUpperQuartile" high
+    put "rounds" figure.Rounds
+    put "remark" figure.Remark
+    put "threads" (torch.get_num_threads ())
+    put "processors" Environment.ProcessorCount
+    put "time" (DateTime.UtcNow.ToString "s" + "Z")
+    entry
+
+/// Adds the figures to artifacts/bench.json, in place of older ones of the same benchmark and number of threads.
+let private save name (figures: Figure list) =
+    let path = Path.Combine(root, "artifacts", "bench.json")
+    let threads = torch.get_num_threads ()
+
+    let kept =
+        if File.Exists path then
+            [ for entry in JsonNode.Parse(File.ReadAllText path).AsArray() do
+                  if entry["benchmark"].GetValue<string>() <> name || entry["threads"].GetValue<int>() <> threads then
+                      entry.DeepClone() ]
+        else
+            []
+
+    let all = JsonArray(Array.ofList (kept @ List.map (json name) figures))
+    WholeFile.Write(path, all.ToJsonString(Text.Json.JsonSerializerOptions(WriteIndented = true)))
+
+[<EntryPoint>]
+let main arguments =
+    match arguments |> Array.filter (fun name -> not (List.exists (fst >> (=) name) benchmarks)) with
+    | [||] ->
+        GCSettings.LatencyMode <- GCLatencyMode.Batch
+        TorchRuntime.Initialize()
+        printfn $"{torch.get_num_threads ()} thread(s) of {Environment.ProcessorCount} processors"
+        printfn "| what | ours | its limit, in turns with it | share of the limit | remark |"
+        printfn "|---|---|---|---|---|"
+
+        for name, run in benchmarks do
+            if Array.isEmpty arguments || Array.contains name arguments then
+                let figures = run ()
+                List.iter print figures
+                save name figures
+
+        0
+    | unknown ->
+        let names = benchmarks |> List.map fst |> String.concat ", "
+        eprintfn $"""There is no benchmark {String.concat ", " unknown}. There are: {names}."""
+        2

@@ -1,0 +1,34 @@
+/// What the benchmarks work on: generated, of the sizes of real data.
+module FunctionalSeparation.Benchmarks.Sounds
+
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let noise seed (shape: int64 list) : torch.Tensor =
+    Memory.tensor (fun () -> (Key.uniformTensor -0.1 0.1 shape (Key.ofSeed seed)).``to`` torch.float32)
+
+let private samples seed count = Memory.plain (fun () -> (noise seed [ int64 count ]).data<float32>().ToArray())
+
+/// The 171 training clips of MIR-1K in number and frames: 43 198 of 1024 samples, 512 apart.
+let trainingClips: Lazy<Clip list> =
+    lazy
+        [ for index in 0..170 do
+              // 253 frames on average, of lengths that leave every kind of piece over.
+              let frames = 253 + (index % 41 - 20) - (if index < 65 then 1 else 0)
+
+              let read =
+                  lazy { Voice = samples index (512 * (frames + 1)); Music = samples (1000 + index) (512 * (frames + 1)) }
+
+              { Name = $"noise {index}"; Song = $"song {index}"; Singer = "nobody"; SampleRate = 16000; Read = read.Force } ]
+
+/// The network of the paper with random weights.
+let network: Lazy<TrainedModel> =
+    lazy
+        { Architecture = Architecture.huang2014
+          Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Architecture.model Architecture.huang2014)
+          Level = 0.004 }
+
+/// Noise as a sound in memory.
+let audio rate channels (seconds: float) =
+    AudioBuffer([| for channel in 1..channels -> samples channel (int (seconds * float rate)) |], rate)
