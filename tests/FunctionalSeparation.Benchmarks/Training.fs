@@ -52,26 +52,25 @@ let objective () : Figure list =
     [ for framesPerBatch in [ 3200; 800; 1600; 6400 ] ->
           figureOf framesPerBatch (if framesPerBatch = 3200 then "what training uses; aim: 0.9" else "other sizes") ]
 
-/// One batch of random excerpts, the step of `desk`.
+/// One batch of random excerpts, the step of `desk`, in both precisions.
 let step () : Figure list =
     let network = Sounds.network.Value
-    let model = Architecture.model network.Architecture
-
-    let feed =
-        Feed.excerpts network.Architecture.FrontEnd (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
-
+    let feed = Feed.excerpts network.Architecture.FrontEnd (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
     let batch = feed.Batch (Key.ofSeed 0) 0
     let optimiser = Optim.adam (Schedule.constant 1e-9)
     let start = network.Parameters.Vector
     let state = optimiser.Init start
 
-    let own name run = { Name = name; Amount = operations model [ batch ]; Run = run }
+    [ for precision in [ Precision.Float32; Precision.Bfloat16 ] do
+          let model = Architecture.modelIn precision network.Architecture
+          let train batch () = optimiser.Step (Train.objective model loss [ batch () ]) state start |> ignore
 
-    [ own "objective and gradient of 16 x 50 frames" (evaluate model start [ batch ])
-      own "the same with Adam" (fun () -> optimiser.Step (Train.objective model loss [ batch ]) state start |> ignore)
-      own "the same with Adam and the making of the batch" (fun () ->
-          optimiser.Step (Train.objective model loss [ feed.Batch (Key.ofSeed 0) 1 ]) state start |> ignore) ]
-    |> List.map (fun work -> compare 7 "GFLOP/s" "" work (products torch.float32))
+          for name, run in
+              [ "objective and gradient of 16 x 50 frames", evaluate model start [ batch ]
+                "the same with Adam", train (fun () -> batch)
+                "the same with Adam and the making of the batch", train (fun () -> feed.Batch (Key.ofSeed 0) 1) ] do
+              let work = { Name = $"{precision}: {name}"; Amount = operations model [ batch ]; Run = run }
+              compare 7 "GFLOP/s" "" work (products torch.float32) ]
 
 /// An iteration of L-BFGS with a full memory, beside the evaluation it needs.
 let lbfgs () : Figure list =

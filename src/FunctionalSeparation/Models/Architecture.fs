@@ -82,12 +82,11 @@ module Architecture =
         | Plain
         | Gated -> ()
 
-    /// The model: mixture magnitudes in, masked magnitudes out (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises
-    /// ArgumentException for a network that contradicts itself, or a context that does not fit it.
-    let model (architecture: Architecture) : Model<MixtureFrames, Separated> =
+    /// `model`, with the network's products in the given precision.
+    let modelIn (precision: Precision) (architecture: Architecture) : Model<MixtureFrames, Separated> =
         checkContext architecture
         let description = net architecture
-        let network = Nets.create description
+        let network = Nets.create description |> Precision.network precision
 
         let apply weights (mixture: MixtureFrames) =
             let input = Spectra.features architecture.FrontEnd mixture |> Sequence.continuing mixture.Start
@@ -100,3 +99,7 @@ module Architecture =
               States = Sequence.finalStates output }
 
         { Name = name architecture; Layout = network.Layout; Apply = apply }
+
+    /// The model: mixture magnitudes in, masked magnitudes out (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises
+    /// ArgumentException for a network that contradicts itself, or a context that does not fit it.
+    let model (architecture: Architecture) : Model<MixtureFrames, Separated> = modelIn Precision.Float32 architecture

@@ -118,6 +118,18 @@ module Optim =
     let nesterov (decay: float) : Transform =
         accumulate "nesterov" decay (fun gradient velocity -> gradient.add (velocity, scalar decay))
 
+    /// Elements that a CPU works on at a time: few enough to stay in its cache from one operation to the next, which more than
+    /// halves the time of an update (see the benchmark `step`).
+    let private segment = 1L <<< 16
+
+    /// Runs elementwise operations on a vector segment by segment: `work` is given what cuts its segment out of a tensor.
+    let private inSegments (vector: torch.Tensor) (work: (torch.Tensor -> torch.Tensor) -> unit) =
+        let total = vector.numel ()
+        let length = if vector.device_type = DeviceType.CPU then segment else max 1L total
+
+        for start in 0L .. length .. total - 1L do
+            Memory.plain (fun () -> work (fun tensor -> tensor.narrow (0L, start, min length (total - start))))
+
     /// Adam's direction m^ / (sqrt(v^) + epsilon), with both moments corrected for their start at zero (Kingma & Ba 2015,
     /// algorithm 1). Raises ArgumentException unless 0 <= beta < 1 and epsilon > 0.
     let adamDirection (beta1: float) (beta2: float) (epsilon: float) : Transform =
@@ -127,14 +139,24 @@ module Optim =
 
         let update (gradient: torch.Tensor) state (_: torch.Tensor) =
             let step = OptimiserState.number "step" state + 1.0
-            let first = (OptimiserState.tensor "first" state).lerp(gradient, like gradient (1.0 - beta1))
-
-            let second =
-                (OptimiserState.tensor "second" state).mul(scalar beta2).addcmul_(gradient, gradient, scalar (1.0 - beta2))
-            // m^ / (sqrt(v^) + e) = (root / c1) * m / (sqrt(v) + e * root) with root = sqrt(c2): seven passes over memory in all.
+            let first = torch.empty_like gradient
+            let second = torch.empty_like gradient
+            let direction = torch.empty_like gradient
+            let rate = like gradient (1.0 - beta1)
+            // m^ / (sqrt(v^) + e) = (root / c1) * m / (sqrt(v) + e * root) with root = sqrt(c2).
             let root = sqrt (1.0 - beta2 ** step)
-            use denominator = second.sqrt().add_(scalar (epsilon * root))
-            let direction = (like gradient 0.0).addcdiv(first, denominator, scalar (root / (1.0 - beta1 ** step)))
+            let factor = scalar (root / (1.0 - beta1 ** step))
+
+            inSegments gradient (fun part ->
+                let g, m, v = part gradient, part first, part second
+                m.copy_(part (OptimiserState.tensor "first" state)).lerp_ (g, rate) |> ignore
+
+                v.copy_(part (OptimiserState.tensor "second" state)).mul_(scalar beta2).addcmul_ (g, g, scalar (1.0 - beta2))
+                |> ignore
+
+                (part direction).copy_(v).sqrt_().add_(scalar (epsilon * root)).reciprocal_().mul_(m).mul_ factor
+                |> ignore)
+
             struct (direction, OptimiserState.create [ "first", first; "second", second ] [ "step", step ])
 
         { Name = $"adam {beta1} {beta2}"

@@ -53,6 +53,8 @@ type Recipe =
         Gamma: float
         /// How the training data is walked through, and by which optimiser.
         Plan: TrainingPlan
+        /// What the network's products are computed in while it trains.
+        Precision: Precision
         /// Which parameters the run ends with.
         Selection: Selection
         /// Seed of the start weights and of all draws.
@@ -69,6 +71,7 @@ module Recipe =
           Loss = SquaredError
           Gamma = 0.05
           Plan = FullBatch(Some 10000, 400)
+          Precision = Precision.Float32
           Selection = BestOnDev 20
           Seed = 0 }
 
@@ -135,6 +138,9 @@ module Recipe =
     /// The recipe with another weight of the discriminative term; 0 = none.
     let withGamma (gamma: float) (recipe: Recipe) : Recipe = { recipe with Gamma = gamma }
 
+    /// The recipe with its products in another precision.
+    let withPrecision (precision: Precision) (recipe: Recipe) : Recipe = { recipe with Precision = precision }
+
     /// The loss function.
     let loss (recipe: Recipe) : Loss =
         match recipe.Loss with
@@ -177,6 +183,11 @@ module Recipe =
 
             $"mini-batch L-BFGS, {plan.Passes} passes, {plan.Iterations} iterations a rotation, shift {shift}, {clippingText plan.Clipping}"
 
+    let private precisionText =
+        function
+        | Precision.Float32 -> ""
+        | Precision.Bfloat16 -> ", products in bfloat16"
+
     /// The recipe as JSON, for provenance and to tell runs apart.
     let toJson (recipe: Recipe) : JsonObject =
         let json = JsonObject()
@@ -191,7 +202,7 @@ module Recipe =
             )
 
         json["gamma"] <- JsonValue.Create recipe.Gamma
-        json["plan"] <- JsonValue.Create(planText recipe.Plan)
+        json["plan"] <- JsonValue.Create(planText recipe.Plan + precisionText recipe.Precision)
 
         json["selection"] <-
             JsonValue.Create(

@@ -80,7 +80,7 @@ module TrainingRun =
     let private course settings : Course =
         let recipe = settings.Recipe
         let frontEnd = recipe.Architecture.FrontEnd
-        let model = Architecture.model recipe.Architecture
+        let model = Architecture.modelIn recipe.Precision recipe.Architecture
         let loss = Recipe.loss recipe
 
         match recipe.Plan with

@@ -1,0 +1,31 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// What the matrix products of a network are computed in while it trains.
+[<RequireQualifiedAccess>]
+type Precision =
+    /// float32 throughout.
+    | Float32
+    /// Factors and results of products, and the activations between them, in bfloat16 (8 bits of mantissa); each product sums in
+    /// float32. Weights, mask, loss, gradient and optimiser stay in float32. Several times faster on processors with
+    /// instructions for it (AVX512-BF16, AMX) and on GPUs, slower on others.
+    | Bfloat16
+
+[<RequireQualifiedAccess>]
+module Precision =
+
+    /// A network of float32 weights with its products in the given precision; inputs and outputs stay float32.
+    let network (precision: Precision) (model: Model<Sequence, Sequence>) : Model<Sequence, Sequence> =
+        match precision with
+        | Precision.Float32 -> model
+        | Precision.Bfloat16 ->
+            let short (x: torch.Tensor) = x.``to`` torch.bfloat16
+            let long (x: torch.Tensor) = x.``to`` torch.float32
+
+            { model with
+                Apply =
+                    fun weights sequence ->
+                        let input = { sequence with Frames = short sequence.Frames; Start = List.map short sequence.Start }
+                        let output = model.Apply (List.map short weights) input
+                        { output with Frames = long output.Frames; End = List.map long output.End } }
