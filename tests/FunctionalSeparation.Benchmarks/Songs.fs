@@ -32,10 +32,8 @@ let private separation folder rate channels minutes rounds : Figure =
     let song = Path.Combine(folder, "song.wav")
     write song rate channels minutes
 
-    use separator =
-        new NetworkSeparator("benchmark", { Sounds.network.Value with Parameters = Sounds.network.Value.Parameters })
-        :> ISeparator
-
+    // Not disposed: the network is shared.
+    let separator = new NetworkSeparator("benchmark", Sounds.network.Value) :> ISeparator
     let seconds = 60.0 * float minutes
 
     let own =
