@@ -66,6 +66,8 @@ let build () =
 
 let testProject = "tests/FunctionalSeparation.Tests"
 
+let benchmarkProject = "tests/FunctionalSeparation.Benchmarks"
+
 let runTests arguments = dotnet ([ "run"; "-c"; "Release"; "--no-build"; "--project"; testProject; "--" ] @ arguments)
 
 let fsharpSources = [ "src"; "tests"; "scripts"; "build.fsx" ]
@@ -112,6 +114,7 @@ let usage =
   demo        train on the embedded corpus, separate, score, write artifacts/demo/index.html
   test        build, check the format, run all tests; ends with 'N passed, N failed'
   test-fast   the same without the long tests
+  bench [NAME ...]   time what is ours beside its limits, all or the named benchmarks; also writes artifacts/bench.json
   build       restore and build
   restore     fetch the locked packages and this platform's libtorch
   format      format all sources
@@ -132,6 +135,9 @@ match fsi.CommandLineArgs |> Array.tail |> List.ofArray with
 | [ "demo" ] ->
     build ()
     dotnet [ "fsi"; "scripts/demo.fsx" ]
+| "bench" :: names ->
+    build ()
+    dotnet ([ "run"; "-c"; "Release"; "--no-build"; "--project"; benchmarkProject; "--" ] @ names)
 | [ "format" ] ->
     restore ()
     format ()

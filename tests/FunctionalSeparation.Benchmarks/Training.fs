@@ -55,7 +55,10 @@ let objective () : Figure list =
 /// One batch of random excerpts, the step of `desk`, in both precisions.
 let step () : Figure list =
     let network = Sounds.network.Value
-    let feed = Feed.excerpts network.Architecture.FrontEnd (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
+
+    let feed =
+        Feed.excerpts network.Architecture.FrontEnd (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
+
     let batch = feed.Batch (Key.ofSeed 0) 0
     let optimiser = Optim.adam (Schedule.constant 1e-9)
     let start = network.Parameters.Vector

@@ -5,6 +5,17 @@ open Expecto
 open FunctionalSeparation.Core
 
 let mutable private plainLine = ""
+let mutable private skippedLines: string list = []
+
+/// Why tests were skipped, a line for each reason.
+let private reasons (summary: Impl.TestRunSummary) =
+    summary.ignored
+    |> List.choose (fun (_, test) ->
+        match test.result with
+        | Impl.Ignored reason -> Some reason
+        | _ -> None)
+    |> List.countBy id
+    |> List.map (fun (reason, count) -> $"skipped: {reason} ({count} tests)")
 
 /// Keeps the counts as one plain line, to be printed last and alone: what scripts and people look for.
 let private keepingCounts: Impl.TestPrinters =
@@ -12,6 +23,7 @@ let private keepingCounts: Impl.TestPrinters =
 
     let count (summary: Impl.TestRunSummary) =
         let skipped = if summary.ignored.IsEmpty then "" else $", {summary.ignored.Length} skipped"
+        skippedLines <- reasons summary
         plainLine <- $"{summary.passed.Length} passed, {summary.failed.Length + summary.errored.Length} failed{skipped}"
 
     { printer with
@@ -36,5 +48,6 @@ let main argv =
     // The runner logs in the background: what it still holds comes before the last line.
     Threading.Thread.Sleep 500
     use output = Console.OpenStandardOutput()
-    output.Write(Text.Encoding.UTF8.GetBytes $"\n{plainLine}\n")
+    let lines = String.Join("\n", skippedLines @ [ plainLine ])
+    output.Write(Text.Encoding.UTF8.GetBytes $"\n{lines}\n")
     code

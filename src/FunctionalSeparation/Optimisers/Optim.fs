@@ -149,13 +149,12 @@ module Optim =
 
             inSegments gradient (fun part ->
                 let g, m, v = part gradient, part first, part second
-                m.copy_(part (OptimiserState.tensor "first" state)).lerp_ (g, rate) |> ignore
+                m.copy_(part (OptimiserState.tensor "first" state)).lerp_(g, rate) |> ignore
 
-                v.copy_(part (OptimiserState.tensor "second" state)).mul_(scalar beta2).addcmul_ (g, g, scalar (1.0 - beta2))
+                v.copy_(part (OptimiserState.tensor "second" state)).mul_(scalar beta2).addcmul_(g, g, scalar (1.0 - beta2))
                 |> ignore
 
-                (part direction).copy_(v).sqrt_().add_(scalar (epsilon * root)).reciprocal_().mul_(m).mul_ factor
-                |> ignore)
+                (part direction).copy_(v).sqrt_().add_(scalar (epsilon * root)).reciprocal_().mul_(m).mul_ factor |> ignore)
 
             struct (direction, OptimiserState.create [ "first", first; "second", second ] [ "step", step ])
 
