@@ -30,6 +30,7 @@ type TrainArgument =
     | Shift of samples: int
     | Epochs of count: int
     | Iterations of count: int
+    | Bfloat16
     | Seed of number: int
     | Device of name: string
     | Resume
@@ -50,6 +51,8 @@ type TrainArgument =
             | Shift _ -> "paper preset: step of the music rotation in samples, 0 for none. Default: 10000."
             | Epochs _ -> "smoke and desk: passes over the training clips."
             | Iterations _ -> "paper preset: iterations of L-BFGS. Default: 400."
+            | Bfloat16 ->
+                "train with matrix products in bfloat16: about twice as fast on processors with instructions for it, slower on others."
             | Seed _ -> "seed of all randomness. Default: 0."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Resume -> "go on with the run in the folder."
@@ -170,6 +173,10 @@ module Experiment =
         |> Recipe.withContext context
         |> Recipe.withLoss loss
         |> Recipe.withGamma gamma
+        |> if arguments.Contains TrainArgument.Bfloat16 then
+               Recipe.withPrecision Precision.Bfloat16
+           else
+               id
 
     /// Tells how far a long job is: in place on a terminal, a line every ten seconds in a log.
     let progress (label: string) : (int -> int -> string -> unit) =
