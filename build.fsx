@@ -114,7 +114,8 @@ let usage =
   demo        train on the embedded corpus, separate, score, write artifacts/demo/index.html
   test        build, check the format, run all tests; ends with 'N passed, N failed'
   test-fast   the same without the long tests
-  bench [NAME ...]   time what is ours beside its limits, all or the named benchmarks; also writes artifacts/bench.json
+  bench [NAME ...]   time what is ours beside its limits, all or the named benchmarks; adds to artifacts/bench.json
+  bench --table      write those figures to tests/FunctionalSeparation.Benchmarks/results.md
   build       restore and build
   restore     fetch the locked packages and this platform's libtorch
   format      format all sources

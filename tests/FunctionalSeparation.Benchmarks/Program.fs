@@ -53,38 +53,77 @@ let private json (name: string) (figure: Figure) : JsonNode =
     put "time" (DateTime.UtcNow.ToString "s" + "Z")
     entry
 
+let private jsonPath = Path.Combine(root, "artifacts", "bench.json")
+
+let private saved () : JsonNode list =
+    if File.Exists jsonPath then
+        [ for entry in JsonNode.Parse(File.ReadAllText jsonPath).AsArray() -> entry.DeepClone() ]
+    else
+        []
+
 /// Adds the figures to artifacts/bench.json, in place of older ones of the same benchmark and number of threads.
 let private save name (figures: Figure list) =
-    let path = Path.Combine(root, "artifacts", "bench.json")
     let threads = torch.get_num_threads ()
 
     let kept =
-        if File.Exists path then
-            [ for entry in JsonNode.Parse(File.ReadAllText path).AsArray() do
-                  if entry["benchmark"].GetValue<string>() <> name || entry["threads"].GetValue<int>() <> threads then
-                      entry.DeepClone() ]
-        else
-            []
+        saved ()
+        |> List.filter (fun entry -> entry["benchmark"].GetValue<string>() <> name || entry["threads"].GetValue<int>() <> threads)
 
     let all = JsonArray(Array.ofList (kept @ List.map (json name) figures))
-    WholeFile.Write(path, all.ToJsonString(Text.Json.JsonSerializerOptions(WriteIndented = true)))
+    WholeFile.Write(jsonPath, all.ToJsonString(Text.Json.JsonSerializerOptions(WriteIndented = true)))
+
+/// Writes what artifacts/bench.json holds as a table beside this project's README.
+let private writeTable () =
+    let text (entry: JsonNode) (key: string) = entry[key].GetValue<string>()
+    let number (entry: JsonNode) (key: string) = entry[key].GetValue<float>()
+
+    let row (entry: JsonNode) =
+        let share key = (number entry key).ToString "F2"
+
+        let cells =
+            [ text entry "name"
+              string (entry["threads"].GetValue<int>())
+              $"""{number entry "own":G4} {text entry "unit"}"""
+              $"""{text entry "limit"}: {number entry "limitRate":G4}"""
+              $"""{share "share"} ({share "shareLowerQuartile"} to {share "shareUpperQuartile"})"""
+              text entry "remark" ]
+
+        "| " + String.concat " | " cells + " |"
+
+    let lines =
+        [ "# Measured"
+          ""
+          "Written by `dotnet fsi build.fsx bench --table` from the last runs of each benchmark; medians over rounds in turns, quartiles"
+          "of the shares in brackets."
+          ""
+          "| what | threads | ours | its limit | share of the limit | remark |"
+          "|---|---|---|---|---|---|" ]
+        @ (saved () |> List.map row)
+
+    let path = Path.Combine(root, "tests", "FunctionalSeparation.Benchmarks", "results.md")
+    WholeFile.Write(path, String.concat "\n" lines + "\n")
+    printfn $"{path}"
+
+let private runAll (names: string[]) =
+    GCSettings.LatencyMode <- GCLatencyMode.Batch
+    TorchRuntime.Initialize()
+    printfn $"{torch.get_num_threads ()} thread(s) of {Environment.ProcessorCount} processors"
+    printfn "| what | ours | its limit, in turns with it | share of the limit | remark |"
+    printfn "|---|---|---|---|---|"
+
+    for name, run in benchmarks do
+        if Array.isEmpty names || Array.contains name names then
+            let figures = run ()
+            List.iter print figures
+            save name figures
 
 [<EntryPoint>]
 let main arguments =
-    match arguments |> Array.filter (fun name -> not (List.exists (fst >> (=) name) benchmarks)) with
+    let isUnknown name = name <> "--table" && not (List.exists (fst >> (=) name) benchmarks)
+
+    match Array.filter isUnknown arguments with
     | [||] ->
-        GCSettings.LatencyMode <- GCLatencyMode.Batch
-        TorchRuntime.Initialize()
-        printfn $"{torch.get_num_threads ()} thread(s) of {Environment.ProcessorCount} processors"
-        printfn "| what | ours | its limit, in turns with it | share of the limit | remark |"
-        printfn "|---|---|---|---|---|"
-
-        for name, run in benchmarks do
-            if Array.isEmpty arguments || Array.contains name arguments then
-                let figures = run ()
-                List.iter print figures
-                save name figures
-
+        if arguments = [| "--table" |] then writeTable () else runAll arguments
         0
     | unknown ->
         let names = benchmarks |> List.map fst |> String.concat ", "

@@ -98,7 +98,13 @@ let lbfgs () : Figure list =
         if OptimiserState.number "pairs" step.State >= 50.0 || step.Stopped.IsSome then
             step
         else
-            full (optimiser.Step bowl step.State step.Parameters)
+            let next = optimiser.Step bowl step.State step.Parameters
+
+            // What the next state keeps, it holds by handles of its own.
+            for tensor in OptimiserStep.tensors step do
+                tensor.Dispose()
+
+            full next
 
     let start = network.Parameters.Vector
     let ready = full (optimiser.Step bowl (optimiser.Init start) start)
