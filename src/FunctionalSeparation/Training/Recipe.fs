@@ -75,15 +75,15 @@ module Recipe =
           Selection = BestOnDev 20
           Seed = 0 }
 
-    /// Whole tones and thirds, down and up.
-    let private speeds = [ 0.79; 0.89; 1.0; 1.12; 1.26 ]
+    /// Semitones, from a fifth down to a fifth up.
+    let semitones = [ 0.67; 0.71; 0.75; 0.79; 0.84; 0.89; 0.94; 1.0; 1.06; 1.12; 1.19; 1.26; 1.33; 1.41; 1.5 ]
 
     /// Ours: the same network within an hour on one core. Random excerpts, each voice with another song's music, both
     /// at playing speeds around the recorded one, and Adam. Chosen on held-out training singers
     /// (`scripts/huang2014/ablation.fsx`, `heldout.fsx`).
     let desk: Recipe =
         { paper with
-            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = speeds }, 150, 5e-4)
+            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = semitones }, 150, 5e-4)
             Selection = LastStep }
 
     /// The network and optimiser of `desk` for a few minutes, with plainer excerpts, and inputs scaled so that the first layer
