@@ -4,6 +4,7 @@
 // rate, channels and length of the song and sum to it.
 #load "load.fsx"
 
+open System.Threading
 open Argu
 open FunctionalSeparation
 open FunctionalSeparation.Core
@@ -32,5 +33,14 @@ Experiment.main (fun () ->
         { new System.IProgress<float> with
             member _.Report share = tell (int (1000.0 * share)) 1000 "" }
 
-    for stem in separator.SeparateFile(song, arguments.GetResult Out, report) do
-        printfn $"{stem.Value}")
+    use stop = new CancellationTokenSource()
+
+    System.Console.CancelKeyPress.Add(fun key ->
+        key.Cancel <- true
+        stop.Cancel())
+
+    try
+        for stem in separator.SeparateFile(song, arguments.GetResult Out, report, stop.Token) do
+            printfn $"{stem.Value}"
+    with :? System.OperationCanceledException ->
+        raise (InputException $"{song}: stopped before the end; no stem was written."))

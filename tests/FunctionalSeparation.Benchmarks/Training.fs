@@ -7,9 +7,12 @@ open FunctionalSeparation.Benchmarks.Paired
 
 let private cube = 4096L
 
+let private factors = lazy (Sounds.noise 1 [ cube; cube ], Sounds.noise 2 [ cube; cube ])
+
 /// Matrix products of the size at which libtorch is at its peak.
 let private products (dtype: torch.ScalarType) : Work =
-    let a, b = (Sounds.noise 1 [ cube; cube ]).``to`` dtype, (Sounds.noise 2 [ cube; cube ]).``to`` dtype
+    let a, b = factors.Value
+    let a, b = a.``to`` dtype, b.``to`` dtype
 
     { Name = $"matrix products of {cube}, {dtype}"
       Amount = 2.0 * float cube ** 3.0 / 1e9

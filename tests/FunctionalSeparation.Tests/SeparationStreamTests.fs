@@ -69,6 +69,25 @@ let private cut lengths (audio: AudioBuffer) =
 let private joined (parts: Collections.Generic.IReadOnlyDictionary<string, AudioBuffer> list) stem channel =
     parts |> List.map (fun part -> part[stem].Channels[channel]) |> Array.concat
 
+/// Fails at the first piece.
+type private BrokenSeparator() =
+    interface ISeparator with
+        member _.Name = "broken"
+        member _.SampleRate = 16000
+        member _.Stems = [| "music"; "voice" |]
+
+        member separator.Open(sampleRate, channels, _) =
+            let estimates =
+                { new IEstimateStream with
+                    member _.Latency = 0
+                    member _.Push _ = raise (InputException "the network failed")
+                    member _.Finish() = [||]
+                    member _.Dispose() = () }
+
+            new StemStream((separator :> ISeparator).Stems, estimates, 16000, sampleRate, channels)
+
+        member _.Dispose() = ()
+
 [<Tests>]
 let tests =
     testList
@@ -145,6 +164,50 @@ let tests =
               Expect.throwsT<ArgumentOutOfRangeException> (fun () -> separator.Open(16000, 1, nan) |> ignore) "level"
           }
 
+          test "one push of more frames than run at once is what pieces give" {
+              Memory.plain (fun () ->
+                  let trained = ofArchitecture { net 1 FeedForward with Hidden = [ 32 ] }
+                  let mixture = (Key.uniformTensor -0.03 0.03 [ 1L; 1_200_000L ] (Key.ofSeed 1)).``to`` torch.float32
+                  let whole = Scratch.separatedInPieces 2_000_000 trained mixture
+                  Expect.equal (difference (Scratch.separatedInPieces 100_000 trained mixture) whole) 0.0f "estimates")
+          }
+
+          test "a stream outlives the dispose scopes that an application opens around its pieces" {
+              use separator = separator (net 1 (RecurrentAt 2))
+              let mixture = noise 16000 1 0.5
+              let whole = separator.Separate mixture
+              use stream = Memory.plain (fun () -> separator.Open(16000, 1, mixture.RootMeanSquare()))
+              let parts = [ for piece in cut [ 3000 ] mixture -> Memory.plain (fun () -> stream.Push piece) ]
+              let all = parts @ [ stream.Finish() ]
+              Expect.equal (joined all "voice" 0) (whole["voice"].Channels[0]) "voice"
+          }
+
+          test "a collector that never rests frees nothing that is still read" {
+              use separator = separator { net 3 FeedForward with Mask = Squared }
+              let mixture = noise 16000 1 4.0
+
+              let voice () =
+                  let stems = separator.Separate mixture
+                  stems["voice"].Channels[0]
+
+              let expected = voice ()
+              use stop = new CancellationTokenSource()
+
+              let collector =
+                  Thread(fun () ->
+                      while not stop.IsCancellationRequested do
+                          GC.Collect())
+
+              collector.Start()
+
+              try
+                  for _ in 1..10 do
+                      Expect.equal (voice ()) expected "voice"
+              finally
+                  stop.Cancel()
+                  collector.Join()
+          }
+
           test "a file is separated as its sound is" {
               Scratch.inFolder (fun folder ->
                   use separator = separator (net 3 (RecurrentAt 2))
@@ -185,6 +248,21 @@ let tests =
                   Expect.throwsT<OperationCanceledException>
                       (fun () -> separator.SeparateFile(song, out, stopping, stop.Token) |> ignore)
                       "stopped"
+
+                  let failing =
+                      { new IProgress<float> with
+                          member _.Report _ = raise (InputException "the sink failed") }
+
+                  Scratch.refuses [ "the sink failed" ] (fun () -> separator.SeparateFile(song, out, failing) |> ignore)
+                  use broken = new BrokenSeparator() :> ISeparator
+                  Scratch.refuses [ "the network failed" ] (fun () -> broken.SeparateFile(song, out) |> ignore)
+                  use stream = broken.Open(16000, 1, 0.1)
+                  let piece = AudioBuffer([| Array.zeroCreate 100 |], 16000)
+                  Scratch.refuses [ "the network failed" ] (fun () -> stream.Push piece |> ignore)
+
+                  Expect.throwsT<InvalidOperationException>
+                      (fun () -> stream.Push piece |> ignore)
+                      "a stream that failed does not go on"
 
                   // The last sample, float32, becomes NaN.
                   let bytes = File.ReadAllBytes song

@@ -31,7 +31,7 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
         var mixture = (Tensor)vars[1];
         // No scope here: what is saved is taken over by libtorch only after this method has returned.
         var absolute = outputs.abs();
-        var denominator = absolute.sum(-2, keepdim: true).add_(Epsilon);
+        var denominator = absolute.sum(-2, keepdim: true).add_(Constant.Of(Epsilon));
         using var row = mixture.unsqueeze(-2);
         var gain = row / denominator;
         ctx.save_for_backward([outputs, gain, denominator]);
@@ -47,7 +47,7 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
         var saved = ctx.get_saved_variables();
         var (outputs, gain, denominator) = (saved[0], saved[1], saved[2]);
         var shared = (grad_output * outputs.abs()).sum(-2, keepdim: true);
-        var inner = (grad_output * (denominator - Epsilon)).sub_(shared).mul_(gain / denominator).mul_(outputs.sign());
+        var inner = (grad_output * denominator.sub(Constant.Of(Epsilon))).sub_(shared).mul_(gain / denominator).mul_(outputs.sign());
         return [inner.MoveToOuterDisposeScope(), null!];
     }
 }

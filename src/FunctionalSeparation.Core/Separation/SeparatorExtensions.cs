@@ -27,8 +27,8 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(separator);
         ArgumentNullException.ThrowIfNull(mixture);
         if (mixture.Length == 0) throw new InputException("The mixture is empty: there is nothing to separate.");
-        var level = mixture.RootMeanSquare();
-        using var stream = separator.Open(mixture.SampleRate, mixture.Channels.Count, double.IsFinite(level) ? level : 0);
+        StemStream.RequireFinite(mixture, 0);
+        using var stream = separator.Open(mixture.SampleRate, mixture.Channels.Count, mixture.RootMeanSquare());
         var whole = separator.Stems.ToDictionary(stem => stem, _ => mixture.Channels.Select(_ => new float[mixture.Length]).ToArray());
         var done = 0;
         foreach (var stems in Run(stream, Pieces(mixture), cancellation))
@@ -101,9 +101,9 @@ public static class SeparatorExtensions
 
     private static IEnumerable<AudioBuffer> Pieces(AudioBuffer mixture)
     {
-        for (var start = 0; start < mixture.Length; start += PieceSamples)
+        for (var (start, end) = (0, 0); start < mixture.Length; start = end)
         {
-            var end = Math.Min(mixture.Length, start + PieceSamples);
+            end = start + Math.Min(mixture.Length - start, PieceSamples);
             yield return new AudioBuffer([.. mixture.Channels.Select(channel => channel[start..end])], mixture.SampleRate);
         }
     }
@@ -144,7 +144,15 @@ public static class SeparatorExtensions
             Stage(() => Fill(transformed, transform(read.GetConsumingEnumerable(stop.Token), stop.Token), stop.Token), stop),
             Stage(() => { foreach (var result in transformed.GetConsumingEnumerable(stop.Token)) sink(result); }, stop),
         ];
-        Task.WhenAll(stages).GetAwaiter().GetResult();
+        try
+        {
+            Task.WhenAll(stages).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw;
+        }
     }
 
     private static void Fill<T>(BlockingCollection<T> target, IEnumerable<T> items, CancellationToken stop)

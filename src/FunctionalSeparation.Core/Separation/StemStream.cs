@@ -63,11 +63,14 @@ public sealed class StemStream : IDisposable
             throw new ArgumentException(
                 $"The stream has {Channels} channels at {SampleRate} Hz, the piece {mixture.Channels.Count} at {mixture.SampleRate} Hz.",
                 nameof(mixture));
-        RequireFinite(mixture);
+        RequireFinite(mixture, _received);
+        _finished = true; // should the separator fail: what waits here and what it knows would no longer belong together
         _received += mixture.Length;
         foreach (var (queue, channel) in _waiting.Zip(mixture.Channels)) queue.Add(channel);
         var estimates = _estimates.Push(Convert(_down, mixture, _innerRate, (filter, samples) => filter.Push(samples)));
-        return Stems(Others(estimates, (filter, samples) => filter.Push(samples)));
+        var stems = Stems(Others(estimates, (filter, samples) => filter.Push(samples)));
+        _finished = false;
+        return stems;
     }
 
     /// <summary>Ends the mixture.</summary>
@@ -132,17 +135,18 @@ public sealed class StemStream : IDisposable
 
     private void RequireOpen()
     {
-        if (_finished) throw new InvalidOperationException("The stream has been finished: open another one.");
+        if (_finished) throw new InvalidOperationException("The stream has been finished, or a piece failed: open another one.");
     }
 
-    private void RequireFinite(AudioBuffer mixture)
+    /// <summary>Refuses a sample that is not a finite number; <paramref name="offset"/> is where the piece begins.</summary>
+    internal static void RequireFinite(AudioBuffer mixture, long offset)
     {
         for (var c = 0; c < mixture.Channels.Count; c++)
         {
             var bad = Array.FindIndex(mixture.Channels[c], value => !float.IsFinite(value));
             if (bad >= 0)
                 throw new InputException(
-                    $"The mixture holds a value that is no finite number (channel {c + 1}, sample {_received + bad}). Export it again.");
+                    $"The mixture holds a value that is no finite number (channel {c + 1}, sample {offset + bad}). Export it again.");
         }
     }
 }

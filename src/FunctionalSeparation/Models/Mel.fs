@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// Mel filters, cepstra and deltas, as pure functions of tensors. The conventions are those of HTK (Young et al., "The HTK
 /// Book", version 3.4, chapter 5), but for the powers under the filters and the orthonormal cosines.
@@ -40,7 +41,7 @@ module Mel =
         Memory.tensor (fun () ->
             let time = frames.shape[0] - 2L * deltaReach
             let at shift = frames.narrow (0L, deltaReach + shift, time)
-            (at 1L - at -1L + 2.0 * (at 2L - at -2L)) / 10.0)
+            (at 1L - at -1L).add(at 2L - at -2L, Constant.Of 2.0).div (Constant.Of 10.0))
 
     /// Frames on each side that `withDeltas` takes off.
     let deltasReach = 2L * deltaReach

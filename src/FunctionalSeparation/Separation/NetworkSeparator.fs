@@ -8,7 +8,17 @@ open FunctionalSeparation.Core
 /// A trained network at work on one sound, brought to the network's level by a gain and back.
 type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
 
-    let mutable state = SeparationStream.start trained channels
+    /// Whatever dispose scopes an application opens around a piece, the state outlives them.
+    let owned (state: SeparationState) =
+        for tensor in state.Pending :: state.Tail :: state.States do
+            tensor.DetachFromDisposeScope() |> ignore
+
+        state
+
+    let mutable state = SeparationStream.start trained channels |> owned
+
+    /// A tensor, not a number: see `Constant`.
+    let level () = torch.tensor([| gain |]).``to``(state.Pending.dtype).``to`` state.Pending.device
 
     let toTensor (audio: AudioBuffer) =
         torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(state.Pending.dtype).``to``
@@ -16,7 +26,7 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
-        let plain = (estimates / gain).``to``(torch.float32).cpu()
+        let plain = (estimates / level ()).``to``(torch.float32).cpu()
 
         [| for source in 0L .. plain.shape[1] - 1L ->
                let samples = [| for channel in 0L .. plain.shape[0] - 1L -> plain[channel, source].data<float32>().ToArray() |]
@@ -24,7 +34,7 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
 
     let push (mixture: AudioBuffer) =
         Memory.scoped (fun (_, next: SeparationState) -> next.Pending :: next.Tail :: next.States) (fun () ->
-            let estimates, next = SeparationStream.push trained (toTensor mixture * gain) state
+            let estimates, next = SeparationStream.push trained (toTensor mixture * level ()) state
             toBuffers estimates, next)
 
     interface IEstimateStream with
@@ -33,7 +43,7 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
         member _.Push mixture =
             let estimates, next = push mixture
             SeparationStream.dispose state
-            state <- next
+            state <- owned next
             estimates
 
         member _.Finish() = Memory.plain (fun () -> toBuffers (SeparationStream.finish trained state))

@@ -237,6 +237,14 @@ module TrainingRun =
         if settings.Recipe.Selection <> LastStep && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
 
+        match settings.Recipe.Plan, settings.Recipe.Precision with
+        | (FullBatch _ | MiniBatches _), Precision.Bfloat16 ->
+            raise (
+                InputException
+                    "L-BFGS compares objectives more finely than products in bfloat16 are. Train in float32, or with Adam on random excerpts."
+            )
+        | _ -> ()
+
     let private reportOf steps (progress: Progress) score =
         { Step = progress.State.Step
           Steps = steps
