@@ -36,8 +36,7 @@ let private scoring (name: string) samples repeats remark rounds : Figure =
 
     let figure = compare rounds "clips/s" "" own limit
 
-    { figure with
-        Remark = $"{1e3 * float repeats / figure.Own:F1} ms in all; {remark}" }
+    { figure with Remark = $"{1e3 * float repeats / figure.Own:F1} ms in all; {remark}" }
 
 let bssEval () : Figure list =
     [ scoring "BSS Eval 3, 8 s at 16 kHz, 2 sources" 128000L 1 "aim: 25 ms on one thread" 15

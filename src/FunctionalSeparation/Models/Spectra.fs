@@ -122,7 +122,7 @@ module Spectra =
         mixture.Magnitude.narrow (0L, mixture.Margin, mixture.Magnitude.shape[0] - 2L * mixture.Margin)
 
     /// Bels above the floor, which lies at a power of 1e-6: 0 for silence.
-    let private bels (power: torch.Tensor) = power.mul(Constant.Of 1e6).log1p().div (Constant.Of(log 10.0))
+    let private bels (power: torch.Tensor) = power.mul(Constant.Of 1e6).log1p().div(Constant.Of(log 10.0))
 
     let private melBels (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
         let filters =

@@ -25,7 +25,7 @@ module VectorProduct =
     let colours (magnitudes: torch.Tensor) : torch.Tensor =
         let n = colourWidth
 
-        let part (below: float) width = (magnitudes.sub (Constant.Of below)).div (Constant.Of width) |> clip
+        let part (below: float) width = (magnitudes.sub (Constant.Of below)).div(Constant.Of width) |> clip
         torch.cat ([| part 0.0 n; part n n; part (2.0 * n) (1.0 - 2.0 * n) |], -1L)
 
     /// The direction c in which output vectors z become numbers c . z: (0, 1, 0) for windows; for colours (n, n, 1 - 2n), which

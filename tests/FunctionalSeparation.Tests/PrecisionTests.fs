@@ -1,0 +1,62 @@
+module FunctionalSeparation.Tests.PrecisionTests
+
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+let private architecture = { Architecture.huang2014 with FrontEnd = FrontEnd.huang2014 3; Hidden = [ 60; 60 ] }
+
+let private draw seed (shape: int64 list) = (Key.uniformTensor 0.0 0.05 shape (Key.ofSeed seed)).``to`` torch.float32
+
+let private evaluate precision =
+    let model = Architecture.modelIn precision architecture
+    let start = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
+
+    // One source is the whole mixture: a gradient with a direction, not the sum of noise.
+    let mixture = draw 2 [ 22L; 4L; 513L ]
+    let voice = mixture.narrow (0L, 1L, 20L)
+
+    let batch =
+        { Mixture = { Magnitude = mixture; Margin = 1L; Start = [] }
+          References = torch.stack ([| torch.zeros_like voice; voice |], 2L) }
+
+    Train.objective model Loss.squaredError [ batch ] start.Vector
+
+[<Tests>]
+let tests =
+    testList
+        "precision"
+        [ test "in bfloat16 the objective and the direction of its gradient stay, in float32 outside" {
+              Memory.plain (fun () ->
+                  let struct (exact, slope) = evaluate Precision.Float32
+                  let struct (value, own) = evaluate Precision.Bfloat16
+                  Expect.notEqual value exact "another precision"
+                  // 8 bits of mantissa: 0.4 % for each number, less for sums.
+                  Expect.floatClose { absolute = 0.0; relative = 4e-3 } value exact "value"
+                  Expect.equal own.dtype torch.float32 "the gradient is one of the float32 parameters"
+                  let cosine = (own.dot slope).item<float32>() / ((own.norm ()) * (slope.norm ())).item<float32>()
+                  Expect.isGreaterThan cosine 0.95f "direction")
+          }
+
+          test "a recipe says so, and only where it is so" {
+              let text recipe = (Recipe.toJson recipe).ToJsonString()
+              Expect.stringContains (text (Recipe.withPrecision Precision.Bfloat16 Recipe.desk)) "bfloat16" "told"
+              Expect.isFalse ((text Recipe.desk).Contains "float") "recipes of float32 read as they always did"
+          }
+
+          test "L-BFGS refuses it" {
+              Scratch.inFolder (fun folder ->
+                  Scratch.refuses [ "L-BFGS"; "bfloat16" ] (fun () ->
+                      TrainingRun.run
+                          { Recipe = Recipe.withPrecision Precision.Bfloat16 Recipe.paper
+                            Train = (Corpus.embedded 0).Train
+                            Dev = (Corpus.embedded 0).Dev
+                            Device = torch.CPU
+                            Folder = folder
+                            Resume = false
+                            CheckpointEvery = 1
+                            TensorBoard = false
+                            Report = ignore }
+                      |> ignore))
+          } ]
