@@ -17,6 +17,7 @@ public sealed class WavWriter : IDisposable
     private readonly long _riffLimit;
     private readonly SafeFileHandle _file;
     private long _position;
+    private bool _sealed;
     private bool _completed;
     private bool _failed;
 
@@ -90,7 +91,7 @@ public sealed class WavWriter : IDisposable
     public void Write(AudioBuffer audio)
     {
         ArgumentNullException.ThrowIfNull(audio);
-        if (_completed) throw new InvalidOperationException($"{Path} is complete: open a new writer.");
+        if (_sealed) throw new InvalidOperationException($"{Path} is complete: open a new writer.");
         if (audio.Channels.Count != Channels || audio.SampleRate != SampleRate)
             throw new ArgumentException(
                 $"{Path} has {Channels} channels at {SampleRate} Hz, the samples {audio.Channels.Count} at {audio.SampleRate} Hz.",
@@ -105,14 +106,25 @@ public sealed class WavWriter : IDisposable
     public void Complete()
     {
         if (_completed) return;
+        Seal();
+        Guard(() =>
+        {
+            File.Move(_temporary, _target, overwrite: true);
+            return _completed = true;
+        });
+    }
+
+    /// <summary>Finishes and closes the file under its temporary name: what is left to <see cref="Complete"/> is a change of name.</summary>
+    internal void Seal()
+    {
+        if (_sealed) return;
         if (_failed) throw new InvalidOperationException($"Writing {Path} failed before: what is there is not complete.");
         if ((_position & 1) == 1) Append([0]);
         Guard(() =>
         {
             RandomAccess.Write(_file, Header(), 0);
             _file.Dispose();
-            File.Move(_temporary, _target, overwrite: true);
-            return _completed = true;
+            return _sealed = true;
         });
     }
 

@@ -78,6 +78,8 @@ public static class SeparatorExtensions
                     progress?.Report((double)writers[separator.Stems[0]].Length / reader.Info.Length);
                 },
                 cancellation);
+            // All are whole before the first takes the place of an older one.
+            foreach (var writer in writers.Values) writer.Seal();
             foreach (var writer in writers.Values) writer.Complete();
         }
         finally
