@@ -14,7 +14,8 @@ let load =
     | Some folder -> SpeechPair.inNoise (Path.Combine(folder, "TSP", "FA")) (Path.Combine(folder, "noise"))
     | None -> Corpus.embedded 0
 
-/// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz.
+/// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz. The scale of
+/// the log powers was chosen on the development part (notes.md).
 let frontEnd preset =
     let rate, size = if preset = Smoke then 16000, 1024 else SpeechPair.noiseRate, 512
 
@@ -22,15 +23,15 @@ let frontEnd preset =
         SampleRate = rate
         Stft = Stft(size, size / 4, StftWindow.Sine, true)
         Features = LogMel
-        InputScale = 10.0 }
+        InputScale = 0.1 }
 
 let recipe recurrence units preset =
     let excerpts, epochs =
         match preset with
         | Smoke -> ExcerptSettings.ofSize 25 8, 1
-        | Brief -> ExcerptSettings.ofSize 100 16, 3
+        | Brief -> ExcerptSettings.ofSize 100 16, 30
         | Desk
-        | Paper -> ExcerptSettings.ofSize 100 16, 30
+        | Paper -> ExcerptSettings.ofSize 100 16, 150
 
     { Recipe.paper with
         Architecture =
