@@ -52,7 +52,7 @@ let objective () : Figure list =
         freed batches
         { figure with Remark = $"{figure.Remark}; peak memory so far {peakMemory ():F0} MB" }
 
-    [ for framesPerBatch in [ 3200; 800; 1600; 6400 ] ->
+    [ for framesPerBatch in [ 3200; 1600 ] ->
           figureOf framesPerBatch (if framesPerBatch = 3200 then "what training uses; aim: 0.9" else "other sizes") ]
 
 /// One batch of random excerpts, the step of `desk`, in both precisions.
