@@ -6,15 +6,13 @@
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-/// Magnitudes need the factor of the preset. Logarithms are large and all positive: at the rate of the preset they switch all
-/// hidden units off for good within a few steps, so they have a lower one.
+/// Magnitudes have the factor of the preset, logarithms one that raises their floor, so that most are near zero: otherwise they
+/// are large and all positive, and switch all hidden units off for good. Chosen on a held-out training singer (notes.md).
 let showing features (recipe: Recipe) =
     let frontEnd = recipe.Architecture.FrontEnd
-    let isLog = features <> Magnitude
-    let shown = { frontEnd with Features = features; InputScale = (if isLog then 1.0 else frontEnd.InputScale) }
-
+    let scale = if features = Magnitude then frontEnd.InputScale else 0.03
+    let shown = { frontEnd with Features = features; InputScale = scale }
     { recipe with Architecture = { recipe.Architecture with FrontEnd = shown } }
-    |> if isLog then Recipe.withRate 1e-4 else id
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
