@@ -12,11 +12,11 @@ let measured =
     let header = lines[0].Split ','
     [ for line in lines[1..] -> Array.zip header (line.Split ',') |> Map.ofArray ]
 
-/// Runs of the best network; the last one of each recipe.
+/// Runs of the best network; the last one of each preset.
 let flagship =
     measured
     |> List.filter (fun row -> row["table"] = "flagship")
-    |> List.groupBy (fun row -> row["preset"], row["plan"])
+    |> List.groupBy _.Item("preset")
     |> List.map (snd >> List.last)
 
 let short (text: string) = Results.decibels (float text)
