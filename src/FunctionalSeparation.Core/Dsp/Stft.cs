@@ -100,9 +100,9 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     public Tensor Weights(ScalarType dtype, Device device)
     {
         using var scope = NewDisposeScope();
-        var weights = Enumerable.Range(0, FftSize).Select(n => Math.Sin(Math.PI * n / FftSize));
-        if (Window == StftWindow.Hann) weights = weights.Select(sine => sine * sine);
-        return tensor(weights.ToArray()).to(dtype).to(device).MoveToOuterDisposeScope();
+        var sine = tensor(Enumerable.Range(0, FftSize).Select(n => n * (Math.PI / FftSize)).ToArray()).sin();
+        var window = Window == StftWindow.Sine ? sine : sine * sine;
+        return window.to(dtype).to(device).MoveToOuterDisposeScope();
     }
 
     private Tensor Reflect(Tensor signal)
