@@ -10,7 +10,7 @@ let noise seed (shape: int64 list) : torch.Tensor =
 
 let private samples seed count = Memory.plain (fun () -> (noise seed [ int64 count ]).data<float32>().ToArray())
 
-/// The 171 training clips of MIR-1K in number and frames: 43 198 of 1024 samples, 512 apart.
+/// The 171 training clips of MIR-1K in number and frames: about 43 000 of 1024 samples, 512 apart.
 let trainingClips: Lazy<Clip list> =
     lazy
         [ for index in 0..170 do
