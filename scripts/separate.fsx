@@ -1,7 +1,7 @@
 // Takes a song apart with a trained model:
 //   dotnet fsi scripts/separate.fsx IN.wav --model DIR --out DIR
-// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems have the
-// rate, channels and length of the song and sum to it.
+// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems
+// have the rate, channels and length of the song and sum to it.
 #load "load.fsx"
 
 open System.Threading

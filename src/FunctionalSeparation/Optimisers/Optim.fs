@@ -118,8 +118,8 @@ module Optim =
     let nesterov (decay: float) : Transform =
         accumulate "nesterov" decay (fun gradient velocity -> gradient.add (velocity, scalar decay))
 
-    /// Elements that a CPU works on at a time: few enough to stay in its cache from one operation to the next, which more than
-    /// halves the time of an update (see the benchmark `step`).
+    /// Elements that a CPU works on at a time: few enough to stay in its cache from one operation to the next (what that gives is in
+    /// the README of the benchmarks).
     let private segment = 1L <<< 16
 
     /// Runs elementwise operations on a vector segment by segment: `work` is given what cuts its segment out of a tensor.

@@ -78,7 +78,7 @@ module Recipe =
     /// Semitones, from a fifth down to a fifth up.
     let semitones = [ 0.67; 0.71; 0.75; 0.79; 0.84; 0.89; 0.94; 1.0; 1.06; 1.12; 1.19; 1.26; 1.33; 1.41; 1.5 ]
 
-    /// Ours: the same network within an hour on one core. Random excerpts, each voice with another song's music, both
+    /// Ours: the same network in about an hour on one core. Random excerpts, each voice with another song's music, both
     /// at playing speeds around the recorded one, and Adam. Chosen on held-out training singers
     /// (`scripts/huang2014/ablation.fsx`, `heldout.fsx`).
     let desk: Recipe =
