@@ -15,7 +15,7 @@ module Listening =
     let spectrogram (stft: Stft) (sampleRate: int) (samples: float32[]) : Spectrogram =
         Memory.plain (fun () ->
             let magnitude = Spectra.magnitude stft (torch.tensor samples)
-            let levels = (20.0 * (magnitude + floor).log10()).to_type(torch.float64).contiguous().data<float>().ToArray()
+            let levels = magnitude.add(floor).log10().mul(20.0).to_type(torch.float64).contiguous().data<float>().ToArray()
             let bins = stft.Bins
 
             { Decibels = Array.chunkBySize bins levels

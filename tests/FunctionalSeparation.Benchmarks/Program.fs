@@ -3,7 +3,6 @@ module FunctionalSeparation.Benchmarks.Program
 
 open System
 open System.IO
-open System.Runtime
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
@@ -105,7 +104,6 @@ let private writeTable () =
     printfn $"{path}"
 
 let private runAll (names: string[]) =
-    GCSettings.LatencyMode <- GCLatencyMode.Batch
     TorchRuntime.Initialize()
     printfn $"{torch.get_num_threads ()} thread(s) of {Environment.ProcessorCount} processors"
     printfn "| what | ours | its limit, in turns with it | share of the limit | remark |"

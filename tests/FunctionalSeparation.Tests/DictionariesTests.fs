@@ -47,7 +47,7 @@ let tests =
           test "sources made of their own atoms are told apart" {
               Memory.plain (fun () ->
                   let random seed shape = Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed)
-                  let sparse seed shape = (random seed shape).pow((4.0).ToScalar())
+                  let sparse seed shape = (random seed shape).pow(4.0)
                   let ofMusic, ofVoice = sparse 1 [ 3L; 40L ], sparse 2 [ 3L; 40L ]
                   let music, voice = (random 3 [ 30L; 3L ]).mm ofMusic, (random 4 [ 30L; 3L ]).mm ofVoice
 

@@ -78,7 +78,7 @@ let tests =
 
                   let last (bias: float) start =
                       let gates = (weights[1]).clone()
-                      gates.narrow(0L, int64 units, int64 units).fill_(bias.ToScalar()) |> ignore
+                      gates.narrow(0L, int64 units, int64 units).fill_(bias) |> ignore
                       let weights = List.updateAt 1 gates weights
                       (layer.Apply weights (Sequence.continuing [ start ] x) |> Sequence.finalStates).Head
 

@@ -14,7 +14,7 @@ let private settings = { Sparsity = 0.5; Ridge = 0.1; Iterations = 50 }
 let private planted seed =
     let dictionary = uniform 0.0 1.0 (seed + 1) [ 2L; 50L ]
     let music = (uniform 0.2 1.0 seed [ 60L; 2L ]).mm dictionary
-    let isThere = (uniform 0.0 1.0 (seed + 2) [ 60L; 50L ]).lt((0.03).ToScalar()).to_type torch.float64
+    let isThere = (uniform 0.0 1.0 (seed + 2) [ 60L; 50L ]).lt(0.03).to_type torch.float64
     music, isThere * (uniform 4.0 8.0 (seed + 3) [ 60L; 50L ]), dictionary
 
 [<Tests>]
@@ -24,7 +24,7 @@ let tests =
         [ testProperty "no update makes the objective grow, and all parts stay at least 0"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let x = (uniform 0.0 1.0 seed [ 12L; 9L ]).pow((4.0).ToScalar())
+                  let x = (uniform 0.0 1.0 seed [ 12L; 9L ]).pow(4.0)
                   let mutable factors = Rnmf.start 3 (Key.ofSeed seed) x
                   let mutable last = Rnmf.objective settings x factors
 

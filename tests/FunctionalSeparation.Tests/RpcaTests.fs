@@ -12,7 +12,7 @@ let private relative (a: torch.Tensor) (b: torch.Tensor) = norm (a - b) / norm b
 /// A matrix of rank 3 and one of which a twentieth is not zero, with signs: what theory says can be told apart.
 let private planted seed =
     let lowRank = (uniform -1.0 1.0 seed [ 80L; 3L ]).mm(uniform -1.0 1.0 (seed + 1) [ 3L; 60L ])
-    let isThere = (uniform 0.0 1.0 (seed + 2) [ 80L; 60L ]).lt((0.05).ToScalar()).to_type torch.float64
+    let isThere = (uniform 0.0 1.0 (seed + 2) [ 80L; 60L ]).lt(0.05).to_type torch.float64
     lowRank, isThere * (uniform -5.0 5.0 (seed + 3) [ 80L; 60L ])
 
 [<Tests>]
@@ -51,7 +51,7 @@ let tests =
                   Expect.isGreaterThan (sparse 0.5) (sparse 1.0) "0.5 and 1"
                   Expect.isGreaterThan (sparse 1.0) (sparse 1.5) "1 and 1.5"
                   let weights = torch.ones_like magnitudes
-                  weights.narrow(1L, 0L, 20L).fill_((100.0).ToScalar()) |> ignore
+                  weights.narrow(1L, 0L, 20L).fill_(100.0) |> ignore
                   let weighted = Rpca.decomposeWeighted Rpca.huang2012 weights magnitudes
                   Expect.isLessThan (norm (weighted.VoicePart.narrow (1L, 0L, 20L))) 1e-6 "kept out"
                   Expect.isGreaterThan (norm (weighted.VoicePart.narrow (1L, 20L, 20L))) 0.1 "the others are not")

@@ -182,32 +182,6 @@ let tests =
               Expect.equal (joined all "voice" 0) (whole["voice"].Channels[0]) "voice"
           }
 
-          test "a collector that never rests frees nothing that is still read" {
-              use separator = separator { net 3 FeedForward with Mask = Squared }
-              let mixture = noise 16000 1 4.0
-
-              let voice () =
-                  let stems = separator.Separate mixture
-                  stems["voice"].Channels[0]
-
-              let expected = voice ()
-              use stop = new CancellationTokenSource()
-
-              let collector =
-                  Thread(fun () ->
-                      while not stop.IsCancellationRequested do
-                          GC.Collect())
-
-              collector.Start()
-
-              try
-                  for _ in 1..10 do
-                      Expect.equal (voice ()) expected "voice"
-              finally
-                  stop.Cancel()
-                  collector.Join()
-          }
-
           test "a file is separated as its sound is" {
               Scratch.inFolder (fun folder ->
                   use separator = separator (net 3 (RecurrentAt 2))

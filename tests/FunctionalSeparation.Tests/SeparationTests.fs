@@ -27,8 +27,8 @@ let private constantMask stft (voice: float) =
     let zeros = torch.zeros_like trained.Parameters.Vector
     let bias = (Params.named { trained.Parameters with Vector = zeros } |> Map.ofList)["output.bias"]
     let bins = int64 stft.Bins
-    bias.narrow(0L, 0L, bins).fill_((1.0 - voice).ToScalar()) |> ignore
-    bias.narrow(0L, bins, bins).fill_(voice.ToScalar()) |> ignore
+    bias.narrow(0L, 0L, bins).fill_(1.0 - voice) |> ignore
+    bias.narrow(0L, bins, bins).fill_(voice) |> ignore
     { trained with Parameters = { trained.Parameters with Vector = zeros } }
 
 let private stfts =

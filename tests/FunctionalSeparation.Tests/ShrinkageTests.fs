@@ -12,7 +12,7 @@ let private singular (matrix: torch.Tensor) = torch.linalg.svdvals matrix
 /// U max(s - threshold, 0) V' by the library's own singular value decomposition.
 let private bySvd (threshold: float) (matrix: torch.Tensor) =
     let struct (u, s, v) = torch.linalg.svd (matrix, fullMatrices = false)
-    (u * (s - threshold).clamp_min((0.0).ToScalar())).mm v
+    (u * (s - threshold).clamp_min(0.0)).mm v
 
 let private shapes = [ [ 9L; 5L ]; [ 5L; 9L ]; [ 7L; 7L ]; [ 1L; 6L ] ]
 
@@ -26,7 +26,7 @@ let tests =
                   let x = noise seed [ 6L; 4L ]
                   let y = Shrinkage.soft 0.3 x
                   let lost = (x - y) * x.sign ()
-                  Expect.isLessThan (difference lost (x.abs().clamp_max((0.3).ToScalar()))) 1e-15 "what is taken away"
+                  Expect.isLessThan (difference lost (x.abs().clamp_max(0.3))) 1e-15 "what is taken away"
                   Expect.isGreaterThanOrEqual ((x * y).min().item<float>()) 0.0 "no sign changes")
 
           testProperty "two soft thresholds are one of their sum; it is odd and scales"

@@ -29,13 +29,13 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     {
         var outputs = (Tensor)vars[0];
         var mixture = (Tensor)vars[1];
-        // No scope here: what is saved is taken over by libtorch only after this method has returned.
+        using var scope = NewDisposeScope();
         var absolute = outputs.abs();
-        var denominator = absolute.sum(-2, keepdim: true).add_(Constant.Of(Epsilon));
-        using var row = mixture.unsqueeze(-2);
-        var gain = row / denominator;
-        ctx.save_for_backward([outputs, gain, denominator]);
-        return absolute.mul_(gain);
+        var denominator = absolute.sum(-2, keepdim: true).AddInPlace(Epsilon);
+        var gain = mixture.unsqueeze(-2) / denominator;
+        // What is saved is taken over by libtorch only after this method has returned.
+        ctx.save_for_backward([outputs, gain.MoveToOuterDisposeScope(), denominator.MoveToOuterDisposeScope()]);
+        return absolute.mul_(gain).MoveToOuterDisposeScope();
     }
 
     /// <summary>Called by libtorch.</summary>
@@ -47,7 +47,7 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
         var saved = ctx.get_saved_variables();
         var (outputs, gain, denominator) = (saved[0], saved[1], saved[2]);
         var shared = (grad_output * outputs.abs()).sum(-2, keepdim: true);
-        var inner = (grad_output * denominator.sub(Constant.Of(Epsilon))).sub_(shared).mul_(gain / denominator).mul_(outputs.sign());
+        var inner = (grad_output * denominator.Sub(Epsilon)).sub_(shared).mul_(gain / denominator).mul_(outputs.sign());
         return [inner.MoveToOuterDisposeScope(), null!];
     }
 }

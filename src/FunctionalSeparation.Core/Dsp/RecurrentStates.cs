@@ -92,6 +92,6 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     {
         if (activation == RecurrentActivation.Relu) gradient.mul_(states.sign());
         else if (activation == RecurrentActivation.Logistic) gradient.mul_(states - states * states);
-        else gradient.mul_(1 - states * states);
+        else gradient.mul_((states * states).SubtractedFrom(1));
     }
 }

@@ -79,7 +79,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
             return sum.MoveToOuterDisposeScope();
         var count = spectrogram.shape[^2];
         var gain = OverlapGain(count, frames.dtype, frames.device);
-        return (sum / gain.clamp_min(1e-11)).narrow(-1, FftSize / 2, length ?? Samples(count)).clone().MoveToOuterDisposeScope();
+        return (sum / gain.ClampMin(1e-11)).narrow(-1, FftSize / 2, length ?? Samples(count)).clone().MoveToOuterDisposeScope();
     }
 
     /// <summary>The overlapped squared windows: what transform and overlap-add multiply a signal by, ends included.</summary>
@@ -90,7 +90,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     public Tensor OverlapGain(long frames, ScalarType dtype, Device device)
     {
         using var scope = NewDisposeScope();
-        return OverlapAdd(Weights(dtype, device).square().expand(frames, FftSize)).MoveToOuterDisposeScope();
+        return OverlapAdd(Weights(dtype, device).Square().expand(frames, FftSize)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The window.</summary>
@@ -120,7 +120,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         var hops = frames.reshape([.. frames.shape[..^1], parts, HopLength]);
         var sum = Enumerable.Range(0, parts)
             .Select(part => nn.functional.pad(hops.select(-2, part), [0, 0, part, parts - 1 - part]))
-            .Aggregate((a, b) => a + b);
+            .Aggregate((a, b) => a.Add(b));
         return sum.reshape([.. frames.shape[..^2], (count + parts - 1) * HopLength]);
     }
 

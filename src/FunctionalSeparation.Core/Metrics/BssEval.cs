@@ -118,8 +118,8 @@ public static class BssEval
     private static (Tensor Rows, double[] Energies) UnitRows(Tensor signals)
     {
         var rows = signals.detach().to(float64, CPU).reshape(-1, signals.shape[^1]);
-        var energies = rows.square().sum(-1);
-        var usable = energies.isfinite() & (energies > 0);
+        var energies = rows.Square().sum(-1);
+        var usable = energies.isfinite() & energies.Gt(0);
         var unit = where(usable.unsqueeze(1), rows * energies.rsqrt().unsqueeze(1), 0.0);
         return (unit, energies.data<double>().ToArray());
     }

@@ -39,6 +39,6 @@ internal static class Correlation
         var left = fft.rfft(plain.narrow(1, first, count), transform).conj();
         var right = fft.rfft(wide.narrow(1, first, count), transform);
         for (long i = 0; i < sums.shape[0]; i++)
-            sums[i].add_((left[i] * right).sum(dim: 1));
+            sums[i].AddInPlace((left[i] * right).sum(dim: 1));
     }
 }

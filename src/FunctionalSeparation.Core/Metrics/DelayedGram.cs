@@ -55,7 +55,7 @@ internal sealed record DelayedGram(double[] Correlations, int[] Chosen, int Sour
     {
         var (values, vectors) = linalg.eigh(gram);
         var least = values.max().item<double>() * gram.shape[0] * Epsilon;
-        var inverse = where(values > least, values.reciprocal(), 0.0);
+        var inverse = where(values.Gt(least), values.reciprocal(), 0.0);
         return vectors.matmul(inverse.unsqueeze(1) * vectors.t().matmul(products));
     }
 

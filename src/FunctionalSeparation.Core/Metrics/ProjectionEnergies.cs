@@ -29,7 +29,7 @@ internal sealed record ProjectionEnergies(double[,] Target, double[,] Interferen
         var lags = Correlation.Lags(references, cat([references, estimates]), taps).contiguous().data<double>().ToArray();
         var joint = new DelayedGram(lags, [.. Enumerable.Range(0, sources)], sources, count, taps);
         DelayedGram[] single = [.. Enumerable.Range(0, sources).Select(j => joint with { Chosen = [j] })];
-        var own = estimates.square().sum(-1).data<double>().ToArray();
+        var own = estimates.Square().sum(-1).data<double>().ToArray();
         return FromDifferences(joint, single, own) ?? Measured(references, estimates, joint, single);
     }
 
@@ -66,7 +66,7 @@ internal sealed record ProjectionEnergies(double[,] Target, double[,] Interferen
         var spectra = fft.rfft(references, transform);
         var jointFilters = joint.Filters();
         Tensor[] singleFilters = sources == 1 ? [jointFilters] : [.. single.Select(gram => gram.Filters())];
-        double Energy(Tensor spectrum) => fft.irfft(spectrum, transform).square().sum().item<double>();
+        double Energy(Tensor spectrum) => fft.irfft(spectrum, transform).Square().sum().item<double>();
         var result = new ProjectionEnergies(count, sources);
         for (var e = 0; e < count; e++)
         {

@@ -31,10 +31,10 @@ public static class SiSdr
         using var frozen = no_grad();
         var reference = Rows(references, zeroMean);
         var estimate = Rows(estimates, zeroMean);
-        var scale = (estimate * reference).sum(-1, keepdim: true) / reference.square().sum(-1, keepdim: true);
+        var scale = (estimate * reference).sum(-1, keepdim: true) / reference.Square().sum(-1, keepdim: true);
         var target = scale * reference;
-        var signal = target.square().sum(-1).data<double>().ToArray();
-        var error = (target - estimate).square().sum(-1).data<double>().ToArray();
+        var signal = target.Square().sum(-1).data<double>().ToArray();
+        var error = (target - estimate).Square().sum(-1).data<double>().ToArray();
         return [.. signal.Zip(error, BssEvalScores.Decibels)];
     }
 

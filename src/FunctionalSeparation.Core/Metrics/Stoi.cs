@@ -66,11 +66,11 @@ public static class Stoi
         ArgumentNullException.ThrowIfNull(clean);
         ArgumentNullException.ThrowIfNull(processed);
         using var scope = NewDisposeScope();
-        var gain = (clean.square().sum(-1, keepdim: true) / processed.square().sum(-1, keepdim: true).clamp_min(Tiny)).sqrt();
-        var clipped = minimum(processed * gain, clean * (1 + Math.Pow(10, -LowestSdr / 20)));
+        var gain = (clean.Square().sum(-1, keepdim: true) / processed.Square().sum(-1, keepdim: true).ClampMin(Tiny)).sqrt();
+        var clipped = minimum(processed * gain, clean.Mul(1 + Math.Pow(10, -LowestSdr / 20)));
         var (x, y) = (Centred(clean), Centred(clipped));
-        var norms = (x.square().sum(-1) * y.square().sum(-1)).sqrt();
-        return ((x * y).sum(-1) / norms.clamp_min(Tiny)).MoveToOuterDisposeScope();
+        var norms = (x.Square().sum(-1) * y.Square().sum(-1)).sqrt();
+        return ((x * y).sum(-1) / norms.ClampMin(Tiny)).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -88,7 +88,7 @@ public static class Stoi
 
     /// <summary>A Hann window without its zeros at the ends.</summary>
     private static Tensor Window() =>
-        (arange(1, FrameLength + 1, dtype: ScalarType.Float64) * (Math.PI / (FrameLength + 1))).sin().square();
+        Arithmetic.Integers(1, FrameLength + 1).to_type(ScalarType.Float64).Mul(Math.PI / (FrameLength + 1)).sin().Square();
 
     /// <summary>[signals, samples] to windowed [signals, frames, 256].</summary>
     private static Tensor Frames(Tensor signals) => signals.unfold(-1, FrameLength, Hop) * Window();
@@ -97,19 +97,19 @@ public static class Stoi
     private static Tensor WithoutSilentFrames(Tensor signals)
     {
         var frames = Frames(signals);
-        var energies = frames[0].square().sum(-1);
-        var spoken = frames.index_select(1, (energies > energies.max() * Math.Pow(10, -DynamicRange / 10)).nonzero().squeeze(1));
+        var energies = frames[0].Square().sum(-1);
+        var spoken = frames.index_select(1, (energies > energies.max().Mul(Math.Pow(10, -DynamicRange / 10))).nonzero().squeeze(1));
         var count = spoken.shape[1];
         if (count == 0) return zeros(2, 0, dtype: float64);
         var early = nn.functional.pad(spoken.narrow(2, 0, Hop).reshape(2, -1), [0, Hop]);
         var late = nn.functional.pad(spoken.narrow(2, Hop, Hop).reshape(2, -1), [Hop, 0]);
-        return early + late;
+        return early.Add(late);
     }
 
     /// <summary>Norms of the spectrum in each band, [signals, samples] to [signals, bands, frames] (equation 1).</summary>
     private static Tensor BandEnvelopes(Tensor signals)
     {
-        var powers = fft.rfft(Frames(signals), FftSize).abs().square();
+        var powers = fft.rfft(Frames(signals), FftSize).abs().Square();
         return stack(BandBins.Select(band => powers.narrow(2, band.First, band.End - band.First).sum(-1).sqrt()), 1);
     }
 

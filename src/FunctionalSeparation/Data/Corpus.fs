@@ -66,7 +66,7 @@ module Clip =
         Memory.tensor (fun () ->
             let sources = torch.stack([ torch.tensor stems.Music; torch.tensor stems.Voice ]).``to``(dtype).``to`` device
             let norms = (sources * sources).sum(1L, keepdim = true).sqrt()
-            sources / torch.where (norms.eq ((0.0).ToScalar()), torch.ones_like norms, norms))
+            sources / torch.where (norms.eq 0.0, torch.ones_like norms, norms))
 
 [<RequireQualifiedAccess>]
 module Corpus =

@@ -38,24 +38,24 @@ module Decomposition =
         let music, voice = decomposition.MusicPart.abs (), decomposition.VoicePart.abs ()
 
         match rule with
-        | MaskRule.Binary gain -> voice.gt(music * gain).to_type voice.dtype
+        | MaskRule.Binary gain -> voice.gt(music.mul gain).to_type voice.dtype
         | MaskRule.Ratio exponent ->
-            let louder = torch.maximum(music, voice).clamp_min((1e-30).ToScalar())
-            let power (source: torch.Tensor) = (source / louder).pow(exponent.ToScalar())
+            let louder = torch.maximum(music, voice).clamp_min(1e-30)
+            let power (source: torch.Tensor) = (source / louder).pow(exponent)
             // Relative to the louder one: small magnitudes do not vanish below a constant.
-            power voice / (power voice + power music).clamp_min((1e-30).ToScalar())
+            power voice / (power voice .+ power music).clamp_min(1e-30)
 
     let private isVoiced rendering (like: torch.Tensor) =
         let hertz = float rendering.SampleRate / float rendering.Stft.FftSize
-        let bins = torch.arange (like.shape[1], dtype = like.dtype, device = like.device)
-        (bins * hertz).ge(rendering.VoiceFrom.ToScalar()).to_type like.dtype
+        let bins = Arithmetic.Integers(0L, like.shape[1], like.device).to_type like.dtype
+        bins.mul(hertz).ge(rendering.VoiceFrom).to_type like.dtype
 
     /// Masks [2, frames, bins], music first, of a decomposition: in [0, 1], and they sum to one. Bins that both leave empty
     /// belong to the music.
     let masks (rendering: Rendering) (decomposition: Decomposition) : torch.Tensor =
         Memory.tensor (fun () ->
             let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.VoicePart
-            torch.stack [ 1.0 - voice; voice ])
+            torch.stack [ voice.rsub 1.0; voice ])
 
     let private render rendering decompose (mixture: torch.Tensor) =
         Memory.tensor (fun () ->

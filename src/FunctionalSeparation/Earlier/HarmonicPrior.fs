@@ -94,11 +94,11 @@ module HarmonicPrior =
         matrix.cpu().contiguous().data<float>().ToArray() |> Array.chunkBySize columns
 
     /// Distance in Hz of every bin to the nearest harmonic of each frame's pitch: [frames, bins].
-    let private distances hertz (fundamentals: float[]) (like: torch.Tensor) =
-        let bins = torch.arange (like.shape[1], dtype = torch.float64, device = like.device) * hertz
+    let private distances (hertz: float) (fundamentals: float[]) (like: torch.Tensor) =
+        let bins = Arithmetic.Integers(0L, like.shape[1], like.device).to_type(torch.float64).mul hertz
         let pitch = torch.tensor(fundamentals).``to``(like.device).unsqueeze 1L
         // No harmonic lies below the first.
-        let order = torch.round(bins / pitch).clamp_min((1.0).ToScalar())
+        let order = torch.round(bins / pitch).clamp_min(1.0)
         torch.abs (bins - order * pitch)
 
     /// Weights [frames, bins] for `Rpca.decomposeWeighted`: small on the harmonics of the predominant pitch of the spectra
@@ -110,13 +110,13 @@ module HarmonicPrior =
             let price = prior.Jump * salience.mean().item<float>()
             let pitches = pitches prior
             let fundamentals = rowsOf salience |> path price |> Array.map (Array.get pitches)
-            let isNear = (distances hertz fundamentals spectra).le(prior.Width.ToScalar()).to_type torch.float64
-            isNear * prior.OnHarmonic + (1.0 - isNear) * prior.OffHarmonic)
+            let isNear = (distances hertz fundamentals spectra).le(prior.Width).to_type torch.float64
+            isNear.mul prior.OnHarmonic .+ isNear.rsub(1.0).mul prior.OffHarmonic)
 
     /// RPCA with the prior (RPCAh): the voice that plain RPCA finds tells the pitch, whose harmonics the second RPCA prefers to
     /// put into the sparse part.
     let decompose (rpca: Rpca) (prior: HarmonicPrior) sampleRate stft (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () ->
             let first = Rpca.decompose rpca magnitudes
-            let weights = weights prior sampleRate stft (first.VoicePart.clamp_min ((0.0).ToScalar()))
+            let weights = weights prior sampleRate stft (first.VoicePart.clamp_min 0.0)
             Rpca.decomposeWeighted rpca weights magnitudes)

@@ -51,30 +51,30 @@ module Mlrr =
     let private basis (dictionary: torch.Tensor) =
         let atoms = dictionary.to_type torch.float64
         let eye = torch.eye (atoms.shape[0], dtype = torch.float64, device = atoms.device)
-        { Atoms = atoms; Inverse = torch.linalg.inv (eye + atoms.mm (atoms.t ())) }
+        { Atoms = atoms; Inverse = torch.linalg.inv (eye .+ atoms.mm (atoms.t ())) }
 
     /// Minimises over J, then over Z: `target` is what this source should explain, with the multiplier over the penalty.
     let private updated basis weight penalty (target: torch.Tensor) source =
-        let j = Shrinkage.singularValues (weight / penalty) (source.Z + source.Tie / penalty)
-        let pull: torch.Tensor = target.mm (basis.Atoms.t ()) + j - source.Tie / penalty
+        let j = Shrinkage.singularValues (weight / penalty) (source.Z .+ source.Tie.div penalty)
+        let pull: torch.Tensor = target.mm (basis.Atoms.t ()) .+ j - source.Tie.div penalty
         let z = pull.mm basis.Inverse
-        { Z = z; J = j; Tie = source.Tie + penalty * (z - j) }
+        { Z = z; J = j; Tie = source.Tie .+ (z - j).mul penalty }
 
     let private step (settings: Mlrr) (x: torch.Tensor) (music: Basis) (voice: Basis) sparsity ceiling state =
         let penalty = state.Penalty
-        let scaled = x + state.Multiplier / penalty
+        let scaled = x .+ state.Multiplier.div penalty
         let ofVoice = state.Voice.Z.mm voice.Atoms
         let nextMusic = updated music 1.0 penalty (scaled - ofVoice - state.Rest) state.Music
         let ofMusic = nextMusic.Z.mm music.Atoms
         let nextVoice = updated voice settings.VoiceRank penalty (scaled - ofMusic - state.Rest) state.Voice
-        let explained = ofMusic + nextVoice.Z.mm voice.Atoms
+        let explained = ofMusic .+ nextVoice.Z.mm voice.Atoms
         let rest = Shrinkage.soft (sparsity / penalty) (scaled - explained)
         let gap = x - explained - rest
 
         { Music = nextMusic
           Voice = nextVoice
           Rest = rest
-          Multiplier = state.Multiplier + penalty * gap
+          Multiplier = state.Multiplier .+ gap.mul penalty
           Penalty = min (penalty * growth) ceiling
           Residual = List.max [ norm gap; norm (nextMusic.Z - nextMusic.J); norm (nextVoice.Z - nextVoice.J) ] }
 

@@ -16,7 +16,7 @@ type Divergence =
 module Nmf =
 
     /// Keeps quotients finite; far below any magnitude that is heard.
-    let private floor = (1e-12).ToScalar()
+    let private floor = 1e-12
 
     let private over (divisor: torch.Tensor) (dividend: torch.Tensor) = dividend / divisor.clamp_min floor
 
@@ -27,8 +27,8 @@ module Nmf =
 
             let total =
                 match kind with
-                | Divergence.Euclidean -> 0.5 * (x - model).square().sum()
-                | Divergence.KullbackLeibler -> (torch.xlogy (x, over model x) - x + model).sum()
+                | Divergence.Euclidean -> (x - model).squared().sum().mul(0.5)
+                | Divergence.KullbackLeibler -> (torch.xlogy (x, over model x) - x .+ model).sum()
 
             total.to_type(torch.float64).item<float>())
 
@@ -55,7 +55,7 @@ module Nmf =
 
     /// Atoms [atoms, bins] of unit Euclidean length; an atom of zeros stays one.
     let unitAtoms (dictionary: torch.Tensor) : torch.Tensor =
-        Memory.tensor (fun () -> dictionary |> over (dictionary.square().sum(1L, keepdim = true).sqrt()))
+        Memory.tensor (fun () -> dictionary |> over (dictionary.squared().sum(1L, keepdim = true).sqrt()))
 
     /// A positive random matrix on the level of the magnitudes.
     let private random (x: torch.Tensor) rows columns key =

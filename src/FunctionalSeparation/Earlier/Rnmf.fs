@@ -40,20 +40,20 @@ module Rnmf =
     let objective (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : float =
         Memory.plain (fun () ->
             let gap = x - factors.Activations.mm factors.Dictionary - factors.Sparse
-            let energy = factors.Activations.square().sum() + factors.Dictionary.square().sum()
-            let costs = settings.Ridge / 2.0 * energy + settings.Sparsity * factors.Sparse.abs().sum()
-            (0.5 * gap.square().sum() + costs).to_type(torch.float64).item<float>())
+            let energy = factors.Activations.squared().sum() .+ factors.Dictionary.squared().sum()
+            let costs = energy.mul (settings.Ridge / 2.0) .+ factors.Sparse.abs().sum().mul(settings.Sparsity)
+            (gap.squared().sum().mul(0.5) .+ costs).to_type(torch.float64).item<float>())
 
     /// The exact minimum over O: what the model leaves of the mixture, less the weight, where that is above 0.
     let private sparse sparsity (x: torch.Tensor) (activations: torch.Tensor) (dictionary: torch.Tensor) =
-        let rest: torch.Tensor = x - activations.mm dictionary - sparsity
-        rest.clamp_min ((0.0).ToScalar())
+        let rest = (x - activations.mm dictionary).sub(sparsity: float)
+        rest.clamp_min 0.0
 
     /// Multiplicative update of H for the data X - O, which is at least 0 whenever O is that minimum.
     let private activations ridge (data: torch.Tensor) (dictionary: torch.Tensor) (activations: torch.Tensor) =
         let push = data.mm (dictionary.t ())
-        let pull: torch.Tensor = activations.mm (dictionary.mm (dictionary.t ())) + ridge * activations
-        activations * (push / pull.clamp_min ((1e-12).ToScalar()))
+        let pull: torch.Tensor = activations.mm (dictionary.mm (dictionary.t ())) .+ activations.mul (ridge: float)
+        activations * (push / pull.clamp_min 1e-12)
 
     let private step (settings: Rnmf) (x: torch.Tensor) learns factors =
         let ridge = settings.Ridge
@@ -77,7 +77,7 @@ module Rnmf =
     /// Random factors with so many atoms for magnitudes [frames, bins], and nothing in the sparse part.
     let start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
         Memory.scoped tensors (fun () ->
-            let level = (x.mean () / float atoms).sqrt()
+            let level = x.mean().div(float atoms).sqrt()
 
             let random rows columns number =
                 (Key.uniformTensor 0.5 1.5 [ rows; columns ] (Key.fold number key)).to_type(x.dtype).``to``(x.device) * level
@@ -92,7 +92,7 @@ module Rnmf =
     /// Brings magnitudes to mean 1, solves from the start that `first` makes of them, and brings the parts back.
     let private solve (settings: Rnmf) learns first (magnitudes: torch.Tensor) =
         Memory.scoped Decomposition.tensors (fun () ->
-            let level = magnitudes.mean().clamp_min((1e-30).ToScalar())
+            let level = magnitudes.mean().clamp_min(1e-30)
             let x = magnitudes / level
             first x |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts level)
 

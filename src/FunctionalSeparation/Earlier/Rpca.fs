@@ -31,14 +31,14 @@ module Rpca =
     let private norm (matrix: torch.Tensor) = matrix.norm().to_type(torch.float64).item<float>()
 
     let private step (matrix: torch.Tensor) (weights: torch.Tensor) ceiling state =
-        let scaled = matrix + state.Multiplier / state.Penalty
-        let sparse = Shrinkage.softThresholds (weights / state.Penalty) (scaled - state.LowRank)
+        let scaled = matrix .+ state.Multiplier.div state.Penalty
+        let sparse = Shrinkage.softThresholds (weights.div state.Penalty) (scaled - state.LowRank)
         let lowRank = Shrinkage.singularValues (1.0 / state.Penalty) (scaled - sparse)
         let gap = matrix - lowRank - sparse
 
         { LowRank = lowRank
           Sparse = sparse
-          Multiplier = state.Multiplier + state.Penalty * gap
+          Multiplier = state.Multiplier .+ gap.mul state.Penalty
           Penalty = min (state.Penalty * growth) ceiling
           Residual = norm gap }
 
@@ -47,7 +47,7 @@ module Rpca =
 
         { LowRank = torch.zeros_like matrix
           Sparse = torch.zeros_like matrix
-          Multiplier = matrix / dual
+          Multiplier = matrix.div dual
           Penalty = 1.25 / spectral
           Residual = infinity }
 
@@ -73,7 +73,7 @@ module Rpca =
             if norm matrix = 0.0 then
                 { MusicPart = torch.zeros_like matrix; VoicePart = torch.zeros_like matrix }
             else
-                let solved = solve settings matrix (weights.to_type torch.float64 * weight)
+                let solved = solve settings matrix (weights.to_type(torch.float64).mul weight)
                 { MusicPart = solved.LowRank; VoicePart = solved.Sparse })
 
     /// Splits magnitudes [frames, bins] into a low-rank part (music) and a sparse part (voice), in float64.

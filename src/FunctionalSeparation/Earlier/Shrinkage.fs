@@ -9,11 +9,11 @@ module Shrinkage =
     /// The proximal operator of sum_ij t_ij |x_ij|: every element moves towards zero by its threshold and stops there.
     /// Thresholds are at least 0 and of a shape that broadcasts to the matrix's.
     let softThresholds (thresholds: torch.Tensor) (matrix: torch.Tensor) : torch.Tensor =
-        Memory.tensor (fun () -> matrix.sign () * (matrix.abs () - thresholds).clamp_min((0.0).ToScalar()))
+        Memory.tensor (fun () -> matrix.sign () * (matrix.abs () - thresholds).clamp_min(0.0))
 
     /// The proximal operator of `threshold` times the l1 norm: sign(x) max(|x| - threshold, 0), for a threshold of at least 0.
     let soft (threshold: float) (matrix: torch.Tensor) : torch.Tensor =
-        Memory.tensor (fun () -> softThresholds (torch.full_like (matrix, threshold.ToScalar())) matrix)
+        Memory.tensor (fun () -> softThresholds (torch.zeros_like(matrix).fill_ threshold) matrix)
 
     /// The tall matrix whose Gram matrix is the smaller one, and whether it is the transpose of the given one.
     let private tall (matrix: torch.Tensor) =
@@ -28,12 +28,12 @@ module Shrinkage =
         Memory.tensor (fun () ->
             let tall, isWide = tall matrix
             let struct (energies, vectors) = torch.linalg.eigh (tall.t().mm tall)
-            let values = energies.clamp_min((0.0).ToScalar()).sqrt()
-            let rank = values.gt(threshold.ToScalar()).sum().item<int64>()
+            let values = energies.clamp_min(0.0).sqrt()
+            let rank = values.gt(threshold).sum().item<int64>()
             let first = values.shape[0] - rank
             // Eigenvalues ascend: what survives stands last.
             let kept = vectors.narrow (1L, first, rank)
-            let gains = 1.0 - threshold / values.narrow (0L, first, rank)
+            let gains = values.narrow(0L, first, rank).reciprocal().mul(threshold).rsub 1.0
             let shrunk = (tall.mm kept * gains).mm(kept.t ())
             if isWide then shrunk.t().contiguous() else shrunk)
 
@@ -41,4 +41,4 @@ module Shrinkage =
     let spectralNorm (matrix: torch.Tensor) : float =
         Memory.plain (fun () ->
             let tall, _ = tall matrix
-            torch.linalg.eigvalsh(tall.t().mm tall).max().clamp_min((0.0).ToScalar()).sqrt().to_type(torch.float64).item<float>())
+            torch.linalg.eigvalsh(tall.t().mm tall).max().clamp_min(0.0).sqrt().to_type(torch.float64).item<float>())

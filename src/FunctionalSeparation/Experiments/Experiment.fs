@@ -3,7 +3,6 @@ namespace FunctionalSeparation
 open System
 open System.Diagnostics
 open System.IO
-open System.Runtime
 open Argu
 open FunctionalSeparation.Core
 
@@ -68,9 +67,6 @@ module Experiment =
     let main (work: unit -> unit) : unit =
         try
             TorchRuntime.Initialize()
-            // A background collection may free a TorchSharp scalar that a native call still reads, for nothing keeps a temporary
-            // one alive until the call returns; seen as "toDouble" failures in long runs. In batch mode threads wait for the collector.
-            GCSettings.LatencyMode <- GCLatencyMode.Batch
             work ()
         with
         | :? InputException as wrong ->

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// Reverse-mode derivatives of scalar functions of one vector.
 [<RequireQualifiedAccess>]
@@ -29,7 +30,7 @@ module Grad =
                     if values.IsEmpty then
                         0.0
                     else
-                        (torch.stack (List.toArray values)).sum().ToDouble()
+                        (torch.stack (List.toArray values)).sum().Number()
 
                 leaf.grad)
 

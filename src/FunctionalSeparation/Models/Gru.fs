@@ -22,10 +22,10 @@ module Gru =
     let private step units recurrence recurrenceBias (state: torch.Tensor) (frame: torch.Tensor) =
         let n = int64 units
         let memory = Layer.multiplyAdd recurrenceBias state recurrence
-        let gates = (frame.narrow (1L, 0L, 2L * n) + memory.narrow (1L, 0L, 2L * n)).sigmoid()
+        let gates = (frame.narrow (1L, 0L, 2L * n) .+ memory.narrow (1L, 0L, 2L * n)).sigmoid()
         let reset, update = gates.narrow (1L, 0L, n), gates.narrow (1L, n, n)
-        let candidate = (frame.narrow (1L, 2L * n, n) + reset * memory.narrow (1L, 2L * n, n)).tanh()
-        candidate + update * (state - candidate)
+        let candidate = (frame.narrow (1L, 2L * n, n) .+ reset * memory.narrow (1L, 2L * n, n)).tanh()
+        candidate .+ update * (state - candidate)
 
     /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]. The input products of all frames are one
     /// matrix product. The weights are those of torch.nn.GRU, its matrices transposed.

@@ -21,7 +21,7 @@ module Loss =
     let squaredError: Loss =
         fun (Estimate y) (Reference s) ->
             let difference = y - s
-            0.5 * (difference * difference).sum()
+            (difference * difference).sum().mul(0.5)
 
     /// Mean of |y - s|^2 over all elements. It is not the sum of its parts: one batch a step.
     let meanSquaredError: Loss =
@@ -38,22 +38,22 @@ module Loss =
     let kullbackLeibler: Loss =
         fun (Estimate y) (Reference s) ->
             let c = klConstant
-            let shifted = y + c
+            let shifted = y.add c
             let differentiated = (shifted - s * shifted.log ()).sum()
 
             let offset =
                 Memory.tensor (fun () ->
                     use _ = torch.no_grad ()
-                    let value = (s * (s / shifted + c).log() - s + shifted).sum()
+                    let value = (s * (s / shifted).add(c).log() - s .+ shifted).sum()
                     value - differentiated)
 
-            differentiated + offset
+            differentiated .+ offset
 
     /// A loss times a factor.
-    let scale (factor: float) (loss: Loss) : Loss = fun estimate reference -> factor * loss estimate reference
+    let scale (factor: float) (loss: Loss) : Loss = fun estimate reference -> (loss estimate reference).mul factor
 
     /// The sum of two losses.
-    let add (first: Loss) (second: Loss) : Loss = fun estimate reference -> first estimate reference + second estimate reference
+    let add (first: Loss) (second: Loss) : Loss = fun estimate reference -> first estimate reference .+ second estimate reference
 
     /// |theta|^2, for weight decay as a term of the objective.
     let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum()
@@ -64,4 +64,4 @@ module Loss =
         if gamma = 0.0 then
             loss
         else
-            fun estimate (Reference s) -> loss estimate (Reference s) - gamma * loss estimate (Reference(s.flip -2L))
+            fun estimate (Reference s) -> loss estimate (Reference s) - (loss estimate (Reference(s.flip -2L))).mul gamma

@@ -26,7 +26,7 @@ module Mask =
 
     let private sourceAxis = -2L
 
-    let private normalise (positive: torch.Tensor) = positive / positive.sum(sourceAxis, keepdim = true).add(Constant.Of epsilon)
+    let private normalise (positive: torch.Tensor) = positive / positive.sum(sourceAxis, keepdim = true).add(epsilon)
 
     /// Ratio mask of magnitudes |a|: [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
     let ratio (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes.abs ())

@@ -41,7 +41,7 @@ module Mel =
         Memory.tensor (fun () ->
             let time = frames.shape[0] - 2L * deltaReach
             let at shift = frames.narrow (0L, deltaReach + shift, time)
-            (at 1L - at -1L).add(at 2L - at -2L, Constant.Of 2.0).div(Constant.Of 10.0))
+            (at 1L - at -1L).add(at 2L - at -2L, 2.0).div(10.0))
 
     /// Frames on each side that `withDeltas` takes off.
     let deltasReach = 2L * deltaReach

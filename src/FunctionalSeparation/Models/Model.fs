@@ -38,7 +38,7 @@ module Model =
     let residual (model: Model<torch.Tensor, torch.Tensor>) : Model<torch.Tensor, torch.Tensor> =
         { model with
             Name = $"residual ({model.Name})"
-            Apply = fun weights input -> input + model.Apply weights input }
+            Apply = fun weights input -> input .+ model.Apply weights input }
 
     /// Two models side by side on the same input.
     let beside (left: Model<'a, 'b>) (right: Model<'a, 'c>) : Model<'a, 'b * 'c> =

@@ -97,10 +97,8 @@ module Spectra =
             Memory.tensor (fun () ->
                 let last = frames.shape[0] - 1L
 
-                let index =
-                    torch.arange(-margin, last + margin + 1L, device = frames.device).clamp((0L).ToScalar(), last.ToScalar())
-
-                frames.index_select (0L, index))
+                let index = [| for frame in -margin .. last + margin -> frame |> max 0L |> min last |]
+                frames.index_select (0L, torch.tensor (index, device = frames.device)))
 
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->
     /// [time, batch, (2 margin + 1) bins] (Huang et al. 2014, section 3.2; the margins stand for the frames around).
@@ -122,13 +120,13 @@ module Spectra =
         mixture.Magnitude.narrow (0L, mixture.Margin, mixture.Magnitude.shape[0] - 2L * mixture.Margin)
 
     /// Bels above the floor, which lies at a power of 1e-6: 0 for silence.
-    let private bels (power: torch.Tensor) = power.mul(Constant.Of 1e6).log1p().div(Constant.Of(log 10.0))
+    let private bels (power: torch.Tensor) = power.mul(1e6).log1p().div(log 10.0)
 
     let private melBels (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
         let filters =
             Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins FrontEnd.melFilters magnitude.dtype magnitude.device
 
-        Layer.onRows _.matmul(filters) (magnitude.square ()) |> bels
+        Layer.onRows _.matmul(filters) (magnitude.squared ()) |> bels
 
     let private cepstra (melBels: torch.Tensor) =
         let cosines = Mel.cosines FrontEnd.melFilters FrontEnd.cepstra melBels.dtype melBels.device
@@ -139,7 +137,7 @@ module Spectra =
     let private ofFrames (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
         match frontEnd.Features with
         | Magnitude -> magnitude
-        | LogPower -> bels (magnitude.square ())
+        | LogPower -> bels (magnitude.squared ())
         | LogMel -> magnitude |> melBels frontEnd |> Mel.withDeltas
         | Mfcc -> magnitude |> melBels frontEnd |> cepstra |> Mel.withDeltas
 
@@ -151,6 +149,6 @@ module Spectra =
             if frontEnd.InputScale = 1.0 then
                 mixture.Magnitude
             else
-                mixture.Magnitude.mul (Constant.Of frontEnd.InputScale)
+                mixture.Magnitude.mul frontEnd.InputScale
 
         scaled |> ofFrames frontEnd |> stackMargins (FrontEnd.contextMargin frontEnd)

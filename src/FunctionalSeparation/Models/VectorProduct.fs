@@ -18,14 +18,14 @@ module VectorProduct =
     /// The share of [0, 1] in which red rises, and green after it; blue rises over the rest (Fan et al. 2017).
     let colourWidth = 0.0938
 
-    let private clip (x: torch.Tensor) = x.clamp (Constant.Of 0.0, Constant.Of 1.0)
+    let private clip (x: torch.Tensor) = x.clamp (0.0, 1.0)
 
     /// The colours of magnitudes: (clip(x/n), clip((x - n)/n), clip((x - 2n)/(1 - 2n))) with n = 0.0938 and clip into [0, 1],
     /// [..., bins] -> [..., 3 bins]. What lies above 1 is white.
     let colours (magnitudes: torch.Tensor) : torch.Tensor =
         let n = colourWidth
 
-        let part (below: float) width = (magnitudes.sub (Constant.Of below)).div(Constant.Of width) |> clip
+        let part (below: float) width = (magnitudes.sub below).div(width) |> clip
         torch.cat ([| part 0.0 n; part n n; part (2.0 * n) (1.0 - 2.0 * n) |], -1L)
 
     /// The direction c in which output vectors z become numbers c . z: (0, 1, 0) for windows; for colours (n, n, 1 - 2n), which

@@ -95,8 +95,6 @@ module Lbfgs =
             [ for i in int (number "pairs") - 1 .. -1 .. 0 ->
                   { S = tensor $"s.{i}"; Y = tensor $"y.{i}"; Product = number $"ys.{i}" } ] }
 
-    let private scalar (value: float) : Scalar = value.ToScalar()
-
     /// Several scalars of one device in one transfer.
     let private read (scalars: torch.Tensor list) : float[] =
         use together = torch.stack (scalars |> Seq.map _.to_type(torch.float64))
@@ -134,16 +132,16 @@ module Lbfgs =
         let d = position.Gradient.neg ()
 
         let forget pair =
-            let weight = pair.S.dot(d).div_(scalar pair.Product)
-            d.addcmul_ (pair.Y, weight, scalar -1.0) |> ignore
+            let weight = pair.S.dot(d).div_(pair.Product)
+            d.addcmul_ (pair.Y, weight, -1.0) |> ignore
             weight
 
         let restore (pair, weight: torch.Tensor) =
-            let overlap: torch.Tensor = pair.Y.dot(d).div_(scalar pair.Product)
-            d.addcmul_ (pair.S, weight.sub overlap, scalar 1.0) |> ignore
+            let overlap: torch.Tensor = pair.Y.dot(d).div_(pair.Product)
+            d.addcmul_ (pair.S, weight.sub overlap, 1.0) |> ignore
 
         let weights = position.Pairs |> List.map forget
-        d.mul_ (scalar position.Scale) |> ignore
+        d.mul_ position.Scale |> ignore
         List.zip position.Pairs weights |> List.rev |> List.iter restore
         d
 
@@ -184,7 +182,7 @@ module Lbfgs =
               Resolution = settings.ProgTol }
 
         let evaluate (t: float) =
-            use point = parameters.add (d, scalar t)
+            use point = parameters.add (d, t)
             let struct (value, gradient) = objective point
             { At = t; Value = value; Slope = (read [ gradient.dot d ])[0]; Gradient = gradient }
 
@@ -196,7 +194,7 @@ module Lbfgs =
         let slope, reach, total = facts[0], facts[1], facts[2]
         let first = if position.Iteration = 0 then min 1.0 (1.0 / total) else 1.0
         let struct (probe, evaluations) = search settings objective parameters d reach slope first position
-        let step = d.mul (scalar probe.At)
+        let step = d.mul probe.At
         let change = probe.Gradient.sub (position.Gradient: torch.Tensor)
         let ends = read [ largest probe.Gradient; change.dot step; change.dot change ]
 
@@ -214,7 +212,7 @@ module Lbfgs =
               Scale = scale
               Pairs = pairs }
 
-        struct (parameters.add (step: torch.Tensor), after, reason settings position after (probe.At * reach))
+        struct (parameters .+ step, after, reason settings position after (probe.At * reach))
 
     let private iterate settings objective (parameters: torch.Tensor) evaluated position =
         let d = direction position

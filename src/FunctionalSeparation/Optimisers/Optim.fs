@@ -35,11 +35,9 @@ module Schedule =
 [<RequireQualifiedAccess>]
 module Optim =
 
-    let private scalar (value: float) : Scalar = value.ToScalar()
-
     /// A number as a tensor without dimensions, beside `tensor` and of its dtype.
     let private like (tensor: torch.Tensor) (value: float) =
-        torch.full (ReadOnlySpan<int64>.Empty, scalar value, dtype = tensor.dtype, device = tensor.device)
+        Arithmetic.Full(ReadOnlySpan<int64>.Empty, value, tensor.dtype, tensor.device)
 
     let private stateless name (update: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         { Name = name
@@ -76,19 +74,19 @@ module Optim =
         positive (nameof maxNorm) maxNorm
 
         stateless $"clipNorm {maxNorm}" (fun gradient _ ->
-            use norm = torch.linalg.vector_norm gradient
-            use ratio = norm.reciprocal_().mul_(scalar maxNorm).clamp_max_(scalar 1.0)
+            use norm = gradient.norm ()
+            use ratio = norm.reciprocal_().mul_(maxNorm).clamp_max_(1.0)
             gradient.mul (ratio: torch.Tensor))
 
     /// Clamps every element of the gradient to [-bound, bound]. Raises ArgumentException unless bound > 0.
     let clipElement (bound: float) : Transform =
         positive (nameof bound) bound
-        stateless $"clipElement {bound}" (fun gradient _ -> gradient.clamp (scalar -bound, scalar bound))
+        stateless $"clipElement {bound}" (fun gradient _ -> gradient.clamp (-bound, bound))
 
     /// Adds decay * parameters. Before `adamDirection` or `momentum` in a chain this is an L2 penalty of decay/2 * |p|^2;
     /// between the direction and the schedule it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
     let weightDecay (decay: float) : Transform =
-        stateless $"weightDecay {decay}" (fun gradient parameters -> gradient.add (parameters, scalar decay))
+        stateless $"weightDecay {decay}" (fun gradient parameters -> gradient.add (parameters, decay))
 
     /// Multiplies by schedule(number of updates made so far), which turns a direction into a step.
     let scaleBySchedule (schedule: Schedule) : Transform =
@@ -97,7 +95,7 @@ module Optim =
           Update =
             fun gradient state _ ->
                 let step = OptimiserState.number "step" state
-                struct (gradient.mul (scalar (schedule (int step))), OptimiserState.create [] [ "step", step + 1.0 ]) }
+                struct (gradient.mul (schedule (int step)), OptimiserState.create [] [ "step", step + 1.0 ]) }
 
     let private accumulate name (decay: float) (look: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         fraction (nameof decay) decay
@@ -106,7 +104,7 @@ module Optim =
           Init = fun parameters -> OptimiserState.create [ "velocity", torch.zeros_like parameters ] []
           Update =
             fun gradient state _ ->
-                let velocity = gradient.add (OptimiserState.tensor "velocity" state, scalar decay)
+                let velocity = gradient.add (OptimiserState.tensor "velocity" state, decay)
                 struct (look gradient velocity, OptimiserState.create [ "velocity", velocity ] []) }
 
     /// Heavy-ball momentum: v' = decay * v + gradient, the update is v' (Polyak 1964). Raises ArgumentException unless
@@ -116,7 +114,7 @@ module Optim =
     /// Nesterov's momentum in the form of Sutskever et al. 2013: v' as in `momentum`, the update is gradient + decay * v'.
     /// Raises ArgumentException unless 0 <= decay < 1.
     let nesterov (decay: float) : Transform =
-        accumulate "nesterov" decay (fun gradient velocity -> gradient.add (velocity, scalar decay))
+        accumulate "nesterov" decay (fun gradient velocity -> gradient.add (velocity, decay))
 
     /// Elements that a CPU works on at a time: few enough to stay in its cache from one operation to the next (what that gives is in
     /// the README of the benchmarks).
@@ -145,16 +143,15 @@ module Optim =
             let rate = like gradient (1.0 - beta1)
             // m^ / (sqrt(v^) + e) = (root / c1) * m / (sqrt(v) + e * root) with root = sqrt(c2).
             let root = sqrt (1.0 - beta2 ** step)
-            let factor = scalar (root / (1.0 - beta1 ** step))
+            let factor = root / (1.0 - beta1 ** step)
 
             inSegments gradient (fun part ->
                 let g, m, v = part gradient, part first, part second
                 m.copy_(part (OptimiserState.tensor "first" state)).lerp_(g, rate) |> ignore
 
-                v.copy_(part (OptimiserState.tensor "second" state)).mul_(scalar beta2).addcmul_(g, g, scalar (1.0 - beta2))
-                |> ignore
+                v.copy_(part (OptimiserState.tensor "second" state)).mul_(beta2).addcmul_(g, g, 1.0 - beta2) |> ignore
 
-                (part direction).copy_(v).sqrt_().add_(scalar (epsilon * root)).reciprocal_().mul_(m).mul_ factor |> ignore)
+                (part direction).copy_(v).sqrt_().add_(epsilon * root).reciprocal_().mul_(m).mul_ factor |> ignore)
 
             struct (direction, OptimiserState.create [ "first", first; "second", second ] [ "step", step ])
 
@@ -186,7 +183,7 @@ module Optim =
 
         let struct (update, kept) = rule.Update gradient (OptimiserState.inside "rule" state) parameters
 
-        { Parameters = parameters.add (update, scalar -(schedule (int step)))
+        { Parameters = parameters.add (update, -(schedule (int step)))
           State = OptimiserState.join (OptimiserState.nest "rule" kept) (OptimiserState.create [] [ "step", step + 1.0 ])
           Value = value
           Evaluations = 1

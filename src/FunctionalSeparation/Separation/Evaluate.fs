@@ -148,7 +148,7 @@ module Evaluate =
             let spectrograms = stft.Forward sources
             let mixture = spectrograms.sum (0L, keepdim = true)
             // A bin of silence has no phase, and the inverse needs none.
-            stft.Inverse(spectrograms.abs () * mixture / mixture.abs().clamp_min((1e-30).ToScalar())))
+            stft.Inverse(spectrograms.abs () * mixture / mixture.abs().clamp_min(1e-30)))
 
     /// A ceiling of systems that estimate magnitudes without a mask: the true magnitudes with the mixture's phase.
     let trueMagnitude (frontEnd: FrontEnd) : Separator =

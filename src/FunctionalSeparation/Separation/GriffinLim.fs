@@ -36,9 +36,9 @@ module GriffinLim =
 
     /// Energy of spectrograms, of both sides of the spectrum: it is in this norm that the inverse is least squares.
     let private energy (spectrogram: torch.Tensor) =
-        let bins = spectrogram.abs().square().to_type torch.float64
-        let ends = bins.select(-1, 0L).sum() + bins.select(-1, -1L).sum()
-        (2.0 * bins.sum () - ends).item<float>()
+        let bins = spectrogram.abs().squared().to_type torch.float64
+        let ends = bins.select(-1, 0L).sum() .+ bins.select(-1, -1L).sum()
+        (bins.sum().mul(2.0) - ends).item<float>()
 
     /// How far a spectrogram [..., frames, bins] is from being one of a signal: relative distance to the nearest, 0 to 1.
     let inconsistency (stft: Stft) (spectrogram: torch.Tensor) : float =
@@ -67,9 +67,9 @@ module GriffinLim =
             let project = projection stft spectrogram
             let magnitude = spectrogram.abs ()
 
-            let step momentum (previous: torch.Tensor, ahead: torch.Tensor) =
+            let step (momentum: float) (previous: torch.Tensor, ahead: torch.Tensor) =
                 let fitting = project (withPhases ahead magnitude)
-                fitting, fitting + momentum * (fitting - previous)
+                fitting, fitting .+ (fitting - previous).mul momentum
 
             let mutable state = spectrogram.clone (), spectrogram.clone ()
 

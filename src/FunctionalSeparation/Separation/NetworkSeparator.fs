@@ -17,16 +17,13 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
 
     let mutable state = SeparationStream.start trained channels |> owned
 
-    /// A tensor, not a number: see `Constant`.
-    let level () = torch.tensor([| gain |]).``to``(state.Pending.dtype).``to`` state.Pending.device
-
     let toTensor (audio: AudioBuffer) =
         torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(state.Pending.dtype).``to``
             state.Pending.device
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
-        let plain = (estimates / level ()).``to``(torch.float32).cpu()
+        let plain = estimates.div(gain).``to``(torch.float32).cpu()
 
         [| for source in 0L .. plain.shape[1] - 1L ->
                let samples = [| for channel in 0L .. plain.shape[0] - 1L -> plain[channel, source].data<float32>().ToArray() |]
@@ -34,7 +31,7 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
 
     let push (mixture: AudioBuffer) =
         Memory.scoped (fun (_, next: SeparationState) -> next.Pending :: next.Tail :: next.States) (fun () ->
-            let estimates, next = SeparationStream.push trained (toTensor mixture * level ()) state
+            let estimates, next = SeparationStream.push trained ((toTensor mixture).mul gain) state
             toBuffers estimates, next)
 
     interface IEstimateStream with

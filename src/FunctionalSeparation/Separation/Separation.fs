@@ -56,7 +56,7 @@ module Separation =
         | Hard, _ -> Mask.binary separated.Outputs
         | Soft, Squared -> Mask.wiener separated.Outputs
         | Soft, (Absolute | AbsoluteExact | NoMask) -> Mask.ratio separated.Outputs
-        | Unmasked, NoMask -> separated.Outputs.abs () / (mixture.unsqueeze 2L + Mask.epsilon)
+        | Unmasked, NoMask -> separated.Outputs.abs () / mixture.unsqueeze(2L).add Mask.epsilon
         | Unmasked, _ ->
             raise (
                 InputException

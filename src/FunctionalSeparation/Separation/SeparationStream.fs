@@ -65,7 +65,7 @@ module SeparationStream =
 
     /// The overlapped squared windows at each sample of a hop, [hop]: what overlap-add multiplies the signal by.
     let private overlapGain (stft: Stft) (like: torch.Tensor) =
-        (stft.Weights(like.dtype, like.device)).square().view(-1L, int64 stft.HopLength).sum(0L)
+        (stft.Weights(like.dtype, like.device)).squared().view(-1L, int64 stft.HopLength).sum(0L)
 
     /// What is carried from block to block.
     [<NoEquality; NoComparison>]
@@ -79,7 +79,7 @@ module SeparationStream =
         let masks, states = Separation.masks trained Soft margin carry.States spectrogram
         let sum = stft.Inverse(masks * spectrogram.narrow(1L, margin, frames).unsqueeze 1L)
         let finished = frames * int64 stft.HopLength
-        let head = sum.narrow (-1L, 0L, lead stft) + carry.Tail
+        let head = sum.narrow (-1L, 0L, lead stft) .+ carry.Tail
         let whole = torch.cat ([| head; sum.narrow (-1L, lead stft, finished) |], -1L)
         let hops = whole.narrow(-1L, 0L, finished).view(whole.shape[0], whole.shape[1], frames, int64 stft.HopLength)
 

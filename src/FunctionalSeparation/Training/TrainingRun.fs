@@ -192,7 +192,7 @@ module TrainingRun =
         |> List.averageBy (fun clip ->
             Memory.plain (fun () ->
                 let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum(0L)
-                mixture.square().mean().sqrt().to_type(torch.float64).item<float>()))
+                mixture.squared().mean().sqrt().to_type(torch.float64).item<float>()))
 
     /// The network as it stands. It is heard at the level of the training data only, so no level is needed.
     let private current settings (vector: torch.Tensor) : TrainedModel =
