@@ -13,6 +13,6 @@ AudioBuffer song = AudioFile.Read(args[0]);
 AudioBuffer voice = separator.Separate(song)["voice"];
 
 // A sound that comes piece by piece: the same stems, with a fixed delay.
-using StemStream stream = separator.Open(song.SampleRate, song.Channels.Count, level: song.RootMeanSquare());
+using StemStream stream = separator.Open(song.SampleRate, song.Channels.Count, song.Level());
 int ready = stream.Push(song)["voice"].Length + stream.Finish()["voice"].Length;
 Console.WriteLine($"{separator.Name}: {string.Join(", ", files.Keys)}, {voice.Seconds:F1} s, {ready} samples, {stream.Latency} late");

@@ -86,7 +86,7 @@ let tests =
 
               leaksNothing (fun () ->
                   use separator = new NetworkSeparator("test", trained ()) :> ISeparator
-                  use stream = separator.Open(16000, 1, 0.5)
+                  use stream = separator.Open(16000, 1, SoundLevel.WithoutOffset 0.5)
                   stream.Push piece |> ignore
                   let held = Memory.liveTensors ()
 

@@ -69,6 +69,13 @@ let private cut lengths (audio: AudioBuffer) =
 let private joined (parts: Collections.Generic.IReadOnlyDictionary<string, AudioBuffer> list) stem channel =
     parts |> List.map (fun part -> part[stem].Channels[channel]) |> Array.concat
 
+let private readAll (files: Collections.Generic.IReadOnlyDictionary<string, string>) =
+    files
+    |> Seq.map (fun file -> file.Key, AudioFile.Read file.Value)
+    |> dict
+    |> Collections.ObjectModel.ReadOnlyDictionary
+    :> Collections.Generic.IReadOnlyDictionary<string, AudioBuffer>
+
 /// Fails at the first piece.
 type private BrokenSeparator() =
     interface ISeparator with
@@ -76,7 +83,7 @@ type private BrokenSeparator() =
         member _.SampleRate = 16000
         member _.Stems = [| "music"; "voice" |]
 
-        member separator.Open(sampleRate, channels, _) =
+        member separator.Open(sampleRate, channels, level) =
             let estimates =
                 { new IEstimateStream with
                     member _.Latency = 0
@@ -84,7 +91,7 @@ type private BrokenSeparator() =
                     member _.Finish() = [||]
                     member _.Dispose() = () }
 
-            new StemStream((separator :> ISeparator).Stems, estimates, 16000, sampleRate, channels)
+            new StemStream((separator :> ISeparator).Stems, estimates, 16000, sampleRate, channels, level)
 
         member _.Dispose() = ()
 
@@ -117,7 +124,7 @@ let tests =
                   use separator = separator (net 3 FeedForward)
                   let mixture = noise rate channels 1.5
                   let whole = separator.Separate mixture
-                  use stream = separator.Open(rate, channels, mixture.RootMeanSquare())
+                  use stream = separator.Open(rate, channels, mixture.Level())
                   let mutable received, given = 0, 0
 
                   let parts =
@@ -142,13 +149,13 @@ let tests =
 
           test "the latency at the network's own rate is one window and what it looks ahead" {
               use separator = separator (net 3 (RecurrentAt 1))
-              use stream = separator.Open(16000, 1, 0.1)
+              use stream = separator.Open(16000, 1, SoundLevel.WithoutOffset 0.1)
               Expect.equal stream.Latency (1024 + 512) "samples"
           }
 
           test "wrong pieces are refused, and so is a stream that has ended" {
               use separator = separator (net 1 FeedForward)
-              use stream = separator.Open(16000, 1, 0.1)
+              use stream = separator.Open(16000, 1, SoundLevel.WithoutOffset 0.1)
               let mono rate samples = AudioBuffer([| samples |], rate)
               stream.Push(mono 16000 (Array.zeroCreate 100)) |> ignore
 
@@ -161,7 +168,10 @@ let tests =
               Scratch.refuses [ "channel 1"; "sample 102" ] (fun () -> stream.Push(mono 16000 [| 0.0f; 0.0f; nanf |]) |> ignore)
               stream.Finish() |> ignore
               Expect.throwsT<InvalidOperationException> (fun () -> stream.Push(mono 16000 [| 0.0f |]) |> ignore) "ended"
-              Expect.throwsT<ArgumentOutOfRangeException> (fun () -> separator.Open(16000, 1, nan) |> ignore) "level"
+
+              Expect.throwsT<ArgumentOutOfRangeException>
+                  (fun () -> separator.Open(16000, 1, SoundLevel.WithoutOffset nan) |> ignore)
+                  "level"
           }
 
           test "one push of more frames than run at once is what pieces give" {
@@ -176,10 +186,48 @@ let tests =
               use separator = separator (net 1 (RecurrentAt 2))
               let mixture = noise 16000 1 0.5
               let whole = separator.Separate mixture
-              use stream = Memory.plain (fun () -> separator.Open(16000, 1, mixture.RootMeanSquare()))
+              use stream = Memory.plain (fun () -> separator.Open(16000, 1, mixture.Level()))
               let parts = [ for piece in cut [ 3000 ] mixture -> Memory.plain (fun () -> stream.Push piece) ]
               let all = parts @ [ stream.Finish() ]
               Expect.equal (joined all "voice" 0) (whole["voice"].Channels[0]) "voice"
+          }
+
+          for offset in [ 0.01f; 0.05f; 0.1f; 0.3f ] do
+              test $"a constant offset of {offset} leaves the voice as it was and stays in the music" {
+                  Scratch.inFolder (fun folder ->
+                      use separator = separator (net 3 (RecurrentAt 2))
+                      let clean = noise 22050 2 3.0
+                      // The channels differ: the first has none.
+                      let offsets = [| 0.0f; offset |]
+                      let shifted = clean.Channels |> Seq.mapi (fun c -> Array.map ((+) offsets[c])) |> Array.ofSeq
+                      let song = Path.Combine(folder, "song.wav")
+                      AudioFile.Write(song, AudioBuffer(shifted, 22050)) |> ignore
+                      let expected = separator.Separate clean
+                      let files = separator.SeparateFile(song, folder)
+
+                      for stems in [ separator.Separate(AudioBuffer(shifted, 22050)); readAll files ] do
+                          for c in 0..1 do
+                              let largest stem (offset: float32) =
+                                  Array.map2 (fun a b -> abs (a - b - offset)) stems[stem].Channels[c] expected[stem].Channels[c]
+                                  |> Array.max
+
+                              Expect.isLessThan (largest "voice" 0.0f) 1e-6f "voice"
+                              Expect.isLessThan (largest "music" offsets[c]) 1e-6f "music")
+              }
+
+          test "a constant is silence with an offset, and all of it is music" {
+              use separator = separator (net 3 FeedForward)
+              let constant = AudioBuffer([| Array.create 20000 0.3f |], 16000)
+              Expect.equal (constant.Level().RootMeanSquare) 0.0 "level"
+              let stems = separator.Separate constant
+              Expect.all (stems["voice"].Channels[0]) (fun x -> abs x < 1e-6f) "voice"
+              Expect.equal (stems["music"].Channels[0]) (constant.Channels[0]) "music"
+          }
+
+          test "a level belongs to a sound of as many channels" {
+              use separator = separator (net 1 FeedForward)
+              let ofTwo = SoundLevel(0.1, [| 0.0; 0.1 |])
+              Expect.throwsT<ArgumentException> (fun () -> separator.Open(16000, 1, ofTwo) |> ignore) "one channel"
           }
 
           test "a file is separated as its sound is" {
@@ -230,7 +278,7 @@ let tests =
                   Scratch.refuses [ "the sink failed" ] (fun () -> separator.SeparateFile(song, out, failing) |> ignore)
                   use broken = new BrokenSeparator() :> ISeparator
                   Scratch.refuses [ "the network failed" ] (fun () -> broken.SeparateFile(song, out) |> ignore)
-                  use stream = broken.Open(16000, 1, 0.1)
+                  use stream = broken.Open(16000, 1, SoundLevel.WithoutOffset 0.1)
                   let piece = AudioBuffer([| Array.zeroCreate 100 |], 16000)
                   Scratch.refuses [ "the network failed" ] (fun () -> stream.Push piece |> ignore)
 

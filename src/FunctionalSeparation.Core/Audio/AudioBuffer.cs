@@ -32,16 +32,6 @@ public sealed class AudioBuffer
     /// <summary>Duration in seconds.</summary>
     public double Seconds => (double)Length / SampleRate;
 
-    /// <summary>Root mean square over all channels; 0 without samples.</summary>
-    public double RootMeanSquare() => Length == 0 ? 0 : Math.Sqrt(Energy() / ((double)Length * Channels.Count));
-
-    /// <summary>Sum of squares over all channels.</summary>
-    internal double Energy()
-    {
-        var sum = 0.0;
-        foreach (var channel in Channels)
-            foreach (var sample in channel)
-                sum += (double)sample * sample;
-        return sum;
-    }
+    /// <summary>How loud the sound is, and what constant offset its channels have.</summary>
+    public SoundLevel Level() => SoundLevel.Of([this]);
 }

@@ -22,10 +22,12 @@ public interface ISeparator : IDisposable
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
     /// <param name="channels">Its channels; each is separated by itself.</param>
     /// <param name="level">
-    /// Root mean square of the whole sound over all channels (<see cref="AudioBuffer.RootMeanSquare"/>): it is brought to the
-    /// level that the separator was trained at, and back. Of a live sound, what is to be expected. 0 for silence.
+    /// Level of the whole sound (<see cref="AudioBuffer.Level"/>): it is brought to the level that the separator was trained
+    /// at, and back; a constant offset of a channel goes to the first stem (the accompaniment) without passing through the
+    /// separator. Of a live sound, what is to be expected (<see cref="SoundLevel.WithoutOffset"/>).
     /// </param>
     /// <returns>The stream; the caller disposes it before the separator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A rate or number of channels below 1; a level that is negative or not finite.</exception>
-    StemStream Open(int sampleRate, int channels, double level);
+    /// <exception cref="ArgumentException">Offsets of another number of channels.</exception>
+    StemStream Open(int sampleRate, int channels, SoundLevel level);
 }

@@ -28,7 +28,7 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(mixture);
         if (mixture.Length == 0) throw new InputException("The mixture is empty: there is nothing to separate.");
         StemStream.RequireFinite(mixture, 0);
-        using var stream = separator.Open(mixture.SampleRate, mixture.Channels.Count, mixture.RootMeanSquare());
+        using var stream = separator.Open(mixture.SampleRate, mixture.Channels.Count, mixture.Level());
         var whole = separator.Stems.ToDictionary(stem => stem, _ => mixture.Channels.Select(_ => new float[mixture.Length]).ToArray());
         var done = 0;
         foreach (var stems in Run(stream, Pieces(mixture), cancellation))
@@ -116,16 +116,12 @@ public static class SeparatorExtensions
             yield return reader.Read(start, (int)Math.Min(PieceSamples, reader.Info.Length - start));
     }
 
-    private static double Level(WavReader reader, CancellationToken cancellation)
-    {
-        var energy = 0.0;
-        foreach (var piece in Pieces(reader))
+    private static SoundLevel Level(WavReader reader, CancellationToken cancellation) =>
+        SoundLevel.Of(Pieces(reader).Select(piece =>
         {
             cancellation.ThrowIfCancellationRequested();
-            energy += piece.Energy();
-        }
-        return Math.Sqrt(energy / ((double)reader.Info.Length * reader.Info.Channels));
-    }
+            return piece;
+        }));
 
     /// <summary>
     /// Three stages side by side: a source, a transformation and a sink. Where one fails the others stop, and its exception is

@@ -10,6 +10,7 @@ public sealed class StemStream : IDisposable
     private readonly IReadOnlyList<string> _stems;
     private readonly IEstimateStream _estimates;
     private readonly int _innerRate;
+    private readonly SoundLevel _level;
     private readonly ChannelResampler[] _down;
     private readonly ChannelResampler[][] _up;
     private readonly SampleQueue[] _waiting;
@@ -22,7 +23,9 @@ public sealed class StemStream : IDisposable
     /// <param name="innerRate">Its sample rate in Hz.</param>
     /// <param name="sampleRate">The mixture's sample rate in Hz.</param>
     /// <param name="channels">The mixture's number of channels.</param>
-    public StemStream(IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels)
+    /// <param name="level">Its offsets do not reach the separator, and so stay in the first stem.</param>
+    public StemStream(
+        IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels, SoundLevel level)
     {
         ArgumentNullException.ThrowIfNull(stems);
         ArgumentNullException.ThrowIfNull(estimates);
@@ -30,7 +33,9 @@ public sealed class StemStream : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(innerRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
-        (_stems, _estimates, _innerRate, SampleRate, Channels) = (stems, estimates, innerRate, sampleRate, channels);
+        ArgumentNullException.ThrowIfNull(level);
+        level.RequireChannels(channels);
+        (_stems, _estimates, _innerRate, SampleRate, Channels, _level) = (stems, estimates, innerRate, sampleRate, channels, level);
         _waiting = Each(channels, () => new SampleQueue());
         _down = innerRate == sampleRate ? [] : Each(channels, () => Resampler.Channel(sampleRate, innerRate));
         _up = innerRate == sampleRate ? [] : Each(stems.Count - 1, () => Each(channels, () => Resampler.Channel(innerRate, sampleRate)));
@@ -67,7 +72,7 @@ public sealed class StemStream : IDisposable
         _finished = true; // should the separator fail: what waits here and what it knows would no longer belong together
         _received += mixture.Length;
         foreach (var (queue, channel) in _waiting.Zip(mixture.Channels)) queue.Add(channel);
-        var estimates = _estimates.Push(Convert(_down, mixture, _innerRate, (filter, samples) => filter.Push(samples)));
+        var estimates = _estimates.Push(Convert(_down, _level.TakenOff(mixture), _innerRate, (filter, samples) => filter.Push(samples)));
         var stems = Stems(Others(estimates, (filter, samples) => filter.Push(samples)));
         _finished = false;
         return stems;

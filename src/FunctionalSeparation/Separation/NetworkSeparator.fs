@@ -65,10 +65,9 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
             ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1)
             ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1)
 
-            if not (Double.IsFinite level && level >= 0.0) then
-                raise (ArgumentOutOfRangeException(nameof level, level, "A level is a root mean square."))
-
-            let gain = if level > 0.0 then trained.Level / level else 1.0
-            new StemStream(stems, new NetworkStream(trained, channels, gain), rate, sampleRate, channels)
+            ArgumentNullException.ThrowIfNull level
+            level.RequireChannels channels
+            let gain = if level.RootMeanSquare > 0.0 then trained.Level / level.RootMeanSquare else 1.0
+            new StemStream(stems, new NetworkStream(trained, channels, gain), rate, sampleRate, channels, level)
 
         member _.Dispose() = trained.Parameters.Vector.Dispose()
