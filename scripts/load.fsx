@@ -11,3 +11,5 @@
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Core.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
+
+FunctionalSeparation.Experiment.plainNumbers ()

@@ -50,13 +50,18 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 
 Experiment.main (fun () ->
     match List.tail (List.ofArray fsi.CommandLineArgs) with
-    | data :: epochs :: names ->
+    | data :: count :: names ->
+        let epochs =
+            match System.Int32.TryParse count with
+            | true, epochs when epochs > 0 -> epochs
+            | _ -> raise (InputException $"'{count}' is no number of epochs. Give the data folder, then a number such as 50.")
+
         let corpus = Mir1k.load data
         let chosen = candidates |> List.filter (fun (name, _) -> names.IsEmpty || List.contains name names)
 
         if chosen.IsEmpty then
             raise (InputException $"No such recipe. There are: {List.map fst candidates}.")
 
-        List.iter (compare corpus (int epochs)) chosen
+        List.iter (compare corpus epochs) chosen
     | _ ->
         raise (InputException "Give the data folder and the number of epochs, then names of recipes (all where none is given)."))

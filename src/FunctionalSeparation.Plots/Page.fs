@@ -97,11 +97,13 @@ module internal Page =
     /// The scale that the panels of a clip share.
     let private legend audible =
         let stops =
-            Figures.levelColours |> List.map (fun (at, colour) -> $"{colour} {100.0 * at:F0}%%") |> String.concat ", "
+            Figures.levelColours
+            |> List.map (fun (at, colour) -> FormattableString.Invariant $"{colour} {100.0 * at:F0}" + "%")
+            |> String.concat ", "
 
         div
             [ cls "legend" ]
-            [ span [] [ str $"−{Figures.dynamicRange:F0} dB" ]
+            [ span [] [ str (FormattableString.Invariant $"−{Figures.dynamicRange:F0} dB") ]
               span [ cls "scale"; attr "style" $"background: linear-gradient(to right, {stops})" ] []
               span [] [ str "0 dB (loudest of all panels)" ]
               if audible then
@@ -121,7 +123,10 @@ module internal Page =
               if gain < 1.0f then
                   p
                       [ cls "note" ]
-                      [ str $"All sounds of this clip are played {20.0f * log10 peak:F1} dB softer, so that none clips." ] ]
+                      [ str (
+                            FormattableString.Invariant
+                                $"All sounds of this clip are played {20.0f * log10 peak:F1} dB softer, so that none clips."
+                        ) ] ]
 
     /// Names and values.
     let facts (pairs: (string * string) list) =

@@ -1,9 +1,8 @@
 namespace FunctionalSeparation
 
 open System
-open System.Collections.Generic
 open System.IO
-open System.Runtime.InteropServices
+open System.Text.Json
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
@@ -13,7 +12,8 @@ open FunctionalSeparation.Core
 type TensorFile = { Tensors: (string * torch.Tensor) list; Texts: Map<string, string> }
 
 /// The safetensors file format (8 bytes of header length, a JSON header, raw little-endian data): weights that any
-/// language reads. Files are written whole or not at all: to a temporary name, flushed to the disk, then renamed.
+/// language reads. Files are written whole or not at all: to a temporary name, flushed to the disk, then renamed. What the
+/// format forbids is refused: a name that stands twice, data that overlaps, leaves a hole or goes on behind the last tensor.
 [<RequireQualifiedAccess>]
 module Safetensors =
 
@@ -24,8 +24,9 @@ module Safetensors =
         | Some(_, name) -> name
         | None -> invalidArg (nameof dtype) $"Tensors of type {dtype} are not stored; use float32, float64 or int64."
 
-    let private refuse path why =
-        raise (InputException $"{path}: {why} The file is damaged or not a safetensors file; copy it again or remove it.")
+    let private textsName = "__metadata__"
+
+    let private refuse why = raise (InputException why)
 
     let private writeTensor (stream: Stream) (tensor: torch.Tensor) =
         Memory.plain (fun () -> stream.Write(Span<byte>.op_Implicit(tensor.detach().cpu().contiguous().bytes)))
@@ -37,7 +38,7 @@ module Safetensors =
         for text in texts do
             metadata[text.Key] <- JsonValue.Create text.Value
 
-        root["__metadata__"] <- metadata
+        root[textsName] <- metadata
 
         (0L, tensors)
         ||> List.fold (fun offset (name, tensor) ->
@@ -54,9 +55,18 @@ module Safetensors =
         // The data starts at a multiple of eight.
         Text.Encoding.UTF8.GetBytes(text.PadRight((text.Length + 7) / 8 * 8))
 
+    let private requireNames (names: string list) =
+        for name, count in List.countBy id names do
+            if count > 1 then
+                invalidArg (nameof names) $"Two tensors are called '{name}': one of them would be lost."
+
+            if String.IsNullOrEmpty name || name = textsName then
+                invalidArg (nameof names) $"'{name}' is no name for a tensor."
+
     /// Writes tensors (of any device) and texts. Raises InputException, naming the file, where it cannot be written; an older
-    /// file of that name then stays as it was.
+    /// file of that name then stays as it was. Raises ArgumentException for a name that stands twice or is empty.
     let save (path: string) (file: TensorFile) : unit =
+        requireNames (List.map fst file.Tensors)
         let head = header file.Tensors file.Texts
 
         let write (stream: Stream) =
@@ -71,68 +81,93 @@ module Safetensors =
     /// Headers are small; a longer one is no header.
     let private longestHeader = 100_000_000UL
 
-    let private readTensor path (stream: Stream) start (name: string) (entry: JsonNode) =
-        let kind = entry["dtype"].GetValue<string>()
-        let shape = entry["shape"].AsArray() |> Seq.map _.GetValue<int64>() |> Array.ofSeq
-        let first, last = entry["data_offsets"].[0].GetValue<int64>(), entry["data_offsets"].[1].GetValue<int64>()
+    /// More than libtorch has.
+    let private mostDimensions = 64
 
-        let dtype, size =
-            match typeNames |> List.tryFind (fun (_, known) -> known = kind) with
-            | Some(dtype, _) -> dtype, (if dtype = torch.float32 then 4L else 8L)
-            | None -> refuse path $"The tensor '{name}' has the type {kind}, which is not read here."
+    /// What the header says of a tensor: its type, shape, and first and last (exclusive) byte of the data.
+    type private Entry = { Name: string; Type: torch.ScalarType; Shape: int64[]; First: int64; Last: int64 }
 
-        let bytes = shape |> Array.fold (fun product n -> Checked.(*) product n) size
+    let private typeOf name (kind: string) =
+        match typeNames |> List.tryFind (fun (_, known) -> known = kind) with
+        | Some(dtype, _) -> dtype
+        | None -> refuse $"the tensor {StrictJson.quoted name} has the type {StrictJson.quoted kind}, which is not read here"
 
-        if Array.exists (fun n -> n < 0L) shape || first < 0L || last - first <> bytes || last > stream.Length - start then
-            refuse path $"The tensor '{name}' lies outside the file."
+    /// Bytes of a tensor. A size of zero empties the tensor, and the other sizes must be such that they can be counted.
+    let private bytes (dtype: torch.ScalarType) (shape: int64[]) =
+        let size = if dtype = torch.float32 then 4L else 8L
 
-        let tensor = torch.empty (shape, dtype = dtype)
-        stream.Position <- start + first
+        try
+            let counted = shape |> Array.fold (fun product n -> Checked.(*) product (max 1L n)) size
+            if Array.contains 0L shape then Some 0L else Some counted
+        with :? OverflowException ->
+            None
+
+    let private entryOf (length: int64) (name: string, json: JsonElement) : Entry =
+        let entries = StrictJson.entries name [ "dtype"; "shape"; "data_offsets" ] json
+        let dtype = StrictJson.text "dtype" entries |> typeOf name
+        let shape = StrictJson.integers mostDimensions 0L Int64.MaxValue "shape" entries |> Array.ofList
+
+        match StrictJson.integers 2 0L length "data_offsets" entries with
+        | [ first; last ] when bytes dtype shape = Some(last - first) ->
+            { Name = name; Type = dtype; Shape = shape; First = first; Last = last }
+        | _ -> refuse $"the tensor {StrictJson.quoted name} has other offsets than its shape needs"
+
+    /// Every byte of the data belongs to one tensor.
+    let private requireWhole (length: int64) (entries: Entry list) =
+        let after expected entry =
+            if entry.First <> expected then
+                refuse $"the data of the tensor {StrictJson.quoted entry.Name} does not begin where that of the one before ends"
+
+            entry.Last
+
+        if entries |> List.sortBy (fun entry -> entry.First, entry.Last) |> List.fold after 0L <> length then
+            refuse "there is data that belongs to no tensor"
+
+    let private readTensor (stream: Stream) (start: int64) (entry: Entry) =
+        let tensor = torch.empty (entry.Shape, dtype = entry.Type)
+        stream.Position <- start + entry.First
         stream.ReadExactly tensor.bytes
-        tensor
+        entry.Name, tensor
 
-    let private readHeader path (stream: Stream) =
+    let private readHeader (stream: Stream) =
         let size = Array.zeroCreate<byte> 8
+        stream.Position <- 0L
 
         if stream.ReadAtLeast(Span size, 8, false) < 8 then
-            refuse path $"It has only {stream.Length} bytes."
+            refuse $"it has only {stream.Length} bytes"
 
         let length = BitConverter.ToUInt64(size, 0)
 
         if length > min longestHeader (uint64 (stream.Length - 8L)) then
-            refuse path "Its header is cut off."
+            refuse "its header is cut off"
 
         let text = Array.zeroCreate<byte>(int length)
         stream.ReadExactly(Span text)
-        JsonNode.Parse(ReadOnlySpan<byte> text).AsObject(), 8L + int64 length
+        StrictJson.parse (ReadOnlySpan text), 8L + int64 length
 
-    let private readTexts (header: JsonObject) =
-        match header["__metadata__"] with
-        | null -> Map.empty
-        | metadata -> metadata.AsObject() |> Seq.map (fun pair -> pair.Key, pair.Value.GetValue<string>()) |> Map.ofSeq
+    let private textOf (name: string, json: JsonElement) =
+        name, StrictJson.text name { Place = textsName + "."; Values = Map.ofList [ name, json ] }
 
-    let private read path (stream: Stream) =
-        let header, start = readHeader path stream
+    let private readAll (stream: Stream) : TensorFile =
+        let header, start = readHeader stream
+        let length = stream.Length - start
+        let isTexts (name, _) = name = textsName
+        let pairs = StrictJson.pairs "the header" header
 
-        { Tensors =
-            [ for KeyValue(name, entry) in header do
-                  if name <> "__metadata__" then name, readTensor path stream start name entry ]
-          Texts = readTexts header }
+        let entries = pairs |> Seq.filter (isTexts >> not) |> Seq.map (entryOf length) |> List.ofSeq
+        requireWhole length entries
 
-    /// Reads a file of any size; the tensors are on the CPU and belong to the caller. Raises InputException, naming the file,
-    /// where it is missing, cut off, damaged or of another kind.
-    let load (path: string) : TensorFile =
-        if not (File.Exists path) then
-            raise (InputException $"{path}: there is no such file. Check the path.")
+        { Tensors = entries |> List.map (readTensor stream start)
+          Texts = pairs |> Seq.filter isTexts |> Seq.collect (snd >> StrictJson.pairs textsName) |> Seq.map textOf |> Map.ofSeq }
 
-        use stream = File.OpenRead path
-
+    /// Reads an open file, or one in memory, that messages call `name`: from its beginning, seeking. Tensors and errors as `load`.
+    let read (name: string) (stream: Stream) : TensorFile =
         try
-            Memory.scoped (fun file -> List.map snd file.Tensors) (fun () -> read path stream)
-        with
-        | :? Text.Json.JsonException
-        | :? NullReferenceException
-        | :? InvalidOperationException
-        | :? ArgumentException
-        | :? FormatException
-        | :? OverflowException -> refuse path "Its header makes no sense."
+            Memory.scoped (fun file -> List.map snd file.Tensors) (fun () -> readAll stream)
+        with :? InputException as wrong ->
+            let advice = "The file is damaged or not a safetensors file; copy it again or remove it."
+            raise (InputException($"{name}: {wrong.Message}. {advice}", wrong))
+
+    /// Reads a file of any size; the tensors are on the CPU, in the order of the header, and belong to the caller. Raises
+    /// InputException, naming the file, where it is missing, cut off, damaged or of another kind.
+    let load (path: string) : TensorFile = WholeFile.Read(path, read path)

@@ -1,5 +1,6 @@
 module FunctionalSeparation.Tests.SpectraTests
 
+open System.Text.Json
 open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
@@ -71,9 +72,13 @@ let tests =
               test $"{features}: the description of a model keeps them" {
                   let architecture = { Architecture.huang2014 with FrontEnd = frontEnd features }
                   let json = ArchitectureJson.write architecture
-                  Expect.equal (ArchitectureJson.read (JsonNode.Parse(json.ToJsonString()))) architecture "there and back"
+                  Expect.equal (ArchitectureJson.read (JsonElement.Parse(json.ToJsonString()))) architecture "there and back"
                   json.Remove "features" |> ignore
-                  Expect.equal (ArchitectureJson.read json).FrontEnd.Features Magnitude "without the entry: magnitudes"
+
+                  Expect.equal
+                      (ArchitectureJson.read (JsonSerializer.SerializeToElement json)).FrontEnd.Features
+                      Magnitude
+                      "without the entry: magnitudes"
               }
 
           test "silence is zero, whatever the features, and a louder mixture has larger logarithms" {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FFMpegCore;
 using FFMpegCore.Enums;
 using FFMpegCore.Exceptions;
@@ -32,8 +33,9 @@ internal static class ForeignAudio
         {
             reader.Dispose();
             throw new InputException(
-                $"{path} is truncated: its header promises {stream.Duration.TotalSeconds:F1} s "
-                + $"and {reader.Info.Seconds:F1} s are present; "
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{path} is truncated: its header promises {stream.Duration.TotalSeconds:F1} s and {reader.Info.Seconds:F1} s are present; ")
                 + "copy or download it again, or convert what is there with ffmpeg.");
         }
         return reader;

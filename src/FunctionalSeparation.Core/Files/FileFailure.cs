@@ -5,7 +5,7 @@ internal static class FileFailure
 {
     public static InputException Reading(string path, Exception cause) => cause switch
     {
-        _ when Directory.Exists(path) => new InputException($"{path} is a folder: name an audio file.", cause),
+        _ when Directory.Exists(path) => new InputException($"{path} is a folder: name a file.", cause),
         FileNotFoundException or DirectoryNotFoundException => new InputException($"{path} does not exist: check the path.", cause),
         UnauthorizedAccessException => new InputException($"{path} may not be read: check its permissions.", cause),
         _ => new InputException($"{path} cannot be read ({OneLine(cause.Message)}): check the disk and try again.", cause),

@@ -1,6 +1,6 @@
 namespace FunctionalSeparation.Core;
 
-/// <summary>Files that are written whole or not at all.</summary>
+/// <summary>Files that are written whole or not at all, and read with errors that name them.</summary>
 public static class WholeFile
 {
     /// <summary>
@@ -57,6 +57,41 @@ public static class WholeFile
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))
         {
             throw FileFailure.Writing(path, cause);
+        }
+    }
+
+    /// <summary>Opens a file, reads it and closes it.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="read">Reads the content; the stream can seek.</param>
+    /// <typeparam name="T">What is read.</typeparam>
+    /// <returns>What <paramref name="read"/> gives.</returns>
+    /// <exception cref="InputException">The file is missing, is a folder, or cannot be read.</exception>
+    public static T Read<T>(string path, Func<Stream, T> read)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        try
+        {
+            using var stream = File.OpenRead(path);
+            return read(stream);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(path, cause);
+        }
+    }
+
+    /// <summary>The bytes of a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InputException">The file is missing, is a folder, or cannot be read.</exception>
+    public static byte[] Read(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(path, cause);
         }
     }
 

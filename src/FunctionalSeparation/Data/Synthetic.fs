@@ -75,7 +75,8 @@ module Synthetic =
 
         { Name = name
           Description =
-            $"{singer.Kind}, {Composition.keyName composition}, {composition.Tempo:F0} beats/min, {Band.instrumentName band}"
+            System.FormattableString.Invariant
+                $"{singer.Kind}, {Composition.keyName composition}, {composition.Tempo:F0} beats/min, {Band.instrumentName band}"
           Voice = voice
           Music = music
           SampleRate = Tone.rate }

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open System.Diagnostics
+open System.Globalization
 open System.IO
 open Argu
 open FunctionalSeparation.Core
@@ -62,9 +63,17 @@ type TrainArgument =
 [<RequireQualifiedAccess>]
 module Experiment =
 
-    /// Runs a script's work. An InputException prints its one line and exits with code 2; wrong options print the usage and
+    /// From here on this process reads and prints numbers as files hold them, whatever the language of the machine: 0.5 is a half.
+    /// For scripts (`load.fsx` and `main` call it): the library itself needs no such setting, and applications keep their own.
+    let plainNumbers () : unit =
+        CultureInfo.CurrentCulture <- CultureInfo.InvariantCulture
+        CultureInfo.DefaultThreadCurrentCulture <- CultureInfo.InvariantCulture
+
+    /// Runs a script's work, with numbers read and printed as files hold them whatever the language of the machine. An InputException prints its one line and exits with code 2; wrong options print the usage and
     /// exit with code 2; other failures are bugs and show their trace.
     let main (work: unit -> unit) : unit =
+        plainNumbers ()
+
         try
             TorchRuntime.Initialize()
             work ()

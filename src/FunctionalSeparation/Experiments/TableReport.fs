@@ -1,5 +1,6 @@
 namespace FunctionalSeparation
 
+open System
 open System.Globalization
 open System.IO
 open FunctionalSeparation.Core
@@ -166,7 +167,8 @@ module TableReport =
 
             let isKnown =
                 known
-                |> Array.exists (fun line -> line.StartsWith(start + ",") && line.Contains $""",{row.Provenance["time"]},""")
+                |> Array.exists (fun line ->
+                    line.StartsWith(start + ",", StringComparison.Ordinal) && line.Contains $""",{row.Provenance["time"]},""")
 
             if not isKnown then Results.appendCsv path columns
 

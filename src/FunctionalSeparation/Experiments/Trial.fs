@@ -118,7 +118,7 @@ module Trial =
         [ "plan", outcome.Provenance["recipe"].["plan"].GetValue<string>()
           "seed", string outcome.Trial.Recipe.Seed
           "training clips", string outcome.Trial.Train.Length
-          "training seconds", $"{outcome.Seconds:F0}"
+          "training seconds", FormattableString.Invariant $"{outcome.Seconds:F0}"
           "threads", outcome.Provenance["threads"].ToString()
           "device", string outcome.Trial.Device
           "commit", entry "commit"

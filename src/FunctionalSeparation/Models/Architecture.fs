@@ -82,9 +82,24 @@ module Architecture =
         | Plain
         | Gated -> ()
 
+    /// Estimates are told apart, and their files named, by the names of the sources.
+    let private checkSources (sources: string list) =
+        if sources.IsEmpty then
+            invalidArg (nameof sources) "A network estimates at least one source."
+
+        for name, count in List.countBy id sources do
+            if count > 1 then invalidArg (nameof sources) $"Two sources are called '{name}'."
+
+            if
+                System.String.IsNullOrWhiteSpace name
+                || name |> Seq.exists (fun c -> System.Char.IsControl c || "/\\:*?\"<>|".Contains c)
+            then
+                invalidArg (nameof sources) $"{StrictJson.quoted name} is no name for a source: files are named after it."
+
     /// `model`, with the network's products in the given precision.
     let modelIn (precision: Precision) (architecture: Architecture) : Model<MixtureFrames, Separated> =
         checkContext architecture
+        checkSources architecture.Sources
         let description = net architecture
         let network = Nets.create description |> Precision.network precision
 

@@ -20,12 +20,13 @@ module Model =
     let pureFunction name (apply: 'input -> 'output) : Model<'input, 'output> =
         { Name = name; Layout = []; Apply = (fun _ input -> apply input) }
 
-    /// `first`, then `second`; the weights of `first` come first. Composition is associative.
+    /// `first`, then `second`; the weights of `first` come first. Composition is associative. Raises ArgumentException where both
+    /// have a weight of one name (see `prefixed`).
     let compose (first: Model<'a, 'b>) (second: Model<'b, 'c>) : Model<'a, 'c> =
         let count = List.length first.Layout
 
         { Name = $"{first.Name} > {second.Name}"
-          Layout = first.Layout @ second.Layout
+          Layout = Layout.join first.Layout second.Layout
           Apply =
             fun weights input ->
                 let own, rest = List.splitAt count weights
@@ -45,7 +46,7 @@ module Model =
         let count = List.length left.Layout
 
         { Name = $"({left.Name} & {right.Name})"
-          Layout = Layout.prefixed "left" left.Layout @ Layout.prefixed "right" right.Layout
+          Layout = Layout.join (Layout.prefixed "left" left.Layout) (Layout.prefixed "right" right.Layout)
           Apply =
             fun weights input ->
                 let own, rest = List.splitAt count weights

@@ -31,6 +31,19 @@ module Layout =
     /// Elements of the whole parameter vector.
     let total (layout: Layout) = List.sumBy size layout
 
+    /// One layout behind another. Raises ArgumentException where a name is empty or stands twice: weights are found by name.
+    let join (first: Layout) (second: Layout) : Layout =
+        let joined = first @ second
+
+        for name, count in joined |> List.countBy _.Name do
+            if count > 1 then
+                invalidArg (nameof second) $"Two weights are called '{name}': give one of the two models a prefix."
+
+            if System.String.IsNullOrWhiteSpace name then
+                invalidArg (nameof second) "A weight has an empty name."
+
+        joined
+
     /// The layout with `prefix.` before every name.
     let prefixed (prefix: string) (layout: Layout) : Layout =
         layout |> List.map (fun weight -> { weight with Name = $"{prefix}.{weight.Name}" })

@@ -73,7 +73,7 @@ module Optim =
     let clipNorm (maxNorm: float) : Transform =
         positive (nameof maxNorm) maxNorm
 
-        stateless $"clipNorm {maxNorm}" (fun gradient _ ->
+        stateless (FormattableString.Invariant $"clipNorm {maxNorm}") (fun gradient _ ->
             use norm = gradient.norm ()
             use ratio = norm.reciprocal_().mul_(maxNorm).clamp_max_(1.0)
             gradient.mul (ratio: torch.Tensor))
@@ -81,12 +81,12 @@ module Optim =
     /// Clamps every element of the gradient to [-bound, bound]. Raises ArgumentException unless bound > 0.
     let clipElement (bound: float) : Transform =
         positive (nameof bound) bound
-        stateless $"clipElement {bound}" (fun gradient _ -> gradient.clamp (-bound, bound))
+        stateless (FormattableString.Invariant $"clipElement {bound}") (fun gradient _ -> gradient.clamp (-bound, bound))
 
     /// Adds decay * parameters. Before `adamDirection` or `momentum` in a chain this is an L2 penalty of decay/2 * |p|^2;
     /// between the direction and the schedule it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
     let weightDecay (decay: float) : Transform =
-        stateless $"weightDecay {decay}" (fun gradient parameters -> gradient.add (parameters, decay))
+        stateless (FormattableString.Invariant $"weightDecay {decay}") (fun gradient parameters -> gradient.add (parameters, decay))
 
     /// Multiplies by schedule(number of updates made so far), which turns a direction into a step.
     let scaleBySchedule (schedule: Schedule) : Transform =
@@ -100,7 +100,7 @@ module Optim =
     let private accumulate name (decay: float) (look: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         fraction (nameof decay) decay
 
-        { Name = $"{name} {decay}"
+        { Name = FormattableString.Invariant $"{name} {decay}"
           Init = fun parameters -> OptimiserState.create [ "velocity", torch.zeros_like parameters ] []
           Update =
             fun gradient state _ ->
@@ -155,7 +155,7 @@ module Optim =
 
             struct (direction, OptimiserState.create [ "first", first; "second", second ] [ "step", step ])
 
-        { Name = $"adam {beta1} {beta2}"
+        { Name = FormattableString.Invariant $"adam {beta1} {beta2}"
           Init =
             fun parameters ->
                 OptimiserState.create

@@ -1,5 +1,6 @@
 namespace FunctionalSeparation
 
+open System
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 
@@ -152,8 +153,8 @@ module Recipe =
     let private clippingText =
         function
         | NoClipping -> "no clipping"
-        | ClipNorm bound -> $"gradient norm at most {bound}"
-        | ClipElements bound -> $"gradient elements at most {bound}"
+        | ClipNorm bound -> FormattableString.Invariant $"gradient norm at most {bound}"
+        | ClipElements bound -> FormattableString.Invariant $"gradient elements at most {bound}"
 
     let private planText =
         function
@@ -177,7 +178,8 @@ module Recipe =
                 | None -> ""
                 | Some frames -> $" in sequences of {frames}"
 
-            $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames{sequences}, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
+            FormattableString.Invariant
+                $"Adam {rate}, {epochs} epochs of {excerpts.Count} x {excerpts.Frames} frames{sequences}, other song {excerpts.OtherSong}, gain {excerpts.GainRange} dB{rotation}{speeds}"
         | MiniBatches plan ->
             let shift = plan.ShiftStep |> Option.map string |> Option.defaultValue "none"
 

@@ -48,7 +48,8 @@ module TrainState =
         for tensor in tensors state do
             tensor.Dispose()
 
-    let private invariant (number: float) = number.ToString("R", CultureInfo.InvariantCulture)
+    /// A number as `numberIn` reads it back, to the last bit.
+    let invariant (number: float) = number.ToString("R", CultureInfo.InvariantCulture)
 
     /// A state as named tensors and texts, to the last bit.
     let toFile (state: TrainState) : TensorFile =
@@ -77,35 +78,58 @@ module TrainState =
                 None)
         |> Map.ofSeq
 
-    /// The state that `toFile` stored, on `device`. Raises InputException where something is missing.
-    let ofFile (device: torch.Device) (file: TensorFile) : TrainState =
-        let text name =
-            match file.Texts.TryFind name with
-            | Some text -> text
-            | None ->
-                raise (
-                    InputException
-                        $"The checkpoint has no entry '{name}'; it was not written by this library. Remove it to start afresh."
-                )
+    let private refuse why = raise (InputException $"{why}. Remove the checkpoint to start afresh.")
 
-        let number name = Double.Parse(text name, CultureInfo.InvariantCulture)
+    /// What is not known cannot be left out: the next step may depend on it.
+    let private requireKnown kind (known: string list) (prefix: string) (names: string seq) =
+        for name in names do
+            if not (List.contains name known || name.StartsWith(prefix, StringComparison.Ordinal)) then
+                refuse $"The {kind} {StrictJson.quoted name} is not one of a training state"
+
+    /// A text that must be a number, infinity and NaN included.
+    let private number name (text: string) =
+        match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
+        | true, value -> value
+        | false, _ -> refuse $"The entry {StrictJson.quoted name} is {StrictJson.quoted text}, not a number"
+
+    /// A text that must be a whole number, not negative.
+    let private count name (text: string) =
+        match Int32.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, value -> value
+        | false, _ -> refuse $"The entry {StrictJson.quoted name} is {StrictJson.quoted text}, not a count"
+
+    let private find (file: TensorFile) name =
+        match file.Texts.TryFind name with
+        | Some text -> text
+        | None -> refuse $"The entry '{name}' is missing"
+
+    /// The number that a file holds under a name. Raises InputException where it is missing or no number.
+    let numberIn (file: TensorFile) (name: string) : float = find file name |> number name
+
+    /// The whole number, not negative, that a file holds under a name. Raises InputException where it is missing or no such number.
+    let countIn (file: TensorFile) (name: string) : int = find file name |> count name
+
+    let private entries = [ "step"; "value"; "evaluations"; "maxGradient"; "stopped" ]
+
+    /// The state that `toFile` stored, on `device`. Raises InputException where something is missing, unknown or of another kind.
+    let ofFile (device: torch.Device) (file: TensorFile) : TrainState =
+        requireKnown "entry" entries "number:" file.Texts.Keys
+        requireKnown "tensor" [ "parameters" ] "optimiser:" (Seq.map fst file.Tensors)
         let tensors = file.Tensors |> List.map (fun (name, tensor) -> name, Memory.moveTo device tensor)
 
         match List.tryFind (fun (name, _) -> name = "parameters") tensors with
-        | None -> raise (InputException "The checkpoint has no parameters; remove it to start afresh.")
+        | None -> refuse "The parameters are missing"
         | Some(_, parameters) ->
-            { Step = int (text "step")
+            { Step = countIn file "step"
               Parameters = parameters
               Optimiser =
                 { Tensors = suffixes "optimiser:" tensors
-                  Numbers =
-                    suffixes "number:" (Map.toSeq file.Texts)
-                    |> Map.map (fun _ text -> Double.Parse(text, CultureInfo.InvariantCulture)) }
-              Value = number "value"
-              Evaluations = int (text "evaluations")
-              MaxGradient = number "maxGradient"
+                  Numbers = suffixes "number:" (Map.toSeq file.Texts) |> Map.map number }
+              Value = numberIn file "value"
+              Evaluations = countIn file "evaluations"
+              MaxGradient = numberIn file "maxGradient"
               Stopped =
-                (match text "stopped" with
+                (match find file "stopped" with
                  | "" -> None
                  | reason -> Some reason) }
 

@@ -1,22 +1,9 @@
 namespace FunctionalSeparation
 
 open System
-open System.Globalization
 open System.IO
 open TorchSharp
 open FunctionalSeparation.Core
-
-/// The best parameters so far, where a run chooses on development clips.
-[<NoEquality; NoComparison>]
-type Best =
-    {
-        /// Voice GNSDR on the development clips, dB.
-        Score: float
-        /// Steps done when it was reached.
-        AtStep: int
-        /// The parameters, [total].
-        Vector: torch.Tensor
-    }
 
 /// Where and how a run is made.
 [<NoEquality; NoComparison>]
@@ -48,22 +35,16 @@ type Finished =
         StepsMade: int
     }
 
-/// A training run in a folder: the fold of `Train`, observed. What is observed is written to `log.jsonl`; the state goes to
-/// `checkpoint.safetensors`, whole or not at all, so that a run killed at any moment and resumed ends bit-identically.
+/// A training run in a folder: the fold of `Train`, observed. What is observed is written to `log.jsonl`; the state goes to a
+/// `Checkpoint`, so that a run killed at any moment and resumed ends bit-identically.
 [<RequireQualifiedAccess>]
 module TrainingRun =
-
-    let private checkpointPath folder = Path.Combine(folder, "checkpoint.safetensors")
 
     let private dtype = torch.float32
 
     /// Frames of a batch of whole clips: enough sequences side by side for the products of a recurrent layer, few enough to
     /// stay in a cache between two passes (see the benchmark `objective`).
     let private framesPerBatch = 3200
-
-    /// What the next step depends on, apart from the task.
-    [<NoEquality; NoComparison>]
-    type private Progress = { State: TrainState; Best: Best option; Seconds: float }
 
     /// What a run follows from its first step to its last.
     [<NoEquality; NoComparison>]
@@ -116,60 +97,10 @@ module TrainingRun =
 
     let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 
-    let private saveCheckpoint settings identity (progress: Progress) =
-        let state = TrainState.toFile progress.State
-
-        let best =
-            match progress.Best with
-            | None -> [], []
-            | Some best ->
-                [ "best", best.Vector ],
-                [ "best.score", best.Score.ToString("R", CultureInfo.InvariantCulture); "best.step", string best.AtStep ]
-
-        let texts =
-            [ "run", identity; "seconds", progress.Seconds.ToString("R", CultureInfo.InvariantCulture) ] @ snd best
-
-        Safetensors.save
-            (checkpointPath settings.Folder)
-            { Tensors = state.Tensors @ fst best
-              Texts = Map.fold (fun all name text -> Map.add name text all) (Map.ofList texts) state.Texts }
-
-    let private readProgress settings identity (file: TensorFile) : Progress =
-        if file.Texts.TryFind "run" <> Some identity then
-            raise (
-                InputException
-                    "belongs to a run with other settings or other clips. Use the settings it was started with, or another folder."
-            )
-
-        let number name = Double.Parse(file.Texts[name], CultureInfo.InvariantCulture)
-        let best, state = file.Tensors |> List.partition (fun (name, _) -> name = "best")
-
-        { State = TrainState.ofFile settings.Device { file with Tensors = state }
-          Best =
-            best
-            |> List.tryHead
-            |> Option.map (fun (_, vector) ->
-                { Score = number "best.score"
-                  AtStep = int file.Texts["best.step"]
-                  Vector = Memory.moveTo settings.Device vector })
-          Seconds = number "seconds" }
-
-    let private loadCheckpoint settings identity : Progress =
-        let path = checkpointPath settings.Folder
-        let file = Safetensors.load path
-
-        try
-            readProgress settings identity file
-        with
-        | :? InputException as wrong -> raise (InputException($"{path}: {wrong.Message}", wrong))
-        | :? FormatException
-        | :? System.Collections.Generic.KeyNotFoundException as cause ->
-            raise (InputException($"{path}: is damaged. Remove it to start afresh.", cause))
-
     /// The stored progress, where there is some and it is to be resumed. A folder in use is refused before anything is read.
     let private stored settings : (string -> Progress) option =
-        let inUse =
-            File.Exists(checkpointPath settings.Folder) || File.Exists(Path.Combine(settings.Folder, "model.json"))
+        let hasCheckpoint = File.Exists(Checkpoint.path settings.Folder)
+        let inUse = hasCheckpoint || File.Exists(Path.Combine(settings.Folder, "model.json"))
 
         if inUse && not settings.Resume then
             raise (
@@ -177,8 +108,9 @@ module TrainingRun =
                     $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out."
             )
 
-        if File.Exists(checkpointPath settings.Folder) then
-            Some(loadCheckpoint settings)
+        if hasCheckpoint then
+            let layout = (Architecture.model settings.Recipe.Architecture).Layout
+            Some(Checkpoint.load settings.Folder settings.Device layout)
         else
             None
 
@@ -290,7 +222,7 @@ module TrainingRun =
             if last || state.Step % settings.CheckpointEvery = 0 then
                 log.Flush()
                 board |> Option.iter (fun board -> showModel settings board state)
-                saveCheckpoint settings identity progress
+                Checkpoint.save settings.Folder identity progress
 
             settings.Report report
 
@@ -301,8 +233,7 @@ module TrainingRun =
     /// A run that had come to its end already.
     let private reopen settings (progress: Progress) : Finished =
         let trained = finish settings progress
-        TrainState.dispose progress.State
-        progress.Best |> Option.iter _.Vector.Dispose()
+        Checkpoint.dispose progress
         { Trained = trained; Seconds = progress.Seconds; StepsMade = 0 }
 
     /// Trains to the end, or goes on to it. Raises InputException for settings that make no run: no clips, a folder in use, a
@@ -317,7 +248,7 @@ module TrainingRun =
         try
             let progress = stored |> Option.defaultWith (fun () -> fresh settings course.Task)
             Directory.CreateDirectory settings.Folder |> ignore
-            WholeFile.RemoveLeftovers(checkpointPath settings.Folder)
+            WholeFile.RemoveLeftovers(Checkpoint.path settings.Folder)
             RunLog.trim settings.Folder progress.State.Step
 
             if progress.State.Step >= course.Steps || progress.State.Stopped.IsSome then

@@ -1,0 +1,114 @@
+namespace FunctionalSeparation
+
+open System
+open System.Text.Json
+open System.Text.Json.Nodes
+open FunctionalSeparation.Core
+
+/// What `model.json` says of a model: everything but the weights.
+[<NoEquality; NoComparison>]
+type ModelDescription =
+    {
+        /// The network, described in full.
+        Architecture: Architecture
+        /// See `TrainedModel.Level`.
+        Level: float
+        /// SHA-256 of the file of the weights, 64 hexadecimal digits. None: a model of format 1, which did not record it.
+        WeightsHash: string option
+        /// Where the model comes from: free information, kept as it is; null where there is none.
+        Provenance: JsonNode
+    }
+
+/// Model descriptions as JSON. There are two formats. Models of format 1 record no hash of their weights and are still read;
+/// models of format 2, which is written, must have it. A file of another format, and an entry that is not known, is refused:
+/// a newer model would separate wrongly. The entries `name`, `notes` and `provenance` are free information.
+[<RequireQualifiedAccess>]
+module ModelDescription =
+
+    let private hashName = "weightsSha256"
+
+    let private free = [ "format"; "name"; "notes"; "architecture"; "level"; "provenance" ]
+
+    /// Levels that a recording can have: a full scale of ±1 has at most 1; the softest clip of MIR-1K at unit norm has 0.002.
+    let private leastLevel, greatestLevel = 1e-9, 1e3
+
+    let private isHash (text: string) = text.Length = 64 && Seq.forall Char.IsAsciiHexDigitLower text
+
+    let private hashOf (entries: JsonEntries) =
+        let hash = StrictJson.text hashName entries
+
+        if not (isHash hash) then
+            raise (InputException $"the entry '{hashName}' is no SHA-256 of 64 hexadecimal digits")
+
+        hash
+
+    let private ofJson (json: JsonElement) : ModelDescription =
+        let format =
+            json
+            |> StrictJson.pairs "the file"
+            |> Seq.tryPick (fun (name, value) -> if name = "format" then Some value else None)
+
+        let names =
+            match format with
+            | Some value when value.ValueKind = JsonValueKind.Number && value.GetRawText() = "1" -> free
+            | Some value when value.ValueKind = JsonValueKind.Number && value.GetRawText() = "2" -> hashName :: free
+            | Some value ->
+                raise (
+                    InputException
+                        $"the entry 'format' is {StrictJson.quoted (value.GetRawText())}, this version reads 1 and 2; read the model with a newer version"
+                )
+            | None -> raise (InputException "the entry 'format' is missing")
+
+        let entries = StrictJson.entries "" names json
+
+        { Architecture = ArchitectureJson.read (StrictJson.entry "architecture" entries)
+          Level = StrictJson.positive leastLevel greatestLevel "level" entries
+          WeightsHash = if List.contains hashName names then Some(hashOf entries) else None
+          Provenance =
+            match StrictJson.tryEntry "provenance" entries with
+            | Some found when found.ValueKind <> JsonValueKind.Null -> found.Deserialize<JsonNode>()
+            | _ -> null }
+
+    /// Raises ArgumentException where the network contradicts itself.
+    let private check (description: ModelDescription) =
+        description.Architecture.FrontEnd.Stft.Validate()
+        FrontEnd.margin description.Architecture.FrontEnd |> ignore
+        Architecture.model description.Architecture |> ignore
+
+    /// The level as it stands, where a recording can have it. Raises InputException otherwise.
+    let requireLevel (level: float) =
+        if not (leastLevel <= level && level <= greatestLevel) then
+            raise (
+                InputException
+                    $"The level of the model is {string level}; it is the root mean square of a training mixture, from {string leastLevel} to {string greatestLevel}."
+            )
+
+    /// The description in a file that messages call `name`. Raises InputException, naming file and entry, where the file is no
+    /// description of a model, or of one that this version does not know.
+    let read (name: string) (bytes: ReadOnlyMemory<byte>) : ModelDescription =
+        let damaged (why: string) (cause: exn) =
+            raise (InputException($"{name}: is not the description of a model ({why}). Copy the model folder again.", cause))
+
+        try
+            let description = ofJson (StrictJson.parse bytes.Span)
+            check description
+            description
+        with
+        | :? InputException as cause -> damaged cause.Message cause
+        | :? ArgumentException as cause ->
+            // The name of the parameter is of no use to whoever has the file.
+            let words = cause.Message.Split " (Parameter"
+            damaged (words[0].TrimEnd '.') cause
+
+    let private options = JsonSerializerOptions(WriteIndented = true, NewLine = "\n")
+
+    /// The text of `model.json`, in format 2.
+    let write (architecture: Architecture) (level: float) (weightsHash: string) (provenance: JsonNode) : string =
+        let json = JsonObject()
+        json["format"] <- JsonValue.Create 2
+        json["name"] <- JsonValue.Create(Architecture.name architecture)
+        json["architecture"] <- ArchitectureJson.write architecture
+        json["level"] <- JsonValue.Create level
+        json[hashName] <- JsonValue.Create weightsHash
+        json["provenance"] <- provenance.DeepClone()
+        json.ToJsonString options + "\n"

@@ -1,0 +1,166 @@
+/// Numbers in files, names and identities, whatever the language of the machine.
+module FunctionalSeparation.Tests.CultureTests
+
+open System
+open System.Globalization
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
+
+/// A decimal comma; a minus sign beyond ASCII; both, and marks of direction.
+let private cultures = [ "de-DE"; "sv-SE"; "fa-IR" ]
+
+let private under (culture: CultureInfo) (work: unit -> 'a) =
+    let before = CultureInfo.CurrentCulture
+    CultureInfo.CurrentCulture <- culture
+
+    try
+        work ()
+    finally
+        CultureInfo.CurrentCulture <- before
+
+let private recipes: Recipe list =
+    [ Recipe.paper
+      Recipe.desk
+      { Recipe.brief with
+          Gamma = 0.075
+          Plan =
+              RandomExcerpts(
+                  { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.5; Speeds = [ 0.67; 1.5 ] },
+                  7,
+                  1e-5
+              ) }
+      { Recipe.desk with
+          Plan = MiniBatches { ShiftStep = None; Passes = 2; Iterations = 3; Clipping = ClipNorm 0.5 } }
+      { Recipe.desk with
+          Plan = MiniBatches { ShiftStep = Some 9; Passes = 2; Iterations = 3; Clipping = ClipElements 0.25 } } ]
+
+let private source shift = { Sdr = -3.25 + shift; Sir = 12.0625; Sar = nan; Nsdr = -0.125 }
+
+let private rows =
+    [ for i in 0..2 -> { Clip = $"clip{i}"; Samples = 1000 + i; Voice = { source (float i) with Sar = 1.5 }; Music = source -1.5 } ]
+
+let private architecture = { Architecture.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
+
+let private provenance () =
+    let json = JsonObject()
+    json["seconds"] <- JsonValue.Create -1.5
+    json
+
+let private report: StepReport =
+    { Step = 3; Steps = 9; Value = -1.5; Evaluations = 4; DevGnsdr = Some -0.75; Seconds = 1.25 }
+
+let private page: Report =
+    let spectrogram =
+        { Decibels = Array.init 20 (fun t -> Array.init 65 (fun f -> -0.5 * float (t + f)))
+          SecondsPerFrame = 0.016
+          HertzPerBin = 62.5 }
+
+    { Title = "A page"
+      Summary = [ "Of numbers." ]
+      Tables = [ { Caption = "Scores"; Header = Results.header; Rows = [ Results.row "system" rows ] } ]
+      Charts =
+        [ "Loss", Figures.trainingCurve "loss" [ "run", [ 1, -2.5; 2, 0.125 ] ]
+          "Boxes", Figures.scoreBoxes [ { Source = "voice"; Metric = "SDR"; System = "s"; Decibels = [ -1.5; 2.25 ] } ] ]
+      Clips =
+        [ { Name = "clip"
+            Panels = [ "mixture", spectrogram ]
+            Audio = [ "mixture", AudioBuffer([| Array.create 800 1.5f |], 8000) ] } ]
+      Provenance = [ "Seed", "1" ] }
+
+/// Everything that reaches a file, by name.
+let private files (folder: string) =
+    let at name = Path.Combine(folder, name)
+    let parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    ModelFolder.save (at "model") { Architecture = architecture; Parameters = parameters; Level = 0.004 } (provenance ())
+
+    Checkpoint.save
+        folder
+        "run"
+        { State =
+            { Step = 2
+              Parameters = parameters.Vector
+              Optimiser = OptimiserState.create [ "m", parameters.Vector ] [ "scale", -0.125; "tiny", 1e-9 ]
+              Value = -1.5
+              Evaluations = 3
+              MaxGradient = 0.5
+              Stopped = None }
+          Best = Some { Score = -2.5; AtStep = 1; Vector = parameters.Vector }
+          Seconds = 1.5 }
+
+    Results.save (at "results.json") (Results.ofSystem "system" rows)
+    Results.append (at "results.jsonl") (Results.ofSystem "system" rows)
+    Results.appendCsv (at "results.csv") (Results.columns rows)
+    File.WriteAllText(at "table.txt", Results.table Results.header [ Results.row "system" rows ])
+    File.WriteAllText(at "log.jsonl", RunLog.line report)
+    File.WriteAllLines(at "recipes.txt", [ for recipe in recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ])
+
+    let transforms =
+        Optim.chain [ Optim.clipNorm 0.5; Optim.clipElement 2.5; Optim.weightDecay 1e-5; Optim.adamDirection 0.9 0.999 1e-8 ]
+
+    File.WriteAllText(at "optimisers.txt", transforms.Name)
+    Report.save (at "page.html") page
+
+    [ for path in Directory.GetFiles(folder, "*", SearchOption.AllDirectories) |> Array.sort ->
+          Path.GetRelativePath(folder, path), File.ReadAllBytes path ]
+
+let private writtenUnder (culture: CultureInfo) =
+    let mutable written = []
+    Scratch.inFolder (fun folder -> under culture (fun () -> written <- Memory.plain (fun () -> files folder)))
+    written
+
+let private plain = lazy (writtenUnder CultureInfo.InvariantCulture)
+
+let private readBack folder =
+    Memory.plain (fun () ->
+        let layout = (Architecture.model architecture).Layout
+        let model = ModelFolder.load torch.CPU (Path.Combine(folder, "model"))
+        let progress = Checkpoint.load folder torch.CPU layout "run"
+        let results = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json"))) |> Results.toScores
+
+        model.Level,
+        model.Architecture,
+        progress.State.Value,
+        progress.State.Optimiser.Numbers,
+        (progress.Best |> Option.map _.Score),
+        progress.Seconds,
+        string results)
+
+[<Tests>]
+let tests =
+    testList
+        "cultures"
+        [ for name in cultures do
+              let culture = CultureInfo name
+
+              test $"{name}: it writes numbers in its own way, or this test would show nothing" {
+                  under culture (fun () -> Expect.notEqual $"{-0.5}" "-0.5" "a number of this culture")
+              }
+
+              test $"{name}: files, rows, pages and identities are the same bytes" {
+                  for (path, bytes), (_, expected) in List.zip (writtenUnder culture) plain.Value do
+                      let text = Text.Encoding.Latin1.GetString: byte[] -> string
+                      Expect.equal (text bytes) (text expected) path
+              }
+
+              test $"{name}: what was written is read" {
+                  Scratch.inFolder (fun folder ->
+                      Memory.plain (fun () -> files folder |> ignore)
+                      let expected = readBack folder
+                      Expect.equal (under culture (fun () -> readBack folder)) expected "read")
+              }
+
+              test $"{name}: options of scripts have a decimal point" {
+                  let mutable gamma = nan
+
+                  under culture (fun () ->
+                      Experiment.main (fun () ->
+                          let arguments = Experiment.arguments<TrainArgument> [| "drnn.fsx"; "--gamma"; "0.05" |]
+                          gamma <- (Experiment.recipe arguments).Gamma))
+
+                  Expect.equal gamma 0.05 "gamma"
+              } ]
