@@ -55,6 +55,9 @@ module TrainingRun =
 
     let private checkpointPath folder = Path.Combine(folder, "checkpoint.safetensors")
 
+    /// Whether the folder holds a checkpoint to go on from.
+    let hasCheckpoint (folder: string) : bool = File.Exists(checkpointPath folder)
+
     let private dtype = torch.float32
 
     /// Frames of a batch of whole clips: enough sequences side by side for the products of a recurrent layer, few enough to
@@ -169,7 +172,7 @@ module TrainingRun =
     /// The stored progress, where there is some and it is to be resumed. A folder in use is refused before anything is read.
     let private stored settings : (string -> Progress) option =
         let inUse =
-            File.Exists(checkpointPath settings.Folder) || File.Exists(Path.Combine(settings.Folder, "model.json"))
+            hasCheckpoint settings.Folder || File.Exists(Path.Combine(settings.Folder, "model.json"))
 
         if inUse && not settings.Resume then
             raise (
@@ -177,7 +180,7 @@ module TrainingRun =
                     $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out."
             )
 
-        if File.Exists(checkpointPath settings.Folder) then
+        if hasCheckpoint settings.Folder then
             Some(loadCheckpoint settings)
         else
             None
@@ -317,7 +320,6 @@ module TrainingRun =
         try
             let progress = stored |> Option.defaultWith (fun () -> fresh settings course.Task)
             Directory.CreateDirectory settings.Folder |> ignore
-            WholeFile.RemoveLeftovers(checkpointPath settings.Folder)
             RunLog.trim settings.Folder progress.State.Step
 
             if progress.State.Step >= course.Steps || progress.State.Stopped.IsSome then
