@@ -28,7 +28,10 @@ let results = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang201
 let compare (corpus: Corpus) epochs (name: string, excerpts) =
     for singer in [ "abjones"; "amy" ] do
         let heldOut, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
-        let folder = Path.Combine("artifacts", "heldout", $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent"))
+
+        let folder =
+            Path.Combine("artifacts", "heldout", $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent"))
+
         eprintfn $"{name}, {singer} held out"
 
         let outcome =

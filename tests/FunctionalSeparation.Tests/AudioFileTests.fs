@@ -157,7 +157,9 @@ let private writing =
                       Expect.equal longSamples samples "samples")
           testCase "a header of 4 GiB and more is RF64 and as long as any other"
           <| fun () ->
-              let build frames = WavHeaderBytes.Build(SampleFormat.Pcm16, 1, 8000, frames, ReadOnlySpan(), WavHeaderBytes.RiffLimit)
+              let build frames =
+                  WavHeaderBytes.Build(SampleFormat.Pcm16, 1, 8000, frames, ReadOnlySpan(), WavHeaderBytes.RiffLimit)
+
               let short, long = build 1L, build 3_000_000_000L
               Expect.equal long.Length short.Length "length"
               Expect.equal (Encoding.ASCII.GetString(long, 0, 4)) "RF64" "kind"

@@ -171,8 +171,7 @@ module TrainingRun =
 
     /// The stored progress, where there is some and it is to be resumed. A folder in use is refused before anything is read.
     let private stored settings : (string -> Progress) option =
-        let inUse =
-            hasCheckpoint settings.Folder || File.Exists(Path.Combine(settings.Folder, "model.json"))
+        let inUse = hasCheckpoint settings.Folder || File.Exists(Path.Combine(settings.Folder, "model.json"))
 
         if inUse && not settings.Resume then
             raise (
@@ -180,10 +179,7 @@ module TrainingRun =
                     $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out."
             )
 
-        if hasCheckpoint settings.Folder then
-            Some(loadCheckpoint settings)
-        else
-            None
+        if hasCheckpoint settings.Folder then Some(loadCheckpoint settings) else None
 
     let private fresh settings (task: Task) : Progress =
         let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
