@@ -31,7 +31,7 @@ let takeApart (separator: ISeparator) (clip: Clip) =
 Experiment.main (fun () ->
     if Directory.Exists folder then Directory.Delete(folder, true)
     let title = Recipe.title recipe
-    printfn $"{title} on {corpus.Train.Length} generated songs, tested on {corpus.Test.Length} others\n"
+    eprintfn $"{title} on {corpus.Train.Length} generated songs, tested on {corpus.Test.Length} others\n"
 
     let outcome =
         Trial.run

@@ -55,5 +55,5 @@ Experiment.main (fun () ->
     let replaced =
         marked.Replace(text, fun (found: Match) -> $"{found.Groups[1].Value}{table}\n{found.Groups[2].Value}")
 
-    File.WriteAllText(path, replaced)
+    FunctionalSeparation.Core.WholeFile.Write(path, replaced)
     printfn "%s" table)

@@ -1,10 +1,10 @@
 // Takes a song apart with a trained model:
 //   dotnet fsi scripts/separate.fsx IN.wav --model DIR --out DIR
 // Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems
-// have the rate, channels and length of the song and sum to it.
+// have the rate, channels and length of the song and sum to it. Separating a song again replaces its stems; files in DIR that are
+// not known to be its stems are never replaced.
 #load "load.fsx"
 
-open System.Threading
 open Argu
 open FunctionalSeparation
 open FunctionalSeparation.Core
@@ -26,21 +26,23 @@ type SeparateArgument =
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
     let song = arguments.GetResult Input
-    use separator = ModelFolder.openSeparator (arguments.GetResult(Device, "auto")) (arguments.GetResult Model)
+    let device = arguments.GetResult(Device, "auto")
+    use separator = ModelFolder.openSeparator device (arguments.GetResult Model)
+    Experiment.announce (Devices.Parse device)
     let tell = Experiment.progress "separating"
 
     let report =
         { new System.IProgress<float> with
             member _.Report share = tell (int (1000.0 * share)) 1000 "" }
 
-    use stop = new CancellationTokenSource()
+    let mutable isWritten = false
+    let left () = if isWritten then "all stems are written" else $"no stem of {song} was written"
 
-    System.Console.CancelKeyPress.Add(fun key ->
-        key.Cancel <- true
-        stop.Cancel())
+    let stems =
+        Stop.saying left (fun () ->
+            let stems = separator.SeparateFile(song, arguments.GetResult Out, report)
+            isWritten <- true
+            stems)
 
-    try
-        for stem in separator.SeparateFile(song, arguments.GetResult Out, report, stop.Token) do
-            printfn $"{stem.Value}"
-    with :? System.OperationCanceledException ->
-        raise (InputException $"{song}: stopped before the end; no stem was written."))
+    for stem in stems do
+        printfn $"{stem.Value}")

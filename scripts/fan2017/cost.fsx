@@ -9,6 +9,7 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 
 TorchRuntime.Initialize()
+Experiment.announce torch.CPU
 
 let units, frames, rounds = 512, 1600, 40
 let key = Key.ofSeed 0

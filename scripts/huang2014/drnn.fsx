@@ -43,8 +43,15 @@ Experiment.main (fun () ->
           CheckpointEvery = (if preset = Desk then 100 else 10)
           TensorBoard = arguments.Contains TrainArgument.TensorBoard }
 
-    printfn $"{title}, {preset}: {trial.Train.Length} clips of {corpus.Name}, on {trial.Device}, into {trial.Folder}"
-    let outcome = Trial.run trial
+    eprintfn $"{title}, {preset}: {trial.Train.Length} clips of {corpus.Name}, on {trial.Device}, into {trial.Folder}"
+
+    let left () =
+        if TrainingRun.hasCheckpoint trial.Folder then
+            $"the last checkpoint in {trial.Folder} is whole, and the same command with --resume goes on from it"
+        else
+            "there was no checkpoint yet, start again"
+
+    let outcome = Stop.saying left (fun () -> Trial.run trial)
     let isRecordings = arguments.Contains TrainArgument.Data
 
     let limits =

@@ -1,5 +1,6 @@
 // Compares training recipes for DRNN-2 + discrim without touching a test clip: trains on one of the two training singers,
-// scores the other, both ways. Adds a row a run to papers/huang2014/heldout.csv.
+// scores the other, both ways. Adds a row a run to papers/huang2014/heldout.csv. A run that was stopped goes on when the same is
+// started again.
 //   dotnet fsi scripts/huang2014/heldout.fsx DATA EPOCHS [NAME ...]
 #load "../load.fsx"
 
@@ -27,8 +28,11 @@ let results = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang201
 let compare (corpus: Corpus) epochs (name: string, excerpts) =
     for singer in [ "abjones"; "amy" ] do
         let heldOut, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
-        let folder = Directory.CreateTempSubdirectory("funcsep-heldout-").FullName
-        printfn $"{name}, {singer} held out"
+
+        let folder =
+            Path.Combine("artifacts", "heldout", $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent"))
+
+        eprintfn $"{name}, {singer} held out"
 
         let outcome =
             Trial.run
@@ -39,7 +43,7 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
                   Test = heldOut
                   Device = Devices.Parse "auto"
                   Folder = folder
-                  Resume = false
+                  Resume = true
                   CheckpointEvery = 1000
                   TensorBoard = false }
 

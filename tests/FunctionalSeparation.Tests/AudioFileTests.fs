@@ -145,7 +145,7 @@ let private writing =
                       let audio = noise 9 3 777 48_000 0.9
 
                       let write (limit: int64) =
-                          use writer = new WavWriter(path, 48_000, 3, format, limit)
+                          use writer = new WavWriter(path, 48_000, 3, format, [||], limit)
                           writer.Write audio
                           writer.Complete()
                           Encoding.ASCII.GetString(File.ReadAllBytes path, 0, 4), samplesOf (AudioFile.Read path)
@@ -157,7 +157,9 @@ let private writing =
                       Expect.equal longSamples samples "samples")
           testCase "a header of 4 GiB and more is RF64 and as long as any other"
           <| fun () ->
-              let build frames = WavHeaderBytes.Build(SampleFormat.Pcm16, 1, 8000, frames, WavHeaderBytes.RiffLimit)
+              let build frames =
+                  WavHeaderBytes.Build(SampleFormat.Pcm16, 1, 8000, frames, ReadOnlySpan(), WavHeaderBytes.RiffLimit)
+
               let short, long = build 1L, build 3_000_000_000L
               Expect.equal long.Length short.Length "length"
               Expect.equal (Encoding.ASCII.GetString(long, 0, 4)) "RF64" "kind"
@@ -259,7 +261,7 @@ let private foreign =
                   decoded $"ffmpeg reads what is written: {format}, RF64 from {limit} bytes" (fun folder ->
                       let path = Path.Combine(folder, "x.wav")
 
-                      using (new WavWriter(path, 32_000, 3, format, limit)) (fun writer ->
+                      using (new WavWriter(path, 32_000, 3, format, [||], limit)) (fun writer ->
                           writer.Write(noise 4 3 501 32_000 0.9)
                           writer.Complete())
 

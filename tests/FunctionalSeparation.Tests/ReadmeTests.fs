@@ -5,7 +5,6 @@ open System.Diagnostics
 open System.IO
 open System.Text.RegularExpressions
 open Expecto
-open FunctionalSeparation
 open FunctionalSeparation.Core
 
 let private readme = lazy (File.ReadAllText(Path.Combine(Golden.repository, "README.md")))
@@ -33,19 +32,6 @@ let private run (program: string) (arguments: string list) =
     Expect.equal running.ExitCode 0 $"{program}: {error.Result} {output}"
     output
 
-let private untrained folder =
-    let architecture = { Architecture.huang2014 with Hidden = [ 16 ]; Recurrence = FeedForward }
-
-    let parameters =
-        Params.start (Architecture.model architecture).Layout TorchSharp.torch.float32 TorchSharp.torch.CPU (Key.ofSeed 1)
-
-    ModelFolder.save
-        folder
-        { Architecture = architecture; Parameters = parameters; Level = 0.004 }
-        (System.Text.Json.Nodes.JsonObject())
-
-    parameters.Vector.Dispose()
-
 [<Tests>]
 let tests =
     testSequenced
@@ -70,7 +56,7 @@ let tests =
               let folder = Directory.CreateTempSubdirectory("funcsep-consumer-").FullName
 
               try
-                  untrained (Path.Combine(folder, "model"))
+                  Scratch.saveModel (Path.Combine(folder, "model")) [ 16 ]
                   let song = Path.Combine(folder, "song.wav")
 
                   AudioFile.Write(

@@ -2,7 +2,9 @@
 module FunctionalSeparation.Tests.Scratch
 
 open System
+open System.Diagnostics
 open System.IO
+open System.Threading
 open Expecto
 open TorchSharp
 open FunctionalSeparation
@@ -16,6 +18,65 @@ let inFolder (test: string -> unit) =
         test folder
     finally
         Directory.Delete(folder, true)
+
+/// Whether a program runs and ends well; false where it is not installed.
+let succeeds (program: string) (arguments: string list) =
+    try
+        let info = ProcessStartInfo(program, arguments, RedirectStandardOutput = true, RedirectStandardError = true)
+
+        use running = Process.Start info
+        let error = running.StandardError.ReadToEndAsync()
+        running.StandardOutput.ReadToEnd() |> ignore
+        running.WaitForExit()
+        error.Wait()
+        running.ExitCode = 0
+    with :? ComponentModel.Win32Exception ->
+        false
+
+/// Runs the test with a new folder on a disk of so many MiB; the test is skipped where none can be made.
+let onSmallDisk (size: int) (test: string -> unit) =
+    inFolder (fun folder ->
+        if not (succeeds "mount" [ "-t"; "tmpfs"; "-o"; $"size={size}m"; "tmpfs"; folder ]) then
+            Tests.skiptest "needs the right to mount a small file system"
+
+        try
+            test folder
+        finally
+            succeeds "umount" [ folder ] |> ignore)
+
+/// What is unfinished in a folder.
+let unfinished (folder: string) = if Directory.Exists folder then Directory.GetFiles(folder, "*.part") else [||]
+
+/// Waits for a condition.
+let waitFor (what: string) (condition: unit -> bool) =
+    let clock = Stopwatch.StartNew()
+
+    while not (condition ()) do
+        if clock.Elapsed.TotalMinutes > 5.0 then failtest $"waited in vain for {what}"
+        Thread.Sleep 20
+
+/// Sends a signal, such as TERM, to a process.
+let signal (name: string) (running: Process) =
+    Expect.isTrue (succeeds "sh" [ "-c"; $"kill -{name} {running.Id}" ]) $"kill -{name}"
+
+/// Saves a small network with random weights as a model.
+let saveModel (folder: string) (hidden: int list) =
+    let architecture = { Architecture.huang2014 with Hidden = hidden; Recurrence = FeedForward }
+    let parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 1)
+
+    ModelFolder.save folder { Architecture = architecture; Parameters = parameters; Level = 0.004 } (Text.Json.Nodes.JsonObject())
+
+    parameters.Vector.Dispose()
+
+/// Writes a song of so many minutes, 16 kHz, one channel.
+let writeSong (path: string) (minutes: int) =
+    use writer = new WavWriter(path, 16000, 1, SampleFormat.Pcm8)
+    let minute = AudioBuffer([| Array.init (60 * 16000) (fun i -> float32 (sin (0.03 * float i)) * 0.4f) |], 16000)
+
+    for _ in 1..minutes do
+        writer.Write minute
+
+    writer.Complete()
 
 /// The file or folder `shared/data/...` beside the repository; the test is skipped where it is absent.
 let sharedData (parts: string list) =

@@ -28,16 +28,23 @@ let private run script arguments =
 let private succeed script arguments =
     let code, output, error = run script arguments
     Expect.equal code 0 $"{script} succeeds: {error}"
+
+    for word in [ "█"; " left"; "running on" ] do
+        Expect.isFalse (output.Contains word) $"{script}: results only on standard output: {output}"
+
+    Expect.isLessThanOrEqual (error.Split "running on").Length 2 "the device is told once"
+    Expect.isFalse (error.Contains "█") "no bar where there is no terminal"
     output
 
-/// Exit code 2, and exactly one line on standard error that holds all of `parts`.
+/// Exit code 2, and behind what was told on the way exactly one line on standard error that holds all of `parts`.
 let private refuse script arguments (parts: string list) =
     let code, _, error = run script arguments
     Expect.equal code 2 $"exit code ({error})"
-    Expect.equal (error.TrimEnd().Split('\n').Length) 1 $"one line: {error}"
+    let lines = error.TrimEnd().Split '\n' |> Array.skipWhile (fun line -> not (line.StartsWith "error: "))
+    Expect.hasLength lines 1 $"one line: {error}"
 
     for part in parts do
-        Expect.stringContains error part "message"
+        Expect.stringContains lines[0] part "message"
 
 let private inScratch (work: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("funcsep-scripts-").FullName
@@ -153,7 +160,8 @@ let tests =
                   let song = Resampler.Resample(AudioBuffer([| mono; stems.Music |], 16000), 22050)
                   let path = Path.Combine(folder, "my song.wav")
                   AudioFile.Write(path, song) |> ignore
-                  succeed "separate.fsx" [ path; "--model"; fst model.Value; "--out"; Path.Combine(folder, "stems") ] |> ignore
+                  let separate song = [ song; "--model"; fst model.Value; "--out"; Path.Combine(folder, "stems") ]
+                  let output = succeed "separate.fsx" (separate path)
                   let stem name = AudioFile.Read(Path.Combine(folder, "stems", $"my song_{name}.wav"))
                   let music, voice = stem "music", stem "voice"
                   Expect.equal (music.SampleRate, music.Channels.Count, music.Length) (22050, 2, song.Length) "shape"
@@ -161,7 +169,13 @@ let tests =
                   for channel in 0..1 do
                       let sum = Array.map2 (+) music.Channels[channel] voice.Channels[channel]
                       let worst = Array.map2 (fun a b -> abs (a - b)) sum song.Channels[channel] |> Array.max
-                      Expect.isLessThan worst 1e-6f "stems sum to the song")
+                      Expect.isLessThan worst 1e-6f "stems sum to the song"
+
+                  let names = [ for name in [ "music"; "voice" ] -> Path.Combine(folder, "stems", $"my song_{name}.wav") ]
+                  Expect.equal (output.TrimEnd().Split '\n' |> List.ofArray) names "the results are the stems' names"
+                  let other = Path.Combine(folder, "other", "my song.wav")
+                  AudioFile.Write(other, AudioBuffer([| mono; mono |], 16000)) |> ignore
+                  refuse "separate.fsx" (separate other) (names @ [ "another song"; "nothing was written" ]))
           }
 
           test "evaluate.fsx scores a data folder; silent references are counted and named" {
@@ -284,27 +298,62 @@ let tests =
                   Expect.isFalse (Directory.Exists out) "nothing half-written"))
 
           long "a full disk" (fun () ->
+              Scratch.onSmallDisk 2 (fun folder ->
+                  let run = Path.Combine(folder, "run")
+                  refuse train [ "--epochs"; "2"; "--out"; run ] [ "checkpoint.safetensors"; "space" ]
+                  Expect.isEmpty (Directory.GetFiles(run, "*safetensors*")) "no checkpoint"
+                  Expect.isEmpty (Scratch.unfinished run) "nothing half-written"))
+
+          test "separate.fsx that is stopped says so in one line, ends as SIGTERM wants it and leaves nothing" {
+              if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
+
               inScratch (fun folder ->
-                  let mount (program: string) (arguments: string list) =
-                      try
-                          use running = Process.Start(ProcessStartInfo(program, arguments, RedirectStandardError = true))
-                          running.WaitForExit()
-                          running.ExitCode = 0
-                      with :? ComponentModel.Win32Exception ->
-                          false
+                  let file name = Path.Combine(folder, name)
+                  Scratch.saveModel (file "model") [ 512; 512 ]
+                  Scratch.writeSong (file "song.wav") 60
+                  use running = start "separate.fsx" [ file "song.wav"; "--model"; file "model"; "--out"; file "stems" ]
+                  let output, error = running.StandardOutput.ReadToEndAsync(), running.StandardError.ReadToEndAsync()
+                  Scratch.waitFor "the stems to begin" (fun () -> Scratch.unfinished (file "stems") <> [||])
+                  Scratch.signal "TERM" running
+                  running.WaitForExit()
+                  Expect.equal running.ExitCode 143 $"exit code ({error.Result})"
+                  Expect.equal output.Result "" "no results"
+                  let lines = error.Result.TrimEnd().Split '\n' |> Array.filter (fun line -> line.Contains "stopped")
+                  Expect.hasLength lines 1 $"one line: {error.Result}"
+                  Expect.stringContains lines[0] "SIGTERM: no stem of " "said"
+                  Expect.isEmpty (Directory.GetFileSystemEntries(file "stems")) "nothing is left")
+          }
 
-                  if not (mount "mount" [ "-t"; "tmpfs"; "-o"; "size=2m"; "tmpfs"; folder ]) then
-                      skiptest "needs the right to mount a small file system"
+          long "a training that is stopped keeps its checkpoint and says how to go on" (fun () ->
+              if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
 
-                  try
-                      refuse
-                          train
-                          [ "--epochs"; "2"; "--out"; Path.Combine(folder, "run") ]
-                          [ "checkpoint.safetensors"; "space" ]
+              inScratch (fun folder ->
+                  use running = start train [ "--preset"; "smoke"; "--epochs"; "2000"; "--out"; folder ]
+                  let output, error = running.StandardOutput.ReadToEndAsync(), running.StandardError.ReadToEndAsync()
+                  let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
+                  Scratch.waitFor "a checkpoint" (fun () -> File.Exists checkpoint || running.HasExited)
+                  Scratch.signal "TERM" running
+                  running.WaitForExit()
+                  Expect.equal running.ExitCode 143 $"exit code ({error.Result})"
+                  Expect.equal output.Result "" "no results"
+                  Expect.stringContains error.Result "stopped by SIGTERM" "said"
+                  Expect.stringContains error.Result "--resume" "how to go on"
+                  Expect.isGreaterThan (stepOf folder) 0 "a whole checkpoint"
+                  Expect.isEmpty (Scratch.unfinished folder) "nothing half-written"))
 
-                      Expect.isEmpty (Directory.GetFiles(Path.Combine(folder, "run"), "*safetensors*")) "nothing half-written"
-                  finally
-                      mount "umount" [ folder ] |> ignore))
+          long "on a terminal there is a bar" (fun () ->
+              if not (Scratch.succeeds "script" [ "-qec"; "true"; "/dev/null" ]) then
+                  skiptest "the program script, which makes a terminal, is not installed"
+
+              inScratch (fun folder ->
+                  let file name = Path.Combine(folder, name)
+                  Scratch.writeSong (file "song.wav") 1
+                  let script = Path.Combine(Golden.repository, "scripts", "separate.fsx")
+                  let command = $"dotnet fsi '{script}' {folder}/song.wav --model {fst model.Value} --out {folder}/stems"
+                  Expect.isTrue (Scratch.succeeds "script" [ "-qec"; command; file "terminal" ]) "script"
+                  let shown = File.ReadAllText(file "terminal")
+                  Expect.stringContains shown "\rseparating █" "a bar"
+                  Expect.stringContains shown "running on" "the device"))
 
           for path in tableScripts do
               let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), path)

@@ -1,13 +1,14 @@
+using System.Diagnostics;
 using System.Globalization;
 using FFMpegCore;
-using FFMpegCore.Enums;
 using FFMpegCore.Exceptions;
+using Microsoft.Win32.SafeHandles;
 
 namespace FunctionalSeparation.Core;
 
 /// <summary>
 /// Files that are no plain WAV: the ffmpeg program decodes their first audio stream to a temporary float WAV file, which is
-/// then read in bounded memory and deleted when the reader is closed.
+/// then read in bounded memory. It has no name: it is gone with the reader, or with the process, however that ends.
 /// </summary>
 internal static class ForeignAudio
 {
@@ -16,6 +17,8 @@ internal static class ForeignAudio
     /// stated length is often a guess from the bit rate.
     /// </summary>
     private static readonly string[] StatesLength = ["flac", "mov", "aiff", "caf", "w64", "wv", "ape", "tta", "au"];
+
+    private const int BlockBytes = 1 << 16;
 
     private const double LengthTolerance = 0.5; // seconds; encoders pad and trim by a few frames
 
@@ -70,21 +73,69 @@ internal static class ForeignAudio
 
     private static WavReader Decode(string path, string description)
     {
-        var wav = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"{Guid.NewGuid():N}.wav");
+        var wav = CreateTemporary(path);
         try
         {
-            var result = FFMpegArguments
-                .FromFileInput(System.IO.Path.GetFullPath(path))
-                .OutputToFile(wav, true, o => o.WithCustomArgument("-nostdin -map 0:a:0 -c:a pcm_f32le -f wav -rf64 auto"))
-                .WithLogLevel(FFMpegLogLevel.Error)
-                .ProcessSynchronously(throwOnError: false);
-            if (!result.Success) throw Undecodable(path, result.StandardError, null);
-            return new WavReader(WavReader.OpenFile(wav, FileOptions.RandomAccess | FileOptions.DeleteOnClose), path, description);
+            Decode(path, wav);
+            return new WavReader(wav, path, description);
         }
-        catch (Exception cause)
+        catch
         {
-            File.Delete(wav);
-            throw cause is FFMpegException ? Undecodable(path, [cause.Message], cause) : cause;
+            wav.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>ffmpeg writes into a pipe, so it ends with this process.</summary>
+    private static void Decode(string path, SafeFileHandle wav)
+    {
+        string[] arguments =
+            ["-v", "error", "-nostdin", "-i", System.IO.Path.GetFullPath(path), "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"];
+        var start = new ProcessStartInfo(GlobalFFOptions.GetFFMpegBinaryPath(), arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var ffmpeg = Process.Start(start)!;
+        try
+        {
+            var report = ffmpeg.StandardError.ReadToEndAsync();
+            Copy(ffmpeg.StandardOutput.BaseStream, wav, path);
+            ffmpeg.WaitForExit();
+            if (ffmpeg.ExitCode != 0) throw Undecodable(path, report.Result.Split('\n'), null);
+        }
+        finally
+        {
+            ffmpeg.Kill();
+        }
+    }
+
+    private static void Copy(Stream from, SafeFileHandle wav, string path)
+    {
+        var block = new byte[BlockBytes];
+        var position = 0L;
+        for (int count; (count = from.Read(block)) > 0; position += count)
+        {
+            try
+            {
+                RandomAccess.Write(wav, block.AsSpan(0, count), position);
+            }
+            catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+            {
+                throw Temporary(path, cause);
+            }
+        }
+    }
+
+    private static SafeFileHandle CreateTemporary(string path)
+    {
+        try
+        {
+            return UnfinishedFiles.CreateNameless();
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw Temporary(path, cause);
         }
     }
 
@@ -96,9 +147,18 @@ internal static class ForeignAudio
     {
         var reason = report.FirstOrDefault(line => line.Length > 0) ?? "no reason given";
         var text = FileFailure.OneLine(reason.Replace(System.IO.Path.GetFullPath(path) + ": ", ""));
-        if (report.Any(line => line.Contains("No space left", StringComparison.Ordinal)))
-            return new InputException($"No space left in {System.IO.Path.GetTempPath()} to decode {path}: free some space.");
         var message = $"{path} cannot be decoded by ffmpeg ({text}): check that it is a whole audio file, or convert it to WAV.";
         return cause is null ? new InputException(message) : new InputException(message, cause);
+    }
+
+    private static InputException Temporary(string path, Exception cause)
+    {
+        var folder = System.IO.Path.GetTempPath();
+        return FileFailure.IsDiskFull(cause)
+            ? new InputException($"No space left in {folder} to decode {path}: free some space.", cause)
+            : new InputException(
+                $"{folder} cannot be written ({FileFailure.OneLine(cause.Message)}) to decode {path}: "
+                + "check it, or name another folder in TMPDIR.",
+                cause);
     }
 }

@@ -3,7 +3,7 @@ using System.Text;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Writes the header of a WAV file. Its size depends on the coding alone, never on the length, so that the header can be
+/// Writes the header of a WAV file. Its size depends on the coding and on further chunks, never on the length, so that the header can be
 /// written again when the length is known: a JUNK chunk keeps the place of the ds64 chunk that turns the file into RF64
 /// (EBU Tech 3306).
 /// </summary>
@@ -19,13 +19,15 @@ internal static class WavHeaderBytes
     /// <param name="channels">Number of channels.</param>
     /// <param name="sampleRate">Sample rate in Hz.</param>
     /// <param name="frames">Samples in each channel.</param>
+    /// <param name="info">Whole chunks, of even size, to stand before the samples.</param>
     /// <param name="riffLimit">The RIFF size from which on the file becomes RF64, in bytes.</param>
-    public static byte[] Build(SampleFormat format, int channels, int sampleRate, long frames, long riffLimit)
+    public static byte[] Build(
+        SampleFormat format, int channels, int sampleRate, long frames, ReadOnlySpan<byte> info, long riffLimit)
     {
         using var stream = new MemoryStream();
         using var to = new BinaryWriter(stream, Encoding.ASCII);
         var dataBytes = frames * channels * SampleCodec.Bytes(format);
-        var riffBytes = HeaderBytes(format, channels) - 8 + dataBytes + (dataBytes & 1);
+        var riffBytes = HeaderBytes(format, channels) + info.Length - 8 + dataBytes + (dataBytes & 1);
         var rf64 = riffBytes > riffLimit;
         Id(to, rf64 ? "RF64" : "RIFF");
         to.Write(rf64 ? Unknown : (uint)riffBytes);
@@ -34,6 +36,7 @@ internal static class WavHeaderBytes
         else WriteJunk(to);
         WriteFmt(to, format, channels, sampleRate);
         if (SampleCodec.IsFloat(format)) WriteFact(to, rf64 ? Unknown : (uint)frames);
+        to.Write(info);
         Id(to, "data");
         to.Write(rf64 ? Unknown : (uint)dataBytes);
         return stream.ToArray();

@@ -1,11 +1,10 @@
 using System.Buffers;
-using Microsoft.Win32.SafeHandles;
 
 namespace FunctionalSeparation.Core;
 
 /// <summary>
 /// Writes a WAV file piece by piece, in bounded memory. The samples go to a temporary file in the target's folder, which
-/// <see cref="Complete"/> renames to the target; without it the temporary file is deleted and an older target stays as it
+/// <see cref="Complete()"/> renames to the target; without it the temporary file is deleted and an older target stays as it
 /// was. A file beyond 4 GiB becomes RF64. Integer formats round to the nearest step, without dither.
 /// </summary>
 public sealed class WavWriter : IDisposable
@@ -13,9 +12,9 @@ public sealed class WavWriter : IDisposable
     private const int BlockBytes = 1 << 16;
 
     private readonly string _target;
-    private readonly string _temporary;
     private readonly long _riffLimit;
-    private readonly SafeFileHandle _file;
+    private readonly byte[] _info;
+    private readonly UnfinishedFile _file;
     private long _position;
     private bool _sealed;
     private bool _completed;
@@ -29,26 +28,26 @@ public sealed class WavWriter : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A sample rate or number of channels that WAV cannot hold.</exception>
     /// <exception cref="InputException">The name is not that of a WAV file, or the folder cannot be written.</exception>
     public WavWriter(string path, int sampleRate, int channels, SampleFormat format = SampleFormat.Float32)
-        : this(path, sampleRate, channels, format, WavHeaderBytes.RiffLimit) { }
+        : this(path, sampleRate, channels, format, [], WavHeaderBytes.RiffLimit) { }
 
-    /// <summary>As the public constructor, with the RIFF size (bytes) beyond which the file becomes RF64.</summary>
-    internal WavWriter(string path, int sampleRate, int channels, SampleFormat format, long riffLimit)
+    /// <summary>
+    /// As the public constructor, with whole chunks to stand before the samples, and the RIFF size (bytes) beyond which the file
+    /// becomes RF64.
+    /// </summary>
+    internal WavWriter(
+        string path, int sampleRate, int channels, SampleFormat format, byte[] info, long riffLimit = WavHeaderBytes.RiffLimit)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(channels, ushort.MaxValue / SampleCodec.Bytes(format));
-        (Path, SampleRate, Channels, Format, _riffLimit) = (path, sampleRate, channels, format, riffLimit);
+        (Path, SampleRate, Channels, Format, _info, _riffLimit) = (path, sampleRate, channels, format, info, riffLimit);
         RequireWavName(path);
         _target = System.IO.Path.GetFullPath(path);
-        var folder = System.IO.Path.GetDirectoryName(_target)!;
-        _temporary = System.IO.Path.Combine(folder, $".{Guid.NewGuid():N}.part");
         _file = Guard(() =>
-        {
-            if (Directory.Exists(_target)) throw new IOException("it is a folder");
-            Directory.CreateDirectory(folder);
-            return File.OpenHandle(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.Delete);
-        });
+            Directory.Exists(_target)
+                ? throw new IOException("it is a folder")
+                : new UnfinishedFile(System.IO.Path.GetDirectoryName(_target)!));
         try
         {
             Append(Header());
@@ -103,18 +102,21 @@ public sealed class WavWriter : IDisposable
     /// <summary>Finishes the header and gives the file its name, in place of an older one. Further calls do nothing.</summary>
     /// <exception cref="InvalidOperationException">Something failed to be written before.</exception>
     /// <exception cref="InputException">The disk is full or fails, or the target cannot be replaced.</exception>
-    public void Complete()
+    public void Complete() => Complete(overwrite: true);
+
+    /// <summary>As <see cref="Complete()"/>; an older file is in the way where it is not to be replaced.</summary>
+    internal void Complete(bool overwrite)
     {
         if (_completed) return;
         Seal();
         Guard(() =>
         {
-            File.Move(_temporary, _target, overwrite: true);
+            _file.MoveTo(_target, overwrite);
             return _completed = true;
         });
     }
 
-    /// <summary>Finishes and closes the file under its temporary name: what is left to <see cref="Complete"/> is a change of name.</summary>
+    /// <summary>Finishes the file under its temporary name: what is left to <see cref="Complete()"/> is a change of name.</summary>
     internal void Seal()
     {
         if (_sealed) return;
@@ -122,20 +124,15 @@ public sealed class WavWriter : IDisposable
         if ((_position & 1) == 1) Append([0]);
         Guard(() =>
         {
-            RandomAccess.Write(_file, Header(), 0);
-            _file.Dispose();
+            RandomAccess.Write(_file.Handle, Header(), 0);
             return _sealed = true;
         });
     }
 
-    /// <summary>Closes the file; deletes what was written unless <see cref="Complete"/> was reached.</summary>
-    public void Dispose()
-    {
-        _file.Dispose();
-        if (!_completed) Guard(() => { File.Delete(_temporary); return true; });
-    }
+    /// <summary>Closes the file; deletes what was written unless <see cref="Complete()"/> was reached.</summary>
+    public void Dispose() => _file.Dispose();
 
-    private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _riffLimit);
+    private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _info, _riffLimit);
 
     private void WriteBlocks(AudioBuffer audio)
     {
@@ -163,7 +160,7 @@ public sealed class WavWriter : IDisposable
     {
         try
         {
-            RandomAccess.Write(_file, bytes, _position);
+            RandomAccess.Write(_file.Handle, bytes, _position);
             _position += bytes.Length;
         }
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))

@@ -30,7 +30,7 @@ internal static class FileFailure
     /// ENOSPC and EDQUOT as Linux (28, 122) and macOS (28, 69) number them; of Windows ERROR_DISK_FULL and
     /// ERROR_HANDLE_DISK_FULL.
     /// </summary>
-    private static bool IsDiskFull(Exception cause) =>
+    public static bool IsDiskFull(Exception cause) =>
         cause is IOException
         && (OperatingSystem.IsWindows()
             ? (cause.HResult & 0xFFFF) is 112 or 39

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace FunctionalSeparation.Core;
 
 /// <summary>Files that are written whole or not at all, and read with errors that name them.</summary>
@@ -13,23 +15,14 @@ public static class WholeFile
     public static void Write(string path, Action<Stream> write)
     {
         ArgumentNullException.ThrowIfNull(write);
-        var temporary = $"{path}.{Guid.NewGuid():N}.part";
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            try
-            {
-                using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
-                {
-                    write(stream);
-                    stream.Flush(flushToDisk: true);
-                }
-                File.Move(temporary, path, overwrite: true);
-            }
-            finally
-            {
-                File.Delete(temporary);
-            }
+            var full = Path.GetFullPath(path);
+            using var file = new UnfinishedFile(Path.GetDirectoryName(full)!);
+            using var stream = new FileStream(file.Handle, FileAccess.Write);
+            write(stream);
+            stream.Flush(flushToDisk: true);
+            file.MoveTo(full);
         }
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))
         {
@@ -43,16 +36,19 @@ public static class WholeFile
     /// <exception cref="InputException">The file cannot be written.</exception>
     public static void Write(string path, string text) => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Adds a text to the end of a file; a missing file and its folders are made.</summary>
+    /// <summary>
+    /// Adds a text to the end of a file, whole or not at all; a missing file and its folders are made.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="text">What to add.</param>
-    /// <exception cref="InputException">The file cannot be written.</exception>
+    /// <exception cref="InputException">The file cannot be written; it is as it was.</exception>
     public static void Append(string path, string text)
     {
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            File.AppendAllText(path, text);
+            using var file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
+            AppendOrRestore(file, System.Text.Encoding.UTF8.GetBytes(text));
         }
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))
         {
@@ -95,12 +91,17 @@ public static class WholeFile
         }
     }
 
-    /// <summary>Removes the temporary files that killed processes left beside a file.</summary>
-    /// <param name="path">The file; its folder exists.</param>
-    public static void RemoveLeftovers(string path)
+    private static void AppendOrRestore(SafeFileHandle file, byte[] bytes)
     {
-        var full = Path.GetFullPath(path);
-        foreach (var left in Directory.GetFiles(Path.GetDirectoryName(full)!, Path.GetFileName(full) + ".*.part"))
-            File.Delete(left);
+        var end = RandomAccess.GetLength(file);
+        try
+        {
+            RandomAccess.Write(file, bytes, end);
+        }
+        catch
+        {
+            RandomAccess.SetLength(file, end);
+            throw;
+        }
     }
 }

@@ -116,7 +116,7 @@ public sealed class EventFileWriter : IDisposable
     {
         const SampleFormat format = SampleFormat.Pcm16;
         var header = WavHeaderBytes.Build(
-            format, sound.Channels.Count, sound.SampleRate, sound.Length, WavHeaderBytes.RiffLimit);
+            format, sound.Channels.Count, sound.SampleRate, sound.Length, [], WavHeaderBytes.RiffLimit);
         var bytes = new byte[header.Length + sound.Length * sound.Channels.Count * SampleCodec.Bytes(format)];
         header.CopyTo(bytes, 0);
         SampleCodec.Encode(format, sound.Channels, 0, sound.Length, bytes.AsSpan(header.Length));

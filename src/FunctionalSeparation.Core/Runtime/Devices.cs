@@ -31,6 +31,18 @@ public static class Devices
             count == 0 ? $"Device '{name}' cannot be used: {problem}. {Available()}" : $"There is no device '{name}'. {Available()}");
     }
 
+    /// <summary>
+    /// A device in words: <c>cpu, 2 threads</c> (those that one tensor operation may use), <c>cuda:0 NVIDIA H100 80GB HBM3</c>.
+    /// </summary>
+    /// <param name="device">A device that is there, as <see cref="Parse"/> gives it.</param>
+    public static string Describe(torch.Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (device.type == DeviceType.CUDA) return $"cuda:{device.index} {CudaDriver.NameOf(device.index)}";
+        var threads = device.type == DeviceType.CPU ? torch.get_num_threads() : 0;
+        return threads == 0 ? device.ToString() : string.Create(CultureInfo.InvariantCulture, $"cpu, {threads} thread{(threads == 1 ? "" : "s")}");
+    }
+
     /// <summary>Number of CUDA devices, and why there is none where there is none.</summary>
     internal static (int Count, string? Problem) CountCuda()
     {

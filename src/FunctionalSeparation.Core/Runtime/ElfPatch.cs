@@ -41,6 +41,15 @@ internal static class ElfPatch
         }
     }
 
+    /// <summary>The bytes of <paramref name="library"/>, patched.</summary>
+    internal static byte[] Patched(string library)
+    {
+        var image = File.ReadAllBytes(library);
+        return MarkVersionWeak(image, HarmlessVersion) >= 0
+            ? image
+            : throw new BadImageFormatException($"{library} does not name {HarmlessVersion}: nothing to patch.");
+    }
+
     /// <summary>
     /// Writes a patched copy of <paramref name="library"/> below <paramref name="cacheFolder"/>, in a folder named after
     /// the file's hash, and returns its path. Several processes may do so at once: each writes a name of its own and
@@ -48,18 +57,11 @@ internal static class ElfPatch
     /// </summary>
     internal static string WritePatchedCopy(string library, string cacheFolder)
     {
-        var image = File.ReadAllBytes(library);
-        var hash = Convert.ToHexStringLower(SHA256.HashData(image))[..16];
-        if (MarkVersionWeak(image, HarmlessVersion) < 0)
-            throw new BadImageFormatException($"{library} does not name {HarmlessVersion}: nothing to patch.");
-        var folder = Path.Combine(cacheFolder, hash);
-        var copy = Path.Combine(folder, Path.GetFileName(library));
-        if (File.Exists(copy) && File.ReadAllBytes(copy).AsSpan().SequenceEqual(image))
-            return copy;
-        Directory.CreateDirectory(folder);
-        var temporary = Path.Combine(folder, $"{Guid.NewGuid():N}.tmp");
-        File.WriteAllBytes(temporary, image);
-        File.Move(temporary, copy, overwrite: true);
+        var image = Patched(library);
+        var hash = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(library)))[..16];
+        var copy = Path.Combine(cacheFolder, hash, Path.GetFileName(library));
+        if (!File.Exists(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(image))
+            WholeFile.Write(copy, stream => stream.Write(image));
         return copy;
     }
 

@@ -168,29 +168,38 @@ internal static class NativeLibraries
 
     private static (string Path, IntPtr Handle)? TryLoadPatched(string library, string? cacheFolder, StringBuilder tried)
     {
-        if (cacheFolder is not null && TryPatch(library, cacheFolder, tried) is { } cached)
+        if (cacheFolder is not null && TryPatch(cacheFolder, () => ElfPatch.WritePatchedCopy(library, cacheFolder), tried) is { } cached)
             return LoadCopy(cached, tried);
         // No place of the user's can be written (a read-only home, say): a temporary copy, gone from the disk once loaded.
-        var temporary = Directory.CreateTempSubdirectory("functional-separation-");
+        var folder = Path.GetTempPath();
+        using var temporary = TryPatch(folder, () => WriteTemporary(folder, ElfPatch.Patched(library)), tried);
+        return temporary is null ? null : LoadCopy(temporary.Path, tried);
+    }
+
+    private static UnfinishedFile WriteTemporary(string folder, byte[] image)
+    {
+        var file = new UnfinishedFile(folder);
         try
         {
-            return TryPatch(library, temporary.FullName, tried) is { } copy ? LoadCopy(copy, tried) : null;
+            RandomAccess.Write(file.Handle, image, 0);
+            return file;
         }
-        finally
+        catch
         {
-            temporary.Delete(recursive: true);
+            file.Dispose();
+            throw;
         }
     }
 
-    private static string? TryPatch(string library, string cacheFolder, StringBuilder tried)
+    private static T? TryPatch<T>(string folder, Func<T> patch, StringBuilder tried) where T : class
     {
         try
         {
-            return ElfPatch.WritePatchedCopy(library, cacheFolder);
+            return patch();
         }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or BadImageFormatException)
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException or BadImageFormatException or InputException)
         {
-            tried.AppendLine($"  a copy of it patched for older systems, in {cacheFolder}\n    {cause.Message}");
+            tried.AppendLine($"  a copy of it patched for older systems, in {folder}\n    {cause.Message}");
             return null;
         }
     }

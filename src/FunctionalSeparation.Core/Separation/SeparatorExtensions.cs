@@ -43,8 +43,16 @@ public static class SeparatorExtensions
 
     /// <summary>
     /// Separates an audio file into files, in memory that does not grow with its length: reading, separating and writing run
-    /// side by side. The file is read twice, first for its level.
+    /// side by side. The file is read twice, first for its level and its fingerprint.
     /// </summary>
+    /// <remarks>
+    /// Separating a song again into the same folder replaces its stems, when all are done, not before. Two songs of one name
+    /// (song.mp3 and song.wav, a/song.wav and b/song.wav) do not replace each other's stems: the second is refused. Each stem says
+    /// in a LIST chunk of which song it is, by a fingerprint of the samples and not by the path, because in containers and
+    /// pipelines different songs often have the same one; a new mix of a song is another song. A file that says nothing (made by an
+    /// older version, edited, or somebody else's) may be the only one of its kind: it is in the way too.
+    /// A process that is told to stop on the way leaves nothing behind: see <see cref="UnfinishedFiles"/>.
+    /// </remarks>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file, of any format that <see cref="AudioFile.Open"/> reads.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
@@ -52,9 +60,12 @@ public static class SeparatorExtensions
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>
     /// For each name in <see cref="ISeparator.Stems"/> the file written: SONG_STEM.wav, 32-bit float, with the rate, channels and
-    /// length of the song. They sum to the song. Older files of these names are replaced when all stems are done, not before.
+    /// length of the song. They sum to the song.
     /// </returns>
-    /// <exception cref="InputException">The song cannot be read or a stem cannot be written; no stem is left half-written.</exception>
+    /// <exception cref="InputException">
+    /// The song cannot be read, a file that is not known to be a stem of this song is in the way, or a stem cannot be written; no
+    /// stem is left half-written.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public static IReadOnlyDictionary<string, string> SeparateFile(
         this ISeparator separator, string song, string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
@@ -62,31 +73,20 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(separator);
         using var reader = AudioFile.Open(song);
         var (rate, channels) = (reader.Info.SampleRate, reader.Info.Channels);
-        using var stream = separator.Open(rate, channels, Level(reader, cancellation));
-        var name = Path.GetFileNameWithoutExtension(song);
-        var targets = separator.Stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{name}_{stem}.wav"));
-        var writers = new Dictionary<string, WavWriter>();
-        try
-        {
-            foreach (var (stem, target) in targets) writers.Add(stem, new WavWriter(target, rate, channels));
-            Pipeline(
-                Pieces(reader),
-                (pieces, stop) => Run(stream, pieces, stop),
-                stems =>
-                {
-                    foreach (var (stem, piece) in stems) writers[stem].Write(piece);
-                    progress?.Report((double)writers[separator.Stems[0]].Length / reader.Info.Length);
-                },
-                cancellation);
-            // All are whole before the first takes the place of an older one.
-            foreach (var writer in writers.Values) writer.Seal();
-            foreach (var writer in writers.Values) writer.Complete();
-        }
-        finally
-        {
-            foreach (var writer in writers.Values) writer.Dispose();
-        }
-        return targets;
+        var (level, fingerprint) = Listen(reader, cancellation);
+        using var stream = separator.Open(rate, channels, level);
+        using var files = new StemFiles(separator.Stems, song, fingerprint, folder, rate, channels);
+        Pipeline(
+            Pieces(reader),
+            (pieces, stop) => Run(stream, pieces, stop),
+            stems =>
+            {
+                files.Write(stems);
+                progress?.Report((double)files.Length / reader.Info.Length);
+            },
+            cancellation);
+        files.Complete();
+        return files.Targets;
     }
 
     private static IEnumerable<IReadOnlyDictionary<string, AudioBuffer>> Run(
@@ -116,12 +116,18 @@ public static class SeparatorExtensions
             yield return reader.Read(start, (int)Math.Min(PieceSamples, reader.Info.Length - start));
     }
 
-    private static SoundLevel Level(WavReader reader, CancellationToken cancellation) =>
-        SoundLevel.Of(Pieces(reader).Select(piece =>
+    /// <summary>A first pass over the file: its level, and what tells the song.</summary>
+    private static (SoundLevel Level, string Fingerprint) Listen(WavReader reader, CancellationToken cancellation)
+    {
+        using var fingerprint = new SongFingerprint(reader.Info.SampleRate, reader.Info.Channels);
+        var level = SoundLevel.Of(Pieces(reader).Select(piece =>
         {
             cancellation.ThrowIfCancellationRequested();
+            fingerprint.Add(piece);
             return piece;
         }));
+        return (level, fingerprint.Finish());
+    }
 
     /// <summary>
     /// Three stages side by side: a source, a transformation and a sink. Where one fails the others stop, and its exception is

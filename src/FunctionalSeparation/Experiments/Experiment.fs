@@ -69,14 +69,15 @@ module Experiment =
         CultureInfo.CurrentCulture <- CultureInfo.InvariantCulture
         CultureInfo.DefaultThreadCurrentCulture <- CultureInfo.InvariantCulture
 
-    /// Runs a script's work, with numbers read and printed as files hold them whatever the language of the machine. An InputException prints its one line and exits with code 2; wrong options print the usage and
-    /// exit with code 2; other failures are bugs and show their trace.
+    /// Runs a script's work, with numbers read and printed as files hold them. Results go to standard output, all else to
+    /// standard error. An InputException prints its one line and exits with code 2; wrong options print the usage and
+    /// exit with code 2; other failures are bugs and show their trace. A script that is stopped says so (see `Stop`).
     let main (work: unit -> unit) : unit =
         plainNumbers ()
 
         try
             TorchRuntime.Initialize()
-            work ()
+            Stop.watch work
         with
         | :? InputException as wrong ->
             eprintfn $"error: {wrong.Message}"
@@ -183,31 +184,50 @@ module Experiment =
            else
                id
 
-    /// Tells how far a long job is: in place on a terminal, a line every ten seconds in a log.
+    let mutable private announced = false
+
+    /// Says on standard error which device computes; once in a process, however often it is called.
+    let announce (device: TorchSharp.torch.Device) : unit =
+        if not announced then
+            announced <- true
+            eprintfn $"running on {Devices.Describe device}"
+
+    let private bar finished total =
+        let filled = 24 * finished / max 1 total
+        String('█', filled) + String('░', 24 - filled) + " "
+
+    /// Tells on standard error how far a long job is: a bar, in place, on a terminal; a line every ten seconds elsewhere. What
+    /// comes late, behind a later count, is not told.
     let progress (label: string) : (int -> int -> string -> unit) =
         let clock = Stopwatch.StartNew()
+        let isTerminal = not Console.IsErrorRedirected
+        let pause = if isTerminal then 0.2 else 10.0
         let mutable shown = TimeSpan.Zero
+        let mutable furthest = -1
         // Where the count stood when it was first heard of: a resumed run does not begin at zero.
         let mutable first = None
 
-        fun finished total detail ->
+        let tell finished total detail =
             let before = first |> Option.defaultValue (finished - 1)
             first <- Some before
-            let pause = if Console.IsOutputRedirected then 10.0 else 0.2
 
             if finished >= total || (clock.Elapsed - shown).TotalSeconds >= pause then
                 shown <- clock.Elapsed
-                let filled = 24 * finished / max 1 total
-                let bar = String('█', filled) + String('░', 24 - filled)
                 let left = clock.Elapsed * (float (total - finished) / float (max 1 (finished - before)))
-                let text = $"{label} {bar} {finished}/{total}  {detail}  {int left.TotalMinutes}:{left.Seconds:D2} left"
+                let count = $"{finished}/{total}  {detail}  {int left.TotalMinutes}:{left.Seconds:D2} left"
 
-                if Console.IsOutputRedirected then printfn "%s" text
-                elif finished >= total then printfn "\r%s   " text
-                else printf "\r%s   " text
+                if not isTerminal then eprintfn $"{label} {count}"
+                elif finished >= total then eprintfn $"\r{label} {bar finished total}{count}   "
+                else eprintf $"\r{label} {bar finished total}{count}   "
+
+        fun finished total detail ->
+            if finished > furthest then
+                furthest <- finished
+                tell finished total detail
 
     /// Evaluates a separator on clips, with a progress bar.
     let evaluate (device: TorchSharp.torch.Device) (label: string) (separator: Separator) (clips: Clip list) : ClipScores list =
+        announce device
         let tell = progress label
         let mutable finished = 0
 

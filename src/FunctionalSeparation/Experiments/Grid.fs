@@ -125,12 +125,12 @@ module Grid =
         let site = site grid data (cell, seed)
 
         match FolderLock.tryTake site.Folder with
-        | None -> printfn $"{title}: another process is at it"
+        | None -> eprintfn $"{title}: another process is at it"
         | Some taken ->
             use _ = taken
 
             if (tryRow grid data (cell, seed)).IsSome then
-                printfn $"{title}: done before"
+                eprintfn $"{title}: done before"
             else
-                printfn $"{title}"
+                eprintfn $"{title}"
                 cell.Run site |> write grid data cell seed

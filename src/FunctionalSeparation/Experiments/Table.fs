@@ -108,7 +108,7 @@ module Table =
         match List.choose id found with
         | rows when rows.Length = found.Length -> merge table grid isRecordings page rows
         | _ when isMerge -> raise (InputException $"{grid.Folder}: rows are missing: {missing grid found}.")
-        | _ -> printfn $"Not finished: {missing grid found}. Start again, or --merge when the others have ended."
+        | _ -> eprintfn $"Not finished: {missing grid found}. Start again, or --merge when the others have ended."
 
     let private make (grid: Grid) data (part: (int * int) option) =
         Grid.rows grid
@@ -118,6 +118,8 @@ module Table =
             | Some(part, count) -> index % count = part - 1
             | None -> true)
         |> List.iter (snd >> Grid.make grid data)
+
+    let private goesOn () = "rows that are finished stay, a network goes on from its last checkpoint: start the same again"
 
     /// Names tell rows apart, and claims speak of rows by name.
     let private check (table: Table) =
@@ -149,7 +151,10 @@ module Table =
                 let grid = grid table arguments
                 let data = Grid.fingerprint grid
                 let isMerge = arguments.Contains TableArgument.Merge
-                if not isMerge then make grid data part
+
+                if not isMerge then
+                    Experiment.announce grid.Device
+                    Stop.saying goesOn (fun () -> make grid data part)
 
                 if part.IsNone then
                     finish table grid (arguments.Contains TableArgument.Data) isMerge page data)

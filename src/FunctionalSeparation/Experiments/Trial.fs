@@ -38,7 +38,7 @@ type Outcome =
         Curve: (int * float) list
         /// Seconds of training, over all sessions.
         Seconds: float
-        /// Whether this call trained at all: false where it went back to a run that had ended.
+        /// Whether this call trained or was the first to score: false where it went back to a run that had ended.
         IsNew: bool
         Provenance: JsonObject
     }
@@ -92,14 +92,17 @@ module Trial =
     /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.
     let run (trial: Trial) : Outcome =
         checkTest trial
+        Experiment.announce trial.Device
         let finished, curve = train trial
-        let isNew = finished.StepsMade > 0
+        let resultsPath = Path.Combine(trial.Folder, "results.json")
+        // A run that was stopped while it was scored is new, though its training had ended.
+        let isNew = finished.StepsMade > 0 || not (File.Exists resultsPath)
         let provenance = provenance trial finished.Seconds
         ModelFolder.save trial.Folder finished.Trained provenance
         let scores = Experiment.evaluate trial.Device "scoring" (Separation.separator finished.Trained Soft) trial.Test
         let results = Results.ofSystem (Recipe.title trial.Recipe) scores
         results["provenance"] <- provenance.DeepClone()
-        Results.save (Path.Combine(trial.Folder, "results.json")) results
+        Results.save resultsPath results
 
         if isNew then
             Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)

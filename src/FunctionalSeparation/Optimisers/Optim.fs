@@ -86,7 +86,8 @@ module Optim =
     /// Adds decay * parameters. Before `adamDirection` or `momentum` in a chain this is an L2 penalty of decay/2 * |p|^2;
     /// between the direction and the schedule it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
     let weightDecay (decay: float) : Transform =
-        stateless (FormattableString.Invariant $"weightDecay {decay}") (fun gradient parameters -> gradient.add (parameters, decay))
+        stateless (FormattableString.Invariant $"weightDecay {decay}") (fun gradient parameters ->
+            gradient.add (parameters, decay))
 
     /// Multiplies by schedule(number of updates made so far), which turns a direction into a step.
     let scaleBySchedule (schedule: Schedule) : Transform =

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.IO
 open System.Text.Json.Nodes
+open FunctionalSeparation.Core
 
 /// What a run tells its observer after each step.
 type StepReport =
@@ -38,7 +39,8 @@ module RunLog =
                 with _ ->
                     false // a line that the interruption cut off
 
-            File.WriteAllLines(path, File.ReadAllLines path |> Array.filter isKept)
+            let kept = File.ReadAllLines path |> Array.filter isKept |> Array.map (fun line -> line + "\n")
+            WholeFile.Write(path, String.Concat kept)
 
     /// Opens the log behind what it holds. The caller flushes it.
     let append (folder: string) = new StreamWriter(path folder, append = true)

@@ -40,6 +40,9 @@ type Finished =
 [<RequireQualifiedAccess>]
 module TrainingRun =
 
+    /// Whether the folder holds a checkpoint to go on from.
+    let hasCheckpoint (folder: string) : bool = File.Exists(Checkpoint.path folder)
+
     let private dtype = torch.float32
 
     /// Frames of a batch of whole clips: enough sequences side by side for the products of a recurrent layer, few enough to
@@ -99,8 +102,7 @@ module TrainingRun =
 
     /// The stored progress, where there is some and it is to be resumed. A folder in use is refused before anything is read.
     let private stored settings : (string -> Progress) option =
-        let hasCheckpoint = File.Exists(Checkpoint.path settings.Folder)
-        let inUse = hasCheckpoint || File.Exists(Path.Combine(settings.Folder, "model.json"))
+        let inUse = hasCheckpoint settings.Folder || File.Exists(Path.Combine(settings.Folder, "model.json"))
 
         if inUse && not settings.Resume then
             raise (
@@ -108,7 +110,7 @@ module TrainingRun =
                     $"{settings.Folder}: holds a run already. Add --resume to go on with it, or choose another folder with --out."
             )
 
-        if hasCheckpoint then
+        if hasCheckpoint settings.Folder then
             let layout = (Architecture.model settings.Recipe.Architecture).Layout
             Some(Checkpoint.load settings.Folder settings.Device layout)
         else
@@ -248,7 +250,6 @@ module TrainingRun =
         try
             let progress = stored |> Option.defaultWith (fun () -> fresh settings course.Task)
             Directory.CreateDirectory settings.Folder |> ignore
-            WholeFile.RemoveLeftovers(Checkpoint.path settings.Folder)
             RunLog.trim settings.Folder progress.State.Step
 
             if progress.State.Step >= course.Steps || progress.State.Stopped.IsSome then

@@ -1,0 +1,165 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// What this process has begun to write and not finished: files <c>.funcsep-….part</c> beside those that they will become. None
+/// of them outlives its process for long.
+/// </summary>
+/// <remarks>
+/// They are deleted when the process ends in any way that it notices: it returns, exits, fails with an unhandled exception, or is
+/// told to stop by SIGINT (Ctrl-C), SIGTERM, SIGHUP or SIGQUIT, unless it was started to ignore that signal (nohup). The signal
+/// then does what it always does: the exit code is 128 and its number.
+/// What a killed process left is deleted by the next process that writes into the folder. A file whose writer lives, on this
+/// machine or on another that shares the folder, is locked, and so left alone; where the file system keeps no locks, nothing tells
+/// whether the writer lives, and all stay. The system lets go of the locks of a process that ends.
+/// </remarks>
+public static class UnfinishedFiles
+{
+    internal const string Prefix = ".funcsep-", Suffix = ".part";
+
+    /// <summary>How long a process that was told to stop begins and finishes no file: by then it has ended, or goes on.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+
+    private static readonly PosixSignal[] Signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGQUIT];
+
+    private static readonly Lock Gate = new();
+    private static readonly HashSet<string> Paths = [];
+    private static readonly HashSet<string> CleanFolders = [];
+    private static readonly List<PosixSignalRegistration> Registrations = [];
+    private static DateTime goesOn = DateTime.MinValue;
+
+    static UnfinishedFiles()
+    {
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => RemoveAll();
+        AppDomain.CurrentDomain.UnhandledException += (_, failure) => { if (failure.IsTerminating) RemoveAll(); };
+        foreach (var signal in Signals) Registrations.Add(PosixSignalRegistration.Create(signal, OnSignal));
+    }
+
+    /// <summary>
+    /// Whether a signal to stop removes the unfinished files at once; true unless set. An application that cancels such signals to
+    /// finish its work in hand first (a web service, say) sets it to false: otherwise that work fails, with one line that says why.
+    /// </summary>
+    public static bool RemovedOnSignals { get; set; } = true;
+
+    /// <summary>
+    /// Runs what must not be cut in two by the end of the process. After a signal to stop it waits for that end, or for the
+    /// moment when the process evidently goes on.
+    /// </summary>
+    internal static T Atomically<T>(Func<T> work)
+    {
+        for (; ; )
+        {
+            lock (Gate)
+            {
+                if (DateTime.UtcNow >= goesOn) return work();
+            }
+            Thread.Sleep(Grace / 20);
+        }
+    }
+
+    /// <summary>Makes a file without a name in the folder for temporary files: the system frees it when it is closed, however.</summary>
+    /// <returns>The open file, to be read and written.</returns>
+    internal static SafeFileHandle CreateNameless()
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"{Prefix}{Guid.NewGuid():N}{Suffix}");
+        var isWindows = OperatingSystem.IsWindows();
+        var file = File.OpenHandle(
+            path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete, isWindows ? FileOptions.DeleteOnClose : FileOptions.None);
+        if (!isWindows) File.Delete(path);
+        return file;
+    }
+
+    internal static void Add(string path) => Paths.Add(path);
+
+    internal static bool IsKnown(string path) => Paths.Contains(path);
+
+    internal static void Forget(string path) => Paths.Remove(path);
+
+    /// <summary>Deletes a file of this process, where it is still there.</summary>
+    internal static void Remove(string path)
+    {
+        lock (Gate)
+        {
+            if (Paths.Remove(path)) TryDelete(path);
+        }
+    }
+
+    /// <summary>Deletes what processes that have ended left in a folder; looks once.</summary>
+    internal static void RemoveLeftovers(string folder)
+    {
+        lock (Gate)
+        {
+            if (!CleanFolders.Add(Path.GetFullPath(folder))) return;
+        }
+        try
+        {
+            foreach (var path in Directory.GetFiles(folder, $"{Prefix}*{Suffix}")) RemoveUnlessLocked(path);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            // A folder that may be written, not read.
+        }
+    }
+
+    private static void RemoveUnlessLocked(string path)
+    {
+        try
+        {
+            using (OpenExclusively(path, FileOptions.None))
+            {
+                if (!IsLocked(path)) return; // a file system without locks
+            }
+            OpenExclusively(path, FileOptions.DeleteOnClose).Dispose();
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            // Its writer lives, or it is another user's.
+        }
+    }
+
+    private static bool IsLocked(string path)
+    {
+        try
+        {
+            OpenExclusively(path, FileOptions.None).Dispose();
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private static SafeFileHandle OpenExclusively(string path, FileOptions options) =>
+        File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, options);
+
+    /// <summary>A signal that a handler of the application has cancelled already does not stop the process.</summary>
+    private static void OnSignal(PosixSignalContext context)
+    {
+        if (RemovedOnSignals && !context.Cancel) RemoveAll();
+    }
+
+    private static void RemoveAll()
+    {
+        lock (Gate)
+        {
+            goesOn = DateTime.UtcNow + Grace;
+            foreach (var path in Paths) TryDelete(path);
+            Paths.Clear();
+        }
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            // Its folder is gone, or may not be written any more.
+        }
+    }
+}

@@ -1,0 +1,39 @@
+namespace FunctionalSeparation
+
+open System
+open System.Runtime.InteropServices
+
+/// What a script says on standard error when it is stopped from outside: by Ctrl-C, `kill`, a scheduler or a closed terminal. It
+/// then ends as the signal wants it, with the exit code 128 and the signal's number; what it had not finished writing is removed
+/// (see `UnfinishedFiles`).
+[<RequireQualifiedAccess>]
+module Stop =
+
+    let mutable private words: unit -> string = fun () -> ""
+
+    /// While `work` runs, a script that is stopped also says `text`: what is left of its work, and how to go on.
+    let saying (text: unit -> string) (work: unit -> 'result) : 'result =
+        let before = words
+        words <- fun () -> $": {text ()}"
+
+        try
+            work ()
+        finally
+            words <- before
+
+    let private tell (context: PosixSignalContext) =
+        // Ends the line of a progress bar.
+        if not Console.IsErrorRedirected then eprintfn ""
+        eprintfn $"stopped by {context.Signal}{words ()}"
+
+    /// Runs the work of a script.
+    let watch (work: unit -> unit) : unit =
+        let watching =
+            [ PosixSignal.SIGINT; PosixSignal.SIGTERM; PosixSignal.SIGHUP; PosixSignal.SIGQUIT ]
+            |> List.map (fun signal -> PosixSignalRegistration.Create(signal, tell))
+
+        try
+            work ()
+        finally
+            for registration in watching do
+                registration.Dispose()
