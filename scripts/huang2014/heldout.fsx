@@ -26,7 +26,7 @@ let results = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang201
 
 let compare (corpus: Corpus) epochs (name: string, excerpts) =
     for singer in [ "abjones"; "amy" ] do
-        let heldOut, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
+        let parts = Corpus.heldOut singer corpus
         let folder = Directory.CreateTempSubdirectory("funcsep-heldout-").FullName
         printfn $"{name}, {singer} held out"
 
@@ -34,9 +34,9 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
             Trial.run
                 { Recipe = { Recipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
                   Data = corpus.Name
-                  Train = train
-                  Dev = []
-                  Test = heldOut
+                  Train = parts.Train
+                  Dev = parts.Dev
+                  Test = parts.Test
                   Device = Devices.Parse "auto"
                   Folder = folder
                   Resume = false
@@ -57,6 +57,7 @@ Experiment.main (fun () ->
             | _ -> raise (InputException $"'{count}' is no number of epochs. Give the data folder, then a number such as 50.")
 
         let corpus = Mir1k.load data
+        Experiment.tellLeftOut corpus
         let chosen = candidates |> List.filter (fun (name, _) -> names.IsEmpty || List.contains name names)
 
         if chosen.IsEmpty then

@@ -187,6 +187,11 @@ module Experiment =
            else
                id
 
+    /// Says on standard error, in one line, what the corpus's folder holds that was not read; nothing where all of it was.
+    let tellLeftOut (corpus: Corpus) : unit =
+        if not corpus.LeftOut.IsEmpty then
+            eprintfn $"{corpus.Place}: {LeftOut.text corpus.LeftOut}"
+
     /// Tells how far a long job is: in place on a terminal, a line every ten seconds in a log.
     let progress (label: string) : (int -> int -> string -> unit) =
         let clock = Stopwatch.StartNew()
@@ -210,8 +215,10 @@ module Experiment =
                 elif finished >= total then printfn "\r%s   " text
                 else printf "\r%s   " text
 
-    /// Evaluates a separator on clips, with a progress bar.
+    /// Evaluates a separator on clips, with a progress bar. Raises InputException as `Clip.requireScorable`, before the first is
+    /// scored.
     let evaluate (device: TorchSharp.torch.Device) (label: string) (separator: Separator) (clips: Clip list) : ClipScores list =
+        Clip.requireScorable separator.FrontEnd clips
         let tell = progress label
         let mutable finished = 0
 
