@@ -7,11 +7,6 @@ open Argu
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-type Split =
-    | Train
-    | Dev
-    | Test
-
 type EvaluateArgument =
     | [<Mandatory>] Model of folder: string
     | [<Mandatory>] Data of folder: string
@@ -36,17 +31,10 @@ Experiment.main (fun () ->
     let folder = arguments.GetResult Model
     let trained = ModelFolder.load device folder
     let corpus = Mir1k.load (arguments.GetResult Data)
-    let split = arguments.GetResult(Split, Test)
-
-    let clips =
-        match split with
-        | Train -> corpus.Train
-        | Dev -> corpus.Dev
-        | Test -> corpus.Test
-
-    if clips.IsEmpty then
-        raise (InputException $"{arguments.GetResult Data}: holds no {split} clips. Choose another --split.")
-
+    let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
+    Corpus.require [ split ] corpus
+    Experiment.tellLeftOut corpus
+    let clips = Corpus.clips split corpus
     let mask = arguments.GetResult(Mask, Soft)
     let frontEnd = trained.Architecture.FrontEnd
     let score (separator: Separator) = Experiment.evaluate device separator.Name separator clips

@@ -28,6 +28,9 @@ Experiment.main (fun () ->
         | None, Smoke -> Corpus.embedded 0
         | None, _ -> raise (InputException "The desk and paper presets need real songs: give the folder of MIR-1K with --data.")
 
+    Corpus.require (Recipe.needs recipe) corpus
+    Experiment.tellLeftOut corpus
+
     // The smoke preset takes a slice: enough to see every part work.
     let limit count clips = if preset = Smoke then List.truncate count clips else clips
 

@@ -27,7 +27,7 @@ let results = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang201
 
 let compare (corpus: Corpus) epochs (name: string, excerpts) =
     for singer in [ "abjones"; "amy" ] do
-        let heldOut, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
+        let parts = Corpus.heldOut singer corpus
 
         let folder =
             Path.Combine("artifacts", "heldout", $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent"))
@@ -38,9 +38,9 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
             Trial.run
                 { Recipe = { Recipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
                   Data = corpus.Name
-                  Train = train
-                  Dev = []
-                  Test = heldOut
+                  Train = parts.Train
+                  Dev = parts.Dev
+                  Test = parts.Test
                   Device = Devices.Parse "auto"
                   Folder = folder
                   Resume = true
@@ -61,6 +61,7 @@ Experiment.main (fun () ->
             | _ -> raise (InputException $"'{count}' is no number of epochs. Give the data folder, then a number such as 50.")
 
         let corpus = Mir1k.load data
+        Experiment.tellLeftOut corpus
         let chosen = candidates |> List.filter (fun (name, _) -> names.IsEmpty || List.contains name names)
 
         if chosen.IsEmpty then

@@ -20,6 +20,7 @@ let private counting name setting nsdr =
         { Name = name
           Settings =
             fun _ -> JsonObject [ Collections.Generic.KeyValuePair("plan", JsonValue.Create(setting: string) :> JsonNode) ]
+          Needs = fun _ -> [ Split.Test ]
           Run =
             fun site ->
                 made <- made + 1
@@ -27,7 +28,15 @@ let private counting name setting nsdr =
 
     cell, (fun () -> made)
 
-let private empty = { Name = "none"; Train = []; Dev = []; Test = [] }
+/// A clip that no cell here listens to.
+let private clip: Clip =
+    { Name = "a"
+      Song = "a"
+      Singer = "a"
+      SampleRate = 16000
+      Read = fun () -> { Music = [| 1.0f |]; Voice = [| 1.0f |] } }
+
+let private one = { Name = "none"; Place = "none"; Train = []; Dev = []; Test = [ clip ]; LeftOut = [] }
 
 let private inScratch (work: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("funcsep-grid-").FullName
@@ -41,14 +50,14 @@ let private grid folder cells =
     { Folder = folder
       Cells = cells
       Seeds = [ 0 ]
-      Corpus = empty
+      Corpus = one
       Preset = Smoke
       Device = torch.CPU
       TensorBoard = false }
 
 let private makeAll grid = Grid.rows grid |> List.iter (Grid.make grid "data")
 
-let private table cells = { Paper = "none"; Name = "test"; Title = "A test"; Load = (fun _ -> empty); Cells = cells; Claims = [] }
+let private table cells = { Paper = "none"; Name = "test"; Title = "A test"; Load = (fun _ -> one); Cells = cells; Claims = [] }
 
 /// Runs a table script's options; gives the report where the table was merged.
 let private script cells options =

@@ -64,7 +64,7 @@ let tests =
 
                   for song in 10000..10125 do
                       for part in [ "chorus"; "verse" ] do
-                          File.WriteAllBytes(Path.Combine(folder, "Wavfile", $"{song}_{part}.wav"), [||])
+                          File.WriteAllBytes(Path.Combine(folder, "Wavfile", $"{song}_{part}.wav"), [| 0uy |])
 
                   let corpus = IKala.load folder
                   Expect.equal (corpus.Train.Length, corpus.Test.Length) (63, 189) "the paper's counts")
@@ -84,7 +84,7 @@ let tests =
               Scratch.refuses [ "nowhere"; "Wavfile" ] (fun () -> IKala.load "nowhere" |> ignore)
 
               Scratch.inFolder (fun folder ->
-                  Scratch.refuses [ folder; "no WAV clips" ] (fun () -> IKala.load folder |> ignore)
+                  Scratch.refuses [ folder; "no audio clips" ] (fun () -> IKala.load folder |> ignore)
                   madeUp folder [ "10161" ]
                   write folder "abjones_5_08.wav" [ second 220.0; second 1000.0 ] 44100
                   Scratch.refuses [ "abjones_5_08.wav"; "SONG_chorus.wav" ] (fun () -> IKala.load folder |> ignore))

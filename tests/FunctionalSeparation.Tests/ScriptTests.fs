@@ -10,20 +10,29 @@ open Expecto
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-let private start (script: string) (arguments: string list) =
+let private startInfo (script: string) (arguments: string list) =
     let info = ProcessStartInfo("dotnet", [ "fsi"; Path.Combine(Golden.repository, "scripts", script) ] @ arguments)
     info.WorkingDirectory <- Golden.repository
     info.RedirectStandardOutput <- true
     info.RedirectStandardError <- true
-    Process.Start info
+    info
+
+let private start script arguments = Process.Start(startInfo script arguments)
 
 /// Exit code, standard output, standard error.
-let private run script arguments =
-    use running = start script arguments
+let private runIn (language: string) script arguments =
+    let info = startInfo script arguments
+
+    for name in [ "LANG"; "LC_ALL" ] do
+        info.Environment[name] <- language
+
+    use running = Process.Start info
     let error = running.StandardError.ReadToEndAsync()
     let output = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
     running.ExitCode, output, error.Result
+
+let private run script arguments = runIn "C.UTF-8" script arguments
 
 let private succeed script arguments =
     let code, output, error = run script arguments
@@ -236,7 +245,7 @@ let tests =
               inScratch (fun folder ->
                   let missing = Path.Combine(folder, "nowhere")
                   refuse train [ "--data"; missing ] [ missing; "no such folder" ]
-                  refuse train [ "--data"; folder ] [ folder; "no WAV clips" ]
+                  refuse train [ "--data"; folder ] [ folder; "no audio clips" ]
 
                   refuse
                       train
@@ -244,6 +253,30 @@ let tests =
                       [ "no training clips" ]
 
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "nothing half-written"))
+
+          long "a folder without test clips is refused before training; what is left out is said" (fun () ->
+              inScratch (fun folder ->
+                  let clip part name =
+                      let stems = (Corpus.embedded 9).Test.Head.Read()
+                      let path = Path.Combine(folder, part, name)
+                      AudioFile.Write(path + ".wav", AudioBuffer([| stems.Music; stems.Voice |], 16000)) |> ignore
+                      File.Move(path + ".wav", path)
+
+                  let out = Path.Combine(folder, "run")
+                  clip "train" "a.WAV"
+                  File.WriteAllText(Path.Combine(folder, "train", "._a.WAV"), "x")
+                  let arguments = [ "--data"; folder; "--epochs"; "1"; "--out"; out ]
+                  refuse train arguments [ folder; "no test clips"; "._a.WAV" ]
+                  refuse "huang2014/masks.fsx" [ "--data"; folder; "--out"; out ] [ folder; "no test clips" ]
+                  Expect.isFalse (Directory.Exists out) "no training has begun"
+                  clip "test" "b.wav"
+                  // On a machine whose numbers have a comma.
+                  let code, output, error = runIn "de_DE.UTF-8" train (arguments @ [ "--gamma"; "0.05" ])
+                  Expect.equal (code, error.TrimEnd().Split('\n').Length) (0, 1) $"one line: {error}"
+                  Expect.stringContains error "1 left out: ._a.WAV" "said"
+                  Expect.isFalse (Text.RegularExpressions.Regex.IsMatch(output, @"\d,\d|NaN")) $"decimal points: {output}"
+                  let recipe = JsonNode.Parse(File.ReadAllText(Path.Combine(out, "model.json"))).["provenance"].["recipe"]
+                  Expect.equal (recipe["gamma"].GetValue<float>()) 0.05 "gamma"))
 
           long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
               inScratch (fun folder ->
@@ -265,6 +298,8 @@ let tests =
                         "empty.wav", (fun name -> File.WriteAllBytes(training name, [||])), "empty"
                         "silent.wav", (fun name -> write name 16000 [ noise; Array.zeroCreate 32000 ]), "silent"
                         "short.wav", (fun name -> write name 16000 [ noise[..499]; noise[..499] ]), "fewer than one window" ]
+
+                  AudioFile.Write(Path.Combine(folder, "test", "good.wav"), AudioBuffer([| noise; noise |], 16000)) |> ignore
 
                   for name, make, part in cases do
                       Directory.CreateDirectory(Path.Combine(folder, "train")) |> ignore

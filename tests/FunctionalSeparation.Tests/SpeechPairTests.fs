@@ -77,7 +77,7 @@ let tests =
               Scratch.inFolder (fun root ->
                   let a = speaker root "A" 16000 [ 100 ]
 
-                  Scratch.refuses [ "nowhere"; "no WAV files" ] (fun () ->
+                  Scratch.refuses [ "nowhere"; "no audio files" ] (fun () ->
                       SpeechPair.ofFolders a (Path.Combine(root, "nowhere")) |> ignore)
 
                   Scratch.refuses [ "female_train.wav" ] (fun () -> SpeechPair.timit a |> ignore)

@@ -149,6 +149,45 @@ let tests =
                   Expect.stringContains (message (fun () -> TrainingRun.run undecided |> ignore)) "development clips" "dev")
           }
 
+          test "development clips that could not choose are refused before the first step" {
+              inScratch (fun folder ->
+                  let change (clip: Clip) rate (change: Stems -> Stems) =
+                      { clip with Name = "changed"; SampleRate = rate; Read = clip.Read >> change }
+
+                  let dev = corpus.Value.Dev.Head
+                  let silent = change dev 16000 (fun stems -> { stems with Voice = Array.zeroCreate stems.Voice.Length })
+                  let short = change dev 16000 (fun stems -> { Music = stems.Music[..99]; Voice = stems.Voice[..99] })
+
+                  for clip, words in [ silent, "silent"; short, "fewer than one window"; change dev 8000 id, "8000 Hz" ] do
+                      let settings =
+                          { settings folder recipe false None with Dev = [ clip ]; Report = fun _ -> failtest "a step was made" }
+
+                      let said = message (fun () -> TrainingRun.run settings |> ignore)
+                      Expect.stringContains said "changed" "names the clip"
+                      Expect.stringContains said words "says why")
+          }
+
+          test "a checkpoint with a changed byte is not resumed from; an older one without a hash is" {
+              inScratch (fun folder ->
+                  Expect.throwsT<Stopped> (fun () -> TrainingRun.run (settings folder recipe false (Some 3)) |> ignore) "stopped"
+                  let path = Checkpoint.path folder
+                  let bytes = File.ReadAllBytes path
+                  let damaged = Array.copy bytes
+                  damaged[bytes.Length - 1000] <- damaged[bytes.Length - 1000] ^^^ 1uy
+                  File.WriteAllBytes(path, damaged)
+                  let said = message (fun () -> TrainingRun.run (settings folder recipe true None) |> ignore)
+                  Expect.stringContains said path "names the file"
+                  Expect.stringContains said "damaged" "says why"
+                  File.WriteAllBytes(path, bytes)
+
+                  Memory.plain (fun () ->
+                      let file = Safetensors.load path
+                      Safetensors.save path { file with Texts = Map.remove "sha256" file.Texts })
+
+                  let finished = TrainingRun.run (settings folder recipe true None)
+                  Expect.equal finished.StepsMade 5 "it went on")
+          }
+
           test "an objective that is not finite ends the run with a message and leaves no model" {
               inScratch (fun folder ->
                   let wild = { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = LastStep }

@@ -7,6 +7,21 @@ namespace FunctionalSeparation.Core;
 public static class AudioFile
 {
     /// <summary>
+    /// What the names of audio files end with, where a folder must be read by names: containers and codings that ffmpeg decodes
+    /// and that hold sound in common use.
+    /// </summary>
+    public static IReadOnlyList<string> Extensions { get; } =
+    [
+        ".wav", ".wave", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".caf", ".w64", ".rf64",
+        ".wv", ".ape", ".tta", ".au", ".snd", ".wma", ".mka", ".ac3", ".amr", ".mp4", ".webm",
+    ];
+
+    /// <summary>Whether a file is audio by its name, in upper or lower case. Its content may say otherwise.</summary>
+    /// <param name="path">The file.</param>
+    public static bool HasAudioName(string path) =>
+        Extensions.Contains(System.IO.Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>
     /// Opens a file to read it piece by piece in bounded memory. A file that ffmpeg must decode takes its decoded size (4 bytes
     /// a sample and channel) in the folder for temporary files until the reader is closed; of several audio streams the first
     /// is taken.

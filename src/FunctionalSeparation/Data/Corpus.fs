@@ -25,9 +25,29 @@ type Clip =
         Read: unit -> Stems
     }
 
+/// A part of a corpus.
+[<RequireQualifiedAccess>]
+type Split =
+    /// To learn from.
+    | Train
+    /// To choose with.
+    | Dev
+    /// To test on.
+    | Test
+
 /// Clips to learn from, to choose with, and to test on.
 [<NoEquality; NoComparison>]
-type Corpus = { Name: string; Train: Clip list; Dev: Clip list; Test: Clip list }
+type Corpus =
+    {
+        Name: string
+        /// Where it was read: the folder, which messages name.
+        Place: string
+        Train: Clip list
+        Dev: Clip list
+        Test: Clip list
+        /// What the place holds besides and was not read.
+        LeftOut: LeftOut list
+    }
 
 [<RequireQualifiedAccess>]
 module Clip =
@@ -60,6 +80,31 @@ module Clip =
                         $"{clip.Name}: the {name} is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
                 )
 
+    /// Whether a source of the clip is silent from its first to its last sample: then there is nothing to separate.
+    let isSilent (stems: Stems) : bool =
+        let isZero = Array.forall (fun x -> x = 0.0f)
+        isZero stems.Music || isZero stems.Voice
+
+    /// Reads all clips to see that they can be scored by a separator with this front end, before hours of work that would end
+    /// there. Raises InputException, naming the clip, where one cannot be read, has another sample rate or is shorter than one
+    /// window; and where there is no clip, or none whose sources both sound.
+    let requireScorable (frontEnd: FrontEnd) (clips: Clip list) : unit =
+        let isScorable clip =
+            requireRate frontEnd.SampleRate clip
+            let stems = clip.Read()
+            requireLength frontEnd.Stft clip stems
+            not (isSilent stems)
+
+        // Filtered, not searched: every clip is looked at.
+        if (List.filter isScorable clips).IsEmpty then
+            match clips with
+            | [] -> raise (InputException "There are no clips to score. Give data that has some.")
+            | first :: _ ->
+                raise (
+                    InputException
+                        $"{first.Name}: in this clip and all {clips.Length} of its part a source is silent, so there is nothing to score. Give clips in which both sources sound."
+                )
+
     /// The sources as a tensor [2, samples] (music, voice), each scaled to unit L2 norm over the whole clip, so that their sum
     /// is a 0 dB mixture (authors' code of Huang et al. 2014). A silent source stays silent.
     let unitNorm (dtype: torch.ScalarType) (device: torch.Device) (stems: Stems) : torch.Tensor =
@@ -83,9 +128,35 @@ module Corpus =
         let songs = Synthetic.corpus seed
 
         { Name = "embedded corpus"
+          Place = "embedded corpus"
           Train = List.map ofSong songs.Train
           Dev = List.map ofSong songs.Dev
-          Test = List.map ofSong songs.Test }
+          Test = List.map ofSong songs.Test
+          LeftOut = [] }
+
+    /// The clips of a part.
+    let clips (split: Split) (corpus: Corpus) : Clip list =
+        match split with
+        | Split.Train -> corpus.Train
+        | Split.Dev -> corpus.Dev
+        | Split.Test -> corpus.Test
+
+    let private nameOf =
+        function
+        | Split.Train -> "training clips"
+        | Split.Dev -> "development clips"
+        | Split.Test -> "test clips"
+
+    /// Raises InputException, naming the corpus's place and the part, where one of the parts has no clip.
+    let require (splits: Split list) (corpus: Corpus) : unit =
+        for split in splits do
+            if (clips split corpus).IsEmpty then
+                let folder = $"{split}".ToLowerInvariant()
+
+                raise (
+                    InputException
+                        $"{corpus.Place}: there are no {nameOf split}{AudioFolder.because corpus.LeftOut}. Give the folder of a data set that has some, or one with clips in a folder '{folder}'."
+                )
 
     /// One singer of the training clips held out to test on; no clip to choose with. A choice between recipes that looks at this
     /// corpus alone leaves the test clips untouched.
@@ -96,7 +167,7 @@ module Corpus =
             let singers = corpus.Train |> List.map _.Singer |> List.distinct |> String.concat ", "
             raise (InputException $"'{singer}' cannot be held out: the training singers of {corpus.Name} are {singers}.")
 
-        { Name = $"{corpus.Name} without {singer}"; Train = train; Dev = []; Test = test }
+        { corpus with Name = $"{corpus.Name} without {singer}"; Train = train; Dev = []; Test = test }
 
     /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits.
     let fingerprint (clips: Clip list) : string =

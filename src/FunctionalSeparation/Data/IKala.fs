@@ -1,6 +1,5 @@
 namespace FunctionalSeparation
 
-open System
 open System.IO
 open System.Text.RegularExpressions
 open FunctionalSeparation.Core
@@ -30,7 +29,7 @@ module IKala =
     /// One clip, from its file, resampled to 16 kHz as it is read. The name tells the song; who sings is not told, so the song
     /// stands for the singer. Raises InputException where the name is not of iKala's form.
     let clip (path: string) : Clip =
-        let name = Path.GetFileNameWithoutExtension path
+        let name = AudioFolder.clipName path
         let parts = clipName.Match name
 
         if not parts.Success then
@@ -43,32 +42,39 @@ module IKala =
 
         { Name = name; Song = song; Singer = song; SampleRate = sampleRate; Read = fun () -> readStems path }
 
-    let private clipFolder folder =
-        let wavfile = Path.Combine(folder, "Wavfile")
-        if Directory.Exists wavfile then wavfile else folder
+    let private wavfile folder = Path.Combine(folder, "Wavfile")
+
+    let private clipFolder folder = if Directory.Exists(wavfile folder) then wavfile folder else folder
 
     /// Whether a folder holds clips named as iKala's.
     let isIn (folder: string) : bool =
         Directory.Exists folder
-        && Directory.EnumerateFiles(clipFolder folder, "*.wav")
-           |> Seq.exists (fun path -> clipName.IsMatch(Path.GetFileNameWithoutExtension path))
+        && (AudioFolder.list (clipFolder folder)).Files |> List.exists (AudioFolder.clipName >> clipName.IsMatch)
 
     /// Reads the official layout (`Wavfile/*.wav`, or the clips directly in the folder). Fan et al. (2017) train on 63 clips and
     /// test on the other 189, and do not tell which: here the first quarter in ordinal order of the names trains, 63 of all 252.
     /// Both clips of the song at the border can be parted by it. There are no development clips. Raises InputException where the
-    /// folder is missing, or holds no clip or other WAV files.
+    /// folder is missing, or holds no clip, two files of one clip or audio files of other names.
     let load (folder: string) : Corpus =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of iKala, the one that holds 'Wavfile'.")
 
-        let clips =
-            Directory.GetFiles(clipFolder folder, "*.wav")
-            |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
-            |> Array.map clip
-            |> List.ofArray
+        let listed = AudioFolder.list (clipFolder folder)
+        let clips = List.map clip listed.Files
+
+        let beside =
+            if Directory.Exists(wavfile folder) then
+                AudioFolder.beside [ "Wavfile" ] folder
+            else
+                []
+
+        let leftOut = listed.LeftOut @ beside
 
         if clips.IsEmpty then
-            raise (InputException $"{folder}: no WAV clips in 'Wavfile' or in the folder itself. Check the path.")
+            raise (
+                InputException
+                    $"{folder}: no audio clips in 'Wavfile' or in the folder itself{AudioFolder.because leftOut}. Check the path."
+            )
 
         let train, test = clips |> List.splitAt (clips.Length / 4)
-        { Name = "iKala"; Train = train; Dev = []; Test = test }
+        { Name = "iKala"; Place = folder; Train = train; Dev = []; Test = test; LeftOut = leftOut }

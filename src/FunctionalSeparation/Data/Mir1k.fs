@@ -1,6 +1,5 @@
 namespace FunctionalSeparation
 
-open System
 open System.IO
 open FunctionalSeparation.Core
 
@@ -29,7 +28,7 @@ module Mir1k =
 
     /// One clip, from its file. The name tells singer and song.
     let clip (path: string) : Clip =
-        let name = Path.GetFileNameWithoutExtension path
+        let name = AudioFolder.clipName path
         let parts = name.Split '_'
 
         { Name = name
@@ -38,30 +37,44 @@ module Mir1k =
           SampleRate = sampleRate
           Read = fun () -> readStems path }
 
-    let private clipsIn folder =
-        Directory.GetFiles(folder, "*.wav")
-        |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
-        |> Array.map clip
-        |> List.ofArray
+    /// Singer, song and clip, none of them empty: without them a clip would be taken for a test singer's.
+    let private isOfficialName (path: string) =
+        let parts = (AudioFolder.clipName path).Split '_'
+        parts.Length >= 3 && Array.forall (fun part -> part <> "") parts
 
-    let private official clips =
-        let train, test = clips |> List.partition (fun clip -> trainingSingers.Contains clip.Singer)
+    let private official root folder beside =
+        let listed = AudioFolder.list folder |> AudioFolder.fitting "not named singer_song_clip" isOfficialName
+
+        let train, test =
+            listed.Files |> List.map clip |> List.partition (fun clip -> trainingSingers.Contains clip.Singer)
+
         let dev, train = train |> List.partition (fun clip -> devNames.Contains clip.Name)
-        { Name = "MIR-1K"; Train = train; Dev = dev; Test = test }
+        { Name = "MIR-1K"; Place = root; Train = train; Dev = dev; Test = test; LeftOut = listed.LeftOut @ beside }
 
-    let private folders (root: string) =
-        let clips part =
+    let private parts = [ "train"; "dev"; "test" ]
+
+    let private ofParts (root: string) =
+        let list part =
             let folder = Path.Combine(root, part)
-            if Directory.Exists folder then clipsIn folder else []
+
+            if Directory.Exists folder then
+                AudioFolder.list folder
+            else
+                { Files = []; LeftOut = [] }
+
+        let train, dev, test = list "train", list "dev", list "test"
 
         { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator root)
-          Train = clips "train"
-          Dev = clips "dev"
-          Test = clips "test" }
+          Place = root
+          Train = List.map clip train.Files
+          Dev = List.map clip dev.Files
+          Test = List.map clip test.Files
+          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside parts root }
 
-    /// Reads a data folder: the official layout (`Wavfile/*.wav`, or the clips directly in the folder) with the paper's
-    /// split, or folders `train`, `dev`, `test` of stereo clips (any of them may be absent). Sound is read when it is used.
-    /// Raises InputException where the folder is missing or holds no clip.
+    /// Reads a data folder: the official layout (`Wavfile/singer_song_clip.wav`, or the clips directly in the folder) with the
+    /// paper's split, or folders `train`, `dev`, `test` of stereo clips of any name (any of them may be absent). Clips may be of
+    /// any format that `AudioFile` reads; what else is there is named in `LeftOut`. Sound is read when it is used. Raises
+    /// InputException where the folder is missing, holds no clip, or two files of one clip.
     let load (folder: string) : Corpus =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of MIR-1K, the one that holds 'Wavfile'.")
@@ -70,14 +83,17 @@ module Mir1k =
 
         let corpus =
             if Directory.Exists wavfile then
-                official (clipsIn wavfile)
-            elif [ "train"; "dev"; "test" ] |> List.exists (fun part -> Directory.Exists(Path.Combine(folder, part))) then
-                folders folder
+                official folder wavfile (AudioFolder.beside [ "Wavfile" ] folder)
+            elif parts |> List.exists (fun part -> Directory.Exists(Path.Combine(folder, part))) then
+                ofParts folder
             else
-                official (clipsIn folder)
+                official folder folder []
 
         if corpus.Train.IsEmpty && corpus.Dev.IsEmpty && corpus.Test.IsEmpty then
-            raise (InputException $"{folder}: no WAV clips in 'Wavfile', in 'train', 'dev' or 'test', or in the folder itself.")
+            raise (
+                InputException
+                    $"{folder}: no audio clips in 'Wavfile', in 'train', 'dev' or 'test', or in the folder itself{AudioFolder.because corpus.LeftOut}. Check the path."
+            )
 
         corpus
 

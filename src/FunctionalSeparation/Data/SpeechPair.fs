@@ -25,8 +25,14 @@ module SpeechPair =
     [<NoEquality; NoComparison>]
     type private Parts = { Train: float32[]; Dev: float32[]; Test: float32[] }
 
-    /// The last tenth tests, the last ninth of the rest chooses, the rest trains.
-    let private cut (signal: float32[]) =
+    /// The last tenth tests, the last ninth of the rest chooses, the rest trains. `place` is what messages name.
+    let private cut (place: string) (signal: float32[]) =
+        if signal.Length < 10 then
+            raise (
+                InputException
+                    $"{place}: {signal.Length} samples are too few to be cut into three parts. Give a longer recording."
+            )
+
         let rest = int (int64 signal.Length * 9L / 10L)
         let train = int (int64 rest * 8L / 9L)
         { Train = signal[.. train - 1]; Dev = signal[train .. rest - 1]; Test = signal[rest..] }
@@ -41,20 +47,23 @@ module SpeechPair =
         requireMono path audio
         (Resampler.Resample(audio, rate)).Channels[0]
 
-    let private files (folder: string) =
+    let private list (folder: string) : AudioFolder =
         let found =
             if Directory.Exists folder then
-                Directory.GetFiles(folder, "*.wav") |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
+                AudioFolder.list folder
             else
-                [||]
+                { Files = []; LeftOut = [] }
 
-        if found.Length = 0 then
-            raise (InputException $"{folder}: there are no WAV files. Give the folder that holds one for each sentence or noise.")
+        if found.Files.IsEmpty then
+            raise (
+                InputException
+                    $"{folder}: there are no audio files{AudioFolder.because found.LeftOut}. Give the folder that holds one for each sentence or noise."
+            )
 
         found
 
     /// All sentences of a speaker, one after the other in the order of their file names.
-    let private readSpeaker rate folder = files folder |> Array.map (readMono rate) |> Array.concat
+    let private readSpeaker rate (folder: AudioFolder) = folder.Files |> List.map (readMono rate) |> Array.concat
 
     /// Two signals of equal length: both are cut to the shorter.
     let private pair (speaker1: float32[]) (speaker2: float32[]) : Stems =
@@ -67,35 +76,55 @@ module SpeechPair =
 
     /// Two speakers, a folder of sentences each, as in TSP: mono, of any rate, resampled to 16 kHz, joined in the order of
     /// their names, cut into 80, 10 and 10 % for training, development and test; each part of the two is cut to the shorter.
-    /// Sound is read at first use and kept. Raises InputException where a folder has no file or, when the sound is used, a
-    /// file cannot be read or is not mono.
+    /// Sound is read at first use and kept. Raises InputException where a folder has no audio file or two of one name or, when the
+    /// sound is used, a file cannot be read or is not mono.
     let ofFolders (folder1: string) (folder2: string) : Corpus =
         let name = $"{nameOf folder1}-{nameOf folder2}"
-        files folder1 |> ignore
-        files folder2 |> ignore
-        let parts = lazy (cut (readSpeaker sampleRate folder1), cut (readSpeaker sampleRate folder2))
+        let files1, files2 = list folder1, list folder2
+
+        let parts = lazy (cut folder1 (readSpeaker sampleRate files1), cut folder2 (readSpeaker sampleRate files2))
 
         let part title pick =
             clip $"{name} {title}" sampleRate (fun () ->
                 let first, second = parts.Value
                 pair (pick first) (pick second))
 
-        { Name = name; Train = [ part "train" _.Train ]; Dev = [ part "dev" _.Dev ]; Test = [ part "test" _.Test ] }
+        { Name = name
+          Place = $"{folder1} and {folder2}"
+          Train = [ part "train" _.Train ]
+          Dev = [ part "dev" _.Dev ]
+          Test = [ part "test" _.Test ]
+          LeftOut = files1.LeftOut @ files2.LeftOut }
+
+    let private timitNames =
+        [ for speaker in [ "female"; "male" ] do
+              for part in [ "train"; "dev"; "test" ] -> $"{speaker}_{part}" ]
 
     /// A female and a male speaker of TIMIT, six files at 16 kHz named `female_train.wav`, `male_train.wav`, and so on with dev
     /// and test. The female is speaker 1. Raises InputException as `ofFolders`.
     let timit (folder: string) : Corpus =
+        let isOne path = List.contains (AudioFolder.clipName path) timitNames
+        let listed = list folder |> AudioFolder.fitting "not one of the six of the pair" isOne
+
+        let file name =
+            match listed.Files |> List.tryFind (fun path -> AudioFolder.clipName path = name) with
+            | Some path -> path
+            | None ->
+                raise (
+                    InputException
+                        $"{Path.Combine(folder, name)}.wav: there is no such file, nor one of another format{AudioFolder.because listed.LeftOut}. Give the folder of the TIMIT pair."
+                )
+
         let part title =
-            let path speaker = Path.Combine(folder, $"{speaker}_{title}.wav")
+            let female, male = file $"female_{title}", file $"male_{title}"
+            clip $"TIMIT {title}" sampleRate (fun () -> pair (readMono sampleRate female) (readMono sampleRate male))
 
-            for speaker in [ "female"; "male" ] do
-                if not (File.Exists(path speaker)) then
-                    raise (InputException $"{path speaker}: there is no such file. Give the folder of the TIMIT pair.")
-
-            clip $"TIMIT {title}" sampleRate (fun () ->
-                pair (readMono sampleRate (path "female")) (readMono sampleRate (path "male")))
-
-        { Name = "TIMIT pair"; Train = [ part "train" ]; Dev = [ part "dev" ]; Test = [ part "test" ] }
+        { Name = "TIMIT pair"
+          Place = folder
+          Train = [ part "train" ]
+          Dev = [ part "dev" ]
+          Test = [ part "test" ]
+          LeftOut = listed.LeftOut }
 
     /// A signal repeated up to a length.
     let private repeated length (signal: float32[]) =
@@ -107,11 +136,9 @@ module SpeechPair =
     /// noises: at 16 kHz the speech above 4 kHz would be alone. Speech and noises are cut into 80, 10 and 10 %, so that neither
     /// is heard before the test, and the noise is repeated to the length of the speech. Raises InputException as `ofFolders`.
     let inNoise (speechFolder: string) (noiseFolder: string) : Corpus =
-        files speechFolder |> ignore
-        let speech = lazy (cut (readSpeaker noiseRate speechFolder))
-
-        let noises =
-            files noiseFolder |> List.ofArray |> List.map (fun path -> nameOf path, lazy (cut (readMono noiseRate path)))
+        let sentences, noiseFiles = list speechFolder, list noiseFolder
+        let speech = lazy (cut speechFolder (readSpeaker noiseRate sentences))
+        let noises = noiseFiles.Files |> List.map (fun path -> nameOf path, lazy (cut path (readMono noiseRate path)))
 
         let part title pick =
             [ for name, noise in noises ->
@@ -120,9 +147,11 @@ module SpeechPair =
                       { Voice = voice; Music = repeated voice.Length (pick noise.Value) }) ]
 
         { Name = $"{nameOf speechFolder} in noise"
+          Place = $"{speechFolder} and {noiseFolder}"
           Train = part "train" _.Train
           Dev = part "dev" _.Dev
-          Test = part "test" _.Test }
+          Test = part "test" _.Test
+          LeftOut = sentences.LeftOut @ noiseFiles.LeftOut }
 
     let private slice start length (signal: float32[]) = Array.sub signal start length
 
@@ -148,6 +177,6 @@ module SpeechPair =
     /// Raises ArgumentException for a length that is not positive.
     let inPieces (seconds: float) (corpus: Corpus) : Corpus =
         if not (seconds > 0.0) then
-            invalidArg (nameof seconds) $"A piece has a positive length, got {seconds} s."
+            invalidArg (nameof seconds) $"A piece has a positive length, got {string seconds} s."
 
         { corpus with Train = corpus.Train |> List.collect (piecesOf seconds) }

@@ -44,6 +44,8 @@ type Cell =
         /// All that decides the row apart from clips and seed: a finished row with the same settings is this row. The entry `plan`
         /// is what tables say of the training.
         Settings: Preset -> JsonObject
+        /// The parts of the corpus without which the row cannot be made.
+        Needs: Preset -> Split list
         /// Makes the row; goes on where an interrupted call stopped.
         Run: CellSite -> CellOutcome
     }
@@ -101,6 +103,7 @@ module Cell =
                 let json = Recipe.toJson (recipe preset)
                 json["testMask"] <- JsonValue.Create $"{mask}"
                 json
+          Needs = recipe >> Recipe.needs
           Run =
             fun site ->
                 let outcome = train site { recipe site.Preset with Seed = site.Seed }
@@ -120,6 +123,7 @@ module Cell =
     let fitted (name: string) (parameters: string) (fit: Clip list -> Separator) : Cell =
         { Name = name
           Settings = fun _ -> settings [ "system", name; "plan", parameters ]
+          Needs = fun _ -> [ Split.Train; Split.Test ]
           Run =
             fun site ->
                 let clock = Diagnostics.Stopwatch.StartNew()
@@ -132,6 +136,7 @@ module Cell =
     let systemAt (name: string) (parameters: string) (separator: CellSite -> Separator) : Cell =
         { Name = name
           Settings = fun preset -> settings [ "system", name; "plan", parameters; "preset", $"{preset}" ]
+          Needs = fun _ -> [ Split.Test ]
           Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = [] } }
 
     /// A system that has nothing to learn. `parameters` says what decides its scores.

@@ -184,6 +184,11 @@ module Experiment =
            else
                id
 
+    /// Says on standard error, in one line, what the corpus's folder holds that was not read; nothing where all of it was.
+    let tellLeftOut (corpus: Corpus) : unit =
+        if not corpus.LeftOut.IsEmpty then
+            eprintfn $"{corpus.Place}: {LeftOut.text corpus.LeftOut}"
+
     let mutable private announced = false
 
     /// Says on standard error which device computes; once in a process, however often it is called.
@@ -225,9 +230,11 @@ module Experiment =
                 furthest <- finished
                 tell finished total detail
 
-    /// Evaluates a separator on clips, with a progress bar.
+    /// Evaluates a separator on clips, with a progress bar. Raises InputException as `Clip.requireScorable`, before the first is
+    /// scored.
     let evaluate (device: TorchSharp.torch.Device) (label: string) (separator: Separator) (clips: Clip list) : ClipScores list =
         announce device
+        Clip.requireScorable separator.FrontEnd clips
         let tell = progress label
         let mutable finished = 0
 

@@ -104,10 +104,15 @@ module Results =
 
         WholeFile.Append(path, line snd)
 
-    /// A number with two decimals; what rounds to zero has no sign.
+    /// What stands for a figure that no clip has: a mean over nothing is no number.
+    let private noScore = "no score"
+
+    /// A number with two decimals; what rounds to zero has no sign, and what is no number is "no score".
     let decibels (value: float) =
-        let text = value.ToString("0.00", CultureInfo.InvariantCulture)
-        if text = "-0.00" then "0.00" else text
+        match value.ToString("0.00", CultureInfo.InvariantCulture) with
+        | _ when Double.IsNaN value -> noScore
+        | "-0.00" -> "0.00"
+        | text -> text
 
     /// A table as text, first column left, the others right.
     let table (header: string list) (rows: string list list) : string =
@@ -126,9 +131,13 @@ module Results =
         let cells (summary: Summary) = [ summary.Gnsdr; summary.Gsir; summary.Gsar ] |> List.map decibels
         name :: cells (Evaluate.summary _.Voice rows) @ cells (Evaluate.summary _.Music rows)
 
-    /// The columns of a summary: voice and music, with three decimals.
+    /// The columns of a summary: voice and music, with three decimals, or "no score".
     let columns (rows: ClipScores list) : (string * string) list =
-        let three (value: float) = value.ToString("0.000", CultureInfo.InvariantCulture)
+        let three (value: float) =
+            if Double.IsNaN value then
+                noScore
+            else
+                value.ToString("0.000", CultureInfo.InvariantCulture)
 
         let cells source (summary: Summary) =
             [ $"{source} GNSDR", three summary.Gnsdr
@@ -148,6 +157,7 @@ module Results =
             | [] -> []
             | clips ->
                 let names = String.concat ", " clips
-                [ $"{clips.Length} clip(s) have no {source} score (a silent reference, or no estimate): {names}" ]
+                let many = if clips.Length = rows.Length then "all " else ""
+                [ $"{many}{clips.Length} clip(s) have no {source} score (a silent reference, or no estimate): {names}" ]
 
         name "voice" _.Voice @ name "music" _.Music

@@ -135,6 +135,10 @@ module Table =
                     if not (List.contains name names) then
                         invalidArg (nameof table) $"The claim '{claim.Text}' speaks of '{name}', which is no row of the table."
 
+    /// What a row could not be made without is asked for before the first row is made.
+    let private requireParts (grid: Grid) =
+        Corpus.require (grid.Cells |> List.collect (fun cell -> cell.Needs grid.Preset) |> List.distinct) grid.Corpus
+
     /// Runs a table script: makes the rows that are missing, prints the table with the published figures, adds new rows to
     /// `papers/<paper>/results.csv` and writes `papers/<paper>/tables` (real data, no smoke) and writes the page with `page path report`. Paths are relative to
     /// the repository's root, where scripts are run.
@@ -149,6 +153,8 @@ module Table =
                     printfn $"{cell.Name}"
             else
                 let grid = grid table arguments
+                requireParts grid
+                Experiment.tellLeftOut grid.Corpus
                 let data = Grid.fingerprint grid
                 let isMerge = arguments.Contains TableArgument.Merge
 

@@ -121,7 +121,13 @@ module TableReport =
     let create (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
         let byCell = rows |> List.groupBy _.Cell
         let extras = extraNames rows
-        let gnsdr name = byCell |> List.tryFind (fst >> (=) name) |> Option.map (snd >> List.map (snd figures.Head) >> mean)
+
+        let gnsdr name =
+            byCell
+            |> List.tryFind (fst >> (=) name)
+            |> Option.map (snd >> List.map (snd figures.Head) >> mean)
+            |> Option.filter (Double.IsNaN >> not)
+
         let seeds = if grid.Seeds.Length = 1 then "one seed" else $"{grid.Seeds.Length} seeds"
         let preset = $"{grid.Preset}".ToLowerInvariant()
 

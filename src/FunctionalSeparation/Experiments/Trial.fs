@@ -4,6 +4,7 @@ open System
 open System.IO
 open System.Text.Json.Nodes
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// One row of an experiment's table: a recipe, trained on some clips and scored on others.
 [<NoEquality; NoComparison>]
@@ -82,11 +83,12 @@ module Trial =
 
     /// What would fail after the training fails before it.
     let private checkTest (trial: Trial) =
-        let frontEnd = trial.Recipe.Architecture.FrontEnd
+        if trial.Test.IsEmpty then
+            raise (
+                InputException $"{trial.Data}: there are no test clips, so the network could not be scored. Give data with some."
+            )
 
-        for clip in trial.Test do
-            Clip.requireRate frontEnd.SampleRate clip
-            Clip.requireLength frontEnd.Stft clip (clip.Read())
+        Clip.requireScorable trial.Recipe.Architecture.FrontEnd trial.Test
 
     /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
     /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.

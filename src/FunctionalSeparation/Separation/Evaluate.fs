@@ -73,10 +73,9 @@ module Evaluate =
         Clip.requireRate separator.FrontEnd.SampleRate clip
         let stems = clip.Read()
         Clip.requireLength separator.FrontEnd.Stft clip stems
-        let isSilent = Array.forall (fun x -> x = 0.0f)
 
         let music, voice =
-            if isSilent stems.Music || isSilent stems.Voice then
+            if Clip.isSilent stems then
                 unscored, unscored
             else
                 Memory.plain (fun () -> bothScores separator (Clip.unitNorm dtype device stems))

@@ -142,6 +142,12 @@ module Recipe =
     /// The recipe with its products in another precision.
     let withPrecision (precision: Precision) (recipe: Recipe) : Recipe = { recipe with Precision = precision }
 
+    /// The parts of a corpus without which a run cannot be made and scored.
+    let needs (recipe: Recipe) : Split list =
+        match recipe.Selection with
+        | LastStep -> [ Split.Train; Split.Test ]
+        | BestOnDev _ -> [ Split.Train; Split.Dev; Split.Test ]
+
     /// The loss function.
     let loss (recipe: Recipe) : Loss =
         match recipe.Loss with

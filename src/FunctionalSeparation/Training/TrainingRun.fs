@@ -139,7 +139,17 @@ module TrainingRun =
     let private devGnsdr settings (vector: torch.Tensor) =
         let trained = current settings vector
         let rows = Evaluate.clips dtype settings.Device ignore (Separation.separator trained Soft) settings.Dev
-        (Evaluate.summary _.Voice rows).Gnsdr
+        let summary = Evaluate.summary _.Voice rows
+
+        if summary.Clips = 0 then
+            let names = String.concat ", " (List.truncate 3 summary.Unscored)
+
+            raise (
+                InputException
+                    $"{names}: no development clip has a score (a silent source, or an estimate without sound), so no model can be chosen on them."
+            )
+
+        summary.Gnsdr
 
     let private select settings (state: TrainState) (best: Best option) : float option * Best option =
         match settings.Recipe.Selection with
@@ -170,6 +180,9 @@ module TrainingRun =
 
         if settings.Recipe.Selection <> LastStep && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
+
+        let usesDev = settings.Recipe.Selection <> LastStep || (settings.TensorBoard && not settings.Dev.IsEmpty)
+        if usesDev then Clip.requireScorable settings.Recipe.Architecture.FrontEnd settings.Dev
 
         match settings.Recipe.Plan, settings.Recipe.Precision with
         | (FullBatch _ | MiniBatches _), Precision.Bfloat16 ->
