@@ -1,7 +1,10 @@
 // Takes a song apart with a trained model:
 //   dotnet fsi scripts/separate.fsx IN.wav --model DIR --out DIR
 // Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems
-// have the rate, channels and length of the song and sum to it.
+// have the rate, channels and length of the song and sum to it. IN.wav may be a pipe, or - for standard input:
+//   curl URL | dotnet fsi scripts/separate.fsx - --model DIR --out DIR
+// Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. What is left out of a
+// file, shifted or damaged in it is said on standard error.
 #load "load.fsx"
 
 open System.Threading
@@ -18,15 +21,20 @@ type SeparateArgument =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Input _ -> "the song."
+            | Input _ -> "the song: a file, a pipe, or - for standard input."
             | Model _ -> "the model folder that training wrote."
-            | Out _ -> "folder for the stems: <song>_music.wav, <song>_voice.wav (32-bit float)."
+            | Out _ ->
+                "folder for the stems: <song>_music.wav, <song>_voice.wav (32-bit float); <song> is stdin for standard input, pipe for <(...)."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
-    let song = arguments.GetResult Input
     use separator = ModelFolder.openSeparator (arguments.GetResult(Device, "auto")) (arguments.GetResult Model)
+    use song = AudioFile.Open(arguments.GetResult Input)
+
+    for note in song.Info.Notes do
+        eprintfn $"note: {song.Path}: {note}"
+
     let tell = Experiment.progress "separating"
 
     let report =
@@ -43,4 +51,4 @@ Experiment.main (fun () ->
         for stem in separator.SeparateFile(song, arguments.GetResult Out, report, stop.Token) do
             printfn $"{stem.Value}"
     with :? System.OperationCanceledException ->
-        raise (InputException $"{song}: stopped before the end; no stem was written."))
+        raise (InputException $"{song.Path}: stopped before the end; no stem was written."))

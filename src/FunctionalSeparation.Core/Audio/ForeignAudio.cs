@@ -1,42 +1,24 @@
 using FFMpegCore;
-using FFMpegCore.Enums;
 using FFMpegCore.Exceptions;
 
 namespace FunctionalSeparation.Core;
 
 /// <summary>
 /// Files that are no plain WAV: the ffmpeg program decodes their first audio stream to a temporary float WAV file, which is
-/// then read in bounded memory and deleted when the reader is closed.
+/// then read in bounded memory and gone when the reader is closed. What was left out, shifted or damaged is in the notes.
 /// </summary>
 internal static class ForeignAudio
 {
-    /// <summary>
-    /// Containers whose header states the length, so that a shorter decoded length means a cut file; elsewhere (mp3, aac) the
-    /// stated length is often a guess from the bit rate.
-    /// </summary>
-    private static readonly string[] StatesLength = ["flac", "mov", "aiff", "caf", "w64", "wv", "ape", "tta", "au"];
-
-    private const double LengthTolerance = 0.5; // seconds; encoders pad and trim by a few frames
-
-    /// <param name="path">An existing file.</param>
+    /// <param name="source">The file.</param>
     /// <param name="searchPath">Folders to look for the programs in, as in the environment variable PATH.</param>
-    public static WavReader Open(string path, string searchPath)
+    public static WavReader Open(SoundSource source, string searchPath)
     {
+        var path = source.Name;
         RequireProgram(GlobalFFOptions.GetFFMpegBinaryPath(), path, searchPath);
         RequireProgram(GlobalFFOptions.GetFFProbeBinaryPath(), path, searchPath);
-        if (path.Contains('"') || path.EndsWith('\\'))
+        if (source.Location.Contains('"') || source.Location.EndsWith('\\'))
             throw new InputException($"{path} has a name that cannot be handed to ffmpeg: rename it without quotes and backslashes.");
-        var (analysis, stream) = Probe(path);
-        var reader = Decode(path, $"{stream.CodecName}, decoded by ffmpeg");
-        if (IsCut(analysis, stream, reader.Info))
-        {
-            reader.Dispose();
-            throw new InputException(
-                $"{path} is truncated: its header promises {stream.Duration.TotalSeconds:F1} s "
-                + $"and {reader.Info.Seconds:F1} s are present; "
-                + "copy or download it again, or convert what is there with ffmpeg.");
-        }
-        return reader;
+        return Decode(source, Probe(source));
     }
 
     private static void RequireProgram(string program, string path, string searchPath)
@@ -48,55 +30,70 @@ internal static class ForeignAudio
                 $"{System.IO.Path.GetFileName(program)} is not on the PATH: install ffmpeg or convert {path} to WAV.");
     }
 
-    private static (IMediaAnalysis, AudioStream) Probe(string path)
+    private static ForeignTracks Probe(SoundSource source)
     {
         try
         {
-            var analysis = FFProbe.Analyse(System.IO.Path.GetFullPath(path));
-            if (analysis.PrimaryAudioStream is { } stream) return (analysis, stream);
+            var analysis = FFProbe.Analyse(System.IO.Path.GetFullPath(source.Location));
+            if (analysis.PrimaryAudioStream is { } stream) return new(analysis.Format, stream, analysis.AudioStreams.Count);
         }
         catch (FFProbeProcessException cause)
         {
-            throw Undecodable(path, cause.StandardError, cause);
+            throw Undecodable(source, cause.StandardError, cause);
         }
         catch (FFMpegException cause)
         {
-            throw Undecodable(path, [cause.Message], cause);
+            throw Undecodable(source, [cause.Message], cause);
         }
-        throw new InputException($"{path} has no audio in it: name an audio file.");
+        throw new InputException($"{source.Name} has no audio in it: name an audio file.");
     }
 
-    private static WavReader Decode(string path, string description)
+    private static WavReader Decode(SoundSource source, ForeignTracks tracks)
     {
-        var wav = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"{Guid.NewGuid():N}.wav");
+        using var wav = new TemporaryFile();
+        var log = DecoderLog.Of(Run(source, wav.Path));
+        var length = Length(wav.Path, source.Name);
+        if (tracks.IsCut(length))
+            throw new InputException(
+                $"{source.Name} is truncated: its header promises {tracks.Seconds:F1} s and {length:F1} s are present; "
+                + "copy or download it again, or convert what is there with ffmpeg.");
+        string[] notes = [.. tracks.Notes(length), .. log.Notes];
+        return new(SoundSource.OpenHandle(wav.Path, source.Name), source.Name, $"{tracks.Codec}, decoded by ffmpeg", notes);
+    }
+
+    /// <summary>Damaged frames are told about, not decoded in silence: checksums are looked at, and the log names changes of format.</summary>
+    private static IReadOnlyList<string> Run(SoundSource source, string wav)
+    {
         try
         {
             var result = FFMpegArguments
-                .FromFileInput(System.IO.Path.GetFullPath(path))
-                .OutputToFile(wav, true, o => o.WithCustomArgument("-nostdin -map 0:a:0 -c:a pcm_f32le -f wav -rf64 auto"))
-                .WithLogLevel(FFMpegLogLevel.Error)
+                .FromFileInput(
+                    System.IO.Path.GetFullPath(source.Location),
+                    verifyExists: true,
+                    o => o.WithCustomArgument($"-nostdin -nostats -loglevel {DecoderLog.Level} -err_detect crccheck"))
+                .OutputToFile(wav, true, o => o.WithCustomArgument("-map 0:a:0 -c:a pcm_f32le -f wav -rf64 auto"))
                 .ProcessSynchronously(throwOnError: false);
-            if (!result.Success) throw Undecodable(path, result.StandardError, null);
-            return new WavReader(WavReader.OpenFile(wav, FileOptions.RandomAccess | FileOptions.DeleteOnClose), path, description);
+            return result.Success ? result.StandardError : throw Undecodable(source, result.StandardError, null);
         }
-        catch (Exception cause)
+        catch (FFMpegException cause)
         {
-            File.Delete(wav);
-            throw cause is FFMpegException ? Undecodable(path, [cause.Message], cause) : cause;
+            throw Undecodable(source, [cause.Message], cause);
         }
     }
 
-    private static bool IsCut(IMediaAnalysis analysis, MediaStream stream, AudioInfo decoded) =>
-        analysis.Format.FormatName.Split(',').Any(StatesLength.Contains)
-        && decoded.Seconds < stream.Duration.TotalSeconds - LengthTolerance;
-
-    private static InputException Undecodable(string path, IReadOnlyList<string> report, Exception? cause)
+    private static double Length(string wav, string name)
     {
-        var reason = report.FirstOrDefault(line => line.Length > 0) ?? "no reason given";
-        var text = FileFailure.OneLine(reason.Replace(System.IO.Path.GetFullPath(path) + ": ", ""));
+        using var decoded = new WavReader(SoundSource.OpenHandle(wav, name), name, null, []);
+        return decoded.Info.Seconds;
+    }
+
+    private static InputException Undecodable(SoundSource source, IReadOnlyList<string> report, Exception? cause)
+    {
         if (report.Any(line => line.Contains("No space left", StringComparison.Ordinal)))
-            return new InputException($"No space left in {System.IO.Path.GetTempPath()} to decode {path}: free some space.");
-        var message = $"{path} cannot be decoded by ffmpeg ({text}): check that it is a whole audio file, or convert it to WAV.";
+            return new InputException($"No space left in {System.IO.Path.GetTempPath()} to decode {source.Name}: free some space.");
+        var reason = DecoderLog.FirstComplaint(report).Replace(System.IO.Path.GetFullPath(source.Location) + ": ", "");
+        var message = $"{source.Name} cannot be decoded by ffmpeg ({FileFailure.OneLine(reason)}): "
+            + "check that it is a whole audio file, or convert it to WAV.";
         return cause is null ? new InputException(message) : new InputException(message, cause);
     }
 }

@@ -61,21 +61,37 @@ public static class SeparatorExtensions
     {
         ArgumentNullException.ThrowIfNull(separator);
         using var reader = AudioFile.Open(song);
-        var (rate, channels) = (reader.Info.SampleRate, reader.Info.Channels);
-        using var stream = separator.Open(rate, channels, Level(reader, cancellation));
-        var name = Path.GetFileNameWithoutExtension(song);
-        var targets = separator.Stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{name}_{stem}.wav"));
+        return separator.SeparateFile(reader, folder, progress, cancellation);
+    }
+
+    /// <summary>Separates a file that is open: see <see cref="SeparateFile(ISeparator, string, string, IProgress{double}?, CancellationToken)"/>.</summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="song">The file, whose <see cref="AudioInfo.Notes"/> the caller has shown. It stays open.</param>
+    /// <param name="folder">Where to write; made where it is missing.</param>
+    /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>
+    /// <param name="cancellation">Stops the work between two pieces.</param>
+    /// <returns>The files written; SONG in their names is <see cref="WavReader.Name"/>.</returns>
+    /// <exception cref="InputException">The song cannot be read or a stem cannot be written; no stem is left half-written.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static IReadOnlyDictionary<string, string> SeparateFile(
+        this ISeparator separator, WavReader song, string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        ArgumentNullException.ThrowIfNull(song);
+        var (rate, channels) = (song.Info.SampleRate, song.Info.Channels);
+        using var stream = separator.Open(rate, channels, Level(song, cancellation));
+        var targets = separator.Stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{song.Name}_{stem}.wav"));
         var writers = new Dictionary<string, WavWriter>();
         try
         {
             foreach (var (stem, target) in targets) writers.Add(stem, new WavWriter(target, rate, channels));
             Pipeline(
-                Pieces(reader),
+                Pieces(song),
                 (pieces, stop) => Run(stream, pieces, stop),
                 stems =>
                 {
                     foreach (var (stem, piece) in stems) writers[stem].Write(piece);
-                    progress?.Report((double)writers[separator.Stems[0]].Length / reader.Info.Length);
+                    progress?.Report((double)writers[separator.Stems[0]].Length / song.Info.Length);
                 },
                 cancellation);
             // All are whole before the first takes the place of an older one.
