@@ -27,7 +27,7 @@ let private step format =
     | _ -> 0.0
 
 /// Uniform in ±limit.
-let private noise (seed: int) channels length rate (limit: float) =
+let noise (seed: int) channels length rate (limit: float) =
     let random = Random seed
 
     AudioBuffer(
@@ -35,14 +35,16 @@ let private noise (seed: int) channels length rate (limit: float) =
         rate
     )
 
-let private worst (a: AudioBuffer) (b: AudioBuffer) =
+/// The largest difference of two sounds.
+let worst (a: AudioBuffer) (b: AudioBuffer) =
     Seq.map2
         (fun (x: float32[]) (y: float32[]) -> Array.fold2 (fun m u v -> max m (abs (float u - float v))) 0.0 x y)
         a.Channels
         b.Channels
     |> Seq.max
 
-let private samplesOf (audio: AudioBuffer) = List.ofSeq audio.Channels
+/// The channels.
+let samplesOf (audio: AudioBuffer) = List.ofSeq audio.Channels
 
 let private roundTrips =
     testList
@@ -181,7 +183,9 @@ let private refusals =
               File.WriteAllBytes(Path.Combine(folder, "x.mp3"), [||])
               read folder "x.mp3")
           refused "no ffmpeg" [ "ffmpeg is not on the PATH"; "x.mp3"; "to WAV" ] (fun folder ->
-              ForeignAudio.Open(Path.Combine(folder, "x.mp3"), folder) |> ignore)
+              File.WriteAllText(Path.Combine(folder, "x.mp3"), "x")
+              use source = SoundSource.From(Path.Combine(folder, "x.mp3"))
+              ForeignAudio.Open(source, folder) |> ignore)
           refused "WAV samples under another name" [ "x.mp3"; ".wav" ] (fun folder ->
               AudioFile.Write(Path.Combine(folder, "x.mp3"), one) |> ignore)
           refused "a folder as the target" [ "x.wav"; "is a folder" ] (fun folder ->
@@ -203,7 +207,8 @@ let private refusals =
               with :? IOException as e ->
                   raise (FileFailure.Writing("x.wav", e))) ]
 
-let private ffmpeg (arguments: string list) =
+/// Runs ffmpeg; the test is skipped where there is none.
+let ffmpeg (arguments: string list) =
     try
         use run = Process.Start(ProcessStartInfo("ffmpeg", [ "-v"; "error"; "-nostdin"; "-y" ] @ arguments))
         run.WaitForExit()
@@ -211,7 +216,8 @@ let private ffmpeg (arguments: string list) =
     with :? ComponentModel.Win32Exception ->
         Tests.skiptest "the ffmpeg program is not installed"
 
-let private decoded name (test: string -> unit) =
+/// A test in a new folder that needs ffmpeg.
+let decoded name (test: string -> unit) =
     testCase name
     <| fun () ->
         inFolder (fun folder ->
@@ -221,7 +227,7 @@ let private decoded name (test: string -> unit) =
 let private searchPath = Environment.GetEnvironmentVariable "PATH"
 
 /// A second of quiet noise as a 16-bit WAV file, and that file encoded by ffmpeg under another name.
-let private encoded folder name options =
+let encoded folder name options =
     let wav, other = Path.Combine(folder, "source.wav"), Path.Combine(folder, name)
     AudioFile.Write(wav, noise 3 2 44_100 44_100 0.1, SampleFormat.Pcm16) |> ignore
     ffmpeg ([ "-i"; wav ] @ options @ [ other ])
@@ -265,7 +271,8 @@ let private foreign =
                           writer.Write(noise 4 3 501 32_000 0.9)
                           writer.Complete())
 
-                      use theirs = ForeignAudio.Open(path, searchPath)
+                      use source = SoundSource.From path
+                      use theirs = ForeignAudio.Open(source, searchPath)
                       Expect.equal (theirs.Info.Length, theirs.Info.SampleRate) (501L, 32_000) "shape"
                       Expect.equal (samplesOf (theirs.Read(0L, 501))) (samplesOf (AudioFile.Read path)) "samples") ]
 

@@ -1,8 +1,10 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Audio files of any common format. WAV files (told by their content, not their name) are read directly; all others, and
-/// WAV files of a compressed coding, through the ffmpeg program where it is installed.
+/// Audio files of any common format. WAV files (RIFF, RIFX, RF64, BW64, Wave64; told by their content, not their name) are read
+/// directly; all others, and WAV files of a compressed coding, through the ffmpeg program where it is installed.
 /// </summary>
 public static class AudioFile
 {
@@ -23,18 +25,22 @@ public static class AudioFile
 
     /// <summary>
     /// Opens a file to read it piece by piece in bounded memory. A file that ffmpeg must decode takes its decoded size (4 bytes
-    /// a sample and channel) in the folder for temporary files until the reader is closed; of several audio streams the first
-    /// is taken.
+    /// a sample and channel) in the folder for temporary files until the reader is closed, and so does what comes through a
+    /// pipe; of several audio streams the first is taken. What a user should know is in <see cref="AudioInfo.Notes"/>.
     /// </summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file; a FIFO or <c>/dev/fd/63</c>; or <c>-</c> for standard input, which is read to its end.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="InputException">
-    /// The file is missing, a folder, empty, truncated, damaged or undecodable, or needs ffmpeg where there is none.
+    /// The file is missing, a folder, a socket, a device, empty, truncated, damaged or undecodable, or needs ffmpeg where there
+    /// is none.
     /// </exception>
-    public static WavReader Open(string path) =>
-        NeedsDecoder(path)
-            ? ForeignAudio.Open(path, Environment.GetEnvironmentVariable("PATH") ?? "")
-            : new WavReader(path);
+    public static WavReader Open(string path)
+    {
+        using var source = SoundSource.From(path);
+        var file = source.OpenHandle();
+        if (!NeedsDecoder(file, source.Name)) return new WavReader(file, source.Name);
+        return ForeignAudio.Open(source, Environment.GetEnvironmentVariable("PATH") ?? "");
+    }
 
     /// <summary>Sample rate, channels, exact length and coding. A file that ffmpeg must decode is decoded for it.</summary>
     /// <param name="path">The file.</param>
@@ -91,16 +97,22 @@ public static class AudioFile
         return writer.ClippedSamples;
     }
 
-    private static bool NeedsDecoder(string path)
+    /// <summary>Leaves the file open where it needs none.</summary>
+    private static bool NeedsDecoder(SafeFileHandle file, string name)
     {
-        using var file = WavReader.OpenFile(path, FileOptions.None);
+        var plain = false;
         try
         {
-            return !WavHeader.Recognises(file) || WavHeader.Read(file, path).Format is null;
+            plain = WavChunks.Of(file) is { } chunks && WavHeader.Read(chunks, name).Format is not null;
+            return !plain;
         }
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))
         {
-            throw FileFailure.Reading(path, cause);
+            throw FileFailure.Reading(name, cause);
+        }
+        finally
+        {
+            if (!plain) file.Dispose();
         }
     }
 }

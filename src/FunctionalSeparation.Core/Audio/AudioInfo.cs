@@ -1,6 +1,6 @@
 namespace FunctionalSeparation.Core;
 
-/// <summary>How one sample is stored in a WAV file. All are little-endian.</summary>
+/// <summary>How one sample is stored in a WAV file. All are little-endian, but for RIFX files.</summary>
 public enum SampleFormat
 {
     /// <summary>Unsigned 8-bit integer; silence is 128.</summary>
@@ -31,4 +31,19 @@ public sealed record AudioInfo(int SampleRate, int Channels, long Length, string
 {
     /// <summary>Duration in seconds.</summary>
     public double Seconds => (double)Length / SampleRate;
+
+    /// <summary>
+    /// What a user should know about how the file was read, one line each and mostly none: further sound tracks that are left
+    /// out, a sound that starts later than its file, a header that leaves the length open, damage that the decoder met.
+    /// </summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>Whether all fields and the notes, one by one, are equal.</summary>
+    public bool Equals(AudioInfo? other) =>
+        other is not null
+        && (SampleRate, Channels, Length, Format) == (other.SampleRate, other.Channels, other.Length, other.Format)
+        && Notes.SequenceEqual(other.Notes);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(SampleRate, Channels, Length, Format);
 }

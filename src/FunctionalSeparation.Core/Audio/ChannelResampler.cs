@@ -78,9 +78,17 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
         {
             var (at, phase) = Math.DivRem(_given * filter.Down, filter.Up);
             var window = _window.AsSpan((int)(at - filter.Before - _first), filter.Taps);
-            target[(int)(_given - start)] = (float)Dot(filter.Row((int)phase), window);
+            target[(int)(_given - start)] = (float)Value(phase, window);
         }
         return (int)(_given - start);
+    }
+
+    private double Value(long phase, ReadOnlySpan<double> window)
+    {
+        if (filter.HasAllPhases) return Dot(filter.Row((int)phase), window);
+        var (row, rest) = Math.DivRem(phase * filter.Rows, filter.Up);
+        var (before, after) = Dots(filter.Row((int)row), filter.Row((int)row + 1), window);
+        return before + (double)rest / filter.Up * (after - before);
     }
 
     /// <summary>Both have the same length, a multiple of <see cref="PolyphaseFilter.TapsMultiple"/>.</summary>
@@ -95,5 +103,20 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
             odd = Vector.FusedMultiplyAdd(va[i + 1], vb[i + 1], odd);
         }
         return Vector.Sum(even + odd);
+    }
+
+    /// <summary>The products of two rows with one window, of which all have the same length.</summary>
+    private static (double, double) Dots(ReadOnlySpan<double> a, ReadOnlySpan<double> b, ReadOnlySpan<double> window)
+    {
+        var va = MemoryMarshal.Cast<double, Vector<double>>(a);
+        var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
+        var vw = MemoryMarshal.Cast<double, Vector<double>>(window);
+        var (sumA, sumB) = (Vector<double>.Zero, Vector<double>.Zero);
+        for (var i = 0; i < va.Length && i < vb.Length && i < vw.Length; i++)
+        {
+            sumA = Vector.FusedMultiplyAdd(va[i], vw[i], sumA);
+            sumB = Vector.FusedMultiplyAdd(vb[i], vw[i], sumB);
+        }
+        return (Vector.Sum(sumA), Vector.Sum(sumB));
     }
 }

@@ -1,7 +1,10 @@
+using System.Numerics;
+
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The low-pass filter of a rational change of rate, one row of weights for each phase. With the input's sample spacing as the
+/// The low-pass filter of a rational change of rate, one row of weights for each phase; where there are too many phases, rows
+/// for so many that values between two of them are their mean, weighted by the distance. With the input's sample spacing as the
 /// unit of time it is h(t) = c sinc(c t) w(t / half), c = the cut-off as a share of the input's Nyquist frequency, w = Kaiser's
 /// window (references at <see cref="Resampler"/>).
 /// </summary>
@@ -12,14 +15,20 @@ internal sealed class PolyphaseFilter
 
     private const double StopBand = 110; // dB, 10 more than promised
     private const double PassBand = 0.95; // of the smaller Nyquist frequency, where the stop band begins
-    private const long MostKept = 1 << 22; // weights; odd pairs of rates have too many phases to keep every row
+    private const long MostKept = 1 << 20; // weights; odd pairs of rates have too many phases to keep every row
+
+    /// <summary>
+    /// Rows for each period of the smaller rate where not every phase has its own: a straight line between neighbours is off by
+    /// (π / rows)² / 8 of the loudest sample at most, 130 dB down.
+    /// </summary>
+    private const int RowsBetween = 2048;
 
     private static readonly double Beta = 0.1102 * (StopBand - 8.7);
-    private static readonly double BesselBeta = BesselI0(Beta);
+    private static readonly double BesselBeta = BesselI0(new Vector<double>(Beta))[0];
 
     private readonly double _cutoff;
     private readonly double _half;
-    private readonly double[]?[] _rows;
+    private readonly double[]?[] _rows; // one more than Rows: the last is the first of the next sample
 
     /// <param name="up">Target rate, without common divisor.</param>
     /// <param name="down">Source rate, without common divisor.</param>
@@ -33,7 +42,9 @@ internal sealed class PolyphaseFilter
         Before = (int)Math.Ceiling(_half) - 1;
         var taps = 2 * (Before + 1);
         Taps = (taps + TapsMultiple - 1) / TapsMultiple * TapsMultiple;
-        _rows = (long)up * Taps <= MostKept ? new double[up][] : [];
+        HasAllPhases = (long)up * Taps <= MostKept;
+        Rows = HasAllPhases ? up : Math.Max(2, (int)Math.Ceiling(RowsBetween * smaller));
+        _rows = new double[Rows + 1][];
     }
 
     /// <summary>Target rate, without common divisor.</summary>
@@ -48,34 +59,57 @@ internal sealed class PolyphaseFilter
     /// <summary>How many samples before the one at or just before the output's time the first weight belongs to.</summary>
     public int Before { get; }
 
-    /// <summary>The weights for an output at phase / <see cref="Up"/> after an input sample.</summary>
-    public double[] Row(int phase) =>
-        phase < _rows.Length ? _rows[phase] ??= MakeRow(phase) : MakeRow(phase);
+    /// <summary>Rows for the time from one input sample to the next.</summary>
+    public int Rows { get; }
 
-    private double[] MakeRow(int phase)
+    /// <summary>Whether each phase has its own row, so that there are <see cref="Up"/>.</summary>
+    public bool HasAllPhases { get; }
+
+    /// <summary>The weights for an output at index / <see cref="Rows"/> after an input sample; index = 0 to <see cref="Rows"/>.</summary>
+    public double[] Row(int index) =>
+        _rows[index] ??= HasAllPhases || 2 * index <= Rows ? MakeRow((double)index / Rows) : Reversed(Row(Rows - index));
+
+    /// <summary>The filter is symmetric: half of the rows are the others, backwards.</summary>
+    private double[] Reversed(double[] row)
+    {
+        var reversed = row.ToArray();
+        Array.Reverse(reversed, 0, 2 * (Before + 1));
+        return reversed;
+    }
+
+    private double[] MakeRow(double time)
     {
         var row = new double[Taps];
-        for (var j = 0; j < 2 * (Before + 1); j++)
-            row[j] = Impulse((double)phase / Up + Before - j);
+        Span<double> roots = stackalloc double[Vector<double>.Count];
+        for (var first = 0; first < 2 * (Before + 1); first += roots.Length)
+        {
+            var lanes = Math.Min(roots.Length, 2 * (Before + 1) - first);
+            for (var i = 0; i < lanes; i++) roots[i] = Math.Sqrt(Math.Max(0, Inside(time + Before - (first + i))));
+            var window = BesselI0(Beta * new Vector<double>(roots));
+            for (var i = 0; i < lanes; i++) row[first + i] = Impulse(time + Before - (first + i), window[i]);
+        }
         return row;
     }
 
-    private double Impulse(double time)
+    /// <summary>Negative where the window has ended.</summary>
+    private double Inside(double time) => 1 - time / _half * (time / _half);
+
+    private double Impulse(double time, double window)
     {
-        var inside = 1 - time / _half * (time / _half);
-        if (inside < 0) return 0;
+        if (Inside(time) < 0) return 0;
         var angle = Math.PI * _cutoff * time;
         var sinc = angle == 0 ? 1 : Math.Sin(angle) / angle;
-        return _cutoff * sinc * BesselI0(Beta * Math.Sqrt(inside)) / BesselBeta;
+        return _cutoff * sinc * window / BesselBeta;
     }
 
     /// <summary>The modified Bessel function of the first kind and order 0, by its power series, sum of ((x/2)^k / k!)^2.</summary>
-    private static double BesselI0(double x)
+    private static Vector<double> BesselI0(Vector<double> x)
     {
-        var (sum, term) = (1.0, 1.0);
-        for (var k = 1; term > 1e-17 * sum; k++)
+        var (sum, term) = (Vector<double>.One, Vector<double>.One);
+        for (var k = 1; Vector.GreaterThanAny(term, 1e-17 * sum); k++)
         {
-            term *= x / (2 * k) * (x / (2 * k));
+            var ratio = x / new Vector<double>(2 * k);
+            term *= ratio * ratio;
             sum += term;
         }
         return sum;

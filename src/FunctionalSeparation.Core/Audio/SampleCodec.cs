@@ -29,6 +29,13 @@ internal static class SampleCodec
     public static string Describe(SampleFormat format) =>
         $"{8 * Bytes(format)}-bit {(IsFloat(format) ? "float" : "PCM")}";
 
+    /// <summary>Turns the bytes of every sample round: big-endian to little-endian.</summary>
+    public static void SwapBytes(SampleFormat format, Span<byte> bytes)
+    {
+        var size = Bytes(format);
+        for (var at = 0; at < bytes.Length; at += size) bytes.Slice(at, size).Reverse();
+    }
+
     /// <summary>Fills samples start .. start + frames - 1 of every channel.</summary>
     public static void Decode(SampleFormat format, ReadOnlySpan<byte> from, float[][] channels, int start, int frames)
     {

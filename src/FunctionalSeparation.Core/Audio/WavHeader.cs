@@ -1,83 +1,102 @@
-using System.Buffers.Binary;
-using Microsoft.Win32.SafeHandles;
-
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Where the samples of a WAV file lie and how they are stored. Read from RIFF, RF64 and BW64 files after Microsoft's
-/// "Multimedia Programming Interface and Data Specifications 1.0" (1991), the notes on WAVE_FORMAT_EXTENSIBLE, and
-/// EBU Tech 3306 (RF64).
+/// Where the samples of a WAV file lie and how they are stored. Read from RIFF, RIFX, RF64, BW64 and Wave64 files after
+/// Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991), the notes on WAVE_FORMAT_EXTENSIBLE,
+/// EBU Tech 3306 (RF64), and Sony's "Wave64" format (2003).
 /// </summary>
 /// <param name="Format">How samples are stored; null for a coding that only a decoder can read (A-law, ADPCM, ...).</param>
 /// <param name="Coding">The format tag, for messages.</param>
 /// <param name="Channels">Number of channels.</param>
 /// <param name="SampleRate">Sample rate in Hz.</param>
+/// <param name="BigEndian">Whether samples are stored with the highest byte first.</param>
+/// <param name="Container">WAV or Wave64.</param>
 /// <param name="DataStart">Position of the first sample in the file, in bytes.</param>
-/// <param name="DataBytes">Bytes of samples that the header promises, or up to the end of the file where it promises nothing.</param>
-internal sealed record WavHeader(SampleFormat? Format, int Coding, int Channels, int SampleRate, long DataStart, long DataBytes)
+/// <param name="Data">How many bytes of samples follow.</param>
+internal sealed record WavHeader(
+    SampleFormat? Format, int Coding, int Channels, int SampleRate, bool BigEndian, string Container, long DataStart, WavData Data)
 {
     public const int Pcm = 1, Float = 3, Extensible = 0xFFFE;
+
+    /// <summary>In Hz: below lies no sound that is meant to be heard (telephones have 8000 Hz).</summary>
+    public const int LowestRate = 1000;
+
+    /// <summary>In Hz: the fastest in use is 2 822 400 Hz, what ffmpeg makes of DSD512.</summary>
+    public const int HighestRate = 3_000_000;
+
+    /// <summary>The largest microphone arrays have about 1000.</summary>
+    public const int MostChannels = 1024;
+
+    private const int MostChunks = 4096;
     private const uint Unknown = 0xFFFFFFFF;
 
     /// <summary>What follows the format tag in the sub-format of WAVE_FORMAT_EXTENSIBLE: the rest of KSDATAFORMAT_SUBTYPE_*.</summary>
     public static ReadOnlySpan<byte> SubFormatTail => [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
-    private readonly record struct Chunk(string Id, long Start, long Size)
-    {
-        public long Next => Start + Size + (Size & 1);
-    }
+    /// <summary>The same with the numbers of the identifier big-endian, as libsndfile writes it into RIFX; the tag is in its middle.</summary>
+    private static ReadOnlySpan<byte> SubFormatTailSwapped => [0, 0, 0, 0x10, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
     private readonly record struct Fmt(int Tag, int Channels, uint SampleRate, int BlockBytes, int Bits);
 
     /// <summary>Bytes of one sample frame (one sample of every channel).</summary>
     public int FrameBytes => Channels * SampleCodec.Bytes(Format!.Value);
 
-    /// <summary>Whether the file begins as a WAV file does, whatever its name.</summary>
-    public static bool Recognises(SafeFileHandle file)
-    {
-        Span<byte> head = stackalloc byte[12];
-        return ReadFully(file, head, 0) && head[8..].SequenceEqual("WAVE"u8)
-            && (head[..4].SequenceEqual("RIFF"u8) || head[..4].SequenceEqual("RF64"u8) || head[..4].SequenceEqual("BW64"u8));
-    }
-
-    /// <summary>Reads the header of a file that <see cref="Recognises"/> accepts.</summary>
-    /// <param name="file">The open file.</param>
+    /// <summary>Reads the header.</summary>
+    /// <param name="chunks">The file.</param>
     /// <param name="name">Its name, for messages.</param>
-    public static WavHeader Read(SafeFileHandle file, string name)
+    public static WavHeader Read(WavChunks chunks, string name)
     {
-        var end = RandomAccess.GetLength(file);
-        long? longDataSize = null;
+        long? size64 = null;
         Fmt? fmt = null;
-        Chunk? data = null;
-        for (long at = 12; (fmt is null || data is null) && ChunkAt(file, at) is { } chunk; at = chunk.Next)
+        (WavChunk Chunk, WavData Data)? data = null;
+        var (at, count) = (chunks.First, 0);
+        while ((fmt is null || data is null) && chunks.At(at) is { } chunk)
         {
-            if (chunk.Id == "ds64") longDataSize = ReadDataSize64(file, chunk);
-            if (chunk.Id == "fmt ") fmt ??= ReadFmt(file, chunk, name);
+            if (++count > MostChunks) throw Damaged(name, $"has more than {MostChunks} chunks before its samples");
+            if (chunk.Id == "ds64") size64 = ReadDataSize64(chunks, chunk);
+            if (chunk.Id == "fmt ") fmt ??= ReadFmt(chunks, chunk, name);
             if (chunk.Id == "data" && data is null)
-                data = chunk = chunk with { Size = DataSize(file, chunk, longDataSize, end) };
+            {
+                if (chunk.Size is < 0 and not -WavChunks.WideHead) throw Damaged(name, "has a data chunk smaller than its own head");
+                var long64 = chunk.Size == Unknown ? size64 : null;
+                data = (chunk, WavData.Of(chunks, chunk, long64, fmt?.BlockBytes ?? 0));
+                chunk = chunk with { Size = data.Value.Data.Bytes };
+            }
+            at = chunks.After(chunk);
         }
-        if (fmt is null) throw new InputException($"{name} has no format chunk: it is damaged, get it again or convert it.");
-        if (data is null) throw new InputException($"{name} has no data chunk: it is damaged, get it again or convert it.");
-        return From(fmt.Value, data.Value, name);
+        if (fmt is null) throw Damaged(name, "has no format chunk");
+        if (data is null) throw Damaged(name, "has no data chunk");
+        return From(chunks, fmt.Value, data.Value.Chunk.Start, data.Value.Data, name);
     }
 
-    private static WavHeader From(Fmt fmt, Chunk data, string name)
+    private static InputException Damaged(string name, string what) =>
+        new($"{name} {what}: it is damaged, get it again or convert it.");
+
+    private static WavHeader From(WavChunks chunks, Fmt fmt, long start, WavData data, string name)
     {
-        if (fmt.Channels == 0)
-            throw new InputException($"{name} says that it has 0 channels: its header is damaged, get it again or convert it.");
-        if (fmt.SampleRate is 0 or > int.MaxValue)
-            throw new InputException($"{name} says {fmt.SampleRate} Hz: its header is damaged, get it again or convert it.");
-        return new(FormatOf(fmt), fmt.Tag, fmt.Channels, (int)fmt.SampleRate, data.Start, data.Size);
+        if (fmt.Channels is 0 or > MostChannels)
+            throw Damaged(name, $"says that it has {fmt.Channels} channels (1 to {MostChannels} are read)");
+        if (fmt.SampleRate is < LowestRate or > HighestRate)
+            throw Damaged(name, $"says {fmt.SampleRate} Hz (rates from {LowestRate} to {HighestRate} Hz are read)");
+        var format = FormatOf(fmt, name);
+        if (format is null && chunks.BigEndian)
+            throw new InputException($"{name} is a big-endian WAV file of coding 0x{fmt.Tag:X4}, which is not read: convert it to 16-bit PCM.");
+        return new(
+            format, fmt.Tag, fmt.Channels, (int)fmt.SampleRate, chunks.BigEndian, chunks.Wide ? "Wave64" : "WAV", start, data);
     }
 
     /// <summary>
     /// Containers are whole bytes with the sample at their top (12 bits lie in the upper part of 16), so the container's size
-    /// alone says how to read it.
+    /// alone says how to read it. It is the smallest that holds the bits; 24 bits may lie in 32.
     /// </summary>
-    private static SampleFormat? FormatOf(Fmt fmt)
+    private static SampleFormat? FormatOf(Fmt fmt, string name)
     {
-        var exact = fmt.BlockBytes > 0 && fmt.BlockBytes % fmt.Channels == 0;
-        var bytes = exact ? fmt.BlockBytes / fmt.Channels : (fmt.Bits + 7) / 8;
+        if (fmt.Tag is not (Pcm or Float)) return null;
+        var bytes = fmt.BlockBytes / fmt.Channels;
+        var fits = bytes * fmt.Channels == fmt.BlockBytes && (fmt.Bits + 7) / 8 is var least && least > 0
+            && (bytes == least || (fmt.Tag, bytes, least) == (Pcm, 4, 3));
+        if (!fits)
+            throw Damaged(name, $"says {fmt.Bits} bits a sample and {fmt.BlockBytes} bytes for {fmt.Channels} of them, a contradiction");
         return (fmt.Tag, bytes) switch
         {
             (Pcm, 1) => SampleFormat.Pcm8,
@@ -90,64 +109,26 @@ internal sealed record WavHeader(SampleFormat? Format, int Coding, int Channels,
         };
     }
 
-    private static Chunk? ChunkAt(SafeFileHandle file, long at)
-    {
-        Span<byte> head = stackalloc byte[8];
-        if (at < 0 || !ReadFully(file, head, at)) return null;
-        return new(System.Text.Encoding.Latin1.GetString(head[..4]), at + 8, BinaryPrimitives.ReadUInt32LittleEndian(head[4..]));
-    }
-
-    private static Fmt ReadFmt(SafeFileHandle file, Chunk chunk, string name)
+    private static Fmt ReadFmt(WavChunks chunks, WavChunk chunk, string name)
     {
         Span<byte> bytes = stackalloc byte[40];
-        bytes = bytes[..(int)Math.Min(chunk.Size, bytes.Length)];
-        if (bytes.Length < 16 || !ReadFully(file, bytes, chunk.Start))
-            throw new InputException($"{name} has a format chunk that is too short: it is damaged, get it again or convert it.");
-        int tag = BinaryPrimitives.ReadUInt16LittleEndian(bytes);
-        if (tag == Extensible && bytes.Length == 40 && bytes[26..].SequenceEqual(SubFormatTail))
-            tag = BinaryPrimitives.ReadUInt16LittleEndian(bytes[24..]);
-        return new(
-            tag,
-            BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]),
-            BinaryPrimitives.ReadUInt16LittleEndian(bytes[12..]),
-            BinaryPrimitives.ReadUInt16LittleEndian(bytes[14..]));
+        bytes = bytes[..(int)Math.Clamp(chunk.Size, 0, bytes.Length)];
+        if (bytes.Length < 16 || !chunks.Read(bytes, chunk.Start)) throw Damaged(name, "has a format chunk that is too short");
+        int tag = chunks.U16(bytes);
+        if (tag == Extensible && bytes.Length == 40) tag = SubFormat(chunks, bytes[24..]) ?? tag;
+        return new(tag, chunks.U16(bytes[2..]), chunks.U32(bytes[4..]), chunks.U16(bytes[12..]), chunks.U16(bytes[14..]));
     }
 
-    private static long? ReadDataSize64(SafeFileHandle file, Chunk chunk)
+    private static int? SubFormat(WavChunks chunks, ReadOnlySpan<byte> identifier) =>
+        identifier[2..].SequenceEqual(SubFormatTail) ? chunks.U16(identifier)
+        : chunks.BigEndian && identifier[4..].SequenceEqual(SubFormatTailSwapped) ? (int)Math.Min(chunks.U32(identifier), Extensible)
+        : null;
+
+    private static long? ReadDataSize64(WavChunks chunks, WavChunk chunk)
     {
         Span<byte> sizes = stackalloc byte[16];
-        return chunk.Size >= 16 && ReadFully(file, sizes, chunk.Start) ? BinaryPrimitives.ReadInt64LittleEndian(sizes[8..]) : null;
-    }
-
-    /// <summary>
-    /// Programs that write to a pipe leave the size at 0 or 0xFFFFFFFF: the samples then go on to the end of the file. A size
-    /// of 0 is believed where nothing but whole chunks follows.
-    /// </summary>
-    private static long DataSize(SafeFileHandle file, Chunk data, long? size64, long end) => data.Size switch
-    {
-        Unknown when size64 is > 0 => size64.Value,
-        Unknown => end - data.Start,
-        0 when !OnlyChunksFollow(file, data.Start, end) => end - data.Start,
-        var stated => stated,
-    };
-
-    private static bool OnlyChunksFollow(SafeFileHandle file, long at, long end)
-    {
-        while (at < end && ChunkAt(file, at) is { } chunk && chunk.Id.All(c => c is >= ' ' and <= '~'))
-            at = chunk.Next;
-        return at == end || at == end + 1;
-    }
-
-    private static bool ReadFully(SafeFileHandle file, Span<byte> to, long at)
-    {
-        while (to.Length > 0)
-        {
-            var got = RandomAccess.Read(file, to, at);
-            if (got == 0) return false;
-            to = to[got..];
-            at += got;
-        }
-        return true;
+        return chunk.Size >= 16 && chunks.Read(sizes, chunk.Start)
+            ? WavChunks.Unsigned(System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(sizes[8..]))
+            : null;
     }
 }

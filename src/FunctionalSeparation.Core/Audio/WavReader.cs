@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Reads any part of a WAV file (RIFF or RF64; 8 to 32-bit PCM, 32 and 64-bit float) in bounded memory. Reading is
-/// stateless: several threads may read from one reader.
+/// Reads any part of a WAV file (RIFF, RIFX, RF64, BW64 or Wave64; 8 to 32-bit PCM, 32 and 64-bit float) in bounded memory.
+/// Reading is stateless: several threads may read from one reader.
 /// </summary>
 public sealed class WavReader : IDisposable
 {
@@ -16,23 +16,26 @@ public sealed class WavReader : IDisposable
     private readonly SampleFormat _format;
 
     /// <summary>Opens a WAV file and reads its header.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file; a pipe, or <c>-</c> for standard input, is first copied to a temporary file.</param>
     /// <exception cref="InputException">
-    /// The file is missing, a folder, empty, no WAV file, damaged, of a coding other than PCM or float, or holds fewer samples
-    /// than its header promises.
+    /// The file is missing, a folder or device, empty, no WAV file, damaged, of a coding other than PCM or float, or holds fewer
+    /// samples than its header promises.
     /// </exception>
-    public WavReader(string path) : this(OpenFile(path, FileOptions.RandomAccess), path, null) { }
+    public WavReader(string path) : this(SoundSource.OpenHandle(path), SoundSource.NameOf(path)) { }
 
     /// <summary>Takes over an open file.</summary>
     /// <param name="file">The open WAV file; closed with the reader, and at once where the header is wrong.</param>
     /// <param name="path">The name for messages.</param>
     /// <param name="description">What <see cref="AudioInfo.Format"/> says instead of the WAV file's own coding.</param>
-    internal WavReader(SafeFileHandle file, string path, string? description)
+    /// <param name="notes">What a user should know, by the length in seconds, instead of what the header tells.</param>
+    internal WavReader(
+        SafeFileHandle file, string path, string? description = null, Func<double, IReadOnlyList<string>>? notes = null)
     {
         (_file, Path) = (file, path);
         try
         {
             (_header, _format, Info) = ReadHeader(file, path, description);
+            if (notes is not null) Info = Info with { Notes = notes(Info.Seconds) };
         }
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))
         {
@@ -46,8 +49,14 @@ public sealed class WavReader : IDisposable
         }
     }
 
-    /// <summary>The file's name as it was given.</summary>
+    /// <summary>The file's name as it was given; <c>standard input</c> for <c>-</c>.</summary>
     public string Path { get; }
+
+    /// <summary>
+    /// What files made of the sound are named after: the file's name without folder and extension, <c>stdin</c> for standard
+    /// input (<c>-</c>, <c>/dev/stdin</c>), <c>pipe</c> for another descriptor (<c>/dev/fd/63</c>).
+    /// </summary>
+    public string Name => SoundSource.StemOf(Path);
 
     /// <summary>Sample rate, channels, length and coding.</summary>
     public AudioInfo Info { get; }
@@ -78,41 +87,29 @@ public sealed class WavReader : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
 
-    /// <summary>
-    /// Opens a file for reading; a missing one, a folder, one of 0 bytes and one without permission are input errors.
-    /// </summary>
-    internal static SafeFileHandle OpenFile(string path, FileOptions options)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        try
-        {
-            var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, options);
-            if (RandomAccess.GetLength(file) > 0) return file;
-            file.Dispose();
-        }
-        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
-        {
-            throw FileFailure.Reading(path, cause);
-        }
-        throw new InputException($"{path} is empty (0 bytes): get it again.");
-    }
-
     private static (WavHeader, SampleFormat, AudioInfo) ReadHeader(SafeFileHandle file, string path, string? description)
     {
-        if (!WavHeader.Recognises(file)) throw new InputException($"{path} is not a WAV file: convert it to WAV.");
-        var header = WavHeader.Read(file, path);
+        var chunks = WavChunks.Of(file) ?? throw new InputException($"{path} is not a WAV file: convert it to WAV.");
+        var header = WavHeader.Read(chunks, path);
         if (header.Format is not { } format)
             throw new InputException(
                 $"{path} has WAV coding 0x{header.Coding:X4}, which is neither PCM nor float: convert it to 16-bit PCM.");
-        var promised = header.DataBytes / header.FrameBytes;
-        var present = Math.Max(0, RandomAccess.GetLength(file) - header.DataStart) / header.FrameBytes;
+        var promised = header.Data.Bytes / header.FrameBytes;
+        var present = Math.Max(0, chunks.End - header.DataStart) / header.FrameBytes;
         if (present < promised)
             throw new InputException(
                 $"{path} is truncated: its header promises {promised} samples per channel and {present} are present; "
                 + "copy or download it again, or convert what is there with ffmpeg.");
         if (promised == 0) throw new InputException($"{path} holds no samples: get it again or leave it out.");
-        var info = new AudioInfo(header.SampleRate, header.Channels, promised, description ?? $"WAV, {SampleCodec.Describe(format)}");
+        var words = $"{header.Container}, {SampleCodec.Describe(format)}{(header.BigEndian ? ", big-endian" : "")}";
+        var info = new AudioInfo(header.SampleRate, header.Channels, promised, description ?? words) { Notes = Notes(header) };
         return (header, format, info);
+    }
+
+    private static IReadOnlyList<string> Notes(WavHeader header)
+    {
+        var odd = header.Data.Bytes % header.FrameBytes;
+        return odd == 0 ? header.Data.Notes : [.. header.Data.Notes, $"the last {odd} bytes are no whole sample and are left out"];
     }
 
     private void ReadBlocks(long offset, float[][] channels)
@@ -122,11 +119,12 @@ public sealed class WavReader : IDisposable
         var block = ArrayPool<byte>.Shared.Rent(blockFrames * frameBytes);
         try
         {
-            for (var start = 0; start < channels[0].Length; start += blockFrames)
+            for (int start = 0, frames; start < channels[0].Length; start += frames)
             {
-                var frames = Math.Min(blockFrames, channels[0].Length - start);
+                frames = Math.Min(blockFrames, channels[0].Length - start);
                 var bytes = block.AsSpan(0, frames * frameBytes);
                 Fill(bytes, _header.DataStart + (offset + start) * frameBytes);
+                if (_header.BigEndian) SampleCodec.SwapBytes(_format, bytes);
                 SampleCodec.Decode(_format, bytes, channels, start, frames);
             }
         }

@@ -22,10 +22,10 @@ public sealed class WavWriter : IDisposable
 
     /// <summary>Starts a file; a missing folder is created.</summary>
     /// <param name="path">The target, named .wav or .wave.</param>
-    /// <param name="sampleRate">Sample rate in Hz.</param>
-    /// <param name="channels">Number of channels, such that a sample frame has at most 65535 bytes.</param>
+    /// <param name="sampleRate">Sample rate in Hz, 1000 to 3 000 000.</param>
+    /// <param name="channels">Number of channels, 1 to 1024.</param>
     /// <param name="format">How samples are stored.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A sample rate or number of channels that WAV cannot hold.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A sample rate or number of channels that would not be read again.</exception>
     /// <exception cref="InputException">The name is not that of a WAV file, or the folder cannot be written.</exception>
     public WavWriter(string path, int sampleRate, int channels, SampleFormat format = SampleFormat.Float32)
         : this(path, sampleRate, channels, format, [], WavHeaderBytes.RiffLimit) { }
@@ -38,9 +38,10 @@ public sealed class WavWriter : IDisposable
         string path, int sampleRate, int channels, SampleFormat format, byte[] info, long riffLimit = WavHeaderBytes.RiffLimit)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, WavHeader.LowestRate);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sampleRate, WavHeader.HighestRate);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(channels, ushort.MaxValue / SampleCodec.Bytes(format));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(channels, WavHeader.MostChannels);
         (Path, SampleRate, Channels, Format, _info, _riffLimit) = (path, sampleRate, channels, format, info, riffLimit);
         RequireWavName(path);
         _target = System.IO.Path.GetFullPath(path);

@@ -8,6 +8,7 @@ internal static class FileFailure
         _ when Directory.Exists(path) => new InputException($"{path} is a folder: name a file.", cause),
         FileNotFoundException or DirectoryNotFoundException => new InputException($"{path} does not exist: check the path.", cause),
         UnauthorizedAccessException => new InputException($"{path} may not be read: check its permissions.", cause),
+        _ when IsNoFile(cause) => new InputException($"{path} is a socket or a device: name an audio file, or pipe the sound in.", cause),
         _ => new InputException($"{path} cannot be read ({OneLine(cause.Message)}): check the disk and try again.", cause),
     };
 
@@ -23,6 +24,9 @@ internal static class FileFailure
 
     /// <summary>Whether the cause is one that a change of files, permissions or disks can mend.</summary>
     public static bool IsOfFiles(Exception cause) => cause is IOException or UnauthorizedAccessException;
+
+    /// <summary>ENXIO, what a Unix socket gives when it is opened.</summary>
+    private static bool IsNoFile(Exception cause) => !OperatingSystem.IsWindows() && cause is IOException && cause.HResult == 6;
 
     public static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
 

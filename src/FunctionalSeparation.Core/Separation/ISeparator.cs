@@ -17,7 +17,7 @@ public interface ISeparator : IDisposable
     /// <summary>
     /// Starts to take one sound apart, piece by piece. For a whole sound or file see
     /// <see cref="SeparatorExtensions.Separate(ISeparator, AudioBuffer, IProgress{double}?, CancellationToken)"/> and
-    /// <see cref="SeparatorExtensions.SeparateFile"/>.
+    /// <see cref="SeparatorExtensions.SeparateFile(ISeparator, string, string, IProgress{double}?, CancellationToken)"/>.
     /// </summary>
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
     /// <param name="channels">Its channels; each is separated by itself.</param>

@@ -72,17 +72,37 @@ public static class SeparatorExtensions
     {
         ArgumentNullException.ThrowIfNull(separator);
         using var reader = AudioFile.Open(song);
-        var (rate, channels) = (reader.Info.SampleRate, reader.Info.Channels);
-        var (level, fingerprint) = Listen(reader, cancellation);
+        return separator.SeparateFile(reader, folder, progress, cancellation);
+    }
+
+    /// <summary>Separates a file that is open: see <see cref="SeparateFile(ISeparator, string, string, IProgress{double}?, CancellationToken)"/>.</summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="song">The file, whose <see cref="AudioInfo.Notes"/> the caller has shown. It stays open.</param>
+    /// <param name="folder">Where to write; made where it is missing.</param>
+    /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>
+    /// <param name="cancellation">Stops the work between two pieces.</param>
+    /// <returns>The files written; SONG in their names is <see cref="WavReader.Name"/>.</returns>
+    /// <exception cref="InputException">
+    /// The song cannot be read, a file that is not known to be a stem of this song is in the way, or a stem cannot be written; no
+    /// stem is left half-written.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static IReadOnlyDictionary<string, string> SeparateFile(
+        this ISeparator separator, WavReader song, string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        ArgumentNullException.ThrowIfNull(song);
+        var (rate, channels) = (song.Info.SampleRate, song.Info.Channels);
+        var (level, fingerprint) = Listen(song, cancellation);
         using var stream = separator.Open(rate, channels, level);
-        using var files = new StemFiles(separator.Stems, song, fingerprint, folder, rate, channels);
+        using var files = new StemFiles(separator.Stems, song, fingerprint, folder);
         Pipeline(
-            Pieces(reader),
+            Pieces(song),
             (pieces, stop) => Run(stream, pieces, stop),
             stems =>
             {
                 files.Write(stems);
-                progress?.Report((double)files.Length / reader.Info.Length);
+                progress?.Report((double)files.Length / song.Info.Length);
             },
             cancellation);
         files.Complete();

@@ -12,24 +12,21 @@ internal sealed class StemFiles : IDisposable
 
     /// <summary>Starts the files.</summary>
     /// <param name="stems">Names of the stems.</param>
-    /// <param name="song">The song's file.</param>
+    /// <param name="song">The song, whose rate and channels they have.</param>
     /// <param name="fingerprint">The song's <see cref="SongFingerprint"/>.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
-    /// <param name="sampleRate">Sample rate in Hz.</param>
-    /// <param name="channels">Number of channels.</param>
     /// <exception cref="InputException">Another file is in the way, or a stem cannot be written.</exception>
-    public StemFiles(IReadOnlyList<string> stems, string song, string fingerprint, string folder, int sampleRate, int channels)
+    public StemFiles(IReadOnlyList<string> stems, WavReader song, string fingerprint, string folder)
     {
-        (_song, _fingerprint) = (Path.GetFileName(song), fingerprint);
-        var name = Path.GetFileNameWithoutExtension(song);
-        Targets = stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{name}_{stem}.wav"));
+        (_song, _fingerprint) = (Path.GetFileName(song.Path), fingerprint);
+        Targets = stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{song.Name}_{stem}.wav"));
         RequireOwn();
         try
         {
             foreach (var (stem, target) in Targets)
             {
                 var tag = new StemTag(stem, _song, _fingerprint).ToChunk();
-                _writers.Add(stem, new WavWriter(target, sampleRate, channels, SampleFormat.Float32, tag));
+                _writers.Add(stem, new WavWriter(target, song.Info.SampleRate, song.Info.Channels, SampleFormat.Float32, tag));
             }
         }
         catch

@@ -1,0 +1,118 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// A sound at a place where any part of it can be read: the file itself, or a temporary copy of what comes through a pipe
+/// (a FIFO, standard input, <c>/dev/fd/N</c> of a process substitution), which disposing deletes. A handle that was opened
+/// before goes on reading the copy.
+/// </summary>
+internal sealed class SoundSource : IDisposable
+{
+    private const string StandardInput = "standard input";
+    private static readonly string[] StandardInputs = ["-", StandardInput, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+    private static readonly string[] Descriptors = ["/dev/fd/", "/proc/self/fd/"];
+    private static readonly string[] DeviceFoldersOfFiles = [.. Descriptors, "/dev/stdin", "/dev/shm/"];
+
+    private readonly UnfinishedFile? _copy;
+
+    private SoundSource(string name, string location, UnfinishedFile? copy) => (Name, Location, _copy) = (name, location, copy);
+
+    /// <summary>What messages call it: the path as it was given, <c>standard input</c> for <c>-</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>The file to read.</summary>
+    public string Location { get; }
+
+    /// <param name="path">A file, a pipe, or <c>-</c> for standard input, which is read to its end.</param>
+    /// <exception cref="InputException">It is missing, a folder, a socket, a device or a terminal, or there is no room for a copy.</exception>
+    public static SoundSource From(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        RefuseDevice(path);
+        try
+        {
+            using var stream = path == "-"
+                ? Console.OpenStandardInput()
+                : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1);
+            return path != "-" && stream.CanSeek ? new(path, path, null) : Copy(stream, NameOf(path));
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(path, cause);
+        }
+    }
+
+    /// <summary>Opens what <see cref="From"/> finds at a path; a copy is gone when the handle is closed.</summary>
+    public static SafeFileHandle OpenHandle(string path)
+    {
+        using var source = From(path);
+        return source.OpenHandle();
+    }
+
+    /// <summary>Opens it for reading; nothing to read is an input error.</summary>
+    public SafeFileHandle OpenHandle() => OpenHandle(Location, Name);
+
+    /// <summary>Opens a file for reading; one of 0 bytes and one without permission are input errors.</summary>
+    /// <param name="location">The file.</param>
+    /// <param name="name">Its name for messages.</param>
+    public static SafeFileHandle OpenHandle(string location, string name)
+    {
+        try
+        {
+            const FileShare share = FileShare.Read | FileShare.Delete;
+            var file = File.OpenHandle(location, FileMode.Open, FileAccess.Read, share, FileOptions.RandomAccess);
+            if (RandomAccess.GetLength(file) > 0) return file;
+            file.Dispose();
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(name, cause);
+        }
+        throw new InputException($"{name} is empty (0 bytes): get it again.");
+    }
+
+    /// <summary>What messages call the sound at a path.</summary>
+    public static string NameOf(string path) => path == "-" ? StandardInput : path;
+
+    /// <summary>
+    /// What files made of the sound are named after: the file's name without folder and extension, <c>stdin</c> for standard
+    /// input, <c>pipe</c> for another descriptor.
+    /// </summary>
+    public static string StemOf(string name) =>
+        StandardInputs.Contains(name) ? "stdin"
+        : Descriptors.Any(folder => name.StartsWith(folder, StringComparison.Ordinal)) ? "pipe"
+        : Path.GetFileNameWithoutExtension(name);
+
+    /// <inheritdoc/>
+    public void Dispose() => _copy?.Dispose();
+
+    private static SoundSource Copy(Stream stream, string name)
+    {
+        var copy = Spool.Open(() => new UnfinishedFile(Path.GetTempPath()), name);
+        try
+        {
+            Spool.Copy(stream, copy.Handle, name);
+            return new(name, copy.Path, copy);
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
+    private static void RefuseDevice(string path)
+    {
+        if (path is "-" or "/dev/stdin" && !Console.IsInputRedirected)
+            throw new InputException("Standard input is a terminal: pipe a sound into it or name a file.");
+        if (OperatingSystem.IsWindows() || !File.Exists(path)) return;
+        var full = Path.GetFullPath(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+        if (IsDevice(Path.GetFullPath(path)) || IsDevice(full))
+            throw new InputException($"{path} is a device: name a file, or pipe the sound in.");
+    }
+
+    private static bool IsDevice(string full) =>
+        full.StartsWith("/dev/", StringComparison.Ordinal)
+        && !DeviceFoldersOfFiles.Any(folder => full.StartsWith(folder, StringComparison.Ordinal));
+}

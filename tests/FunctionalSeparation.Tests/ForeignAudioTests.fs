@@ -1,0 +1,164 @@
+module FunctionalSeparation.Tests.ForeignAudioTests
+
+open System
+open System.Diagnostics
+open System.IO
+open Expecto
+open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.AudioFileTests
+open FunctionalSeparation.Tests.Scratch
+
+let private notesOf path = List.ofSeq (AudioFile.Info path).Notes
+
+/// The notes are as many as the lists of words, and each holds its words.
+let private says (words: string list list) (path: string) =
+    let notes = notesOf path
+    Expect.equal notes.Length words.Length $"notes: {notes}"
+
+    for note, parts in List.zip notes words do
+        Expect.isFalse (note.Contains '\n') "one line"
+
+        for part in parts do
+            Expect.stringContains note part "note"
+
+/// Three seconds of a tone, beside a moving picture where there is one.
+let private tone = [ "-f"; "lavfi"; "-i"; "sine=440:d=3:r=44100" ]
+let private picture = [ "-f"; "lavfi"; "-i"; "testsrc=d=5:s=64x64:r=10" ]
+
+let private timeLines =
+    testList
+        "time lines"
+        [ for container in [ "mp4"; "mov"; "mkv"; "ts"; "avi" ] do
+              decoded $"{container}: a sound from the start" (fun folder ->
+                  let path = Path.Combine(folder, $"x.{container}")
+                  ffmpeg (picture @ tone @ [ "-c:v"; "mpeg4"; "-c:a"; "aac"; path ])
+                  says [] path)
+          for container in [ "mp4"; "mov"; "mkv"; "ts" ] do
+              decoded $"{container}: a sound 1.5 s into the picture" (fun folder ->
+                  let path = Path.Combine(folder, $"x.{container}")
+                  ffmpeg (picture @ [ "-itsoffset"; "1.5" ] @ tone @ [ "-c:v"; "mpeg4"; "-c:a"; "aac"; path ])
+                  says [ [ "starts 1.47"; "begins with the sound" ] ] path
+                  Expect.isLessThan (abs ((AudioFile.Info path).Seconds - 3.0)) 0.1 "nothing is added or lost")
+          for container in [ "mp4"; "mkv" ] do
+              decoded $"{container}: a sound 1.5 s into a file without a picture" (fun folder ->
+                  let path = Path.Combine(folder, $"x.{container}")
+                  ffmpeg ([ "-itsoffset"; "1.5" ] @ tone @ [ "-c:a"; "aac"; path ])
+                  says [ [ "starts 1.47" ] ] path)
+          for name, options in
+              [ "x.mp3", []
+                "x.m4a", []
+                "x.ogg", [ "-c:a"; "libvorbis" ]
+                "x.opus", [ "-c:a"; "libopus" ]
+                "x.webm", [ "-c:a"; "libopus" ]
+                "x.ts", [ "-c:a"; "mp2" ]
+                "x.flac", []
+                "x.wma", []
+                "x.aiff", []
+                "x.caf", [] ] do
+              decoded $"nothing to say of {name}" (fun folder ->
+                  let path = Path.Combine(folder, name)
+                  ffmpeg (tone @ options @ [ path ])
+                  says [] path)
+          decoded "two sound tracks" (fun folder ->
+              let path = Path.Combine(folder, "x.mkv")
+              let languages = [ "-metadata:s:a:0"; "language=eng"; "-metadata:s:a:1"; "language=fra" ]
+              ffmpeg (tone @ tone @ [ "-map"; "0"; "-map"; "1"; "-ac:a:0"; "2"; "-c:a"; "flac" ] @ languages @ [ path ])
+              says [ [ "2 sound tracks"; "flac, eng, 2 channels" ] ] path
+              Expect.equal (AudioFile.Info(path).Channels) 2 "the first") ]
+
+/// Puts other bytes into the middle of a file.
+let private damage (change: byte[] -> byte[]) (path: string) =
+    let bytes = File.ReadAllBytes path
+    let middle = bytes.Length / 2
+    File.WriteAllBytes(path, Array.concat [ bytes[.. middle - 1]; change bytes[middle..] ])
+
+let private hissed folder name options =
+    let path = Path.Combine(folder, name)
+    ffmpeg ([ "-f"; "lavfi"; "-i"; "anoisesrc=d=5:r=44100:a=0.2" ] @ options @ [ path ])
+    path
+
+let private damages =
+    testList
+        "damage"
+        [ for name in [ "x.mp3"; "x.flac" ] do
+              for what, change in
+                  [ "other bytes", (fun (rest: byte[]) -> Array.append (Array.init 3000 (fun i -> byte (i * i / 7))) rest[3000..])
+                    "zeros", (fun rest -> Array.append (Array.zeroCreate 3000) rest[3000..])
+                    "a hole", (fun rest -> rest[3000..]) ] do
+                  decoded $"{what} in the middle of {name}" (fun folder ->
+                      let path = hissed folder name [ "-sample_fmt"; (if name = "x.mp3" then "fltp" else "s16") ]
+                      damage change path
+                      let notes = notesOf path
+                      Expect.exists notes _.Contains("ffmpeg met damage") $"notes: {notes}")
+          decoded "a bit of a FLAC file, which only its checksum tells" (fun folder ->
+              let path = hissed folder "x.flac" [ "-sample_fmt"; "s16" ]
+              damage (fun rest -> Array.append [| rest[0] ^^^ 0x10uy |] rest[1..]) path
+              Expect.exists (notesOf path) _.Contains("ffmpeg met damage") "told")
+          decoded "half an mp3 file whose header counts the frames" (fun folder ->
+              let path = hissed folder "x.mp3" []
+              damage (fun _ -> [||]) path
+              says [ [ "5.0 s were expected and 2.5 s are present" ] ] path)
+          decoded "a broken last frame and tags before and behind keep an mp3 file readable" (fun folder ->
+              let path = hissed folder "x.mp3" [ "-id3v2_version"; "3"; "-metadata"; "title=x" ]
+              let bytes = File.ReadAllBytes path
+              File.WriteAllBytes(path, Array.concat [ bytes[.. bytes.Length - 200]; "TAG"B; Array.zeroCreate 125 ])
+              let info = AudioFile.Info path
+              Expect.isLessThan (abs (info.Seconds - 5.0)) 0.1 "all of it")
+          decoded "a sound that changes its rate and channels on the way" (fun folder ->
+              let path = hissed folder "x.mp3" [ "-ac"; "2" ]
+              let second = hissed folder "y.mp3" [ "-ac"; "1"; "-ar"; "48000" ]
+              File.AppendAllBytes(path, File.ReadAllBytes second)
+              let info = AudioFile.Info path
+              let isOfForm (note: string) = note.Contains "changes its form" && note.Contains "then 48000 Hz mono"
+              Expect.exists info.Notes isOfForm $"{List.ofSeq info.Notes}"
+              Expect.equal info.SampleRate 44_100 "the first") ]
+
+/// What a program writes when it writes to a pipe; the test is skipped where there is no such program.
+let private piped program (line: string) path =
+    try
+        let script = $"command -v {program} > /dev/null && {line} | cat > '{path}'"
+        use run = Process.Start(ProcessStartInfo("sh", [ "-c"; script ], RedirectStandardError = true))
+        run.StandardError.ReadToEnd() |> ignore
+        run.WaitForExit()
+
+        if run.ExitCode <> 0 then Tests.skiptest $"the {program} program is not installed"
+    with :? ComponentModel.Win32Exception ->
+        Tests.skiptest $"the {program} program is not installed"
+
+let private pipes =
+    testList
+        "written to a pipe by other programs"
+        [ decoded "an AIFF file by SoX" (fun folder ->
+              let path = Path.Combine(folder, "x.aiff")
+              let wav = Path.Combine(folder, "x.wav")
+              AudioFile.Write(wav, noise 1 2 8000 16_000 0.5, SampleFormat.Pcm16) |> ignore
+              piped "sox" $"cat '{wav}' | sox -t wav - -t aiff - speed 1" path
+              says [ [ "length open" ] ] path
+              Expect.equal (AudioFile.Info(path).Length) 8000L "length")
+          testCase "a WAV file by SoX"
+          <| fun () ->
+              inFolder (fun folder ->
+                  let wav, path = Path.Combine(folder, "x.wav"), Path.Combine(folder, "p.wav")
+
+                  for format in [ SampleFormat.Pcm8; SampleFormat.Pcm16; SampleFormat.Pcm24; SampleFormat.Float32 ] do
+                      let audio = noise 1 3 8000 16_000 0.5
+                      AudioFile.Write(wav, audio, format) |> ignore
+                      piped "sox" $"cat '{wav}' | sox -t wav - -t wav - speed 1" path
+                      says [ [ "length open" ] ] path
+                      Expect.equal (samplesOf (AudioFile.Read path)) (samplesOf (AudioFile.Read wav)) $"{format}"
+                      piped "sox" $"sox '{wav}' -t wav -B -" path
+                      Expect.equal (samplesOf (AudioFile.Read path)) (samplesOf (AudioFile.Read wav)) $"{format}, RIFX")
+          decoded "a cut AIFF file" (fun folder ->
+              let path = hissed folder "x.aiff" []
+              damage (fun _ -> [||]) path
+              refuses [ "x.aiff"; "truncated"; "5.0 s" ] (fun () -> AudioFile.Info path |> ignore))
+          for format, options in [ "wav", []; "wav", [ "-rf64"; "always" ]; "w64", [] ] do
+              decoded $"""{format} by ffmpeg {String.Join(" ", options)}""" (fun folder ->
+                  let path = Path.Combine(folder, "x.bin")
+                  let line = String.Join(" ", [ "-v error -f lavfi -i sine=440:d=3:r=44100" ] @ options @ [ "-f"; format; "-" ])
+                  piped "ffmpeg" $"ffmpeg {line} < /dev/null" path
+                  says [ [ "length open" ] ] path
+                  Expect.equal (AudioFile.Info(path).Length) 132_300L "length") ]
+
+[<Tests>]
+let tests = testList "ForeignAudio" [ timeLines; damages; pipes ]
