@@ -70,6 +70,17 @@ let benchmarkProject = "tests/FunctionalSeparation.Benchmarks"
 
 let runTests arguments = dotnet ([ "run"; "-c"; "Release"; "--no-build"; "--project"; testProject; "--" ] @ arguments)
 
+/// Damaged files: how many at most, for how many seconds at most, from which seed on.
+let fuzz (count: string) (seconds: string) (first: string) =
+    build ()
+    runTests [ "--fuzz"; count; seconds; first ]
+
+/// Jobs of the stress test are multiplied by this.
+let stress (factor: string) =
+    build ()
+    Environment.SetEnvironmentVariable("FUNCSEP_STRESS", factor)
+    runTests [ "--filter-test-list"; "stress" ]
+
 let fsharpSources = [ "src"; "tests"; "scripts"; "build.fsx" ]
 
 let csharpProjects = [ "src/FunctionalSeparation.Core"; "tests/FunctionalSeparation.CSharpConsumer" ]
@@ -116,6 +127,8 @@ let usage =
   test-fast   the same without the long tests
   bench [NAME ...]   time what is ours beside its limits, all or the named benchmarks; adds to artifacts/bench.json
   bench --table      write those figures to tests/FunctionalSeparation.Benchmarks/results.md
+  fuzz [COUNT SECONDS SEED]   read damaged files, 1 000 000 or for 20 minutes unless said; what goes wrong is kept in artifacts/fuzz
+  stress [FACTOR]             the stress test with so many times its jobs: 2 000 separations unless said
   build       restore and build
   restore     fetch the locked packages and this platform's libtorch
   format      format all sources
@@ -139,6 +152,10 @@ match fsi.CommandLineArgs |> Array.tail |> List.ofArray with
 | "bench" :: names ->
     build ()
     dotnet ([ "run"; "-c"; "Release"; "--no-build"; "--project"; benchmarkProject; "--" ] @ names)
+| [ "fuzz" ] -> fuzz "1000000" "1200" "0"
+| [ "fuzz"; count; seconds; first ] -> fuzz count seconds first
+| [ "stress" ] -> stress "50"
+| [ "stress"; factor ] -> stress factor
 | [ "format" ] ->
     restore ()
     format ()

@@ -32,10 +32,7 @@ let private keepingCounts: Impl.TestPrinters =
                 count summary
                 printer.summary config summary }
 
-[<EntryPoint>]
-let main argv =
-    TorchRuntime.Initialize()
-
+let private runTests (argv: string[]) =
     if Array.contains "--fast" argv then
         Environment.SetEnvironmentVariable("FUNCSEP_FAST", "1")
 
@@ -51,3 +48,11 @@ let main argv =
     let lines = String.Join("\n", skippedLines @ [ plainLine ])
     output.Write(Text.Encoding.UTF8.GetBytes $"\n{lines}\n")
     code
+
+[<EntryPoint>]
+let main argv =
+    TorchRuntime.Initialize()
+
+    match argv with
+    | [| "--fuzz"; count; seconds; first |] -> Fuzz.Fuzzing.run (int count) (float seconds) (int first)
+    | _ -> runTests argv

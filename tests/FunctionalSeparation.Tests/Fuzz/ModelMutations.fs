@@ -1,5 +1,5 @@
 /// Damaged model files and checkpoints, each a function of a seed: for property tests and for fuzzing. All in memory.
-module FunctionalSeparation.Tests.ModelMutations
+module FunctionalSeparation.Tests.Fuzz.ModelMutations
 
 open System
 open System.IO

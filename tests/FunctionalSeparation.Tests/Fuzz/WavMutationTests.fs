@@ -21,7 +21,7 @@ let private read (path: string) =
         Error refusal.Message
 
 /// Reads or refuses the bytes as it should, and says which.
-let private judge (path: string) (bytes: byte[]) (what: string) =
+let judge (path: string) (bytes: byte[]) (what: string) =
     File.WriteAllBytes(path, bytes)
     let clock, before = Stopwatch.StartNew(), GC.GetAllocatedBytesForCurrentThread()
     let outcome = read path
@@ -37,7 +37,8 @@ let private judge (path: string) (bytes: byte[]) (what: string) =
 
     outcome
 
-let private inCase (test: string -> unit) =
+/// Runs a test with the path of the file that cases are written to; all that is made once is there.
+let inCase (test: string -> unit) =
     inFolder (fun folder ->
         let path = Path.Combine(folder, "case.wav")
 

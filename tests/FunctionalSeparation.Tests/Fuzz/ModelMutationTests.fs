@@ -1,16 +1,17 @@
 /// Damaged files of models and checkpoints: read right or refused, whatever the damage.
-module FunctionalSeparation.Tests.ModelMutationTests
+module FunctionalSeparation.Tests.Fuzz.ModelMutationTests
 
 open System
 open System.Diagnostics
 open System.Text
 open Expecto
-open FunctionalSeparation.Tests.ModelMutations
+open FunctionalSeparation.Tests.Fuzz.ModelMutations
 
 /// Managed bytes that reading may take besides 16 times the file: what the first use of a reader takes.
 let private slack = 1L <<< 20
 
-let private readWithin reader (bytes: byte[]) =
+/// Reads or refuses the bytes as it should, in bounded memory, and says which.
+let readWithin reader (bytes: byte[]) =
     let before = GC.GetAllocatedBytesForCurrentThread()
     let clock = Stopwatch.StartNew()
     let reading = read reader bytes
