@@ -52,7 +52,7 @@ let waitFor (what: string) (condition: unit -> bool) =
     let clock = Stopwatch.StartNew()
 
     while not (condition ()) do
-        if clock.Elapsed.TotalMinutes > 5.0 then failtest $"waited in vain for {what}"
+        if clock.Elapsed.TotalMinutes > 20.0 then failtest $"waited in vain for {what}"
         Thread.Sleep 20
 
 /// Sends a signal, such as TERM, to a process.

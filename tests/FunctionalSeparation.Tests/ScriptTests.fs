@@ -113,11 +113,8 @@ let private killDuringTraining folder (delay: int) arguments =
     running.ErrorDataReceived.Add ignore
     running.BeginOutputReadLine()
     running.BeginErrorReadLine()
-    let clock = Stopwatch.StartNew()
 
-    while File.GetLastWriteTimeUtc checkpoint = before && not running.HasExited && clock.Elapsed.TotalSeconds < 60.0 do
-        Thread.Sleep 2
-
+    Scratch.waitFor "a checkpoint" (fun () -> File.GetLastWriteTimeUtc checkpoint <> before || running.HasExited)
     Thread.Sleep delay
     // dotnet fsi is a launcher: the training is its child.
     running.Kill(entireProcessTree = true)
