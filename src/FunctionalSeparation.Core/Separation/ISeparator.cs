@@ -25,7 +25,11 @@ public interface ISeparator : IDisposable
     /// Root mean square of the whole sound over all channels (<see cref="AudioBuffer.RootMeanSquare"/>): it is brought to the
     /// level that the separator was trained at, and back. Of a live sound, what is to be expected. 0 for silence.
     /// </param>
-    /// <returns>The stream; the caller disposes it before the separator.</returns>
+    /// <returns>
+    /// The stream; the caller disposes it before the separator. A stream whose separator has been disposed refuses to go on (an
+    /// <see cref="ObjectDisposedException"/>) and can still be disposed.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">A rate or number of channels below 1; a level that is negative or not finite.</exception>
+    /// <exception cref="ObjectDisposedException">The separator has been disposed.</exception>
     StemStream Open(int sampleRate, int channels, double level);
 }

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// A separation network described in full, from sound to masked magnitudes: everything but the weights. It is what a
 /// model folder stores beside them.
@@ -82,15 +83,35 @@ module Architecture =
         | Plain
         | Gated -> ()
 
+    let private checkSources (architecture: Architecture) =
+        if List.length (List.distinct architecture.Sources) < architecture.Sources.Length then
+            let sources = String.concat ", " architecture.Sources
+            invalidArg (nameof architecture) $"Sources have names of their own, got {sources}."
+
+    let private checkScales (architecture: Architecture) =
+        Numbers.atLeast 1 "A front end" "SampleRate" architecture.FrontEnd.SampleRate
+        Numbers.positive "A front end" "InputScale" architecture.FrontEnd.InputScale
+        architecture.FrontEnd.Stft.Validate()
+
+    /// As many start states as there are recurrent layers, or none.
+    let private requireStates name (start: torch.Tensor list) (output: Sequence) =
+        if not start.IsEmpty && start.Length <> output.End.Length then
+            invalidArg
+                "Start"
+                $"{name}: wants a start state for each of its {output.End.Length} recurrent layers, or none, got {start.Length}."
+
     /// `model`, with the network's products in the given precision.
     let modelIn (precision: Precision) (architecture: Architecture) : Model<MixtureFrames, Separated> =
         checkContext architecture
+        checkSources architecture
+        checkScales architecture
         let description = net architecture
         let network = Nets.create description |> Precision.network precision
 
         let apply weights (mixture: MixtureFrames) =
             let input = Spectra.features architecture.FrontEnd mixture |> Sequence.continuing mixture.Start
             let output = network.Apply weights input
+            requireStates (name architecture) mixture.Start output
             let frames, batch = output.Frames.shape[0], output.Frames.shape[1]
             let outputs = output.Frames.view (frames, batch, int64 description.Sources, int64 description.Bins)
 

@@ -11,7 +11,14 @@ open FunctionalSeparation.Core
 module ArchitectureJson =
 
     let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
-    let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+
+    let private masks =
+        [ "absolute", Absolute
+          "absoluteExact", AbsoluteExact
+          "squared", Squared
+          "squaredExact", SquaredExact
+          "none", NoMask ]
+
     let private features = [ "magnitude", Magnitude; "logPower", LogPower; "logMel", LogMel; "mfcc", Mfcc ]
     let private outputs = [ "linear", LinearOutput; "relu", ReluOutput ]
 
@@ -124,8 +131,11 @@ module ModelFolder =
     let private description folder = Path.Combine(folder, "model.json")
     let private weights folder = Path.Combine(folder, "weights.safetensors")
 
-    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
+    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is;
+    /// null for none. Raises ArgumentNullException for a model without an architecture or parameters.
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
+        TrainedModel.requireWhole trained
+
         Memory.plain (fun () ->
             Safetensors.save
                 (weights folder)
@@ -137,7 +147,7 @@ module ModelFolder =
         json["name"] <- JsonValue.Create(Architecture.name trained.Architecture)
         json["architecture"] <- ArchitectureJson.write trained.Architecture
         json["level"] <- JsonValue.Create trained.Level
-        json["provenance"] <- provenance.DeepClone()
+        json["provenance"] <- if isNull provenance then null else provenance.DeepClone()
         WholeFile.Write(description folder, json.ToJsonString(JsonSerializerOptions(WriteIndented = true)) + "\n")
 
     let private parse (path: string) =
