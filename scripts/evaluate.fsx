@@ -1,5 +1,5 @@
 // Scores a trained model with BSS Eval 3 on a data folder:
-//   dotnet fsi scripts/evaluate.fsx --model DIR --data DIR [--split test] [--mask soft] --json FILE
+//   dotnet fsi scripts/evaluate.fsx --model DIR --data DIR [--split test] [--mask soft] [--no-permutation] --json FILE
 #load "load.fsx"
 
 open System.Text.Json.Nodes
@@ -12,6 +12,7 @@ type EvaluateArgument =
     | [<Mandatory>] Data of folder: string
     | Split of Split
     | Mask of TestMask
+    | No_Permutation
     | Json of file: string
     | Device of name: string
 
@@ -22,6 +23,8 @@ type EvaluateArgument =
             | Data _ -> "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test."
             | Split _ -> "train, dev or test. Default: test."
             | Mask _ -> "soft or hard. Default: soft."
+            | No_Permutation ->
+                "score each source by the estimate of its name. Default: by the one with the greatest mean SIR, as BSS Eval 3 does."
             | Json _ -> "file for the scores: summaries, a row a clip, provenance."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
 
@@ -37,7 +40,8 @@ Experiment.main (fun () ->
     let clips = Corpus.clips split corpus
     let mask = arguments.GetResult(Mask, Soft)
     let frontEnd = trained.Architecture.FrontEnd
-    let score (separator: Separator) = Experiment.evaluate device separator.Name separator clips
+    let pairing = if arguments.Contains No_Permutation then ByName else ByBestSir
+    let score (separator: Separator) = Experiment.evaluateBy pairing device separator.Name separator clips
     let floor, ceiling = score (Evaluate.mixture frontEnd), score (Evaluate.idealBinaryMask frontEnd)
     let rows = score (Separation.separator trained mask)
     let name = Architecture.name trained.Architecture
@@ -49,7 +53,7 @@ Experiment.main (fun () ->
             Results.header
             [ Results.row "mixture" floor; Results.row "ideal binary mask" ceiling; Results.row name rows ])
 
-    for line in Results.unscored rows do
+    for line in Results.remarks rows do
         printfn "%s" line
 
     match arguments.TryGetResult Json with
@@ -63,6 +67,7 @@ Experiment.main (fun () ->
                 [ "model", ModelFolder.provenance folder
                   "split", JsonValue.Create(string split)
                   "mask", JsonValue.Create(string mask)
+                  "pairing", JsonValue.Create(string pairing)
                   "data", JsonValue.Create(Corpus.fingerprint clips) ]
 
         Results.save file results)

@@ -66,7 +66,7 @@ Experiment.main (fun () ->
     let rows = limits @ [ Results.row title outcome.Scores ] @ (if isRecordings then published title else [])
     printfn "%s" (Results.table Results.header rows)
 
-    for line in Results.unscored outcome.Scores do
+    for line in Results.remarks outcome.Scores do
         printfn "%s" line
 
     if isRecordings && preset <> Smoke then

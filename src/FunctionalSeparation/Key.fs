@@ -9,7 +9,7 @@ open FunctionalSeparation.Core
 [<Struct>]
 type Key = private Key of uint64
 
-/// Draws from keys. A key is a value: nothing here changes it, so use a key once and split it for the next draw.
+/// Draws from keys. A negative count is an ArgumentException. A key is a value: nothing here changes it, so use a key once and split it for the next draw.
 /// Draw number i of a key is the SplitMix64 finaliser (Steele, Lea, Flood 2014) of key + (i + 1) * golden ratio.
 [<RequireQualifiedAccess>]
 module Key =
@@ -32,13 +32,17 @@ module Key =
     let fold (number: int) (key: Key) = Key(mix (draw key number ^^^ golden))
 
     /// `count` independent children of `key`.
-    let split (count: int) (key: Key) = List.init count (fun i -> fold i key)
+    let split (count: int) (key: Key) =
+        Numbers.atLeast 0 "Key.split" (nameof count) count
+        List.init count (fun i -> fold i key)
 
     /// A number in [0, 1).
     let uniform (key: Key) = toUnit (draw key 0)
 
     /// `count` numbers in [0, 1).
-    let uniforms (count: int) (key: Key) = Array.init count (fun i -> toUnit (draw key i))
+    let uniforms (count: int) (key: Key) =
+        Numbers.atLeast 0 "Key.uniforms" (nameof count) count
+        Array.init count (fun i -> toUnit (draw key i))
 
     /// An integer in [low, high). Raises ArgumentException where the range is empty.
     let integer (low: int) (high: int) (key: Key) =
@@ -49,6 +53,8 @@ module Key =
 
     /// `count` numbers from the standard normal distribution (Box-Muller).
     let normals (count: int) (key: Key) =
+        Numbers.atLeast 0 "Key.normals" (nameof count) count
+
         let pair i =
             let radius = sqrt (-2.0 * log (1.0 - toUnit (draw key (2 * i))))
             let angle = 2.0 * System.Math.PI * toUnit (draw key (2 * i + 1))
@@ -60,6 +66,7 @@ module Key =
 
     /// A random permutation of 0 .. count-1 (Fisher-Yates).
     let permutation (count: int) (key: Key) =
+        Numbers.atLeast 0 "Key.permutation" (nameof count) count
         let order = Array.init count id
 
         for i in count - 1 .. -1 .. 1 do
@@ -70,9 +77,20 @@ module Key =
 
         order
 
-    /// A tensor of numbers in [low, high), on the CPU.
+    /// A tensor of numbers in [low, high), on the CPU. Raises ArgumentException unless low <= high, both finite, and the shape has
+    /// no negative size and at most 2^31 - 57 elements.
     let uniformTensor (low: float) (high: float) (shape: int64 list) (key: Key) : torch.Tensor =
         TorchRuntime.Initialize()
-        let count = List.fold (*) 1L shape |> int
+
+        if not (System.Double.IsFinite(high - low) && low <= high) then
+            invalidArg (nameof high) $"Key.uniformTensor needs finite low <= high, got [{low}, {high})."
+
+        let elements = List.fold (fun product size -> product * bigint (size: int64)) 1I shape
+
+        if List.exists (fun size -> size < 0L) shape || elements > bigint System.Array.MaxLength then
+            let sizes = shape |> List.map string |> String.concat ", "
+            invalidArg (nameof shape) $"Key.uniformTensor cannot make a tensor of shape [{sizes}]."
+
+        let count = int elements
         let values = Array.init count (fun i -> low + (high - low) * toUnit (draw key i))
         torch.tensor(values, dtype = torch.float64).reshape(List.toArray shape)

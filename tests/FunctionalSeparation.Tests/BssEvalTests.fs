@@ -273,7 +273,47 @@ let private edges =
               Expect.stringContains message "[2, 500]" "references"
               Expect.stringContains message "[2, 400]" "estimates"
               Expect.stringContains (complaint [ a; Array.create 500 nan ] [ x; y ]) "not finite" "references must be numbers"
-              Expect.stringContains (complaint [ [||] ] [ [||] ]) "nothing to score" "empty") ]
+              Expect.stringContains (complaint [ [||] ] [ [||] ]) "nothing to score" "empty")
+
+          testCase "transposed signals are asked about, by every measure that takes sources" (fun () ->
+              let refuses words act = Scratch.refusesArgument words (fun () -> Memory.plain act)
+
+              for transposed in [ [| 160000L; 2L |]; [| 40L; 33L |] ] do
+                  let signals () = torch.ones transposed
+                  let batch () = (signals ()).unsqueeze 0L
+                  let words = [ "transposed?"; $"[{transposed[0]}, {transposed[1]}]"; "[..., sources, samples]" ]
+                  refuses words (fun () -> BssEval.Version3(signals (), signals ()) |> ignore)
+                  refuses [ "transposed?" ] (fun () -> BssEval.Version3Batch(batch (), batch ()) |> ignore)
+                  refuses [ "transposed?" ] (fun () -> BssEval.Version2GainOnly(signals (), signals ()) |> ignore)
+                  refuses [ "transposed?" ] (fun () -> SiSdr.Compute(signals (), signals ()) |> ignore)
+
+              // Many short signals of one source are no transposition.
+              let short = Memory.plain (fun () -> let x = torch.ones (7L, 1L, 3L) in SiSdr.Compute(x, x))
+              Expect.hasLength short 7 "one score a signal")
+
+          testCase "filters longer than the signals, permutations beyond number and complex signals are refused" (fun () ->
+              let refuses words act = Scratch.refusesArgument words (fun () -> Memory.plain act)
+              let noise (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed 1)
+
+              refuses [ "512 taps"; "400 samples" ] (fun () ->
+                  BssEval.Version3(noise [ 2L; 400L ], noise [ 2L; 400L ]) |> ignore)
+
+              refuses [ "2147483647 taps" ] (fun () ->
+                  BssEval.Version3(noise [ 2L; 400L ], noise [ 2L; 400L ], Int32.MaxValue) |> ignore)
+
+              refuses [ "20 sources"; "permute: false" ] (fun () ->
+                  BssEval.Version3(noise [ 20L; 400L ], noise [ 20L; 400L ], 4) |> ignore)
+
+              let many = Memory.plain (fun () -> BssEval.Version3(noise [ 20L; 400L ], noise [ 20L; 400L ], 4, false))
+              Expect.hasLength many.Sdr 20 "in the order given"
+
+              refuses [ "real numbers"; "estimates"; "complexfloat64" ] (fun () ->
+                  SiSdr.Compute(noise [ 40L ], torch.polar (noise [ 40L ], noise [ 40L ])) |> ignore))
+
+          testCase "estimates of another type score as documented" (fun () ->
+              let mixed = Memory.plain (fun () -> BssEval.Version3(rows [ a; b ], (rows [ x; y ]).``to`` torch.float32, taps))
+
+              close 1e-4 mixed.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "SDR") ]
 
 let private leaks =
     testSequenced (

@@ -42,7 +42,12 @@ let private recipes: Recipe list =
 let private source shift = { Sdr = -3.25 + shift; Sir = 12.0625; Sar = nan; Nsdr = -0.125 }
 
 let private rows =
-    [ for i in 0..2 -> { Clip = $"clip{i}"; Samples = 1000 + i; Voice = { source (float i) with Sar = 1.5 }; Music = source -1.5 } ]
+    [ for i in 0..2 ->
+          { Clip = $"clip{i}"
+            Samples = 1000 + i
+            Estimates = AsNamed
+            Voice = { source (float i) with Sar = 1.5 }
+            Music = source -1.5 } ]
 
 let private architecture = { Architecture.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
 
@@ -82,13 +87,15 @@ let private files (folder: string) =
         folder
         "run"
         { State =
-            { Step = 2
-              Parameters = parameters.Vector
-              Optimiser = OptimiserState.create [ "m", parameters.Vector ] [ "scale", -0.125; "tiny", 1e-9 ]
-              Value = -1.5
-              Evaluations = 3
-              MaxGradient = 0.5
-              Stopped = None }
+            TrainState(
+                2,
+                parameters.Vector,
+                OptimiserState.create [ "m", parameters.Vector ] [ "scale", -0.125; "tiny", 1e-9 ],
+                -1.5,
+                3,
+                0.5,
+                None
+            )
           Best = Some { Score = -2.5; AtStep = 1; Vector = parameters.Vector }
           Seconds = 1.5 }
 

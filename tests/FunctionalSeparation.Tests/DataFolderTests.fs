@@ -243,10 +243,13 @@ let tests =
 
           test "what no clip has a score for is said in words" {
               let none = { Sdr = nan; Sir = nan; Sar = nan; Nsdr = nan }
-              let rows = [ for i in 1..2 -> { Clip = $"clip{i}"; Samples = 10; Music = none; Voice = none } ]
+
+              let rows =
+                  [ for i in 1..2 -> { Clip = $"clip{i}"; Samples = 10; Estimates = AsNamed; Music = none; Voice = none } ]
+
               Expect.equal (Results.row "x" rows) ("x" :: List.replicate 6 "no score") "a table"
               Expect.all (List.tail (Results.columns rows)) (fun (_, cell) -> cell = "no score") "a CSV file"
-              Expect.stringContains (List.head (Results.unscored rows)) "all 2 clip(s) have no voice score" "named"
+              Expect.stringContains (List.head (Results.remarks rows)) "all 2 clip(s) have no voice score" "named"
 
               let claim = { Text = "A beats B"; Pairs = [ ("A", "B") ] }
               Expect.stringContains (TableReport.verdict (fun _ -> None) claim) "not measured" "no verdict"

@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 
 let private scores nsdr =
     let source = { Sdr = nsdr; Sir = 2.0 * nsdr; Sar = infinity; Nsdr = nsdr }
-    [ { Clip = "a"; Samples = 3; Music = source; Voice = source } ]
+    [ { Clip = "a"; Samples = 3; Estimates = AsNamed; Music = source; Voice = source } ]
 
 /// A cell that counts how often it is made; its figure is `nsdr` plus the seed.
 let private counting name setting nsdr =

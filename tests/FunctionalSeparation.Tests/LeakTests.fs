@@ -33,8 +33,7 @@ let private trainNet architecture optimiser steps () =
 
     let start = Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)
 
-    for state in Train.states task steps (Train.start task start.Vector) do
-        ignore state.Step
+    Train.states task steps (Train.start task start.Vector) |> Seq.last |> TrainState.dispose
 
 let private train = trainNet small
 

@@ -113,6 +113,20 @@ let refuses (words: string list) (action: unit -> unit) =
     for word in words do
         Expect.stringContains message word "the message"
 
+/// Expects an ArgumentException of one line that holds all the words.
+let refusesArgument (words: string list) (action: unit -> unit) =
+    let message =
+        try
+            action ()
+            failtest $"nothing was refused: {words}"
+        with :? ArgumentException as e ->
+            e.Message
+
+    Expect.isFalse (message.Contains '\n') $"the message is one line: {message}"
+
+    for word in words do
+        Expect.stringContains message word "the message"
+
 /// The estimates [channels, sources, samples] of a mixture [channels, samples] that comes in pieces of so many samples.
 let separatedInPieces (samples: int) (trained: TrainedModel) (mixture: torch.Tensor) : torch.Tensor =
     let push state piece =

@@ -220,10 +220,13 @@ let tests =
                               stems)
 
                   let json = Path.Combine(folder, "scores.json")
-                  let output = succeed "evaluate.fsx" [ "--model"; fst model.Value; "--data"; data; "--json"; json ]
+                  let arguments = [ "--model"; fst model.Value; "--data"; data; "--no-permutation"; "--json"; json ]
+                  let output = succeed "evaluate.fsx" arguments
                   Expect.stringContains output "1 clip(s) have no voice score" "said"
                   let results = JsonNode.Parse(File.ReadAllText json)
                   Expect.equal (results["clips"].AsArray().Count) 2 "a row a clip"
+                  Expect.equal (results["provenance"].["pairing"].GetValue<string>()) "ByName" "as asked"
+                  Expect.equal (results["clips"].[0].["estimates"].GetValue<string>()) "as named" "told of each clip"
                   Expect.equal (results["voice"].["clips"].GetValue<int>()) 1 "counted"
                   Expect.equal (results["voice"].["unscored"].[0].GetValue<string>()) "singer1_1_01" "named"
                   Expect.equal (results["music"].["clips"].GetValue<int>()) 1 "nor does the other source count"

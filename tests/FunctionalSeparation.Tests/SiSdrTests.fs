@@ -60,4 +60,9 @@ let tests =
 
           testCase "wrong shapes are named" (fun () ->
               let act () = Memory.plain (fun () -> SiSdr.Compute(torch.zeros (2L, 5L), torch.zeros (2L, 4L))) |> ignore
-              Expect.throwsT<ArgumentException> act "shapes") ]
+              Expect.throwsT<ArgumentException> act "shapes")
+
+          testCase "a reference must be numbers; an estimate that is none has no score" (fun () ->
+              let broken = Array.append [| nan |] (noise 1 0).[1..]
+              Scratch.refusesArgument [ "not finite" ] (fun () -> score false broken (noise 1 1) |> ignore)
+              Expect.isTrue (Double.IsNaN(score false (noise 1 1) broken)) "no score") ]

@@ -95,6 +95,31 @@ let tests =
                   wrong "1023 samples")
           }
 
+          test "what is no signal and no spectrogram is refused by its shape and type" {
+              let refuses words (act: unit -> torch.Tensor) =
+                  Scratch.refusesArgument ("Stft" :: words) (fun () -> Memory.plain (act >> ignore))
+
+              let stft = Stft(64, 16, StftWindow.Hann, true)
+              let unpadded = Stft(64, 16, StftWindow.Hann, false)
+              let spectrogram (bins: int64) = torch.zeros (5L, bins, dtype = torch.complex64)
+              refuses [ "[..., samples]"; "[] of float32" ] (fun () -> stft.Forward(torch.tensor 1.0f))
+
+              refuses [ "float32 or float64"; "[100] of int16" ] (fun () -> stft.Forward(torch.zeros (100L, dtype = torch.int16)))
+
+              refuses [ "[..., frames, 33]"; "[5, 32]" ] (fun () -> stft.Inverse(spectrogram 32L))
+              refuses [ "[..., frames, 33]"; "[33] of" ] (fun () -> stft.Inverse((spectrogram 33L)[0L]))
+              refuses [ "complexfloat32"; "[5, 33] of float32" ] (fun () -> stft.Inverse(torch.zeros (5L, 33L)))
+              refuses [ "without frames" ] (fun () -> stft.Inverse((spectrogram 33L).narrow(0L, 0L, 0L)))
+              refuses [ "int64" ] (fun () -> stft.Weights(torch.int64, torch.CPU))
+
+              for wrong in [ -1L; 81L ] do
+                  Scratch.refusesArgument [ "at most 80 samples"; $"{wrong}" ] (fun () ->
+                      stft.Inverse(spectrogram 33L, wrong) |> ignore)
+
+              Scratch.refusesArgument [ "5 frames give 128 samples" ] (fun () ->
+                  unpadded.Inverse(spectrogram 33L, 100L) |> ignore)
+          }
+
           test "settings that cannot be inverted are refused" {
               Memory.plain (fun () ->
                   for bad in

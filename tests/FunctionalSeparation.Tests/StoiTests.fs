@@ -137,4 +137,15 @@ let tests =
               Expect.isTrue (Double.IsNaN(Stoi.Compute(clean[..3000], clean[..3000], 10000))) "short"
               Expect.isTrue (Double.IsNaN(Stoi.Compute(clean[..10], clean[..10], 10000))) "shorter than a frame"
               Expect.throwsT<ArgumentException> (fun () -> Stoi.Compute(clean, clean[1..], 10000) |> ignore) "lengths"
+          }
+
+          test "what is no number, and envelopes that would broadcast" {
+              let clean = speech 1 8000
+              let broken = Array.append [| nanf |] clean[1..]
+              Scratch.refusesArgument [ "not finite" ] (fun () -> Stoi.Compute(broken, clean, 10000) |> ignore)
+              Expect.isTrue (Double.IsNaN(Stoi.Compute(clean, broken, 10000))) "no score"
+              Scratch.refusesArgument [ "0 Hz" ] (fun () -> Stoi.Compute(clean, clean, 0) |> ignore)
+
+              Scratch.refusesArgument [ "Stoi"; "[30]"; "[1]" ] (fun () ->
+                  Memory.plain (fun () -> Stoi.SegmentCorrelation(torch.ones 30L, torch.ones 1L)) |> ignore)
           } ]

@@ -6,12 +6,14 @@ public sealed class AudioBuffer
     /// <summary>Wraps the channels, without copying them.</summary>
     /// <param name="channels">One array a channel, all of the same length (samples).</param>
     /// <param name="sampleRate">Sample rate in Hz.</param>
-    /// <exception cref="ArgumentException">No channel, unequal lengths, or a sample rate below 1 Hz.</exception>
+    /// <exception cref="ArgumentException">No channel, a null one, unequal lengths, or a sample rate below 1 Hz.</exception>
     public AudioBuffer(IReadOnlyList<float[]> channels, int sampleRate)
     {
         ArgumentNullException.ThrowIfNull(channels);
         if (channels.Count == 0)
             throw new ArgumentException("An audio buffer needs at least one channel.", nameof(channels));
+        if (channels.Any(c => c is null))
+            throw new ArgumentException("A channel of an audio buffer is null.", nameof(channels));
         if (channels.Any(c => c.Length != channels[0].Length))
             throw new ArgumentException("All channels of an audio buffer must have the same length.", nameof(channels));
         if (sampleRate < 1)

@@ -66,11 +66,13 @@ public sealed class WavReader : IDisposable
     /// <param name="length">Sample frames to read.</param>
     /// <returns>All channels, each <paramref name="length"/> samples long; integers scaled so that full scale = ±1.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A negative offset or length.</exception>
+    /// <exception cref="ObjectDisposedException">The reader has been disposed.</exception>
     /// <exception cref="InputException">
     /// The part reaches beyond the end of the file, a sample is not a finite number, or the disk fails.
     /// </exception>
     public AudioBuffer Read(long offset, int length)
     {
+        ObjectDisposedException.ThrowIf(_file.IsClosed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (offset > Info.Length - length)

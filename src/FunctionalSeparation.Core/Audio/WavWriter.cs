@@ -19,6 +19,7 @@ public sealed class WavWriter : IDisposable
     private bool _sealed;
     private bool _completed;
     private bool _failed;
+    private bool _disposed;
 
     /// <summary>Starts a file; a missing folder is created.</summary>
     /// <param name="path">The target, named .wav or .wave.</param>
@@ -85,12 +86,14 @@ public sealed class WavWriter : IDisposable
     /// <param name="audio">Channels and sample rate as those of the file; any length.</param>
     /// <exception cref="ArgumentException">Another number of channels or sample rate.</exception>
     /// <exception cref="InvalidOperationException">The file is complete.</exception>
+    /// <exception cref="ObjectDisposedException">The writer has been disposed.</exception>
     /// <exception cref="InputException">
     /// The disk is full or fails, or a sample is not a finite number; what was written before is not complete.
     /// </exception>
     public void Write(AudioBuffer audio)
     {
         ArgumentNullException.ThrowIfNull(audio);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (_sealed) throw new InvalidOperationException($"{Path} is complete: open a new writer.");
         if (audio.Channels.Count != Channels || audio.SampleRate != SampleRate)
             throw new ArgumentException(
@@ -102,6 +105,7 @@ public sealed class WavWriter : IDisposable
 
     /// <summary>Finishes the header and gives the file its name, in place of an older one. Further calls do nothing.</summary>
     /// <exception cref="InvalidOperationException">Something failed to be written before.</exception>
+    /// <exception cref="ObjectDisposedException">The writer was disposed before the file was complete.</exception>
     /// <exception cref="InputException">The disk is full or fails, or the target cannot be replaced.</exception>
     public void Complete() => Complete(overwrite: true);
 
@@ -109,6 +113,7 @@ public sealed class WavWriter : IDisposable
     internal void Complete(bool overwrite)
     {
         if (_completed) return;
+        ObjectDisposedException.ThrowIf(_disposed, this);
         Seal();
         Guard(() =>
         {
@@ -131,7 +136,11 @@ public sealed class WavWriter : IDisposable
     }
 
     /// <summary>Closes the file; deletes what was written unless <see cref="Complete()"/> was reached.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _file.Dispose();
+    }
 
     private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _info, _riffLimit);
 

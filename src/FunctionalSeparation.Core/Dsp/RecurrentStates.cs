@@ -34,8 +34,17 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     /// <param name="weight">U, [units, units].</param>
     /// <param name="activation">The nonlinearity f.</param>
     /// <returns>The states h, [time, batch, units].</returns>
-    public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, RecurrentActivation activation) =>
-        apply(frames, start, weight, activation);
+    /// <exception cref="ArgumentException">The tensors do not fit each other, or there is no frame.</exception>
+    public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, RecurrentActivation activation)
+    {
+        const string owner = "recurrence";
+        Shapes.Require(owner, "frames", frames, [Axis.Any("time"), Axis.Any("batch"), Axis.Any("units")]);
+        var shape = frames.shape;
+        if (shape[0] == 0) throw new ArgumentException($"{owner}: wants at least one frame, got {Shapes.Describe(frames)}.");
+        Shapes.Require(owner, "a start state", start, [Axis.Of(shape[1]), Axis.Of(shape[2])], frames);
+        Shapes.Require(owner, "a weight", weight, [Axis.Of(shape[2]), Axis.Of(shape[2])], frames);
+        return apply(frames, start, weight, activation);
+    }
 
     /// <summary>Called by libtorch.</summary>
     /// <param name="ctx">Keeps what the backward pass needs.</param>

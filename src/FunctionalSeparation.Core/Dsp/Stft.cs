@@ -47,10 +47,14 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     /// <summary>Transforms a signal.</summary>
     /// <param name="signal">Real tensor [..., samples].</param>
     /// <returns>Complex tensor [..., frames, bins].</returns>
-    /// <exception cref="ArgumentException">The signal is shorter than a window (centred: than half a window).</exception>
+    /// <exception cref="ArgumentException">
+    /// The signal is shorter than a window (centred: than half a window), or of another type than float32 or float64.
+    /// </exception>
     public Tensor Forward(Tensor signal)
     {
         Validate();
+        Shapes.Require(nameof(Stft), "a signal", signal, [Axis.Leading, Axis.Any("samples")]);
+        Shapes.RequireType(nameof(Stft), "a signal", signal, ScalarType.Float32, ScalarType.Float64);
         var samples = signal.shape[^1];
         if (Frames(samples) == 0)
             throw new ArgumentException(
@@ -64,13 +68,15 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     /// <param name="spectrogram">Complex tensor [..., frames, bins].</param>
     /// <param name="length">Samples wanted (centred only, at most one hop above <see cref="Samples"/>); otherwise <see cref="Samples"/>.</param>
     /// <returns>Real tensor [..., samples].</returns>
-    /// <exception cref="ArgumentException">The number of bins is not that of these settings.</exception>
+    /// <exception cref="ArgumentException">
+    /// The spectrogram has other bins than these settings, no frame, or is not complex; a length that it cannot give.
+    /// </exception>
     public Tensor Inverse(Tensor spectrogram, long? length = null)
     {
         Validate();
-        if (spectrogram.shape[^1] != Bins)
-            throw new ArgumentException(
-                $"A spectrogram of {spectrogram.shape[^1]} bins does not fit an STFT of {Bins} bins.", nameof(spectrogram));
+        Shapes.Require(nameof(Stft), "a spectrogram", spectrogram, [Axis.Leading, Axis.Any("frames"), Axis.Of(Bins)]);
+        Shapes.RequireType(nameof(Stft), "a spectrogram", spectrogram, ScalarType.ComplexFloat32, ScalarType.ComplexFloat64);
+        RequireLength(spectrogram.shape[^2], length);
         using var scope = NewDisposeScope();
         var frames = fft.irfft(spectrogram, FftSize);
         var window = Weights(frames.dtype, frames.device);
@@ -89,6 +95,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     /// <returns>Real tensor [(frames - 1) hop + n_fft], the padding of centred settings included.</returns>
     public Tensor OverlapGain(long frames, ScalarType dtype, Device device)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(frames, 1);
         using var scope = NewDisposeScope();
         return OverlapAdd(Weights(dtype, device).Square().expand(frames, FftSize)).MoveToOuterDisposeScope();
     }
@@ -97,12 +104,25 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     /// <param name="dtype">Real element type.</param>
     /// <param name="device">Where to make it.</param>
     /// <returns>Real tensor [n_fft].</returns>
+    /// <exception cref="ArgumentException">A type other than float32 and float64.</exception>
     public Tensor Weights(ScalarType dtype, Device device)
     {
+        if (dtype is not (ScalarType.Float32 or ScalarType.Float64))
+            throw new ArgumentException($"Stft: a window is of float32 or float64, not of {dtype.ToString().ToLowerInvariant()}.", nameof(dtype));
         using var scope = NewDisposeScope();
         var sine = tensor(Enumerable.Range(0, FftSize).Select(n => n * (Math.PI / FftSize)).ToArray()).sin();
         var window = Window == StftWindow.Sine ? sine : sine * sine;
         return window.to(dtype).to(device).MoveToOuterDisposeScope();
+    }
+
+    private void RequireLength(long frames, long? length)
+    {
+        if (frames < 1) throw new ArgumentException("Stft: a spectrogram without frames has no inverse.");
+        if (length is not { } wanted) return;
+        var most = Samples(frames) + (Centred ? HopLength : 0);
+        if (wanted < (Centred ? 0 : most) || wanted > most)
+            throw new ArgumentOutOfRangeException(
+                nameof(length), wanted, $"{frames} frames give {(Centred ? "at most " : "")}{most} samples, so not {wanted}.");
     }
 
     private Tensor Reflect(Tensor signal)

@@ -87,10 +87,17 @@ public sealed class EventFileWriter : IDisposable
 
     /// <summary>Hands what was written to the operating system, so that TensorBoard sees it.</summary>
     /// <exception cref="InputException">The file cannot be written.</exception>
-    public void Flush() => Guard(() => { _file.Flush(); return true; });
+    /// <exception cref="ObjectDisposedException">The writer has been disposed.</exception>
+    public void Flush()
+    {
+        RequireOpen();
+        Guard(() => { _file.Flush(); return true; });
+    }
 
-    /// <summary>Closes the file.</summary>
+    /// <summary>Closes the file; nothing can be added then (an <see cref="ObjectDisposedException"/>). Further calls do nothing.</summary>
     public void Dispose() => _file.Dispose();
+
+    private void RequireOpen() => ObjectDisposedException.ThrowIf(!_file.CanWrite, this);
 
     private static ProtoMessage Event(long step) =>
         new ProtoMessage()
@@ -106,6 +113,7 @@ public sealed class EventFileWriter : IDisposable
     private void Summary(long step, ProtoMessage value)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
+        RequireOpen();
         Write(Event(step).Message(5, new ProtoMessage().Message(1, value)));
     }
 

@@ -27,6 +27,9 @@ public static class BssEval
     /// <summary>The filter length of BSS Eval 3.0, in samples.</summary>
     public const int DefaultFilterLength = 512;
 
+    /// <summary>Sources among which the best permutation is sought: more have too many permutations to try.</summary>
+    public const int MostPermuted = 9;
+
     /// <summary>
     /// BSS Eval 3.0, <c>bss_eval_sources</c>: a source counts as recovered up to a time-invariant filter of
     /// <paramref name="filterLength"/> taps.
@@ -39,7 +42,9 @@ public static class BssEval
     /// </param>
     /// <returns>Scores for each true source.</returns>
     /// <exception cref="ArgumentException">
-    /// The shapes differ or are not [S, N]; no samples; a reference with samples that are not finite.
+    /// The shapes differ or are not [S, N]; no samples; more sources than samples, which is what transposed signals look like;
+    /// fewer samples than taps; complex signals; more sources than <see cref="MostPermuted"/> to permute; a reference with samples
+    /// that are not finite.
     /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static BssEvalScores Version3(
@@ -101,6 +106,7 @@ public static class BssEval
 
     private static BssEvalScores Score(Tensor references, Tensor estimates, int taps, bool permute)
     {
+        RequireRoom(references.dim() == 1 ? 1 : references.shape[0], references.shape[^1], taps, permute);
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var (sources, energies) = UnitRows(references);
@@ -124,6 +130,19 @@ public static class BssEval
         return (unit, energies.data<double>().ToArray());
     }
 
+    /// <summary>Refuses filters that explain any signal, and permutations beyond number.</summary>
+    private static void RequireRoom(long sources, long samples, int taps, bool permute)
+    {
+        if (taps > samples)
+            throw new ArgumentException(
+                $"Filters of {taps} taps explain any signal of {samples} samples: score longer signals, or with a shorter filter.");
+        if (permute && sources > MostPermuted)
+            throw new ArgumentException(
+                $"The permutations of {sources} sources are too many to try (at most {MostPermuted} sources): give the estimates in the "
+                + "order of the references and permute: false.");
+    }
+
+    /// <summary>Asks for references and estimates [..., S, N] or [N] of one shape, with samples along the last axis.</summary>
     internal static void RequireSameShape(Tensor references, Tensor estimates, string name)
     {
         ArgumentNullException.ThrowIfNull(references);
@@ -132,6 +151,14 @@ public static class BssEval
             throw new ArgumentException($"References are {Shape(references)} but estimates {Shape(estimates)}; the shapes must be the same.", name);
         if (references.dim() == 0 || references.numel() == 0)
             throw new ArgumentException($"There is nothing to score in signals of the shape {Shape(references)}.", nameof(references));
+        if (references.dim() > 1 && references.shape[^2] > references.shape[^1])
+            throw new ArgumentException(
+                $"Signals of the shape {Shape(references)} are {references.shape[^2]} sources of {references.shape[^1]} samples; transposed? "
+                + "Sources come before samples, [..., sources, samples]; many short signals of one source are [signals, 1, samples].",
+                nameof(references));
+        foreach (var (signals, what) in new[] { (references, nameof(references)), (estimates, nameof(estimates)) })
+            if (signals.is_complex())
+                throw new ArgumentException($"Signals are real numbers, the {what} are {Shapes.Describe(signals)}.", what);
     }
 
     private static string Shape(Tensor tensor) => $"[{string.Join(", ", tensor.shape)}]";

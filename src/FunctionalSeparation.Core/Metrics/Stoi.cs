@@ -35,9 +35,11 @@ public static class Stoi
     /// <param name="sampleRate">Sample rate of both, Hz; other rates than 10 kHz are resampled.</param>
     /// <returns>
     /// At most 1, which is equality up to scale. NaN where the speech without its silent frames is shorter than 384 ms, as it is
-    /// where the clean speech is silent.
+    /// where the clean speech is silent, and where the processed speech has samples that are not finite numbers.
     /// </returns>
-    /// <exception cref="ArgumentException">The lengths differ, or a rate below 1 Hz.</exception>
+    /// <exception cref="ArgumentException">
+    /// The lengths differ, clean speech has samples that are not finite numbers, or a rate below 1 Hz.
+    /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static double Compute(float[] clean, float[] processed, int sampleRate)
     {
@@ -45,6 +47,8 @@ public static class Stoi
         ArgumentNullException.ThrowIfNull(processed);
         if (clean.Length != processed.Length)
             throw new ArgumentException($"Clean speech has {clean.Length} samples, processed speech {processed.Length}.", nameof(processed));
+        if (!clean.All(float.IsFinite)) throw new ArgumentException("Clean speech has samples that are not finite numbers.", nameof(clean));
+        if (!processed.All(float.IsFinite)) return double.NaN;
         TorchRuntime.Initialize();
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
@@ -61,10 +65,10 @@ public static class Stoi
     /// <param name="clean">Envelopes of the clean speech, [..., frames].</param>
     /// <param name="processed">Envelopes of the processed speech, of the same shape.</param>
     /// <returns>Correlation coefficients, [...]; 0 where an envelope is constant.</returns>
+    /// <exception cref="ArgumentException">The shapes differ.</exception>
     public static Tensor SegmentCorrelation(Tensor clean, Tensor processed)
     {
-        ArgumentNullException.ThrowIfNull(clean);
-        ArgumentNullException.ThrowIfNull(processed);
+        Shapes.RequireSame(nameof(Stoi), "clean envelopes", clean, "processed ones", processed);
         using var scope = NewDisposeScope();
         var gain = (clean.Square().sum(-1, keepdim: true) / processed.Square().sum(-1, keepdim: true).ClampMin(Tiny)).sqrt();
         var clipped = minimum(processed * gain, clean.Mul(1 + Math.Pow(10, -LowestSdr / 20)));

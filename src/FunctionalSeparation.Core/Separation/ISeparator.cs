@@ -26,8 +26,12 @@ public interface ISeparator : IDisposable
     /// at, and back; a constant offset of a channel goes to the first stem (the accompaniment) without passing through the
     /// separator. Of a live sound, what is to be expected (<see cref="SoundLevel.WithoutOffset"/>).
     /// </param>
-    /// <returns>The stream; the caller disposes it before the separator.</returns>
+    /// <returns>
+    /// The stream; the caller disposes it before the separator. A stream whose separator has been disposed refuses to go on (an
+    /// <see cref="ObjectDisposedException"/>) and can still be disposed.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">A rate or number of channels below 1; a level that is negative or not finite.</exception>
     /// <exception cref="ArgumentException">Offsets of another number of channels.</exception>
+    /// <exception cref="ObjectDisposedException">The separator has been disposed.</exception>
     StemStream Open(int sampleRate, int channels, SoundLevel level);
 }

@@ -3,7 +3,8 @@ namespace FunctionalSeparation.Core;
 /// <summary>
 /// Takes a sound apart while it comes in: pieces of the mixture in, pieces of its stems out, at the mixture's rate. The stems
 /// of all pieces, joined, do not depend on how the sound was cut into pieces; they sum to the mixture. Memory does not
-/// grow with the length of the sound. Used by one thread at a time; disposing it leaves the separator as it is.
+/// grow with the length of the sound. Used by one thread at a time; disposing it leaves the separator as it is, and disposing
+/// the separator ends it: what it is asked from then on is an <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class StemStream : IDisposable
 {
@@ -16,6 +17,7 @@ public sealed class StemStream : IDisposable
     private readonly SampleQueue[] _waiting;
     private long _received;
     private bool _finished;
+    private bool _disposed;
 
     /// <summary>Starts a stream. Applications call <see cref="ISeparator.Open"/>.</summary>
     /// <param name="stems">Names of the stems, at least two. The first is what the estimates of the others leave of the mixture.</param>
@@ -30,6 +32,8 @@ public sealed class StemStream : IDisposable
         ArgumentNullException.ThrowIfNull(stems);
         ArgumentNullException.ThrowIfNull(estimates);
         ArgumentOutOfRangeException.ThrowIfLessThan(stems.Count, 2);
+        if (stems.Distinct().Count() < stems.Count)
+            throw new ArgumentException($"Stems have names of their own, got {string.Join(", ", stems)}.", nameof(stems));
         ArgumentOutOfRangeException.ThrowIfLessThan(innerRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
@@ -59,6 +63,7 @@ public sealed class StemStream : IDisposable
     /// <returns>One buffer for each stem, all as long as what has become certain; it may be 0.</returns>
     /// <exception cref="ArgumentException">Another rate or number of channels.</exception>
     /// <exception cref="InvalidOperationException">The stream has been finished.</exception>
+    /// <exception cref="ObjectDisposedException">The stream or its separator has been disposed.</exception>
     /// <exception cref="InputException">A sample is not a finite number.</exception>
     public IReadOnlyDictionary<string, AudioBuffer> Push(AudioBuffer mixture)
     {
@@ -81,6 +86,7 @@ public sealed class StemStream : IDisposable
     /// <summary>Ends the mixture.</summary>
     /// <returns>The stems still missing: all together are as long as the mixture.</returns>
     /// <exception cref="InvalidOperationException">The stream has been finished.</exception>
+    /// <exception cref="ObjectDisposedException">The stream or its separator has been disposed.</exception>
     public IReadOnlyDictionary<string, AudioBuffer> Finish()
     {
         RequireOpen();
@@ -93,8 +99,13 @@ public sealed class StemStream : IDisposable
         return Stems([.. others.Select(channels => channels.Select(samples => Fitted(samples, missing)).ToArray())]);
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _estimates.Dispose();
+    /// <summary>Ends the stream. Further calls do nothing.</summary>
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        _estimates.Dispose();
+    }
 
     private static T[] Each<T>(int count, Func<T> make) => [.. Enumerable.Range(0, count).Select(_ => make())];
 
@@ -140,6 +151,7 @@ public sealed class StemStream : IDisposable
 
     private void RequireOpen()
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (_finished) throw new InvalidOperationException("The stream has been finished, or a piece failed: open another one.");
     }
 

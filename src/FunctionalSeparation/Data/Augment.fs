@@ -18,8 +18,12 @@ module Augment =
         | Some step when step < samples - 1 -> [ 0..step .. samples - step - 1 ]
         | _ -> [ 0 ]
 
-    /// Writes `target.Length` samples of a signal into `target`, from `start` on, as if the signal went round for ever.
+    /// Writes `target.Length` samples of a signal into `target`, from `start` on, as if the signal went round for ever. Raises
+    /// ArgumentException for a signal without samples.
     let copyCircular (signal: float32[]) (start: int) (target: System.Span<float32>) =
+        if signal.Length = 0 then
+            invalidArg (nameof signal) "A signal without samples does not go round."
+
         let mutable written = 0
         let mutable position = ((start % signal.Length) + signal.Length) % signal.Length
 

@@ -53,6 +53,31 @@ module ExcerptSettings =
           GainRange = 0.0
           Speeds = [ 1.0 ] }
 
+    /// Raises ArgumentException, naming the setting, for numbers that make no excerpts.
+    let internal require (settings: ExcerptSettings) : unit =
+        let owner = "A feed of excerpts"
+        let refuse name (wanted: string) got = invalidArg name $"{owner} needs {name} {wanted}, got {got}."
+        Numbers.atLeast 1 owner "Frames" settings.Frames
+        Numbers.atLeast 1 owner "Count" settings.Count
+        Numbers.notNegative owner "GainRange" settings.GainRange
+
+        if not (settings.OtherSong >= 0.0 && settings.OtherSong <= 1.0) then
+            refuse "OtherSong" "from 0 to 1, a probability" $"{settings.OtherSong}"
+
+        match settings.Sequence with
+        | Some frames when frames < 1 || settings.Frames % frames <> 0 ->
+            refuse "Sequence" $"that divides its {settings.Frames} frames" $"{frames}"
+        | _ -> ()
+
+        match settings.Rotation with
+        | ShiftStep(Some step) -> Numbers.atLeast 1 owner "ShiftStep" step
+        | ShiftStep None
+        | Anywhere -> ()
+
+        if settings.Speeds.IsEmpty || List.exists (fun speed -> not (speed >= 0.5 && speed <= 2.0)) settings.Speeds then
+            let speeds = settings.Speeds |> List.map string |> String.concat ", "
+            refuse "Speeds" "from 0.5 to 2, at least one" $"[{speeds}]"
+
 [<RequireQualifiedAccess>]
 module Batch =
 
@@ -86,8 +111,12 @@ module Feed =
     /// Lengths of the pieces into which Huang et al. (2014, authors' code) cut a clip, greedily.
     let chunkLengths = [ 100; 50; 25; 10; 1 ]
 
-    /// Cuts `frames` frames greedily into pieces: (start, length), in order.
+    /// Cuts `frames` frames greedily into pieces: (start, length), in order. What is shorter than the shortest length is left
+    /// out. Raises ArgumentException for a length below 1.
     let chunks (lengths: int list) (frames: int) : (int * int) list =
+        for length in lengths do
+            Numbers.atLeast 1 "A cut into pieces" (nameof length) length
+
         let rec cut start =
             match lengths |> List.tryFind (fun length -> length <= frames - start) with
             | Some length -> (start, length) :: cut (start + length)
@@ -138,7 +167,8 @@ module Feed =
 
     /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
     /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
-    /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors.
+    /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors. Raises
+    /// ArgumentException for no frame in a batch.
     let wholeClips
         (frontEnd: FrontEnd)
         (shiftStep: int option)
@@ -147,6 +177,8 @@ module Feed =
         device
         (clips: Clip list)
         : Batch list =
+        Numbers.atLeast 1 "A feed of whole clips" (nameof framesPerBatch) framesPerBatch
+
         [ for clip in clips do
               Clip.requireRate frontEnd.SampleRate clip
               let stems = clip.Read()
@@ -267,8 +299,15 @@ module Feed =
                 let batch = toBatch samples gains
                 settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
 
-    /// Loads the clips and makes random excerpts of them.
+    let private requireClips (clips: Clip list) =
+        if clips.IsEmpty then
+            invalidArg (nameof clips) "A feed needs at least one clip, got none."
+
+    /// Loads the clips and makes random excerpts of them. Raises ArgumentException for settings that make no excerpts, and where
+    /// there is no clip.
     let excerpts (frontEnd: FrontEnd) (settings: ExcerptSettings) device (clips: Clip list) =
+        ExcerptSettings.require settings
+        requireClips clips
         Excerpts(frontEnd, settings, device, clips)
 
     /// One rotation of the music at a time: all clips whole and cut into pieces as in `wholeClips`. Clips stay in memory as
@@ -295,6 +334,8 @@ module Feed =
             |> batchesOf frontEnd framesPerBatch
 
     /// Loads the clips and rotates their music by 0, step, 2 step, ... samples, one rotation a mini-batch (Huang et al. 2015,
-    /// authors' code). There is at least one clip.
+    /// authors' code). Raises ArgumentException where there is no clip, or no frame in a batch.
     let rotations (frontEnd: FrontEnd) (shiftStep: int option) (framesPerBatch: int) device (clips: Clip list) =
+        requireClips clips
+        Numbers.atLeast 1 "A feed of rotations" (nameof framesPerBatch) framesPerBatch
         Rotations(frontEnd, shiftStep, framesPerBatch, device, clips)

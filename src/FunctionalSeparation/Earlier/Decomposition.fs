@@ -50,9 +50,30 @@ module Decomposition =
         let bins = Arithmetic.Integers(0L, like.shape[1], like.device).to_type like.dtype
         bins.mul(hertz).ge(rendering.VoiceFrom).to_type like.dtype
 
+    let private require rendering (decomposition: Decomposition) =
+        let owner = "A mask of a decomposition"
+        Numbers.notNegative owner "VoiceFrom" rendering.VoiceFrom
+        Shapes.RequireSame(owner, "music", decomposition.MusicPart, "voice", decomposition.VoicePart)
+
+        match rendering.Rule with
+        | MaskRule.Binary gain -> Numbers.notNegative owner (nameof gain) gain
+        | MaskRule.Ratio exponent -> Numbers.positive owner (nameof exponent) exponent
+
+    /// Magnitudes that the algorithms of this room can work on.
+    let internal requireMagnitudes (owner: string) (magnitudes: torch.Tensor) =
+        Shapes.Require(owner, "magnitudes", magnitudes, [| Axis.Any "frames"; Axis.Any "bins" |])
+        let isUsable = Memory.plain (fun () -> magnitudes.numel () > 0L && magnitudes.isfinite().all().item<bool>())
+
+        if not isUsable then
+            invalidArg
+                (nameof magnitudes)
+                $"{owner}: wants finite magnitudes, got {Shapes.Describe magnitudes} with others, or none."
+
     /// Masks [2, frames, bins], music first, of a decomposition: in [0, 1], and they sum to one. Bins that both leave empty
-    /// belong to the music.
+    /// belong to the music. Raises ArgumentException for parts of two shapes and for a rule out of range.
     let masks (rendering: Rendering) (decomposition: Decomposition) : torch.Tensor =
+        require rendering decomposition
+
         Memory.tensor (fun () ->
             let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.VoicePart
             torch.stack [ voice.rsub 1.0; voice ])

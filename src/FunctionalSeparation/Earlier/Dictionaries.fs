@@ -41,8 +41,13 @@ module Dictionaries =
               OfVoice = drawRows count (Key.fold 1 key) spectra[1L] })
 
     /// Frames of the separate sources, drawn at random: about `count` of each, equally many from each clip. Raises
-    /// InputException, naming the clip, where it is too short or a source is silent.
+    /// InputException, naming the clip, where it is too short or a source is silent, and ArgumentException for no frame or no clip.
     let frames (device: torch.Device) (stft: Stft) (count: int) (key: Key) (clips: Clip list) : Dictionaries =
+        Numbers.atLeast 1 "A dictionary" "frames" count
+
+        if clips.IsEmpty then
+            invalidArg (nameof clips) "A dictionary is learnt from at least one clip, got none."
+
         let ofEach = (count + clips.Length - 1) / clips.Length
 
         Memory.scoped tensors (fun () ->

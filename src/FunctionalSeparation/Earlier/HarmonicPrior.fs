@@ -43,8 +43,28 @@ module HarmonicPrior =
           OnHarmonic = 0.5
           OffHarmonic = 1.5 }
 
-    /// The pitches, Hz, lowest first.
+    let private require (prior: HarmonicPrior) =
+        let owner = "A harmonic prior"
+        Numbers.atLeast 1 owner "Resolution" prior.Resolution
+        Numbers.atLeast 1 owner "Harmonics" prior.Harmonics
+
+        for name, value in
+            [ "Lowest", prior.Lowest
+              "Highest", prior.Highest
+              "Decay", prior.Decay
+              "OnHarmonic", prior.OnHarmonic
+              "OffHarmonic", prior.OffHarmonic ] do
+            Numbers.positive owner name value
+
+        for name, value in [ "Jump", prior.Jump; "Width", prior.Width ] do
+            Numbers.notNegative owner name value
+
+        if prior.Highest < prior.Lowest then
+            invalidArg "Highest" $"{owner} needs Lowest <= Highest, got {prior.Lowest} and {prior.Highest}."
+
+    /// The pitches, Hz, lowest first. Raises ArgumentException, as all that follows, for settings out of range.
     let pitches (prior: HarmonicPrior) : float[] =
+        require prior
         let count = int (Math.Floor(float prior.Resolution * Math.Log2(prior.Highest / prior.Lowest) + 1e-9)) + 1
         Array.init count (fun i -> prior.Lowest * Math.Pow(2.0, float i / float prior.Resolution))
 

@@ -8,8 +8,10 @@ module Iteration =
 
     /// Applies `step` to a state at most `limit` times, until `isFinished`. A scope per iteration: what a step allocates is
     /// freed but for the tensors of its result, and so are the tensors of the state before it. So a step returns new tensors,
-    /// never those it was given, and the first state belongs to the iteration.
+    /// never those it was given, and the first state belongs to the iteration. Raises ArgumentException for a negative limit.
     let run (tensors: 's -> torch.Tensor list) (limit: int) (isFinished: 's -> bool) (step: 's -> 's) (start: 's) : 's =
+        Numbers.atLeast 0 "An iterative algorithm" "Iterations" limit
+
         let rec go count state =
             if count >= limit || isFinished state then
                 state

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// Settings of multiple low-rank representation.
 type Mlrr =
@@ -47,6 +48,16 @@ module Mlrr =
           state.Multiplier ]
 
     let private norm (matrix: torch.Tensor) = matrix.norm().to_type(torch.float64).item<float>()
+
+    let private require (settings: Mlrr) dictionaries (magnitudes: torch.Tensor) =
+        let owner = "MLRR"
+        Numbers.positive owner "VoiceRank" settings.VoiceRank
+        Numbers.positive owner "Sparsity" settings.Sparsity
+        Numbers.notNegative owner "Tolerance" settings.Tolerance
+        Decomposition.requireMagnitudes owner magnitudes
+
+        for dictionary in [ dictionaries.OfMusic; dictionaries.OfVoice ] do
+            Shapes.Require(owner, "a dictionary", dictionary, [| Axis.Any "atoms"; Axis.Of magnitudes.shape[1] |])
 
     let private basis (dictionary: torch.Tensor) =
         let atoms = dictionary.to_type torch.float64
@@ -105,8 +116,11 @@ module Mlrr =
             (step settings x music voice sparsity (first * largest))
 
     /// Splits magnitudes [frames, bins] into what the dictionaries of music and of voice explain, in float64; what neither
-    /// explains is in none. A matrix of zeros gives zeros.
+    /// explains is in none. A matrix of zeros gives zeros. Raises ArgumentException for settings out of range, and where magnitudes
+    /// and dictionaries do not fit each other.
     let decompose (settings: Mlrr) (dictionaries: Dictionaries) (magnitudes: torch.Tensor) : Decomposition =
+        require settings dictionaries magnitudes
+
         Memory.scoped Decomposition.tensors (fun () ->
             let x = magnitudes.to_type torch.float64
             let music, voice = basis dictionaries.OfMusic, basis dictionaries.OfVoice

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// What a factorisation minimises.
 [<RequireQualifiedAccess>]
@@ -46,8 +47,14 @@ module Nmf =
     let updateDictionary kind (activations: torch.Tensor) (x: torch.Tensor) (dictionary: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () -> (updateActivations kind (activations.t ()) (x.t ()) (dictionary.t ())).t().contiguous())
 
-    /// Activations of so many updates under a fixed dictionary, from equal ones: [frames, atoms].
+    let private owner = "NMF"
+
+    /// Activations of so many updates under a fixed dictionary, from equal ones: [frames, atoms]. Raises ArgumentException where
+    /// dictionary and magnitudes do not fit each other.
     let encode (kind: Divergence) (iterations: int) (dictionary: torch.Tensor) (x: torch.Tensor) : torch.Tensor =
+        Shapes.Require(owner, "magnitudes", x, [| Axis.Any "frames"; Axis.Any "bins" |])
+        Shapes.Require(owner, "a dictionary", dictionary, [| Axis.Any "atoms"; Axis.Of x.shape[1] |], x)
+
         Memory.tensor (fun () ->
             let level = x.mean () / dictionary.sum(0L).mean().clamp_min floor
             let start = torch.ones (x.shape[0], dictionary.shape[0], dtype = x.dtype, device = x.device) * level
@@ -61,8 +68,11 @@ module Nmf =
     let private random (x: torch.Tensor) rows columns key =
         (Key.uniformTensor 0.1 1.0 [ rows; columns ] key).to_type(x.dtype).``to``(x.device) * x.mean().sqrt()
 
-    /// Learns so many atoms of unit length from magnitudes [frames, bins]: [atoms, bins].
+    /// Learns so many atoms of unit length from magnitudes [frames, bins]: [atoms, bins]. Raises ArgumentException for no atom.
     let learn (kind: Divergence) (atoms: int) (iterations: int) (key: Key) (x: torch.Tensor) : torch.Tensor =
+        Numbers.atLeast 1 owner (nameof atoms) atoms
+        Shapes.Require(owner, "magnitudes", x, [| Axis.Any "frames"; Axis.Any "bins" |])
+
         Memory.tensor (fun () ->
             let frames, bins = x.shape[0], x.shape[1]
             let start = random x frames (int64 atoms) (Key.fold 0 key), random x (int64 atoms) bins (Key.fold 1 key)

@@ -21,6 +21,8 @@ type Rnmf =
 [<RequireQualifiedAccess>]
 module Rnmf =
 
+    let private owner = "RNMF"
+
     /// The three parts of the model.
     [<NoEquality; NoComparison>]
     type Factors =
@@ -74,8 +76,11 @@ module Rnmf =
     let update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
         Memory.scoped tensors (fun () -> step settings x true factors)
 
-    /// Random factors with so many atoms for magnitudes [frames, bins], and nothing in the sparse part.
+    /// Random factors with so many atoms for magnitudes [frames, bins], and nothing in the sparse part. Raises ArgumentException for
+    /// no atom.
     let start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
+        Numbers.atLeast 1 owner (nameof atoms) atoms
+
         Memory.scoped tensors (fun () ->
             let level = x.mean().div(float atoms).sqrt()
 
@@ -91,12 +96,17 @@ module Rnmf =
 
     /// Brings magnitudes to mean 1, solves from the start that `first` makes of them, and brings the parts back.
     let private solve (settings: Rnmf) learns first (magnitudes: torch.Tensor) =
+        Numbers.notNegative owner "Sparsity" settings.Sparsity
+        Numbers.notNegative owner "Ridge" settings.Ridge
+        Decomposition.requireMagnitudes owner magnitudes
+
         Memory.scoped Decomposition.tensors (fun () ->
             let level = magnitudes.mean().clamp_min(1e-30)
             let x = magnitudes / level
             first x |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts level)
 
-    /// Unsupervised: the dictionary is learnt on the mixture itself.
+    /// Unsupervised: the dictionary is learnt on the mixture itself. Raises ArgumentException, as `decomposeWith`, for settings out
+    /// of range and magnitudes that are no finite matrix.
     let decompose (settings: Rnmf) (atoms: int) (key: Key) (magnitudes: torch.Tensor) : Decomposition =
         solve settings true (start atoms key) magnitudes
 

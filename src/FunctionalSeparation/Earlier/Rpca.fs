@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// Settings of robust principal component analysis.
 type Rpca =
@@ -25,6 +26,8 @@ module Rpca =
 
     /// Factor on the penalty from iteration to iteration, and its largest growth: as Lin, Chen, Ma recommend.
     let private growth, private largest = 1.5, 1e7
+
+    let private owner = "RPCA"
 
     let private tensors state = [ state.LowRank; state.Sparse; state.Multiplier ]
 
@@ -64,8 +67,14 @@ module Rpca =
     let huang2012: Rpca = { Sparsity = 1.0; Tolerance = 1e-7; Iterations = 1000 }
 
     /// The weighted form, min |L|_* + lambda sum_ij w_ij |S_ij|: weights [frames, bins] above 0; a small one invites a bin into
-    /// the sparse part. Magnitudes [frames, bins] give L as music and S as voice, in float64. A matrix of zeros gives zeros.
+    /// the sparse part. Magnitudes [frames, bins] give L as music and S as voice, in float64. A matrix of zeros gives zeros. Raises
+    /// ArgumentException for settings out of range, magnitudes that are no finite matrix, and weights of another shape.
     let decomposeWeighted (settings: Rpca) (weights: torch.Tensor) (magnitudes: torch.Tensor) : Decomposition =
+        Numbers.positive owner "Sparsity" settings.Sparsity
+        Numbers.notNegative owner "Tolerance" settings.Tolerance
+        Decomposition.requireMagnitudes owner magnitudes
+        Shapes.RequireSame(owner, "weights", weights, "magnitudes", magnitudes)
+
         Memory.scoped Decomposition.tensors (fun () ->
             let matrix = magnitudes.to_type torch.float64
             let weight = settings.Sparsity / sqrt (float (max matrix.shape[0] matrix.shape[1]))
@@ -76,6 +85,7 @@ module Rpca =
                 let solved = solve settings matrix (weights.to_type(torch.float64).mul weight)
                 { MusicPart = solved.LowRank; VoicePart = solved.Sparse })
 
-    /// Splits magnitudes [frames, bins] into a low-rank part (music) and a sparse part (voice), in float64.
+    /// Splits magnitudes [frames, bins] into a low-rank part (music) and a sparse part (voice), in float64. Raises as
+    /// `decomposeWeighted`.
     let decompose (settings: Rpca) (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () -> decomposeWeighted settings (torch.ones_like magnitudes) magnitudes)

@@ -29,11 +29,16 @@ module Results =
             (JsonObject())
             [ "SDR", number scores.Sdr; "SIR", number scores.Sir; "SAR", number scores.Sar; "NSDR", number scores.Nsdr ]
 
+    let private paired = [ "as named", AsNamed; "exchanged", Exchanged; "not recorded", NotRecorded ]
+
+    let private pairedName value = paired |> List.find (fun (_, known) -> known = value) |> fst
+
     let private ofClip (row: ClipScores) =
         put
             (JsonObject())
             [ "clip", JsonValue.Create row.Clip
               "samples", JsonValue.Create row.Samples
+              "estimates", JsonValue.Create(pairedName row.Estimates)
               "voice", ofSource row.Voice
               "music", ofSource row.Music ]
 
@@ -54,6 +59,8 @@ module Results =
               "metric", JsonValue.Create "BSS Eval 3.0, 512 taps, dB; means weighted by clip length"
               "voice", ofSummary (Evaluate.summary _.Voice rows)
               "music", ofSummary (Evaluate.summary _.Music rows)
+              "exchanged",
+              JsonArray(Evaluate.exchanged rows |> List.map (fun name -> JsonValue.Create name :> JsonNode) |> Array.ofList)
               "clips", JsonArray(rows |> List.map (fun row -> ofClip row :> JsonNode) |> Array.ofList) ]
 
     /// The number that `number` wrote.
@@ -61,6 +68,18 @@ module Results =
         match node.GetValueKind() with
         | JsonValueKind.String -> Double.Parse(node.GetValue<string>(), CultureInfo.InvariantCulture)
         | _ -> node.GetValue<float>()
+
+    /// Which estimates were scored, as `ofClip` wrote it; files from before it did do not say.
+    let private readPaired (node: JsonNode) =
+        if isNull node then
+            NotRecorded
+        else
+            let name = node.GetValue<string>()
+
+            paired
+            |> List.tryFind (fun (known, _) -> known = name)
+            |> Option.map snd
+            |> Option.defaultWith (fun () -> raise (InputException $"'{name}' does not say which estimates were scored."))
 
     /// The rows of the clips, as `ofSystem` wrote them (rounded to six decimals).
     let toScores (results: JsonNode) : ClipScores list =
@@ -73,6 +92,7 @@ module Results =
         [ for clip in results["clips"].AsArray() ->
               { Clip = clip["clip"].GetValue<string>()
                 Samples = clip["samples"].GetValue<int>()
+                Estimates = readPaired clip["estimates"]
                 Voice = source clip["voice"]
                 Music = source clip["music"] } ]
 
@@ -150,8 +170,9 @@ module Results =
     /// The header of a score table.
     let header = [ "system"; "voice GNSDR"; "GSIR"; "GSAR"; "music GNSDR"; "GSIR"; "GSAR" ]
 
-    /// Names the clips that have no score, or says nothing.
-    let unscored (rows: ClipScores list) : string list =
+    /// What a reader of the scores must know: the clips that have no score, and those whose estimates were exchanged, a line
+    /// each; nothing where there are none.
+    let remarks (rows: ClipScores list) : string list =
         let name source pick =
             match (Evaluate.summary pick rows).Unscored with
             | [] -> []
@@ -160,4 +181,12 @@ module Results =
                 let many = if clips.Length = rows.Length then "all " else ""
                 [ $"{many}{clips.Length} clip(s) have no {source} score (a silent reference, or no estimate): {names}" ]
 
-        name "voice" _.Voice @ name "music" _.Music
+        let exchanged =
+            match Evaluate.exchanged rows with
+            | [] -> []
+            | clips ->
+                let names = String.concat ", " clips
+
+                [ $"{clips.Length} of {rows.Length} clip(s) are scored with their estimates exchanged, as BSS Eval 3 pairs them (by the greatest mean SIR): {names}" ]
+
+        name "voice" _.Voice @ name "music" _.Music @ exchanged

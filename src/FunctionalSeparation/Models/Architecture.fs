@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// A separation network described in full, from sound to masked magnitudes: everything but the weights. It is what a
 /// model folder stores beside them.
@@ -96,16 +97,30 @@ module Architecture =
             then
                 invalidArg (nameof sources) $"{StrictJson.quoted name} is no name for a source: files are named after it."
 
+    let private checkScales (architecture: Architecture) =
+        Numbers.atLeast 1 "A front end" "SampleRate" architecture.FrontEnd.SampleRate
+        Numbers.positive "A front end" "InputScale" architecture.FrontEnd.InputScale
+        architecture.FrontEnd.Stft.Validate()
+
+    /// As many start states as there are recurrent layers, or none.
+    let private requireStates name (start: torch.Tensor list) (output: Sequence) =
+        if not start.IsEmpty && start.Length <> output.End.Length then
+            invalidArg
+                "Start"
+                $"{name}: wants a start state for each of its {output.End.Length} recurrent layers, or none, got {start.Length}."
+
     /// `model`, with the network's products in the given precision.
     let modelIn (precision: Precision) (architecture: Architecture) : Model<MixtureFrames, Separated> =
         checkContext architecture
         checkSources architecture.Sources
+        checkScales architecture
         let description = net architecture
         let network = Nets.create description |> Precision.network precision
 
         let apply weights (mixture: MixtureFrames) =
             let input = Spectra.features architecture.FrontEnd mixture |> Sequence.continuing mixture.Start
             let output = network.Apply weights input
+            requireStates (name architecture) mixture.Start output
             let frames, batch = output.Frames.shape[0], output.Frames.shape[1]
             let outputs = output.Frames.view (frames, batch, int64 description.Sources, int64 description.Bins)
 

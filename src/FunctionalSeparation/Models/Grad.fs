@@ -10,6 +10,10 @@ module Grad =
     let private accumulate (leaf: torch.Tensor) (part: torch.Tensor -> torch.Tensor) =
         Memory.tensor (fun () ->
             let value = part leaf
+
+            if value.numel () <> 1L then
+                invalidArg (nameof part) $"An objective is one number, got {Shapes.Describe value}: sum it."
+
             value.backward ()
             value.detach().``to`` torch.float64)
 

@@ -10,6 +10,8 @@ module Gru =
 
     /// Weights of the three gates side by side (r, z, n). Each starts as in `Layer.recurrent`, biases at zero.
     let private layout inputs units : Layout =
+        Numbers.atLeast 1 "A layer" (nameof inputs) inputs
+        Numbers.atLeast 1 "A layer" (nameof units) units
         let matrix name rows bound = { Name = name; Shape = [ int64 rows; 3L * int64 units ]; Start = Uniform bound }
         let bias name = { Name = name; Shape = [ 3L * int64 units ]; Start = Zeros }
 
@@ -30,12 +32,10 @@ module Gru =
     /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]. The input products of all frames are one
     /// matrix product. The weights are those of torch.nn.GRU, its matrices transposed.
     let layer (inputs: int) (units: int) : Model<Sequence, Sequence> =
-        { Name = $"GRU {units}"
-          Layout = layout inputs units
-          Apply =
-            fun weights sequence ->
-                match weights with
-                | [ weight; bias; recurrence; recurrenceBias ] ->
-                    { sequence with Frames = Layer.affine weight bias sequence.Frames }
-                    |> Layer.overTime units (step units recurrence recurrenceBias)
-                | _ -> invalidArg (nameof weights) $"A GRU layer takes 4 weights, got {weights.Length}." }
+        let name = $"GRU {units}"
+
+        Layer.overFrames name inputs (layout inputs units) (fun weights sequence ->
+            let weight, bias, recurrence, recurrenceBias = weights[0], weights[1], weights[2], weights[3]
+
+            { sequence with Frames = Layer.affine weight bias sequence.Frames }
+            |> Layer.overTime name units (step units recurrence recurrenceBias))

@@ -11,8 +11,11 @@ type MaskKind =
     /// The same values with the exact gradient, as the authors' code has it beside its KL loss. The two gradients differ by
     /// about 1e-9, relative.
     | AbsoluteExact
-    /// y_i = a_i^2 / (sum a^2 + 1e-10) x.
+    /// y_i = a_i^2 / (sum a^2 + 1e-10) x, with the gradient of the authors' code, which leaves the constant out of the quotient
+    /// rule here too (see `RatioMask`).
     | Squared
+    /// The same values with the exact gradient. The two gradients differ by about 1e-7, relative.
+    | SquaredExact
     /// No mask inside the network: y_i = a_i. The mask comes at test time only (the two-stage variant).
     | NoMask
 
@@ -21,29 +24,42 @@ type MaskKind =
 [<RequireQualifiedAccess>]
 module Mask =
 
+    let private requireSources (magnitudes: torch.Tensor) =
+        Shapes.Require("mask", "magnitudes", magnitudes, [| Axis.Leading; Axis.Any "sources"; Axis.Any "bins" |])
+
     /// The constant below the fraction, as in the authors' code.
     let epsilon = RatioMask.Epsilon
 
     let private sourceAxis = -2L
 
-    let private normalise (positive: torch.Tensor) = positive / positive.sum(sourceAxis, keepdim = true).add(epsilon)
+    let private shares (positive: torch.Tensor) = positive / positive.sum(sourceAxis, keepdim = true).add(epsilon)
 
     /// Ratio mask of magnitudes |a|: [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
-    let ratio (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes.abs ())
+    let ratio (magnitudes: torch.Tensor) : torch.Tensor =
+        requireSources magnitudes
+        shares (magnitudes.abs ())
 
     /// Ratio mask of powers (Wiener-like): [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
-    let wiener (magnitudes: torch.Tensor) : torch.Tensor = normalise (magnitudes * magnitudes)
+    let wiener (magnitudes: torch.Tensor) : torch.Tensor =
+        requireSources magnitudes
+        shares (magnitudes * magnitudes)
 
     /// Binary mask: 1 for the largest source of each bin (the first of equals), else 0 (Huang et al. 2014, eq. 7).
     let binary (magnitudes: torch.Tensor) : torch.Tensor =
+        requireSources magnitudes
+
         Memory.tensor (fun () ->
             let largest = magnitudes.abs().argmax(sourceAxis, keepdim = true)
             torch.zeros_like(magnitudes).scatter_(sourceAxis, largest, torch.ones_like magnitudes))
 
-    /// The estimates [..., sources, bins] that raw outputs a [..., sources, bins] give on a mixture magnitude [..., bins].
+    /// The estimates [..., sources, bins] that raw outputs a [..., sources, bins] give on a mixture magnitude [..., bins]. Raises
+    /// ArgumentException where the two do not fit each other, or the mixture of `Absolute` or `Squared` requires a gradient.
     let apply (kind: MaskKind) (outputs: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
+        RatioMask.Require(outputs, mixture)
+
         match kind with
-        | Absolute -> RatioMask.Apply(outputs, mixture)
+        | Absolute -> RatioMask.Apply(outputs, mixture, MaskShare.Absolute)
         | AbsoluteExact -> ratio outputs * mixture.unsqueeze sourceAxis
-        | Squared -> wiener outputs * mixture.unsqueeze sourceAxis
+        | Squared -> RatioMask.Apply(outputs, mixture, MaskShare.Squared)
+        | SquaredExact -> wiener outputs * mixture.unsqueeze sourceAxis
         | NoMask -> outputs

@@ -53,6 +53,9 @@ module Nets =
         | Stacked -> true
 
     let private check (net: NetDescription) =
+        for name, size in [ "inputs", net.Inputs; "sources", net.Sources; "bins", net.Bins ] do
+            Numbers.atLeast 1 "A network" name size
+
         if net.Hidden.IsEmpty || List.exists (fun units -> units < 1) net.Hidden then
             invalidArg (nameof net) "A network needs at least one hidden layer, each with at least one unit."
 

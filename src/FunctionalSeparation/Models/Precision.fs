@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// What the matrix products of a network are computed in while it trains.
 [<RequireQualifiedAccess>]
@@ -15,17 +16,22 @@ type Precision =
 [<RequireQualifiedAccess>]
 module Precision =
 
-    /// A network of float32 weights with its products in the given precision; inputs and outputs stay float32.
+    /// A network of float32 weights with its products in the given precision; inputs and outputs stay float32. In bfloat16 it raises
+    /// ArgumentException for weights or frames of another type.
     let network (precision: Precision) (model: Model<Sequence, Sequence>) : Model<Sequence, Sequence> =
         match precision with
         | Precision.Float32 -> model
         | Precision.Bfloat16 ->
-            let short (x: torch.Tensor) = x.``to`` torch.bfloat16
+            let short what (x: torch.Tensor) =
+                Shapes.RequireType($"{model.Name} in bfloat16", what, x, [| torch.float32 |])
+                x.``to`` torch.bfloat16
+
             let long (x: torch.Tensor) = x.``to`` torch.float32
 
             { model with
                 Apply =
                     fun weights sequence ->
-                        let input = { sequence with Frames = short sequence.Frames; Start = List.map short sequence.Start }
-                        let output = model.Apply (List.map short weights) input
+                        let start = List.map (short "start states") sequence.Start
+                        let input = { sequence with Frames = short "frames" sequence.Frames; Start = start }
+                        let output = model.Apply (List.map (short "weights") weights) input
                         { output with Frames = long output.Frames; End = List.map long output.End } }

@@ -50,12 +50,14 @@ module FrontEnd =
     let huang2014 (context: int) : FrontEnd =
         { SampleRate = 16000; Stft = Stft.Huang2014; Features = Magnitude; Context = context; InputScale = 1.0 }
 
-    /// Frames on each side that the context window looks at. Raises ArgumentException for an even or non-positive context.
-    let contextMargin (frontEnd: FrontEnd) : int64 =
-        if frontEnd.Context < 1 || frontEnd.Context % 2 = 0 then
-            invalidArg (nameof frontEnd) $"A context window has an odd number of frames, got {frontEnd.Context}."
+    let internal contextMarginOf (context: int) : int64 =
+        if context < 1 || context % 2 = 0 then
+            invalidArg (nameof context) $"A context window has an odd number of frames, got {context}."
 
-        int64 (frontEnd.Context / 2)
+        int64 (context / 2)
+
+    /// Frames on each side that the context window looks at. Raises ArgumentException for an even or non-positive context.
+    let contextMargin (frontEnd: FrontEnd) : int64 = contextMarginOf frontEnd.Context
 
     /// Frames of margin on each side: what the context window looks at, and what the deltas of its outermost frames look at.
     /// Raises ArgumentException for an even or non-positive context.
@@ -91,6 +93,9 @@ module Spectra =
 
     /// Repeats the first and last frame `margin` times: [time, ...] -> [margin + time + margin, ...].
     let withMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
+        if margin < 0L || frames.dim () < 1L || frames.shape[0] < 1L then
+            invalidArg (nameof frames) $"Margins of {margin} frames cannot be put around {Shapes.Describe frames}."
+
         if margin = 0L then
             frames
         else
@@ -103,6 +108,9 @@ module Spectra =
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->
     /// [time, batch, (2 margin + 1) bins] (Huang et al. 2014, section 3.2; the margins stand for the frames around).
     let stackMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
+        if margin < 0L || frames.dim () < 1L || frames.shape[0] <= 2L * margin then
+            invalidArg (nameof frames) $"{Shapes.Describe frames} are no frames between margins of {margin} frames."
+
         let time = frames.shape[0] - 2L * margin
 
         if margin = 0L then
@@ -111,8 +119,9 @@ module Spectra =
             torch.cat ([| for shift in 0L .. 2L * margin -> frames.narrow (0L, shift, time) |], -1L)
 
     /// Stacks a whole clip with a context window, its edge frames repeated: [time, batch, bins] -> [time, batch, context bins].
+    /// Raises ArgumentException for an even or non-positive context.
     let stackContext (context: int) (frames: torch.Tensor) : torch.Tensor =
-        let margin = int64 (context / 2)
+        let margin = FrontEnd.contextMarginOf context
         frames |> withMargins margin |> stackMargins margin
 
     /// The frames without their margins: [time, batch, bins].
@@ -141,10 +150,28 @@ module Spectra =
         | LogMel -> magnitude |> melBels frontEnd |> Mel.withDeltas
         | Mfcc -> magnitude |> melBels frontEnd |> cepstra |> Mel.withDeltas
 
+    let private requireFrames (frontEnd: FrontEnd) (mixture: MixtureFrames) =
+        Shapes.Require(
+            "features",
+            "mixture magnitudes",
+            mixture.Magnitude,
+            [| Axis.Any "margin + time + margin"; Axis.Any "batch"; Axis.Of(int64 frontEnd.Stft.Bins) |]
+        )
+
+        let margin, frames = FrontEnd.margin frontEnd, mixture.Magnitude.shape[0]
+
+        if mixture.Margin <> margin || frames <= 2L * margin then
+            invalidArg
+                (nameof mixture)
+                $"features: wants frames between margins of {margin}, got {frames} frames with margins of {mixture.Margin}."
+
     /// The input of a network: [time, batch, context features]. Deltas are taken from the margins, so an excerpt, a whole clip
     /// and a block of a long one have the same features; beyond the two ends of a clip its edge frames are repeated, for the
-    /// deltas as for the context.
+    /// deltas as for the context. Raises ArgumentException where the mixture is not [margin + time + margin, batch, bins], or its
+    /// margin is not the front end's.
     let features (frontEnd: FrontEnd) (mixture: MixtureFrames) : torch.Tensor =
+        requireFrames frontEnd mixture
+
         let scaled =
             if frontEnd.InputScale = 1.0 then
                 mixture.Magnitude

@@ -44,13 +44,21 @@ module VectorProduct =
     /// The three components are drawn independently: the part of a_j parallel to w_ij is lost. As each number meets two of
     /// three components, the bound is that of a layer with twice the inputs and outputs (Glorot and Bengio 2010, eq. 16).
     let private weightOf inputs outputs : Weight =
+        Numbers.atLeast 1 "A layer" (nameof inputs) inputs
+        Numbers.atLeast 1 "A layer" (nameof outputs) outputs
+
         { Name = "weight"
           Shape = [ 3L; int64 inputs; int64 outputs ]
           Start = Uniform(sqrt (6.0 / float (2 * (inputs + outputs)))) }
 
     /// sum_j w_ij x a_j + b_i for rows a [rows, 3 inputs], w [3, inputs, outputs] and b [3, outputs]: [rows, 3 outputs], in the
-    /// six matrix products that its definition has, each added where it belongs.
+    /// six matrix products that its definition has, each added where it belongs. Raises ArgumentException where the three do not
+    /// fit each other.
     let product (weight: torch.Tensor) (bias: torch.Tensor) (rows: torch.Tensor) : torch.Tensor =
+        let owner = "vector product"
+        Shapes.Require(owner, "a weight", weight, [| Axis.Of 3L; Axis.Any "inputs"; Axis.Any "outputs" |])
+        Shapes.Require(owner, "a bias", bias, [| Axis.Of 3L; Axis.Of weight.shape[2] |], weight)
+        Shapes.Require(owner, "rows", rows, [| Axis.Any "rows"; Axis.Of(3L * weight.shape[1]) |], weight)
         let w, b, a = weight.unbind 0, bias.unbind 0, rows.chunk (3L, -1L)
 
         let part i =
@@ -59,16 +67,15 @@ module VectorProduct =
 
         torch.cat ([| part 0; part 1; part 2 |], -1L)
 
-    let private takesTwo apply (weights: torch.Tensor list) sequence =
-        match weights with
-        | [ weight; bias ] -> { sequence with Frames = Layer.onRows (apply weight bias) sequence.Frames }
-        | _ -> invalidArg (nameof weights) $"A vector product layer takes 2 weights, got {weights.Length}."
+    let private overVectors name inputs layout apply =
+        Layer.overFrames name (3 * inputs) layout (fun weights sequence ->
+            let weight, bias = weights[0], weights[1]
+            { sequence with Frames = Layer.onRows (apply weight bias) sequence.Frames })
 
     /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units].
     let layer (inputs: int) (units: int) : Model<Sequence, Sequence> =
-        { Name = $"vector product {units}"
-          Layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Start = Zeros } ]
-          Apply = takesTwo product }
+        let layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Start = Zeros } ]
+        overVectors $"vector product {units}" inputs layout product
 
     /// Fully connected hidden layer of vector product neurons, the nonlinearity per component.
     let dense kind (inputs: int) (units: int) : Model<Sequence, Sequence> = layer inputs units --> Layer.activation kind
@@ -86,6 +93,5 @@ module VectorProduct =
     /// Output layer: the components of vector product neurons in one direction, [time, batch, 3 inputs] ->
     /// [time, batch, outputs]. The same numbers as those of `layer`, projected, at half the cost; b is the projected bias.
     let along (direction: float * float * float) (inputs: int) (outputs: int) : Model<Sequence, Sequence> =
-        { Name = $"projected vector product {outputs}"
-          Layout = [ weightOf inputs outputs; { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
-          Apply = takesTwo (projected direction) }
+        let layout = [ weightOf inputs outputs; { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
+        overVectors $"projected vector product {outputs}" inputs layout (projected direction)

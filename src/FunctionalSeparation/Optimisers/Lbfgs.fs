@@ -243,13 +243,18 @@ module Lbfgs =
     /// `MaxGradient` belong to the NEW point; `Evaluations` counts this step's, the state's number "evaluations" all of them.
     /// The state holds 1 + 2 * Memory vectors once the memory is full; consecutive states share their storage. A line search
     /// backs away from points where the objective is not finite. Raises InputException where value or gradient is not finite
-    /// at the start or the gradient is not at the point found, and ArgumentException where Memory or MaxIterations is below 1
-    /// or not 0 < Decrease < Curvature < 1. `Stopped` is advice: another step would go on from the state.
+    /// at the start or the gradient is not at the point found, and ArgumentException where a limit is below 1, a tolerance
+    /// negative or not finite, or not 0 < Decrease < Curvature < 1. `Stopped` is advice: another step would go on from the state.
     let create (settings: LbfgsSettings) : Optimiser =
-        if settings.Memory < 1 || settings.MaxIterations < 1 then
-            invalidArg
-                (nameof settings)
-                $"L-BFGS needs Memory and MaxIterations of at least 1, got {settings.Memory} and {settings.MaxIterations}."
+        for name, limit in
+            [ "Memory", settings.Memory
+              "MaxIterations", settings.MaxIterations
+              "MaxEvaluations", settings.MaxEvaluations
+              "MaxLineSearch", settings.MaxLineSearch ] do
+            Numbers.atLeast 1 "L-BFGS" name limit
+
+        for name, tolerance in [ "OptTol", settings.OptTol; "ProgTol", settings.ProgTol ] do
+            Numbers.notNegative "L-BFGS" name tolerance
 
         if not (0.0 < settings.Decrease && settings.Decrease < settings.Curvature && settings.Curvature < 1.0) then
             invalidArg

@@ -11,12 +11,18 @@ type Schedule = int -> float
 [<RequireQualifiedAccess>]
 module Schedule =
 
-    /// The same rate at every step.
-    let constant (rate: float) : Schedule = fun _ -> rate
+    let private owner = "A schedule"
+
+    /// The same rate at every step. Raises ArgumentException, as all here, for a rate that is negative or not finite.
+    let constant (rate: float) : Schedule =
+        Numbers.notNegative owner (nameof rate) rate
+        fun _ -> rate
 
     /// A linear rise over `warmup` steps (step 0 already moves), then half a cosine from `rate` down to 0 at step `total`
     /// and 0 from there on (Loshchilov & Hutter 2017, eq. 5, one period). Raises ArgumentException unless 0 <= warmup < total.
     let cosine (rate: float) (total: int) (warmup: int) : Schedule =
+        Numbers.notNegative owner (nameof rate) rate
+
         if warmup < 0 || total <= warmup then
             invalidArg (nameof total) $"Schedule.cosine needs 0 <= warmup < total, got warmup {warmup}, total {total}."
 
@@ -29,6 +35,8 @@ module Schedule =
 
     /// `rate`, multiplied by `factor` once for every milestone that the step number has reached.
     let stepwise (rate: float) (factor: float) (milestones: int list) : Schedule =
+        Numbers.notNegative owner (nameof rate) rate
+        Numbers.notNegative owner (nameof factor) factor
         fun step -> rate * (factor ** float (milestones |> List.filter (fun m -> step >= m) |> List.length))
 
 /// First-order rules as gradient transforms that compose.
@@ -44,13 +52,18 @@ module Optim =
           Init = fun _ -> OptimiserState.empty
           Update = fun gradient _ parameters -> struct (update gradient parameters, OptimiserState.empty) }
 
-    let private positive name (value: float) =
-        if not (value > 0.0 && Double.IsFinite value) then
-            invalidArg name $"Optim needs a positive, finite {name}, got {value}."
+    let private owner = "Optim"
+    let private positive = Numbers.positive owner
+    let private fraction = Numbers.fraction owner
 
-    let private fraction name (value: float) =
-        if not (value >= 0.0 && value < 1.0) then
-            invalidArg name $"Optim needs {name} in [0, 1), got {value}."
+    /// The rate of a schedule at a step; one that is no number would make all parameters none.
+    let private rateAt (schedule: Schedule) (step: float) =
+        let rate = schedule (int step)
+
+        if not (Double.IsFinite rate) then
+            invalidArg (nameof schedule) $"The learning rate of step {step} (counted from 0) is {rate}: mend the schedule."
+
+        rate
 
     /// The transforms one after the other, each with a state of its own. Associative; `chain []` changes nothing.
     let chain (transforms: Transform list) : Transform =
@@ -85,7 +98,10 @@ module Optim =
 
     /// Adds decay * parameters. Before `adamDirection` or `momentum` in a chain this is an L2 penalty of decay/2 * |p|^2;
     /// between the direction and the schedule it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+    /// Raises ArgumentException for a decay that is negative or not finite.
     let weightDecay (decay: float) : Transform =
+        Numbers.notNegative owner (nameof decay) decay
+
         stateless (FormattableString.Invariant $"weightDecay {decay}") (fun gradient parameters ->
             gradient.add (parameters, decay))
 
@@ -96,7 +112,7 @@ module Optim =
           Update =
             fun gradient state _ ->
                 let step = OptimiserState.number "step" state
-                struct (gradient.mul (schedule (int step)), OptimiserState.create [] [ "step", step + 1.0 ]) }
+                struct (gradient.mul (rateAt schedule step), OptimiserState.create [] [ "step", step + 1.0 ]) }
 
     let private accumulate name (decay: float) (look: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         fraction (nameof decay) decay
@@ -184,7 +200,7 @@ module Optim =
 
         let struct (update, kept) = rule.Update gradient (OptimiserState.inside "rule" state) parameters
 
-        { Parameters = parameters.add (update, -(schedule (int step)))
+        { Parameters = parameters.add (update, -(rateAt schedule step))
           State = OptimiserState.join (OptimiserState.nest "rule" kept) (OptimiserState.create [] [ "step", step + 1.0 ])
           Value = value
           Evaluations = 1
@@ -194,7 +210,7 @@ module Optim =
     /// The optimiser parameters' = parameters - schedule(step) * update, one pass cheaper than `scaleBySchedule` at the end
     /// of a chain. One evaluation a step, `Value` and `MaxGradient` (of the raw gradient) at the OLD point, never `Stopped`. A
     /// step reads two numbers from the device: the objective's own value and the gradient's largest element. Raises
-    /// InputException where the loss or the gradient is not finite.
+    /// InputException where the loss or the gradient is not finite, and ArgumentException where the schedule's rate is not.
     let descend (schedule: Schedule) (transform: Transform) : Optimiser =
         { Name = transform.Name
           Init =

@@ -14,7 +14,14 @@ module ArchitectureJson =
     let private refuse why = raise (InputException why)
 
     let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
-    let private masks = [ "absolute", Absolute; "absoluteExact", AbsoluteExact; "squared", Squared; "none", NoMask ]
+
+    let private masks =
+        [ "absolute", Absolute
+          "absoluteExact", AbsoluteExact
+          "squared", Squared
+          "squaredExact", SquaredExact
+          "none", NoMask ]
+
     let private features = [ "magnitude", Magnitude; "logPower", LogPower; "logMel", LogMel; "mfcc", Mfcc ]
     let private outputs = [ "linear", LinearOutput; "relu", ReluOutput ]
 

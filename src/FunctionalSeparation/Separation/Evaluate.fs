@@ -13,12 +13,31 @@ type SourceScores =
         Nsdr: float
     }
 
+/// How estimates are paired with the sources that they are scored against.
+type Pairing =
+    /// By the greatest mean SIR, whatever they are called, as BSS Eval 3 does and the papers' tables have it: the row of the voice
+    /// may then be that of the estimate called music (see `ClipScores.Estimates`).
+    | ByBestSir
+    /// Each with the source of its name.
+    | ByName
+
+/// Which estimates the scores of a clip belong to.
+type Paired =
+    /// Each source is scored by the estimate of its name.
+    | AsNamed
+    /// The voice is scored by the estimate called music, the music by that called voice.
+    | Exchanged
+    /// Scores of a file that was written before this was told.
+    | NotRecorded
+
 /// The scores of one clip.
 type ClipScores =
     {
         Clip: string
         /// Length of the clip in samples: its weight in the means.
         Samples: int
+        /// Which estimates these are the scores of.
+        Estimates: Paired
         Music: SourceScores
         Voice: SourceScores
     }
@@ -59,35 +78,60 @@ module Evaluate =
         | Blind separate -> separate (sources.sum 0L)
         | Oracle separate -> separate sources
 
-    let private bothScores separator (sources: torch.Tensor) =
+    let private bothScores pairing separator (sources: torch.Tensor) =
         let mixture = sources.sum (0L)
         let estimates = estimatesOf separator sources
-        let scores = BssEval.Version3(sources.narrow (1L, 0L, estimates.shape[1]), estimates)
-        scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
+        let references = sources.narrow (1L, 0L, estimates.shape[1])
+        let scores = BssEval.Version3(references, estimates, BssEval.DefaultFilterLength, (pairing = ByBestSir))
+        let paired = if scores.Permutation = [| 0; 1 |] then AsNamed else Exchanged
+        paired, scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
 
     /// Scores one clip: sources at unit norm, their sum separated, the references cut to the length of the estimates for the
     /// estimates' scores but not for the mixture's. Where either source is silent there is nothing to separate, and no source
     /// has a score (NaN). Raises InputException, naming the clip, where its sample rate is not the separator's or it is
     /// shorter than a window.
-    let clip (dtype: torch.ScalarType) (device: torch.Device) (separator: Separator) (clip: Clip) : ClipScores =
+    let clipBy
+        (pairing: Pairing)
+        (dtype: torch.ScalarType)
+        (device: torch.Device)
+        (separator: Separator)
+        (clip: Clip)
+        : ClipScores =
         Clip.requireRate separator.FrontEnd.SampleRate clip
         let stems = clip.Read()
         Clip.requireLength separator.FrontEnd.Stft clip stems
 
-        let music, voice =
+        let paired, music, voice =
             if Clip.isSilent stems then
-                unscored, unscored
+                AsNamed, unscored, unscored
             else
-                Memory.plain (fun () -> bothScores separator (Clip.unitNorm dtype device stems))
+                Memory.plain (fun () -> bothScores pairing separator (Clip.unitNorm dtype device stems))
 
-        { Clip = clip.Name; Samples = stems.Voice.Length; Music = music; Voice = voice }
+        { Clip = clip.Name; Samples = stems.Voice.Length; Estimates = paired; Music = music; Voice = voice }
+
+    /// `clipBy`, with the pairing of BSS Eval 3 and the papers' tables.
+    let clip dtype device separator clip : ClipScores = clipBy ByBestSir dtype device separator clip
 
     /// Scores clips one after the other. `report` is told each result as it comes. Raises InputException as `clip`.
-    let clips dtype device (report: ClipScores -> unit) (separator: Separator) (clips: Clip list) : ClipScores list =
+    let clipsBy
+        (pairing: Pairing)
+        dtype
+        device
+        (report: ClipScores -> unit)
+        (separator: Separator)
+        (clips: Clip list)
+        : ClipScores list =
         [ for piece in clips do
-              let scores = clip dtype device separator piece
+              let scores = clipBy pairing dtype device separator piece
               report scores
               scores ]
+
+    /// `clipsBy`, with the pairing of BSS Eval 3 and the papers' tables.
+    let clips dtype device report separator clips : ClipScores list = clipsBy ByBestSir dtype device report separator clips
+
+    /// The clips whose estimates were exchanged, by name.
+    let exchanged (rows: ClipScores list) : string list =
+        rows |> List.filter (fun row -> row.Estimates = Exchanged) |> List.map _.Clip
 
     /// STOI of the voice estimate of a clip (Taal et al. 2011): at most 1; NaN where the voice is silent or too short. Raises
     /// InputException as `clip`.
@@ -106,7 +150,8 @@ module Evaluate =
 
     let private isScored (scores: SourceScores) = not (System.Double.IsNaN scores.Nsdr || System.Double.IsNaN scores.Sar)
 
-    /// Means weighted by clip length, of the source that `pick` takes. Clips without a score are left out, counted and named.
+    /// Means weighted by clip length, of the source that `pick` takes. Clips without a score are left out, counted and named; NaN
+    /// where no clip has one.
     let summary (pick: ClipScores -> SourceScores) (rows: ClipScores list) : Summary =
         let scored, unscored = rows |> List.partition (pick >> isScored)
         let weight = scored |> List.sumBy (fun row -> float row.Samples)

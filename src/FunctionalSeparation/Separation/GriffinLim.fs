@@ -46,8 +46,10 @@ module GriffinLim =
             let distance = energy (spectrogram - projection stft spectrogram spectrogram)
             if distance = 0.0 then 0.0 else sqrt (distance / energy spectrogram))
 
-    /// Magnitudes [..., frames, bins] with the phases of a complex tensor of that shape, such as the mixture's spectrogram.
+    /// Magnitudes [..., frames, bins] with the phases of a complex tensor of that shape, such as the mixture's spectrogram. Raises
+    /// ArgumentException for another shape.
     let withPhases (phases: torch.Tensor) (magnitude: torch.Tensor) : torch.Tensor =
+        Shapes.RequireSame("Griffin-Lim", "phases", phases, "magnitudes", magnitude)
         Memory.tensor (fun () -> torch.polar (magnitude, phases.angle ()))
 
     /// Magnitudes [..., frames, bins] with random phases.

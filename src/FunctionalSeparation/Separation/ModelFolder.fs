@@ -35,9 +35,11 @@ module ModelFolder =
 
     /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
     /// Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
-    /// refuse: a weight that is no finite number, a level that no recording has.
+    /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
+    /// model without an architecture or parameters.
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
         requireName folder
+        TrainedModel.requireWhole trained
         ArgumentNullException.ThrowIfNull(provenance, nameof provenance)
         ModelDescription.requireLevel trained.Level
         let path = weightsPath folder

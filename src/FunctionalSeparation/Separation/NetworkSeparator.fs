@@ -5,8 +5,9 @@ open System.Collections.Generic
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// A trained network at work on one sound, brought to the network's level by a gain and back.
-type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
+/// A trained network at work on one sound, brought to the network's level by a gain and back. `requireAlive` raises
+/// ObjectDisposedException once the network has been freed.
+type private NetworkStream(trained: TrainedModel, channels: int, gain: float, requireAlive: unit -> unit) =
 
     /// Whatever dispose scopes an application opens around a piece, the state outlives them.
     let owned (state: SeparationState) =
@@ -38,23 +39,40 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float) =
         member _.Latency = SeparationStream.latency trained
 
         member _.Push mixture =
+            requireAlive ()
             let estimates, next = push mixture
             SeparationStream.dispose state
             state <- owned next
             estimates
 
-        member _.Finish() = Memory.plain (fun () -> toBuffers (SeparationStream.finish trained state))
+        member _.Finish() =
+            requireAlive ()
+            Memory.plain (fun () -> toBuffers (SeparationStream.finish trained state))
+
         member _.Dispose() = SeparationStream.dispose state
 
 /// A trained network behind the interface that applications use. Takes over the model: disposing the separator frees its
-/// parameters.
+/// parameters. From then on it opens no stream, and its streams that are still open refuse to go on (ObjectDisposedException); they
+/// can still be disposed. Raises ArgumentException for a model that is not whole or whose level is not a positive number.
 type NetworkSeparator(name: string, trained: TrainedModel) =
+
+    do
+        TrainedModel.requireWhole trained
+        Numbers.positive "A separator" "Level" trained.Level
+
+    let mutable isDisposed = false
+
+    let require (what: string) =
+        if isDisposed then
+            raise (ObjectDisposedException(nameof NetworkSeparator, $"The separator {name} was disposed {what}."))
 
     let stems = trained.Architecture.Sources |> Array.ofList
     let rate = trained.Architecture.FrontEnd.SampleRate
 
-    /// The network inside.
-    member _.Model = trained
+    /// The network inside. Raises ObjectDisposedException where the separator has been disposed.
+    member _.Model =
+        require "with the network inside"
+        trained
 
     interface ISeparator with
         member _.Name = name
@@ -62,12 +80,16 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
         member _.Stems = stems
 
         member _.Open(sampleRate, channels, level) =
+            require "and opens no stream: open another separator"
             ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1)
             ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1)
 
             ArgumentNullException.ThrowIfNull level
             level.RequireChannels channels
             let gain = if level.RootMeanSquare > 0.0 then trained.Level / level.RootMeanSquare else 1.0
-            new StemStream(stems, new NetworkStream(trained, channels, gain), rate, sampleRate, channels, level)
+            let requireAlive () = require "while this stream of it was open: dispose its streams first"
+            new StemStream(stems, new NetworkStream(trained, channels, gain, requireAlive), rate, sampleRate, channels, level)
 
-        member _.Dispose() = trained.Parameters.Vector.Dispose()
+        member _.Dispose() =
+            isDisposed <- true
+            trained.Parameters.Vector.Dispose()

@@ -26,6 +26,20 @@ type TrainedModel =
         Level: float
     }
 
+[<RequireQualifiedAccess>]
+module internal TrainedModel =
+
+    /// Refuses the nulls that other languages can put into a model.
+    let requireWhole (trained: TrainedModel) =
+        let require name (part: obj) =
+            if isNull part then
+                raise (System.ArgumentNullException(name, $"A trained model needs its {name}."))
+
+        require "trained" trained
+        require "Architecture" trained.Architecture
+        require "Parameters" trained.Parameters
+        require "Parameters.Vector" trained.Parameters.Vector
+
 /// What a separator is given, and what it does: estimates [sources, samples'], music first, cut to whole frames.
 [<NoEquality; NoComparison>]
 type Hearing =
@@ -54,7 +68,7 @@ module Separation =
     let private masksOf (trained: TrainedModel) testMask (mixture: torch.Tensor) (separated: Separated) =
         match testMask, trained.Architecture.Mask with
         | Hard, _ -> Mask.binary separated.Outputs
-        | Soft, Squared -> Mask.wiener separated.Outputs
+        | Soft, (Squared | SquaredExact) -> Mask.wiener separated.Outputs
         | Soft, (Absolute | AbsoluteExact | NoMask) -> Mask.ratio separated.Outputs
         | Unmasked, NoMask -> separated.Outputs.abs () / mixture.unsqueeze(2L).add Mask.epsilon
         | Unmasked, _ ->
@@ -89,8 +103,11 @@ module Separation =
             stft.Inverse(finish stft (masks * spectrogram.unsqueeze 1L)))
 
     /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
-    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples'].
+    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples']. Raises
+    /// ArgumentException for mixtures of another shape, type or device than the network's.
     let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
+        let wanted = [| Axis.Any "batch"; Axis.Any "samples" |]
+        Shapes.Require(Architecture.name trained.Architecture, "mixtures", mixture, wanted, trained.Parameters.Vector)
         estimateWith (fun _ masked -> masked) trained testMask mixture
 
     let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =

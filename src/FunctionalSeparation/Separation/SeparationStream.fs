@@ -54,6 +54,7 @@ module SeparationStream =
 
     /// Before the first sample of a sound of so many channels: silence.
     let start (trained: TrainedModel) (channels: int) : SeparationState =
+        Numbers.atLeast 1 "A stream" (nameof channels) channels
         let lead, sources = lead (stftOf trained), int64 trained.Architecture.Sources.Length
         let zeros (shape: int64[]) = trained.Parameters.Vector.new_zeros shape
 
@@ -121,8 +122,11 @@ module SeparationStream =
               Done = state.Done + used })
 
     /// Takes a piece in, [channels, samples] at the model's rate and level, of the model's type and on its device: the
-    /// estimates that have become certain, [channels, sources, samples'], and the next state. The given state stays as it is.
+    /// estimates that have become certain, [channels, sources, samples'], and the next state. The given state stays as it is. Raises
+    /// ArgumentException for a piece of another shape, type or device.
     let push (trained: TrainedModel) (samples: torch.Tensor) (state: SeparationState) : torch.Tensor * SeparationState =
+        let wanted = [| Axis.Of state.Pending.shape[0]; Axis.Any "samples" |]
+        Shapes.Require(Architecture.name trained.Architecture, "a piece", samples, wanted, state.Pending)
         advance trained samples (Int64.MaxValue / 2L) state
 
     /// The estimates still missing when the sound has ended, [channels, sources, samples']: all together are as long as it.

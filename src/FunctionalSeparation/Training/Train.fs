@@ -18,24 +18,60 @@ type Task =
         Feed: int -> Batch list
     }
 
-/// Training at a moment: all that the next step depends on, apart from the task. Its tensors belong to it.
-[<NoEquality; NoComparison>]
-type TrainState =
-    {
-        /// Steps done.
-        Step: int
-        /// The parameter vector.
-        Parameters: torch.Tensor
-        Optimiser: OptimiserState
-        /// The objective at the last step (see `OptimiserStep.Value`); NaN before the first.
-        Value: float
-        /// Evaluations of the objective so far.
-        Evaluations: int
-        /// Largest absolute element of the last gradient.
-        MaxGradient: float
-        /// Why the optimiser would not go on.
-        Stopped: string option
-    }
+/// Training at a moment: all that the next step depends on, apart from the task. Its tensors belong to it. A state that was freed
+/// still tells its numbers, and refuses its tensors with an ObjectDisposedException that says why. Made of its own members, in
+/// their order; `Train.start` makes the first one of a run.
+[<Sealed>]
+type TrainState
+    (
+        step: int,
+        parameters: torch.Tensor,
+        optimiser: OptimiserState,
+        value: float,
+        evaluations: int,
+        maxGradient: float,
+        stopped: string option
+    ) =
+    let mutable isFreed = false
+
+    let require () =
+        if isFreed then
+            raise (
+                System.ObjectDisposedException(
+                    nameof TrainState,
+                    $"The state after step {step} was freed, by TrainState.dispose or when Train.states drew the next one: clone what must last longer before."
+                )
+            )
+
+    /// Steps done.
+    member _.Step = step
+
+    /// The parameter vector.
+    member _.Parameters: torch.Tensor =
+        require ()
+        parameters
+
+    /// What the optimiser remembers.
+    member _.Optimiser: OptimiserState =
+        require ()
+        optimiser
+
+    /// The objective at the last step (see `OptimiserStep.Value`); NaN before the first.
+    member _.Value = value
+
+    /// Evaluations of the objective so far.
+    member _.Evaluations = evaluations
+
+    /// Largest absolute element of the last gradient.
+    member _.MaxGradient = maxGradient
+
+    /// Why the optimiser would not go on.
+    member _.Stopped = stopped
+
+    member internal _.Free() =
+        isFreed <- true
+        parameters.Dispose()
+        OptimiserState.dispose optimiser
 
 [<RequireQualifiedAccess>]
 module TrainState =
@@ -43,10 +79,8 @@ module TrainState =
     /// Every tensor of a state.
     let tensors (state: TrainState) = state.Parameters :: OptimiserState.tensors state.Optimiser
 
-    /// Frees a state.
-    let dispose (state: TrainState) =
-        for tensor in tensors state do
-            tensor.Dispose()
+    /// Frees a state. Freeing it again does nothing.
+    let dispose (state: TrainState) = state.Free()
 
     /// A number as `numberIn` reads it back, to the last bit.
     let invariant (number: float) = number.ToString("R", CultureInfo.InvariantCulture)
@@ -120,41 +154,52 @@ module TrainState =
         match List.tryFind (fun (name, _) -> name = "parameters") tensors with
         | None -> refuse "The parameters are missing"
         | Some(_, parameters) ->
-            { Step = countIn file "step"
-              Parameters = parameters
-              Optimiser =
+            let optimiser: OptimiserState =
                 { Tensors = suffixes "optimiser:" tensors
                   Numbers = suffixes "number:" (Map.toSeq file.Texts) |> Map.map number }
-              Value = numberIn file "value"
-              Evaluations = countIn file "evaluations"
-              MaxGradient = numberIn file "maxGradient"
-              Stopped =
-                (match find file "stopped" with
-                 | "" -> None
-                 | reason -> Some reason) }
+
+            TrainState(
+                step = countIn file "step",
+                parameters = parameters,
+                optimiser = optimiser,
+                value = numberIn file "value",
+                evaluations = countIn file "evaluations",
+                maxGradient = numberIn file "maxGradient",
+                stopped =
+                    match find file "stopped" with
+                    | "" -> None
+                    | reason -> Some reason
+            )
 
 /// Training as a fold: each state is a pure function of the task and the state before it. Logging, checkpoints and choosing
 /// a model observe the sequence of states and never live inside a step.
 [<RequireQualifiedAccess>]
 module Train =
 
-    /// The objective of a step: the summed loss of its batches, and its gradient.
+    /// The objective of a step: the summed loss of its batches, and its gradient. Raises ArgumentException where there are none.
     let objective (model: Model<MixtureFrames, Separated>) (loss: Loss) (batches: Batch list) : Objective =
+        if batches.IsEmpty then
+            invalidArg (nameof batches) "A step needs at least one batch, and the feed gave none."
+
         let part (batch: Batch) (vector: torch.Tensor) =
             let separated = Model.apply model (Params.create model.Layout vector) batch.Mixture
             loss (Estimate separated.Estimates) (Reference batch.References)
 
         Grad.valueAndGradOfSum (batches |> List.map part)
 
-    /// The state before the first step. Takes over the parameter vector.
+    /// The state before the first step. Takes over the parameter vector. Raises ArgumentException where it is not one of the model.
     let start (task: Task) (parameters: torch.Tensor) : TrainState =
-        { Step = 0
-          Parameters = parameters
-          Optimiser = task.Optimiser.Init parameters
-          Value = nan
-          Evaluations = 0
-          MaxGradient = nan
-          Stopped = None }
+        let vector = (Params.create task.Model.Layout parameters).Vector
+
+        TrainState(
+            step = 0,
+            parameters = vector,
+            optimiser = task.Optimiser.Init vector,
+            value = nan,
+            evaluations = 0,
+            maxGradient = nan,
+            stopped = None
+        )
 
     /// One step. The given state stays as it is and stays the caller's. Raises InputException, with the state intact, where
     /// the objective is not finite.
@@ -164,26 +209,27 @@ module Train =
                 let objective = objective task.Model task.Loss (task.Feed state.Step)
                 task.Optimiser.Step objective state.Optimiser state.Parameters)
 
-        { Step = state.Step + 1
-          Parameters = result.Parameters
-          Optimiser = result.State
-          Value = result.Value
-          Evaluations = state.Evaluations + result.Evaluations
-          MaxGradient = result.MaxGradient
-          Stopped = result.Stopped }
+        TrainState(
+            step = state.Step + 1,
+            parameters = result.Parameters,
+            optimiser = result.State,
+            value = result.Value,
+            evaluations = state.Evaluations + result.Evaluations,
+            maxGradient = result.MaxGradient,
+            stopped = result.Stopped
+        )
 
-    /// The states after each step from `first` until `steps` steps are done or the optimiser stops. A state lives until the
-    /// next one is drawn, then it is freed (the first one too); clone what must last longer.
+    /// The states after each step from `first` until `steps` steps are done or the optimiser stops. Drawing a state frees the
+    /// one before it (`first` too), so a long run takes the memory of one; a freed state refuses its tensors, so clone what must
+    /// last longer. The last state drawn is the caller's, as of `Seq.last`: free it with `TrainState.dispose`, or leave it to the
+    /// garbage collector.
     let states (task: Task) (steps: int) (first: TrainState) : TrainState seq =
         seq {
             let mutable state = first
 
-            try
-                while state.Step < steps && state.Stopped.IsNone do
-                    let next = step task state
-                    TrainState.dispose state
-                    state <- next
-                    yield state
-            finally
+            while state.Step < steps && state.Stopped.IsNone do
+                let next = step task state
                 TrainState.dispose state
+                state <- next
+                yield state
         }

@@ -224,9 +224,12 @@ module TrainingRun =
 
         use _ =
             { new IDisposable with
-                member _.Dispose() = progress.Best |> Option.iter _.Vector.Dispose() }
+                member _.Dispose() =
+                    TrainState.dispose progress.State
+                    progress.Best |> Option.iter _.Vector.Dispose() }
 
         for state in Train.states course.Task course.Steps first.State do
+            progress <- { progress with State = state }
             let score, best = select settings state progress.Best
             progress <- { State = state; Best = best; Seconds = first.Seconds + clock.Elapsed.TotalSeconds }
             let report = reportOf course.Steps progress score

@@ -40,14 +40,7 @@ let private joined (header: string) (data: byte[]) =
     Array.concat [ BitConverter.GetBytes(uint64 header.Length); latin.GetBytes header; data ]
 
 let private progress (vector: torch.Tensor) : Progress =
-    { State =
-        { Step = 7
-          Parameters = vector
-          Optimiser = OptimiserState.create [ "m", vector.neg () ] [ "steps", 7.0 ]
-          Value = 0.25
-          Evaluations = 9
-          MaxGradient = 1e-5
-          Stopped = None }
+    { State = TrainState(7, vector, OptimiserState.create [ "m", vector.neg () ] [ "steps", 7.0 ], 0.25, 9, 1e-5, None)
       Best = Some { Score = 1.5; AtStep = 3; Vector = vector.clone () }
       Seconds = 12.5 }
 

@@ -1,0 +1,76 @@
+/// Losses: what they refuse instead of broadcasting, and the two sources of the discriminative one.
+module FunctionalSeparation.Tests.LossTests
+
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+
+let private noise seed (shape: int64 list) = (Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed))
+let private value (loss: Loss) y s = Memory.plain (fun () -> (loss (Estimate y) (Reference s)).item<float>())
+
+/// A loss of one's own, as a script would write it: it would broadcast.
+let private own: Loss = fun (Estimate y) (Reference s) -> (y - s).sum()
+
+let private losses =
+    [ "squared error", Loss.squaredError
+      "mean squared error", Loss.meanSquaredError
+      "Kullback-Leibler", Loss.kullbackLeibler
+      "scaled loss", Loss.scale 2.0 own
+      "sum of losses", Loss.add own own
+      "discriminative loss", Loss.discriminative 0.05 own
+      "mine", Loss.define "mine" (fun y s -> (y - s).abs().sum()) ]
+
+[<Tests>]
+let tests =
+    testList
+        "losses"
+        [ for name, loss in losses do
+              test $"{name}: other shapes are refused by name, none is broadcast" {
+                  Memory.plain (fun () ->
+                      let y = noise 1 [ 3L; 4L; 2L; 5L ]
+                      value loss y (noise 2 [ 3L; 4L; 2L; 5L ]) |> ignore
+
+                      for shape in [ [ 3L; 4L; 2L; 1L ]; [ 2L; 5L ]; [ 1L; 4L; 2L; 5L ]; [] ] do
+                          let got = shape |> List.map string |> String.concat ", "
+
+                          Scratch.refusesArgument [ name; "[3, 4, 2, 5]"; $"[{got}]" ] (fun () ->
+                              value loss y (noise 2 shape) |> ignore))
+              }
+
+          test "the discriminative loss has two sources, or a gamma of 0" {
+              Memory.plain (fun () ->
+                  for sources in [ 1L; 3L; 4L ] do
+                      let y, s = noise 1 [ 3L; sources; 5L ], noise 2 [ 3L; sources; 5L ]
+                      let refused () = value (Loss.discriminative 0.05 Loss.squaredError) y s |> ignore
+                      Scratch.refusesArgument [ "discriminative loss"; $"{sources} sources"; "two sources"; "gamma 0" ] refused
+
+                      Expect.equal
+                          (value (Loss.discriminative 0.0 Loss.squaredError) y s)
+                          (value Loss.squaredError y s)
+                          "gamma 0"
+
+                  Scratch.refusesArgument [ "discriminative loss"; "no axis of sources" ] (fun () ->
+                      value (Loss.discriminative 0.05 Loss.squaredError) (noise 1 [ 5L ]) (noise 2 [ 5L ]) |> ignore))
+          }
+
+          test "of two sources it takes the other one" {
+              Memory.plain (fun () ->
+                  let y, s = noise 1 [ 3L; 2L; 5L ], noise 2 [ 3L; 2L; 5L ]
+                  let swapped = torch.stack ([| s.select (1L, 1L); s.select (1L, 0L) |], 1L)
+                  let expected = value Loss.squaredError y s - 0.05 * value Loss.squaredError y swapped
+                  Expect.floatClose Accuracy.veryHigh (value (Loss.discriminative 0.05 Loss.squaredError) y s) expected "value")
+          }
+
+          test "weights that are no numbers are refused where the loss is made" {
+              for gamma in [ nan; infinity; -0.1 ] do
+                  Scratch.refusesArgument [ "gamma" ] (fun () -> Loss.discriminative gamma Loss.squaredError |> ignore)
+
+              for factor in [ nan; -infinity ] do
+                  Scratch.refusesArgument [ "factor" ] (fun () -> Loss.scale factor Loss.squaredError |> ignore)
+          }
+
+          test "an objective that is not one number is refused" {
+              Memory.plain (fun () ->
+                  Scratch.refusesArgument [ "one number"; "[4] of float64" ] (fun () ->
+                      Grad.grad (fun point -> point * point) (noise 1 [ 4L ]) |> ignore))
+          } ]
