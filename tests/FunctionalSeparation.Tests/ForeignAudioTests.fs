@@ -140,14 +140,15 @@ let private pipes =
               inFolder (fun folder ->
                   let wav, path = Path.Combine(folder, "x.wav"), Path.Combine(folder, "p.wav")
 
+                  // SoX works with integers of 32 bits inside.
                   for format in [ SampleFormat.Pcm8; SampleFormat.Pcm16; SampleFormat.Pcm24; SampleFormat.Float32 ] do
                       let audio = noise 1 3 8000 16_000 0.5
                       AudioFile.Write(wav, audio, format) |> ignore
                       piped "sox" $"cat '{wav}' | sox -t wav - -t wav - speed 1" path
                       says [ [ "length open" ] ] path
-                      Expect.equal (samplesOf (AudioFile.Read path)) (samplesOf (AudioFile.Read wav)) $"{format}"
+                      Expect.isLessThan (worst (AudioFile.Read path) (AudioFile.Read wav)) 1e-7 $"{format}"
                       piped "sox" $"sox '{wav}' -t wav -B -" path
-                      Expect.equal (samplesOf (AudioFile.Read path)) (samplesOf (AudioFile.Read wav)) $"{format}, RIFX")
+                      Expect.isLessThan (worst (AudioFile.Read path) (AudioFile.Read wav)) 1e-7 $"{format}, RIFX")
           decoded "a cut AIFF file" (fun folder ->
               let path = hissed folder "x.aiff" []
               damage (fun _ -> [||]) path
