@@ -41,6 +41,7 @@ module StrictJson =
     let parse (bytes: ReadOnlySpan<byte>) : JsonElement =
         let mark = Encoding.UTF8.Preamble
         let text = if bytes.StartsWith mark then bytes.Slice mark.Length else bytes
+        if not (Unicode.Utf8.IsValid text) then refuse "it is not text in UTF-8"
 
         try
             JsonElement.Parse(text, options)
@@ -63,6 +64,14 @@ module StrictJson =
 
         json.EnumerateObject()
         |> Seq.map (fun pair -> textOf $"a name in {quoted place}" (fun () -> pair.Name), pair.Value)
+
+    /// Raises where a text in what is kept as it is could not be written again, such as half a surrogate pair.
+    let rec requireTexts (place: string) (json: JsonElement) : unit =
+        match json.ValueKind with
+        | JsonValueKind.Object -> json |> pairs place |> Seq.iter (snd >> requireTexts place)
+        | JsonValueKind.Array -> json.EnumerateArray() |> Seq.iter (requireTexts place)
+        | JsonValueKind.String -> textOf $"a text in {quoted place}" json.GetString |> ignore
+        | _ -> ()
 
     /// The entries of the object that messages call `place` (empty: the file itself); only those of the `known` names may stand
     /// in it.

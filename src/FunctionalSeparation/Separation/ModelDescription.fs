@@ -61,6 +61,9 @@ module ModelDescription =
 
         let entries = StrictJson.entries "" names json
 
+        for name in [ "name"; "notes"; "provenance" ] do
+            StrictJson.tryEntry name entries |> Option.iter (StrictJson.requireTexts name)
+
         { Architecture = ArchitectureJson.read (StrictJson.entry "architecture" entries)
           Level = StrictJson.positive leastLevel greatestLevel "level" entries
           WeightsHash = if List.contains hashName names then Some(hashOf entries) else None

@@ -35,6 +35,11 @@ let private regressions =
       "a level beyond all numbers", Description, describedWith "0.004" "1e999"
       "half a surrogate pair as an entry", Description, describedWith "\"level\"" "\"\\ud800\""
       "half a surrogate pair as a value", Description, describedWith "\"relu\"" "\"\\ud800\""
+      "half a surrogate pair in the provenance", Description, describedWith "\"seed\": 3" "\"seed\": [\"\\ud800\"]"
+      "half a surrogate pair as a name in the provenance", Description, describedWith "\"seed\"" "\"\\ud800\""
+      "a format that is invalid UTF-8",
+      Description,
+      describedWith "\"format\": 2" "\"format\": \"@\"" |> Array.map (fun b -> if b = byte '@' then 0xffuy else b)
       "a line break in the name of an entry", Description, describedWith "\"level\"" "\"a\\nb\\u2028c\""
       "invalid UTF-8", Description, Array.append [| 0x7buy; 0x22uy; 0xffuy |] (original Description |> _.Bytes)
       "brackets without end", Description, Encoding.ASCII.GetBytes(String('[', 1_000_000))

@@ -162,7 +162,10 @@ let private changeBytes (random: Random) (bytes: byte[]) =
     | 2 -> Array.truncate at bytes
     | 3 -> Array.concat [ bytes; Array.init (random.Next 64) (fun _ -> byte (random.Next 256)) ]
     | 4 -> Array.concat [ Array.truncate at bytes; Array.skip (min bytes.Length (at + random.Next 16)) bytes ]
-    | 5 -> with' (fun copy -> BitConverter.GetBytes(nanf).CopyTo(copy, max 0 (min at (copy.Length - 4)) / 4 * 4))
+    | 5 ->
+        with' (fun copy ->
+            if copy.Length >= 4 then
+                BitConverter.GetBytes(nanf).CopyTo(copy, min at (copy.Length - 4) / 4 * 4))
     | _ ->
         let lengths =
             [| 0UL; 1UL; 7UL; uint64 bytes.Length; uint64 bytes.Length - 8UL; 1UL <<< 31; 1UL <<< 40; UInt64.MaxValue |]
