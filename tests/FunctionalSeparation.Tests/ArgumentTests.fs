@@ -72,6 +72,7 @@ let private refused: (string * string list * (unit -> unit)) list =
       "no mel filter", [ "Mel"; "count"; "0" ], (fun () -> Mel.filters 16000 513 0 torch.float32 torch.CPU |> ignore)
       "one bin", [ "Mel"; "bins"; "1" ], (fun () -> Mel.filters 16000 1 5 torch.float32 torch.CPU |> ignore)
       "more cosines than there are", [ "cosines" ], (fun () -> Mel.cosines 4 5 torch.float32 torch.CPU |> ignore)
+      "parameters of whole numbers", [ "Int64" ], (fun () -> Model.init torch.int64 torch.CPU key (Layer.linear 2 3) |> ignore)
       "a layer without inputs", [ "inputs"; "0" ], (fun () -> Layer.linear 0 3 |> ignore)
       "a layer without units", [ "-3" ], (fun () -> Gru.layer 3 -3 |> ignore)
       "vectors without inputs", [ "inputs" ], (fun () -> VectorProduct.layer 0 3 |> ignore)

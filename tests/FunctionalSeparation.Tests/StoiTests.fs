@@ -144,7 +144,7 @@ let tests =
               let broken = Array.append [| nanf |] clean[1..]
               Scratch.refusesArgument [ "not finite" ] (fun () -> Stoi.Compute(broken, clean, 10000) |> ignore)
               Expect.isTrue (Double.IsNaN(Stoi.Compute(clean, broken, 10000))) "no score"
-              Scratch.refusesArgument [ "0 Hz" ] (fun () -> Stoi.Compute(clean, clean, 0) |> ignore)
+              Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Stoi.Compute(clean, clean, 0) |> ignore) "no rate"
 
               Scratch.refusesArgument [ "Stoi"; "[30]"; "[1]" ] (fun () ->
                   Memory.plain (fun () -> Stoi.SegmentCorrelation(torch.ones 30L, torch.ones 1L)) |> ignore)

@@ -26,6 +26,8 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
 
     private const string Kind = "share";
 
+    private static readonly Axis[] Outputs = [Axis.Leading, Axis.Any("sources"), Axis.Any("bins")];
+
     /// <summary>Name of the operation in messages of libtorch.</summary>
     public override string Name => nameof(RatioMask);
 
@@ -49,10 +51,10 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     /// <exception cref="ArgumentException">They do not.</exception>
     public static void Require(Tensor outputs, Tensor mixture)
     {
-        Shapes.Require("mask", "outputs", outputs, [Axis.Leading, Axis.Any("sources"), Axis.Any("bins")]);
+        Shapes.Require("mask", "outputs", outputs, Outputs);
         var shape = outputs.shape;
-        Axis[] wanted = [.. shape[..^2].Append(shape[^1]).Select(Axis.Of)];
-        Shapes.Require($"mask of outputs {Shapes.Describe(outputs)}", "a mixture", mixture, wanted, outputs);
+        var wanted = Array.ConvertAll([.. shape[..^2], shape[^1]], Axis.Of);
+        Shapes.Require("mask", "a mixture", mixture, wanted, outputs);
     }
 
     /// <summary>Called by libtorch.</summary>

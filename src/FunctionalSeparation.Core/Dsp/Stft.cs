@@ -121,8 +121,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         if (length is not { } wanted) return;
         var most = Samples(frames) + (Centred ? HopLength : 0);
         if (wanted < (Centred ? 0 : most) || wanted > most)
-            throw new ArgumentOutOfRangeException(
-                nameof(length), wanted, $"{frames} frames give {(Centred ? "at most " : "")}{most} samples, so not {wanted}.");
+            throw new ArgumentException($"{frames} frames give {(Centred ? "at most " : "")}{most} samples, not {wanted}.", nameof(length));
     }
 
     private Tensor Reflect(Tensor signal)

@@ -70,8 +70,14 @@ module Params =
 
         { Vector = vector; Layout = layout }
 
-    /// Starting parameters as one vector [total] of the given type and device. Weight i draws from child i of the key.
+    let private floats = [ torch.float32; torch.float64; torch.float16; torch.bfloat16 ]
+
+    /// Starting parameters as one vector [total] of the given type and device. Weight i draws from child i of the key. Raises
+    /// ArgumentException for a type of whole numbers: all weights would be zero.
     let start (layout: Layout) (dtype: torch.ScalarType) (device: torch.Device) (key: Key) : Params =
+        if not (List.contains dtype floats) then
+            invalidArg (nameof dtype) $"Parameters are of float32 or another type of fractions, not of {dtype}."
+
         let draw index weight =
             match weight.Start with
             | Zeros -> torch.zeros (Layout.size weight, dtype = torch.float64)
