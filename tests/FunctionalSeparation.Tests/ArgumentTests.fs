@@ -85,7 +85,7 @@ let private refused: (string * string list * (unit -> unit)) list =
       [ "SampleRate"; "0" ],
       architecture { Architecture.huang2014 with FrontEnd = { frontEnd with SampleRate = 0 } }
       "sources of one name",
-      [ "names"; "voice, voice" ],
+      [ "Two sources"; "voice" ],
       architecture { Architecture.huang2014 with Sources = [ "voice"; "voice" ] }
       "a level of 0", [ "Level"; "0" ], separatorOf 0.0
       "a level of NaN", [ "Level"; "NaN" ], separatorOf nan
@@ -142,14 +142,13 @@ let tests =
         [ for what, words, act in refused do
               test $"refused: {what}" { Scratch.refusesArgument words (fun () -> Memory.plain act) }
 
-          test "a model folder takes no provenance, and no model that is not whole" {
+          test "a model folder takes no model that is not whole" {
               Scratch.inFolder (fun folder ->
                   let small = { Architecture.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
                   let parameters = Model.init torch.float32 torch.CPU key (Architecture.model small)
                   let whole = { Architecture = small; Parameters = parameters; Level = 0.01 }
                   ModelFolder.save folder whole (Text.Json.Nodes.JsonObject())
                   Expect.equal (ModelFolder.load torch.CPU folder).Architecture small "loaded"
-                  Expect.isNull (ModelFolder.provenance folder).["training"] "none"
 
                   let refuses name trained =
                       Scratch.refusesArgument [ name ] (fun () -> ModelFolder.save folder trained (Text.Json.Nodes.JsonObject()))

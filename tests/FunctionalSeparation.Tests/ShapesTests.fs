@@ -117,7 +117,7 @@ let tests =
 
           test "a chain of models counts its weights, and a residual keeps its shape" {
               Memory.plain (fun () ->
-                  let chain = Layer.linear 5 5 --> Layer.linear 5 5
+                  let chain = Layer.linear 5 5 --> Model.prefixed "second" (Layer.linear 5 5)
                   let frames = Sequence.ofFrames (noise 1 [ 4L; 2L; 5L ])
                   refuses [ "linear 5 > linear 5"; "4 weights, got 0" ] (fun () -> chain.Apply [] frames |> ignore)
 
