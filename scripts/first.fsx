@@ -18,8 +18,7 @@ let task =
 
 let start = Model.init torch.float32 torch.CPU key task.Model
 
-for state in Train.states task 100 (Train.start task start.Vector) do
-    if state.Step = 100 then
-        let trained = { Architecture = drnn; Parameters = Params.create start.Layout state.Parameters; Level = 0.004 }
-        let scores = Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator trained Soft) corpus.Test
-        printfn $"after {state.Step} steps: voice GNSDR {(Evaluate.summary _.Voice scores).Gnsdr:F2} dB"
+let last = Train.states task 100 (Train.start task start.Vector) |> Seq.last
+let trained = { Architecture = drnn; Parameters = Params.create start.Layout last.Parameters; Level = 0.004 }
+let scores = Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator trained Soft) corpus.Test
+printfn $"after {last.Step} steps: voice GNSDR {(Evaluate.summary _.Voice scores).Gnsdr:F2} dB"
