@@ -18,7 +18,10 @@ let private transforms (signals: torch.Tensor) : unit -> unit =
 /// `leak` of the other source is in each estimate: without any, interference is too small to be a difference of energies.
 let private scoring (name: string) samples leak repeats remark rounds : Figure =
     let references = clip 1 samples
-    let estimates = Memory.tensor (fun () -> references + (leak: float) * references.flip 0L + 0.1 * clip 2 samples)
+
+    let estimates =
+        Memory.tensor (fun () -> references.add(references.flip 0L, (leak: float)).add(clip 2 samples, 0.1))
+
     let transform = transforms references
     let batch count (one: torch.Tensor) = one.unsqueeze(0L).expand(int64 count, -1L, -1L)
 

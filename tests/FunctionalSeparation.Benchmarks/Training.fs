@@ -95,7 +95,7 @@ let lbfgs () : Figure list =
         fun point ->
             use scaled = point * scales
             use product = scaled.dot point
-            struct (0.5 * product.ToDouble(), scaled.alias ())
+            struct (0.5 * product.to_type(torch.float64).item<float>(), scaled.alias ())
 
     let rec full (step: OptimiserStep) =
         if OptimiserState.number "pairs" step.State >= 50.0 || step.Stopped.IsSome then

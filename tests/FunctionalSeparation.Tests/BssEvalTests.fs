@@ -102,7 +102,7 @@ let private naive taps (references: float[] list) (estimate: float[]) target =
         let struct (solution, _, _, _) = torch.linalg.lstsq (a, e.unsqueeze 1)
         a.matmul(solution).squeeze 1
 
-    let energy (x: torch.Tensor) = x.square().sum().item<float>()
+    let energy (x: torch.Tensor) = x.squared().sum().item<float>()
     let one = project (copies references[target])
     let all = project (List.collect copies references)
     let dB signal error = 10.0 * log10 (energy signal / energy error)
@@ -131,7 +131,7 @@ let private oracle =
 let private twoWays =
     testProperty "differences of energies and measured energies agree" (fun (seed: int) ->
         Memory.plain (fun () ->
-            let unit (x: torch.Tensor) = x / x.square().sum([| -1L |], true).sqrt()
+            let unit (x: torch.Tensor) = x / x.squared().sum([| -1L |], true).sqrt()
             let a, b = noise seed 0 700, noise seed 1 700
             let references = unit (rows [ a; mix [ 1.0, b; 0.9, delayed 1 b ] ])
             let estimates = unit (rows [ mix [ 1.0, a; 0.1, noise seed 2 700 ]; mix [ 0.3, a; 0.5, delayed 2 b ] ])

@@ -30,7 +30,8 @@ let tests =
                   for rule in rules do
                       for level in [ 0.0; 1e-20; 1.0; 1e10 ] do
                           let parts =
-                              { MusicPart = level * noise seed [ 5L; 9L ]; VoicePart = level * noise (seed + 1) [ 5L; 9L ] }
+                              { MusicPart = (noise seed [ 5L; 9L ]).mul level
+                                VoicePart = (noise (seed + 1) [ 5L; 9L ]).mul level }
 
                           let masks = Decomposition.masks (rendering rule) parts
                           Expect.isGreaterThanOrEqual (masks.min().item<float>()) 0.0 "at least 0"

@@ -163,7 +163,7 @@ let tests =
 
                   Memory.plain (fun () ->
                       let references = draw 7 [ 2L; 4000L ]
-                      let estimates = references + 0.1 * draw 8 [ 2L; 4000L ]
+                      let estimates = references .+ (draw 8 [ 2L; 4000L ]).mul 0.1
                       let expected = BssEval.Version3(references, estimates, 16)
                       let own = BssEval.Version3(references.``to`` device, estimates.``to`` device, 16)
                       Expect.equal own.Sdr expected.Sdr "SDR")

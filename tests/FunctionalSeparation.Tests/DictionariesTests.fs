@@ -52,7 +52,7 @@ let tests =
                   let music, voice = (random 3 [ 30L; 3L ]).mm ofMusic, (random 4 [ 30L; 3L ]).mm ofVoice
 
                   for kind in [ Divergence.Euclidean; Divergence.KullbackLeibler ] do
-                      let found = Dictionaries.decompose kind 3000 { OfMusic = ofMusic; OfVoice = ofVoice } (music + voice)
+                      let found = Dictionaries.decompose kind 3000 { OfMusic = ofMusic; OfVoice = ofVoice } (music .+ voice)
 
                       Expect.isLessThan (relative found.MusicPart music) 0.02 $"{kind}: music"
                       Expect.isLessThan (relative found.VoicePart voice) 0.02 $"{kind}: voice")

@@ -27,11 +27,11 @@ let private tone (wave: float -> float) = torch.tensor [| for n in 0..4095 -> wa
 let private inner (x: torch.Tensor) = x.narrow (-1L, 256L, x.shape[0] - 512L)
 
 let private decibels (signal: torch.Tensor) (error: torch.Tensor) =
-    10.0 * log10 (signal.square().sum().item<float>() / error.square().sum().item<float>())
+    10.0 * log10 (signal.squared().sum().item<float>() / error.squared().sum().item<float>())
 
 /// Signal to what is left of it without the tone at its best amplitude and phase, dB: magnitudes cannot tell the phase.
 let private purity (found: torch.Tensor) =
-    let without (rest: torch.Tensor) (part: torch.Tensor) = rest - (rest * part).sum() / part.square().sum() * part
+    let without (rest: torch.Tensor) (part: torch.Tensor) = rest - (rest * part).sum() / part.squared().sum() * part
     let signal = inner found
     decibels signal (without (without signal (inner (tone sin))) (inner (tone cos)))
 
@@ -101,7 +101,7 @@ let tests =
                   for stft in [ Stft(256, 64, StftWindow.Hann, true); Stft(256, 128, StftWindow.Sine, false) ] do
                       let truth = tone sin
                       let magnitude = (stft.Forward truth).abs()
-                      let mixture = stft.Forward(truth + 0.5 * noise 1 [ 4096L ])
+                      let mixture = stft.Forward(truth .+ (noise 1 [ 4096L ]).mul 0.5)
                       let start = GriffinLim.withPhases mixture magnitude
                       let reachable = inner (stft.Inverse(stft.Forward truth))
 

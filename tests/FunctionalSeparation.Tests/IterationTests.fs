@@ -16,7 +16,7 @@ let tests =
         "iteration"
         [ test "applies the step so many times, or until it is finished" {
               Memory.plain (fun () ->
-                  let double (x: torch.Tensor) = x * 2.0
+                  let double (x: torch.Tensor) = x.mul 2.0
                   Expect.equal (one () |> Iteration.times List.singleton 5 double |> value) 32.0 "five times"
                   Expect.equal (one () |> Iteration.times List.singleton 0 double |> value) 1.0 "never"
 
@@ -30,7 +30,7 @@ let tests =
               GC.Collect()
               GC.WaitForPendingFinalizers()
               let before = Memory.liveTensors ()
-              use last = one () |> Iteration.times List.singleton 10 (fun x -> (x + 1.0) * (x + 2.0) / (x + 3.0))
+              use last = one () |> Iteration.times List.singleton 10 (fun x -> x.add (1.0) * x.add 2.0 / x.add 3.0)
               Expect.equal (Memory.liveTensors ()) (before + 1L) "one tensor more"
               Expect.isTrue (Double.IsFinite(value last)) "alive"
           } ]

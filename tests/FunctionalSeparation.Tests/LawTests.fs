@@ -111,7 +111,7 @@ let tests =
           testProperty "the mask layer's gradient is that of its formula"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let mixture = (noise (seed + 1) [ 4L; 3L; 9L ]).abs() + 0.1
+                  let mixture = (noise (seed + 1) [ 4L; 3L; 9L ]).abs().add 0.1
                   let weights = noise (seed + 2) [ 4L; 3L; 2L; 9L ]
 
                   let objective kind (point: torch.Tensor) =

@@ -39,8 +39,8 @@ let private byAutograd (f: torch.Tensor -> torch.Tensor) : Objective =
 let private rosenbrock: Objective =
     byAutograd (fun x ->
         let head, tail = x.narrow (0L, 0L, x.shape[0] - 1L), x.narrow (0L, 1L, x.shape[0] - 1L)
-        let valley = (tail - head.square ()).square()
-        (100.0 * valley + (1.0 - head).square()).sum())
+        let valley = (tail - head.squared ()).squared()
+        (valley.mul (100.0) .+ head.rsub(1.0).squared()).sum())
 
 let private rosenbrockStart () = vector (Seq.init 10 (fun i -> if i % 2 = 0 then -1.2 else 1.0))
 
@@ -84,17 +84,17 @@ module private TinyNet =
 
     /// The outputs [frames, 18] of one chunk of inputs [frames, 27]; the state starts at zero.
     let private forward (w: torch.Tensor[]) (inputs: torch.Tensor) =
-        let first = (inputs.matmul (w[0].view(27L, 5L)) + w[1]).relu()
-        let drive = first.matmul (w[2].view(5L, 5L)) + w[3]
+        let first = (inputs.matmul (w[0].view(27L, 5L)) .+ w[1]).relu()
+        let drive = first.matmul (w[2].view(5L, 5L)) .+ w[3]
 
         let states =
             [ 0L .. inputs.shape[0] - 1L ]
             |> List.scan
-                (fun (h: torch.Tensor) t -> (drive[t] + h.matmul (w[6].view(5L, 5L))).relu())
+                (fun (h: torch.Tensor) t -> (drive[t] .+ h.matmul (w[6].view(5L, 5L))).relu())
                 (torch.zeros (5L, dtype = torch.float64))
             |> List.tail
 
-        torch.stack(states).matmul(w[4].view(5L, 18L)) + w[5]
+        torch.stack(states).matmul(w[4].view(5L, 18L)) .+ w[5]
 
     /// 1/2 * (|y - s|^2 - 0.05 |y - n|^2) with y the masked outputs, s the targets and n the targets exchanged. The gradient is
     /// the published one, dJ/da1 = (d1 - d2) y2 / (|a1| + |a2| + 1e-10) sign(a1): it leaves the constant out of the quotient
@@ -102,13 +102,13 @@ module private TinyNet =
     let private chunkLoss (w: torch.Tensor[]) (x: torch.Tensor) (inputs: torch.Tensor) (v: torch.Tensor) (m: torch.Tensor) =
         let outputs = forward w inputs
         let a = outputs.detach().split([| 9L; 9L |], 1L)
-        let total = a[0].abs() + a[1].abs() + 1e-10
+        let total = (a[0].abs() .+ a[1].abs()).add 1e-10
         let y = Array.map (fun (part: torch.Tensor) -> part.abs () / total * x.abs ()) a
-        let error (p: torch.Tensor) (q: torch.Tensor) = ((y[0] - p).square() + (y[1] - q).square()).sum()
-        let d = (y[0] - m - 0.05 * (y[0] - v)) - (y[1] - v - 0.05 * (y[1] - m))
+        let error (p: torch.Tensor) (q: torch.Tensor) = ((y[0] - p).squared() .+ (y[1] - q).squared()).sum()
+        let d = (y[0] - m - (y[0] - v).mul 0.05) - (y[1] - v - (y[1] - m).mul 0.05)
         let slope = torch.cat ([| d * y[1] / total * a[0].sign(); -d * y[0] / total * a[1].sign() |], 1L)
         let carrier = (outputs * slope).sum()
-        0.5 * (error m v - 0.05 * error v m) + (carrier - carrier.detach ())
+        (error m v - (error v m).mul 0.05).mul(0.5) .+ (carrier - carrier.detach ())
 
     let private loss (theta: torch.Tensor) =
         let w = theta.split (sizes)
@@ -120,7 +120,7 @@ module private TinyNet =
               for first, length in [ 0L, 4L; 4L, 4L; 8L, 1L ] do
                   let part (a: torch.Tensor) = a.narrow (0L, first, length)
                   chunkLoss w (part x) (part inputs) (part v) (part m) ]
-        |> List.reduce (fun (a: torch.Tensor) (b: torch.Tensor) -> a + b)
+        |> List.reduce (fun (a: torch.Tensor) (b: torch.Tensor) -> a .+ b)
 
     let objective = byAutograd loss
 
@@ -207,7 +207,7 @@ let private behaviour =
       testCase "the search backs away from a region where the objective is not finite" (fun () ->
           Memory.plain (fun () ->
               // -log(x) + 10 x + 5 x^2 has no value for x <= 0; its minimum solves 10 x^2 + 10 x = 1.
-              let barrier = byAutograd (fun x -> (10.0 * x + 5.0 * x.square () - x.log ()).sum())
+              let barrier = byAutograd (fun x -> (x.mul 10.0 .+ x.squared().mul 5.0 - x.log ()).sum())
               let last = run (Lbfgs.minFunc 50) barrier 50 (vector [ 0.5 ])
               Expect.isLessThan (abs ((values last.Parameters)[0] - (sqrt 0.35 - 0.5))) 1e-5 "the minimum"))
 
@@ -216,7 +216,7 @@ let private behaviour =
               let start = vector [ 1.0; 2.0 ]
 
               for loss, slope in [ nan, 1.0; -infinity, 1.0; 1.0, nan ] do
-                  let bad: Objective = fun x -> struct (loss, x * slope)
+                  let bad: Objective = fun x -> struct (loss, x.mul (slope: float))
                   let step () = (Lbfgs.minFunc 10).Step bad OptimiserState.empty start |> ignore
                   Expect.throwsT<InputException> step "refused"))
 

@@ -92,10 +92,10 @@ let tests =
           testProperty "the delta of a ramp is its slope, the delta-delta of a parabola its second derivative"
           <| fun (a: int) (b: int) (c: int) ->
               Memory.plain (fun () ->
-                  let t = torch.arange (20, dtype = torch.float64)
-                  let ramp = (t * float a + float b).view(-1L, 1L)
+                  let t = Core.Arithmetic.Integers(0L, 20L).to_type torch.float64
+                  let ramp = t.mul(float a).add(float b).view(-1L, 1L)
                   Expect.allEqual (numbers (Mel.delta ramp)) (float a) "slope"
-                  let parabola = (t * t * (0.5 * float c)).view(-1L, 1L)
+                  let parabola = (t * t).mul(0.5 * float c).view(-1L, 1L)
                   let threefold = Mel.withDeltas parabola
                   Expect.equal threefold.shape [| 12L; 3L |] "shape"
 

@@ -32,7 +32,7 @@ let tests =
               Memory.plain (fun () ->
                   let dictionaries = dictionaries ()
                   let music, voice = planted dictionaries
-                  Mlrr.decompose settings dictionaries (music + voice) |> agrees music voice)
+                  Mlrr.decompose settings dictionaries (music .+ voice) |> agrees music voice)
           }
 
           test "finds it beneath bursts" {
@@ -41,7 +41,7 @@ let tests =
                   let music, voice = planted dictionaries
                   let isThere = (uniform 0.0 1.0 31 [ 80L; 60L ]).lt(0.03).to_type torch.float64
                   let bursts = isThere * uniform -3.0 3.0 32 [ 80L; 60L ]
-                  Mlrr.decompose settings dictionaries (music + voice + bursts) |> agrees music voice)
+                  Mlrr.decompose settings dictionaries (music .+ voice .+ bursts) |> agrees music voice)
           }
 
           test "a dear voice leaves all to the music that the music can explain" {

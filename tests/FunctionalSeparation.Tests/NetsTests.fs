@@ -51,7 +51,7 @@ let tests =
                           let loaded = ModelFolder.load torch.CPU folder
                           Expect.equal loaded.Architecture architecture "architecture"
                           Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
-                          let mixture = 0.01 * noise 1 [ 1L; 3000L ]
+                          let mixture = (noise 1 [ 1L; 3000L ]).mul 0.01
                           let estimate model = Separation.estimate model Soft mixture
                           Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"))
               }

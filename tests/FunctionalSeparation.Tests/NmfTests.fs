@@ -41,8 +41,8 @@ let tests =
                       let atoms = Nmf.learn kind 2 2000 (Key.ofSeed 3) x
                       let activations = Nmf.encode kind 2000 atoms x
                       Expect.isLessThan (relative (activations.mm atoms) x) 1e-3 "product"
-                      let lengths = atoms.square().sum(1L).sqrt()
-                      Expect.isLessThan ((lengths - 1.0).abs().max().item<float>()) 1e-9 "unit atoms")
+                      let lengths = atoms.squared().sum(1L).sqrt()
+                      Expect.isLessThan (lengths.sub(1.0).abs().max().item<float>()) 1e-9 "unit atoms")
               }
 
           test "the divergences are those of their formulas" {

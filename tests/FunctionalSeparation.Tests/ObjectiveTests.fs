@@ -132,7 +132,7 @@ let tests =
                   // The authors' decay is spread over the parts here, since the objective is their sum.
                   let loss vector =
                       Loss.add (Loss.discriminative (float gamma) Loss.squaredError) (fun _ _ ->
-                          float lambda * 18.0 / 6.0 * Loss.squaredNorm vector)
+                          (Loss.squaredNorm vector).mul(float lambda * 18.0 / 6.0))
 
                   checkCase
                       name

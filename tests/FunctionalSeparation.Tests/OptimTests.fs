@@ -168,7 +168,7 @@ let private rules =
               let before = OptimiserState.tensors good.State |> List.map values
 
               for loss, slope in [ nan, 1.0; infinity, 1.0; 1.0, nan; 1.0, -infinity ] do
-                  let bad: Objective = fun p -> struct (loss, vector [ 0.0; slope ] + 0.0 * p)
+                  let bad: Objective = fun p -> struct (loss, vector [ 0.0; slope ] .+ p.mul 0.0)
 
                   try
                       adam.Step bad good.State good.Parameters |> ignore

@@ -17,7 +17,7 @@ let private stepByStep
     (start: torch.Tensor)
     (weight: torch.Tensor)
     =
-    let step (state: torch.Tensor) (frame: torch.Tensor) = activation (frame + state.matmul weight)
+    let step (state: torch.Tensor) (frame: torch.Tensor) = activation (frame .+ state.matmul weight)
     torch.stack (frames.unbind 0 |> Array.scan step start |> Array.tail, 0L)
 
 let private inputs time =

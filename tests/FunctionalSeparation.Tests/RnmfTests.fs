@@ -43,8 +43,8 @@ let tests =
                   let light = { Sparsity = 0.02; Ridge = 1e-3; Iterations = 3000 }
 
                   for name, found in
-                      [ "unsupervised", Rnmf.decompose light 2 (Key.ofSeed 1) (music + voice)
-                        "supervised", Rnmf.decomposeWith light dictionary (music + voice) ] do
+                      [ "unsupervised", Rnmf.decompose light 2 (Key.ofSeed 1) (music .+ voice)
+                        "supervised", Rnmf.decomposeWith light dictionary (music .+ voice) ] do
                       Expect.isLessThan (relative found.MusicPart music) 0.05 $"{name}: music"
                       Expect.isLessThan (relative found.VoicePart voice) 0.05 $"{name}: voice")
           }
@@ -56,14 +56,14 @@ let tests =
                   for name, decompose in
                       [ "unsupervised", Rnmf.decompose settings 2 (Key.ofSeed 1)
                         "supervised", Rnmf.decomposeWith settings dictionary ] do
-                      let at level = (decompose (level * (music + voice))).VoicePart
-                      Expect.isLessThan (relative (at 0.001) (0.001 * at 1.0)) 1e-9 name)
+                      let at (level: float) = (decompose ((music .+ voice).mul level)).VoicePart
+                      Expect.isLessThan (relative (at 0.001) ((at 1.0).mul 0.001)) 1e-9 name)
           }
 
           test "the same key, the same parts; another key, others" {
               Memory.plain (fun () ->
                   let music, voice, _ = planted 7
-                  let found seed = (Rnmf.decompose settings 3 (Key.ofSeed seed) (music + voice)).VoicePart
+                  let found seed = (Rnmf.decompose settings 3 (Key.ofSeed seed) (music .+ voice)).VoicePart
                   Expect.isTrue (isSame (found 1) (found 1)) "same"
                   Expect.isFalse (isSame (found 1) (found 2)) "other")
           } ]

@@ -23,7 +23,7 @@ let tests =
               test $"finds a planted low-rank and a planted sparse matrix, seed {seed}" {
                   Memory.plain (fun () ->
                       let lowRank, sparse = planted seed
-                      let found = Rpca.decompose Rpca.huang2012 (lowRank + sparse)
+                      let found = Rpca.decompose Rpca.huang2012 (lowRank .+ sparse)
                       Expect.isLessThan (relative found.MusicPart lowRank) 1e-4 "low rank"
                       Expect.isLessThan (relative found.VoicePart sparse) 1e-4 "sparse")
               }
@@ -34,11 +34,11 @@ let tests =
 
                   for tolerance in [ 1e-3; 1e-6 ] do
                       let found = Rpca.decompose { Rpca.huang2012 with Tolerance = tolerance } magnitudes
-                      Expect.isLessThan (relative (found.MusicPart + found.VoicePart) magnitudes) tolerance "sum"
+                      Expect.isLessThan (relative (found.MusicPart .+ found.VoicePart) magnitudes) tolerance "sum"
 
                   let found = Rpca.decompose Rpca.huang2012 magnitudes
-                  let scaled = Rpca.decompose Rpca.huang2012 (0.01 * magnitudes)
-                  Expect.isLessThan (relative scaled.VoicePart (0.01 * found.VoicePart)) 1e-6 "scale")
+                  let scaled = Rpca.decompose Rpca.huang2012 (magnitudes.mul 0.01)
+                  Expect.isLessThan (relative scaled.VoicePart (found.VoicePart.mul 0.01)) 1e-6 "scale")
           }
 
           test "a heavier l1 norm leaves less in the sparse part; a heavy weight keeps a bin out of it" {

@@ -47,8 +47,8 @@ let tests =
                       let mixture = noise 1 [ 2L; 30001L ]
                       let estimates = Scratch.separatedInPieces 3001 (constantMask stft 0.25) mixture
                       Expect.equal estimates.shape [| 2L; 2L; 30001L |] "channels x sources x samples"
-                      Expect.isLessThan (difference (estimates.select (1L, 1L)) (0.25 * mixture)) 1e-9 "voice"
-                      Expect.isLessThan (difference (estimates.select (1L, 0L)) (0.75 * mixture)) 1e-9 "music")
+                      Expect.isLessThan (difference (estimates.select (1L, 1L)) (mixture.mul 0.25)) 1e-9 "voice"
+                      Expect.isLessThan (difference (estimates.select (1L, 0L)) (mixture.mul 0.75)) 1e-9 "music")
               }
 
           test "inside a clip, long separation is the paper's" {

@@ -12,7 +12,7 @@ let private singular (matrix: torch.Tensor) = torch.linalg.svdvals matrix
 /// U max(s - threshold, 0) V' by the library's own singular value decomposition.
 let private bySvd (threshold: float) (matrix: torch.Tensor) =
     let struct (u, s, v) = torch.linalg.svd (matrix, fullMatrices = false)
-    (u * (s - threshold).clamp_min(0.0)).mm v
+    (u * s.sub(threshold).clamp_min(0.0)).mm v
 
 let private shapes = [ [ 9L; 5L ]; [ 5L; 9L ]; [ 7L; 7L ]; [ 1L; 6L ] ]
 
@@ -36,7 +36,7 @@ let tests =
                   let soft = Shrinkage.soft
                   Expect.isLessThan (difference (soft 0.2 (soft 0.1 x)) (soft 0.3 x)) 1e-15 "sum"
                   Expect.isLessThan (difference (soft 0.2 -x) -(soft 0.2 x)) 1e-15 "odd"
-                  Expect.isLessThan (difference (soft 0.6 (3.0 * x)) (3.0 * soft 0.2 x)) 1e-15 "scale")
+                  Expect.isLessThan (difference (soft 0.6 (x.mul 3.0)) ((soft 0.2 x).mul 3.0)) 1e-15 "scale")
 
           for shape in shapes do
               testProperty $"singular values shrink as their decomposition says: {shape}"
@@ -55,7 +55,7 @@ let tests =
               Memory.plain (fun () ->
                   let x, threshold = noise seed [ 8L; 6L ], 0.5
                   let y = Shrinkage.singularValues threshold x
-                  let slope = (x - y) / threshold
+                  let slope = (x - y).div threshold
                   Expect.isLessThan ((singular slope).max().item<float>()) (1.0 + 1e-9) "spectral norm at most 1"
 
                   Expect.isLessThan

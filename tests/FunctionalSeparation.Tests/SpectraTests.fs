@@ -91,7 +91,7 @@ let tests =
                   let frontEnd = { frontEnd LogPower with Context = 1 }
 
                   let level (x: float) =
-                      let steady = torch.full (10L, 1L, 513L, x, dtype = torch.float64)
+                      let steady = torch.zeros(10L, 1L, 513L, dtype = torch.float64).fill_(x: float)
                       (Spectra.features frontEnd (whole frontEnd steady)).mean().item<float>()
 
                   // log10(1 + (1000 x)^2): 1 above the floor by 30 dB is 3 Bel and 0.0004 more.
@@ -105,7 +105,7 @@ let tests =
 
                   for features, _ in sizes do
                       let plain, scaled = frontEnd features, { frontEnd features with InputScale = 10.0 }
-                      let louder = whole plain (magnitude * 10.0)
+                      let louder = whole plain (magnitude.mul 10.0)
 
                       Expect.isLessThan
                           (difference (Spectra.features scaled (whole scaled magnitude)) (Spectra.features plain louder))

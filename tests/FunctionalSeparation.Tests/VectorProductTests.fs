@@ -25,7 +25,7 @@ let private definition (weight: torch.Tensor) (bias: torch.Tensor) (x: torch.Ten
     let w = weight.permute(1L, 2L, 0L).unsqueeze(0L)
     let a = (vectors x).unsqueeze(2L)
     let w, a = w.expand (x.shape[0], -1L, -1L, -1L), a.expand (-1L, -1L, weight.shape[2], -1L)
-    let z = (cross w a).sum(1L) + bias.t().unsqueeze(0L)
+    let z = (cross w a).sum(1L) .+ bias.t().unsqueeze(0L)
     z.transpose(1L, 2L).reshape(x.shape[0], -1L)
 
 /// The three arguments in one vector, for derivatives with respect to all of them.
@@ -42,7 +42,7 @@ let private objective product seed vector = (ofVector product vector * noise (se
 let private slopes (f: torch.Tensor -> torch.Tensor) (point: torch.Tensor) =
     let step = 1e-5
     let one = torch.eye (point.shape[0], dtype = torch.float64)
-    let slope (direction: torch.Tensor) = (f (point + step * direction) - f (point - step * direction)) / (2.0 * step)
+    let slope (direction: torch.Tensor) = (f (point.add (direction, step)) - f (point.add (direction, -step))).div(2.0 * step)
     torch.stack [| for direction in one.unbind 0 -> slope direction |]
 
 let private ofNumbers (values: float list) = torch.tensor (Array.ofList values)
@@ -114,7 +114,7 @@ let tests =
                       VectorProduct.product (left.view (3L, 1L, 1L)) bias (right.view (1L, 3L))
 
                   Expect.isLessThan (difference (product w zero a) (-(product a zero w))) 1e-15 "antisymmetric"
-                  let along = product w bias (a + factor * w)
+                  let along = product w bias (a.add (w, factor))
                   let error = difference along (product w bias a)
                   Expect.isLessThan error (1e-14 * (1.0 + abs factor)) "the parallel part is lost")
 
@@ -151,7 +151,7 @@ let tests =
                   let x = (noise seed [ 50L ]).abs()
                   let r, g, b = VectorProduct.direction Colour
                   let colours = (VectorProduct.colours x).view(3L, -1L)
-                  Expect.isLessThan (difference (r * colours[0L] + g * colours[1L] + b * colours[2L]) x) 1e-15 "inverse")
+                  Expect.isLessThan (difference (colours[0L].mul r .+ colours[1L].mul g .+ colours[2L].mul b) x) 1e-15 "inverse")
 
           testProperty "WVPNN as a whole is its definition on (previous, current, next) frames"
           <| fun (seed: int) ->
