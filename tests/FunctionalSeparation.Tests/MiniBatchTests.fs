@@ -123,7 +123,9 @@ let tests =
                   let offsets = Augment.shifts (Some 60000) (clips.Head.Read().Music.Length)
                   Expect.equal feed.Count offsets.Length "rotations"
                   Expect.isGreaterThan feed.Count 1 "more than one"
-                  let energy (batches: Batch list) = batches |> List.sumBy (fun b -> b.References.squared().sum().item<float>())
+
+                  let energy (batches: Batch list) =
+                      batches |> List.sumBy (fun b -> b.References.squared().sum().to_type(torch.float64).item<float>())
 
                   let whole = Feed.wholeClips frontEnd (Some 60000) 100000 torch.float32 torch.CPU clips
                   let each = [ for index in 0 .. feed.Count - 1 -> energy (feed.Batches index) ]
