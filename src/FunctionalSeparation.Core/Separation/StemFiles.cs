@@ -7,6 +7,7 @@ namespace FunctionalSeparation.Core;
 internal sealed class StemFiles : IDisposable
 {
     private readonly string _song;
+    private readonly string _path;
     private readonly string _fingerprint;
     private readonly Dictionary<string, WavWriter> _writers = [];
 
@@ -18,7 +19,7 @@ internal sealed class StemFiles : IDisposable
     /// <exception cref="InputException">Another file is in the way, or a stem cannot be written.</exception>
     public StemFiles(IReadOnlyList<string> stems, WavReader song, string fingerprint, string folder)
     {
-        (_song, _fingerprint) = (Path.GetFileName(song.Path), fingerprint);
+        (_song, _path, _fingerprint) = (Path.GetFileName(song.Path), song.Path, fingerprint);
         Targets = stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{song.Name}_{stem}.wav"));
         RequireOwn();
         try
@@ -94,7 +95,7 @@ internal sealed class StemFiles : IDisposable
         if (others.Length == 0) return;
         var owner = TagOf(others[0]) is { } tag ? $"belong to another song, {tag.Song}" : "are not known to be stems of this song";
         throw new InputException(
-            $"{_song}: nothing was written, for files in the way {owner}: {string.Join(", ", others)}. "
+            $"{_path}: nothing was written, for files in the way {owner}: {string.Join(", ", others)}. "
             + "Choose another folder, rename the song, or move those files away.");
     }
 
