@@ -10,6 +10,7 @@
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Plotly.NET.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Core.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Experiments.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
 
 FunctionalSeparation.Experiment.plainNumbers ()

@@ -93,5 +93,5 @@ module Decomposition =
     /// A separator that decomposes the magnitudes [frames, bins] of the mixture and shares its bins by the rendering's rule.
     let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
         { Name = name
-          FrontEnd = { FrontEnd.huang2014 1 with SampleRate = rendering.SampleRate; Stft = rendering.Stft }
+          FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft }
           Hearing = Blind(render rendering decompose) }

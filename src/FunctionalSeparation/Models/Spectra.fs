@@ -16,14 +16,11 @@ type Features =
     /// Cepstral coefficients 0 to 12 of those 41 log powers, with deltas and delta-deltas: 39 numbers a frame.
     | Mfcc
 
-/// How sound becomes the input of a network. Plain data: part of the configuration of a model.
+/// What a network of frames is shown of a mixture.
 [<NoComparison>]
-type FrontEnd =
+type Shown =
     {
-        /// Hz; audio of another rate is resampled or refused, never reinterpreted.
-        SampleRate: int
-        Stft: Stft
-        /// What the network is shown of a frame.
+        /// Of each frame.
         Features: Features
         /// Frames that the network sees at once: odd; the frame itself and as many before as after it.
         Context: int
@@ -31,24 +28,8 @@ type FrontEnd =
         InputScale: float
     }
 
-/// Magnitudes of a batch of mixtures, with the neighbours that context window and deltas need on both sides.
-[<NoEquality; NoComparison>]
-type MixtureFrames =
-    {
-        /// [margin + time + margin, batch, bins].
-        Magnitude: torch.Tensor
-        /// Frames of margin on each side: `FrontEnd.margin`.
-        Margin: int64
-        /// States that recurrent layers start from; empty = zero.
-        Start: torch.Tensor list
-    }
-
 [<RequireQualifiedAccess>]
-module FrontEnd =
-
-    /// The setting of Huang et al. (ISMIR 2014) at 16 kHz with the given context (1, 3 or 5) and magnitudes as they are.
-    let huang2014 (context: int) : FrontEnd =
-        { SampleRate = 16000; Stft = Stft.Huang2014; Features = Magnitude; Context = context; InputScale = 1.0 }
+module Shown =
 
     let internal contextMarginOf (context: int) : int64 =
         if context < 1 || context % 2 = 0 then
@@ -57,16 +38,16 @@ module FrontEnd =
         int64 (context / 2)
 
     /// Frames on each side that the context window looks at. Raises ArgumentException for an even or non-positive context.
-    let contextMargin (frontEnd: FrontEnd) : int64 = contextMarginOf frontEnd.Context
+    let contextMargin (shown: Shown) : int64 = contextMarginOf shown.Context
 
     /// Frames of margin on each side: what the context window looks at, and what the deltas of its outermost frames look at.
     /// Raises ArgumentException for an even or non-positive context.
-    let margin (frontEnd: FrontEnd) : int64 =
-        match frontEnd.Features with
+    let margin (shown: Shown) : int64 =
+        match shown.Features with
         | Magnitude
-        | LogPower -> contextMargin frontEnd
+        | LogPower -> contextMargin shown
         | LogMel
-        | Mfcc -> contextMargin frontEnd + Mel.deltasReach
+        | Mfcc -> contextMargin shown + Mel.deltasReach
 
     /// Mel filters of `LogMel` and `Mfcc`.
     let melFilters = 41
@@ -75,15 +56,15 @@ module FrontEnd =
     let cepstra = 13
 
     /// Numbers that the network is shown of one frame.
-    let featuresOfFrame (frontEnd: FrontEnd) =
-        match frontEnd.Features with
+    let featuresOfFrame (stft: Stft) (shown: Shown) =
+        match shown.Features with
         | Magnitude
-        | LogPower -> frontEnd.Stft.Bins
+        | LogPower -> stft.Bins
         | LogMel -> 3 * melFilters
         | Mfcc -> 3 * cepstra
 
     /// Features of one input: those of all frames in its context window.
-    let inputs (frontEnd: FrontEnd) = frontEnd.Context * featuresOfFrame frontEnd
+    let inputs (stft: Stft) (shown: Shown) = shown.Context * featuresOfFrame stft shown
 
 [<RequireQualifiedAccess>]
 module Spectra =
@@ -91,19 +72,22 @@ module Spectra =
     /// Magnitudes of signals: [.., samples] -> [.., frames, bins].
     let magnitude (stft: Stft) (signal: torch.Tensor) : torch.Tensor = Memory.tensor (fun () -> (stft.Forward signal).abs())
 
-    /// Repeats the first and last frame `margin` times: [time, ...] -> [margin + time + margin, ...].
-    let withMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
-        if margin < 0L || frames.dim () < 1L || frames.shape[0] < 1L then
-            invalidArg (nameof frames) $"Margins of {margin} frames cannot be put around {Shapes.Describe frames}."
+    /// Repeats the first frame `before` times and the last one `after` times: [time, ...] -> [before + time + after, ...].
+    let between (before: int64) (after: int64) (frames: torch.Tensor) : torch.Tensor =
+        if before < 0L || after < 0L || frames.dim () < 1L || frames.shape[0] < 1L then
+            invalidArg (nameof frames) $"Margins of {before} and {after} frames cannot be put around {Shapes.Describe frames}."
 
-        if margin = 0L then
+        if before = 0L && after = 0L then
             frames
         else
             Memory.tensor (fun () ->
                 let last = frames.shape[0] - 1L
 
-                let index = [| for frame in -margin .. last + margin -> frame |> max 0L |> min last |]
+                let index = [| for frame in -before .. last + after -> frame |> max 0L |> min last |]
                 frames.index_select (0L, torch.tensor (index, device = frames.device)))
+
+    /// Repeats the first and last frame `margin` times: [time, ...] -> [margin + time + margin, ...].
+    let withMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor = between margin margin frames
 
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->
     /// [time, batch, (2 margin + 1) bins] (Huang et al. 2014, section 3.2; the margins stand for the frames around).
@@ -121,61 +105,55 @@ module Spectra =
     /// Stacks a whole clip with a context window, its edge frames repeated: [time, batch, bins] -> [time, batch, context bins].
     /// Raises ArgumentException for an even or non-positive context.
     let stackContext (context: int) (frames: torch.Tensor) : torch.Tensor =
-        let margin = FrontEnd.contextMarginOf context
+        let margin = Shown.contextMarginOf context
         frames |> withMargins margin |> stackMargins margin
-
-    /// The frames without their margins: [time, batch, bins].
-    let inner (mixture: MixtureFrames) : torch.Tensor =
-        mixture.Magnitude.narrow (0L, mixture.Margin, mixture.Magnitude.shape[0] - 2L * mixture.Margin)
 
     /// Bels above the floor, which lies at a power of 1e-6: 0 for silence.
     let private bels (power: torch.Tensor) = power.mul(1e6).log1p().div(log 10.0)
 
     let private melBels (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
         let filters =
-            Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins FrontEnd.melFilters magnitude.dtype magnitude.device
+            Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins Shown.melFilters magnitude.dtype magnitude.device
 
         Layer.onRows _.matmul(filters) (magnitude.squared ()) |> bels
 
     let private cepstra (melBels: torch.Tensor) =
-        let cosines = Mel.cosines FrontEnd.melFilters FrontEnd.cepstra melBels.dtype melBels.device
+        let cosines = Mel.cosines Shown.melFilters Shown.cepstra melBels.dtype melBels.device
         Layer.onRows _.matmul(cosines) melBels
 
     /// Features of single frames: [margin + time + margin, batch, bins] -> [context margin + time + context margin, batch,
     /// features]; the deltas take up the difference of the margins.
-    let private ofFrames (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
-        match frontEnd.Features with
+    let private ofFrames (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) =
+        match shown.Features with
         | Magnitude -> magnitude
         | LogPower -> bels (magnitude.squared ())
         | LogMel -> magnitude |> melBels frontEnd |> Mel.withDeltas
         | Mfcc -> magnitude |> melBels frontEnd |> cepstra |> Mel.withDeltas
 
-    let private requireFrames (frontEnd: FrontEnd) (mixture: MixtureFrames) =
+    let private requireFrames (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) =
         Shapes.Require(
             "features",
             "mixture magnitudes",
-            mixture.Magnitude,
+            magnitude,
             [| Axis.Any "margin + time + margin"; Axis.Any "batch"; Axis.Of(int64 frontEnd.Stft.Bins) |]
         )
 
-        let margin, frames = FrontEnd.margin frontEnd, mixture.Magnitude.shape[0]
+        let margin, frames = Shown.margin shown, magnitude.shape[0]
 
-        if mixture.Margin <> margin || frames <= 2L * margin then
-            invalidArg
-                (nameof mixture)
-                $"features: wants frames between margins of {margin}, got {frames} frames with margins of {mixture.Margin}."
+        if frames <= 2L * margin then
+            invalidArg (nameof magnitude) $"features: wants frames between margins of {margin}, got {frames} frames in all."
 
-    /// The input of a network: [time, batch, context features]. Deltas are taken from the margins, so an excerpt, a whole clip
-    /// and a block of a long one have the same features; beyond the two ends of a clip its edge frames are repeated, for the
-    /// deltas as for the context. Raises ArgumentException where the mixture is not [margin + time + margin, batch, bins], or its
-    /// margin is not the front end's.
-    let features (frontEnd: FrontEnd) (mixture: MixtureFrames) : torch.Tensor =
-        requireFrames frontEnd mixture
+    /// The input of a network of frames, [time, batch, context features], from magnitudes [margin + time + margin, batch, bins] with
+    /// the margins that `Shown.margin` tells. Deltas are taken from the margins, so an excerpt, a whole clip and a block of a long
+    /// one have the same features; beyond the two ends of a clip its edge frames are repeated, for the deltas as for the context.
+    /// Raises ArgumentException for magnitudes of another shape.
+    let features (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) : torch.Tensor =
+        requireFrames frontEnd shown magnitude
 
         let scaled =
-            if frontEnd.InputScale = 1.0 then
-                mixture.Magnitude
+            if shown.InputScale = 1.0 then
+                magnitude
             else
-                mixture.Magnitude.mul frontEnd.InputScale
+                magnitude.mul shown.InputScale
 
-        scaled |> ofFrames frontEnd |> stackMargins (FrontEnd.contextMargin frontEnd)
+        scaled |> ofFrames frontEnd shown |> stackMargins (Shown.contextMargin shown)

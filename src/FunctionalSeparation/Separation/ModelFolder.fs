@@ -36,7 +36,7 @@ module ModelFolder =
     /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
     /// Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
     /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
-    /// model without an architecture or parameters.
+    /// model without a network or parameters.
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
         requireName folder
         TrainedModel.requireWhole trained
@@ -47,10 +47,10 @@ module ModelFolder =
         Memory.plain (fun () ->
             let weights = Params.named trained.Parameters
             List.iter (requireFinite path) weights
-            Safetensors.save path { Tensors = weights; Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] })
+            Safetensors.save path { Tensors = weights; Texts = Map.ofList [ "model", trained.Network.Name ] })
 
         let weightsHash = WholeFile.Read(path, hash)
-        WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Architecture trained.Level weightsHash provenance)
+        WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Network trained.Level weightsHash provenance)
 
     let private shapeText (shape: int64 seq) = shape |> Seq.map string |> String.concat " x "
 
@@ -100,26 +100,29 @@ module ModelFolder =
                 InputException $"{folder}: is not a model folder (it holds no model.json). Give the folder that training wrote."
             )
 
-    let private describe folder : ModelDescription =
+    let private describe families folder : ModelDescription =
         requireFolder folder
         let path = descriptionPath folder
-        ModelDescription.read path (ReadOnlyMemory(WholeFile.Read path))
+        ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
-    /// Loads a model folder onto a device, whatever the model. Raises InputException, naming the file and the entry or weight,
+    /// The families that this library has.
+    let families: Family list = [ Family.drnn ]
+
+    /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). Raises InputException, naming the file and the entry or weight,
     /// where the folder is missing, is no model folder, is one of a newer version, or its parts do not fit or are damaged. What
     /// is damaged in the weights of a model of format 1 (see `ModelDescription`) is only seen where it leaves no finite number.
-    let load (device: torch.Device) (folder: string) : TrainedModel =
-        let description = describe folder
-        let layout = (Architecture.model description.Architecture).Layout
+    let load (families: Family list) (device: torch.Device) (folder: string) : TrainedModel =
+        let description = describe families folder
+        let layout = Network.layout description.Network
         let path = weightsPath folder
 
-        { Architecture = description.Architecture
+        { Network = description.Network
           Parameters = Params.create layout (WholeFile.Read(path, readWeights path description layout device))
           Level = description.Level }
 
     /// Where a model comes from: what training recorded, and a fingerprint of the weights. Raises InputException as `load`.
-    let provenance (folder: string) : JsonObject =
-        let description = describe folder
+    let provenance (families: Family list) (folder: string) : JsonObject =
+        let description = describe families folder
         let json = JsonObject()
         json["folder"] <- JsonValue.Create folder
         json["weights"] <- JsonValue.Create(WholeFile.Read(weightsPath folder, hash).Substring(0, 16))
@@ -134,5 +137,5 @@ module ModelFolder =
 
     /// Loads a model folder as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
     let openSeparator (device: string) (folder: string) : ISeparator =
-        let trained = load (Devices.Parse device) folder
-        new NetworkSeparator(Architecture.name trained.Architecture, trained)
+        let trained = load families (Devices.Parse device) folder
+        new NetworkSeparator(trained.Network.Name, trained)

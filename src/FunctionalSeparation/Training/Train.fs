@@ -9,7 +9,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Task =
     {
-        Model: Model<MixtureFrames, Separated>
+        Model: Model<Heard, Separated>
         Loss: Loss
         Optimiser: Optimiser
         /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0): nothing about
@@ -177,13 +177,13 @@ module TrainState =
 module Train =
 
     /// The objective of a step: the summed loss of its batches, and its gradient. Raises ArgumentException where there are none.
-    let objective (model: Model<MixtureFrames, Separated>) (loss: Loss) (batches: Batch list) : Objective =
+    let objective (model: Model<Heard, Separated>) (loss: Loss) (batches: Batch list) : Objective =
         if batches.IsEmpty then
             invalidArg (nameof batches) "A step needs at least one batch, and the feed gave none."
 
         let part (batch: Batch) (vector: torch.Tensor) =
-            let separated = Model.apply model (Params.create model.Layout vector) batch.Mixture
-            loss (Estimate separated.Estimates) (Reference batch.References)
+            let separated = Model.apply model (Params.create model.Layout vector) (Batch.heard batch)
+            loss.Of separated.Estimates (Batch.references batch)
 
         Grad.valueAndGradOfSum (batches |> List.map part)
 

@@ -54,16 +54,6 @@ type Cell =
 [<RequireQualifiedAccess>]
 module Cell =
 
-    /// The recipe that a network's row starts from: the preset's DRNN-2 + discrim; for smoke a smaller and shorter one, with three
-    /// layers, so that a whole table takes less than a minute.
-    let recipe (preset: Preset) : Recipe =
-        match preset with
-        | Smoke ->
-            { Recipe.smoke with
-                Architecture = { Recipe.smoke.Architecture with Hidden = [ 40; 40; 40 ] }
-                Plan = RandomExcerpts({ ExcerptSettings.ofSize 25 8 with OtherSong = 0.5 }, 1, 1e-3) }
-        | _ -> Experiment.presetRecipe preset
-
     let private settings (pairs: (string * string) list) : JsonObject =
         let json = JsonObject()
 
@@ -184,4 +174,4 @@ module Cell =
     /// The network that a row with this recipe has trained, with the soft mask. Its weights live as long as the process.
     let network (recipe: Preset -> Recipe) (site: CellSite) : Separator =
         let folder = modelFolder site { recipe site.Preset with Seed = site.Seed }
-        Separation.separator (ModelFolder.load site.Device folder) Soft
+        Separation.separator (ModelFolder.load [] site.Device folder) Soft

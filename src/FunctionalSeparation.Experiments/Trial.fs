@@ -88,7 +88,7 @@ module Trial =
                 InputException $"{trial.Data}: there are no test clips, so the network could not be scored. Give data with some."
             )
 
-        Clip.requireScorable trial.Recipe.Architecture.FrontEnd trial.Test
+        Clip.requireScorable trial.Recipe.Network.Setting.FrontEnd trial.Test
 
     /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
     /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.

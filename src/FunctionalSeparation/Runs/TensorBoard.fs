@@ -37,8 +37,8 @@ module TensorBoard =
             let vector = trained.Parameters.Vector
             let mixture = (Clip.unitNorm vector.dtype vector.device (clip.Read())).sum(0L)
             let gain = 0.9 / max 1e-9 (peak mixture)
-            let estimates = (Separation.estimate trained Soft (mixture.unsqueeze 0L)).squeeze(0L).mul gain
+            let estimates = (Separation.estimate trained Soft (mixture.reshape (1L, 1L, -1L))).squeeze(0L).mul gain
 
-            for index, source in List.indexed trained.Architecture.Sources do
-                let samples = estimates[int64 index].``to``(torch.float32).cpu().data<float32>().ToArray()
+            for index, source in List.indexed trained.Network.Setting.Sources do
+                let samples = estimates[int64 index, 0L].``to``(torch.float32).cpu().data<float32>().ToArray()
                 board.Sound(step, $"{clip.Name}/{source}", AudioBuffer([| samples |], clip.SampleRate)))

@@ -45,58 +45,23 @@ module TrainingRun =
 
     let private dtype = torch.float32
 
-    /// Frames of a batch of whole clips: enough sequences side by side for the products of a recurrent layer, few enough to
-    /// stay in a cache between two passes (see the benchmark `objective`).
-    let private framesPerBatch = 3200
+    let private key settings number = Key.fold number (Key.ofSeed settings.Recipe.Seed)
 
-    /// What a run follows from its first step to its last.
-    [<NoEquality; NoComparison>]
-    type private Course =
-        {
-            Task: Task
-            Steps: int
-            /// The learning rate, where the optimiser has one.
-            Rate: Schedule option
-            /// The tensors that live as long as the run.
-            Owned: torch.Tensor list
-        }
-
-    let private course settings : Course =
+    let private courseOf settings : Course =
         let recipe = settings.Recipe
-        let frontEnd = recipe.Architecture.FrontEnd
-        let model = Architecture.modelIn recipe.Precision recipe.Architecture
-        let loss = Recipe.loss recipe
 
-        match recipe.Plan with
-        | FullBatch(shift, iterations) ->
-            let batches = Feed.wholeClips frontEnd shift framesPerBatch dtype settings.Device settings.Train
+        recipe.Learning.Begin
+            { Network = recipe.Network
+              Needs = Needs.create recipe.Network recipe.Loss
+              Clips = settings.Train
+              Device = settings.Device
+              Key = key settings 1 }
 
-            { Task = { Model = model; Loss = loss; Optimiser = Lbfgs.minFunc iterations; Feed = fun _ -> batches }
-              Steps = iterations
-              Rate = None
-              Owned = List.collect Batch.tensors batches }
-        | RandomExcerpts(excerpts, epochs, rate) ->
-            let feed = Feed.excerpts frontEnd excerpts settings.Device settings.Train
-            let steps = epochs * feed.StepsPerEpoch
-            let key = Key.fold 1 (Key.ofSeed recipe.Seed)
-            let rate = Schedule.cosine rate steps 0
-
-            { Task = { Model = model; Loss = loss; Optimiser = Optim.adam rate; Feed = fun step -> [ feed.Batch key step ] }
-              Steps = steps
-              Rate = Some rate
-              Owned = [] }
-        | MiniBatches plan ->
-            let feed = Feed.rotations frontEnd plan.ShiftStep framesPerBatch settings.Device settings.Train
-
-            let optimiser =
-                Lbfgs.minFunc plan.Iterations |> MiniBatch.clipped plan.Clipping |> MiniBatch.restarted plan.Iterations
-
-            let batches step = feed.Batches(step / plan.Iterations)
-
-            { Task = { Model = model; Loss = loss; Optimiser = optimiser; Feed = batches }
-              Steps = plan.Passes * feed.Count * plan.Iterations
-              Rate = None
-              Owned = [] }
+    let private taskOf settings (course: Course) : Task =
+        { Model = Network.modelIn settings.Recipe.Precision settings.Recipe.Network
+          Loss = settings.Recipe.Loss
+          Optimiser = course.Optimiser
+          Feed = course.Feed }
 
     let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 
@@ -111,13 +76,12 @@ module TrainingRun =
             )
 
         if hasCheckpoint settings.Folder then
-            let layout = (Architecture.model settings.Recipe.Architecture).Layout
-            Some(Checkpoint.load settings.Folder settings.Device layout)
+            Some(Checkpoint.load settings.Folder settings.Device (Network.layout settings.Recipe.Network))
         else
             None
 
     let private fresh settings (task: Task) : Progress =
-        let start = Params.start task.Model.Layout dtype settings.Device (Key.fold 0 (Key.ofSeed settings.Recipe.Seed))
+        let start = Params.start task.Model.Layout dtype settings.Device (key settings 0)
         { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
 
     /// Mean level of the training mixtures (root mean square).
@@ -130,44 +94,30 @@ module TrainingRun =
 
     /// The network as it stands. It is heard at the level of the training data only, so no level is needed.
     let private current settings (vector: torch.Tensor) : TrainedModel =
-        let architecture = settings.Recipe.Architecture
+        let network = settings.Recipe.Network
+        { Network = network; Parameters = Params.create (Network.layout network) vector; Level = 1.0 }
 
-        { Architecture = architecture
-          Parameters = Params.create (Architecture.model architecture).Layout vector
-          Level = 1.0 }
+    /// The parameters that a run gives if it ends here.
+    let private answer (task: Task) (state: TrainState) = task.Optimiser.Answer state.Optimiser state.Parameters
 
-    let private devGnsdr settings (vector: torch.Tensor) =
-        let trained = current settings vector
-        let rows = Evaluate.clips dtype settings.Device ignore (Separation.separator trained Soft) settings.Dev
-        let summary = Evaluate.summary _.Voice rows
-
-        if summary.Clips = 0 then
-            let names = String.concat ", " (List.truncate 3 summary.Unscored)
-
-            raise (
-                InputException
-                    $"{names}: no development clip has a score (a silent source, or an estimate without sound), so no model can be chosen on them."
-            )
-
-        summary.Gnsdr
-
-    let private select settings (state: TrainState) (best: Best option) : float option * Best option =
-        match settings.Recipe.Selection with
-        | BestOnDev every when state.Step % every = 0 || state.Stopped.IsSome ->
-            let score = devGnsdr settings state.Parameters
+    let private select settings task (state: TrainState) (best: Best option) : float option * Best option =
+        match settings.Recipe.Selection.Every with
+        | Some every when state.Step % every = 0 || state.Stopped.IsSome ->
+            let vector = answer task state
+            let score = settings.Recipe.Selection.Judge settings.Device settings.Dev (current settings vector)
 
             match best with
             | Some known when known.Score >= score -> Some score, best
             | _ ->
                 best |> Option.iter _.Vector.Dispose()
-                Some score, Some { Score = score; AtStep = state.Step; Vector = state.Parameters.clone () }
+                Some score, Some { Score = score; AtStep = state.Step; Vector = vector.clone () }
         | _ -> None, best
 
-    let private finish settings (progress: Progress) : TrainedModel =
+    let private finish settings task (progress: Progress) : TrainedModel =
         let vector =
             match progress.Best with
             | Some best -> best.Vector
-            | None -> progress.State.Parameters
+            | None -> answer task progress.State
 
         { current settings (vector.clone ()) with Level = level settings.Train }
 
@@ -178,19 +128,19 @@ module TrainingRun =
                     "There are no training clips. Give a folder with MIR-1K's training singers, or one with a folder 'train'."
             )
 
-        if settings.Recipe.Selection <> LastStep && settings.Dev.IsEmpty then
+        let recipe = settings.Recipe
+
+        if recipe.Selection.Every.IsSome && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
 
-        let usesDev = settings.Recipe.Selection <> LastStep || (settings.TensorBoard && not settings.Dev.IsEmpty)
-        if usesDev then Clip.requireScorable settings.Recipe.Architecture.FrontEnd settings.Dev
+        let usesDev = recipe.Selection.Every.IsSome || (settings.TensorBoard && not settings.Dev.IsEmpty)
+        if usesDev then Clip.requireScorable recipe.Network.Setting.FrontEnd settings.Dev
 
-        match settings.Recipe.Plan, settings.Recipe.Precision with
-        | (FullBatch _ | MiniBatches _), Precision.Bfloat16 ->
+        if recipe.Learning.NeedsFloat32 && recipe.Precision = Precision.Bfloat16 then
             raise (
                 InputException
                     "L-BFGS compares objectives more finely than products in bfloat16 are. Train in float32, or with Adam on random excerpts."
             )
-        | _ -> ()
 
     let private reportOf steps (progress: Progress) score =
         { Step = progress.State.Step
@@ -201,14 +151,14 @@ module TrainingRun =
           Seconds = progress.Seconds }
 
     /// What TensorBoard is shown at a checkpoint: the weights, and how the first development clip sounds, where there is one.
-    let private showModel settings (board: EventFileWriter) (state: TrainState) =
-        let trained = current settings state.Parameters
+    let private showModel settings task (board: EventFileWriter) (state: TrainState) =
+        let trained = current settings (answer task state)
         TensorBoard.weights board state.Step trained.Parameters
         settings.Dev |> List.tryHead |> Option.iter (TensorBoard.sound board state.Step trained)
         board.Flush()
 
     /// Follows the states to the last one, writing the log and checkpoints on the way.
-    let private follow settings identity course (first: Progress) : Finished =
+    let private follow settings identity (course: Course) task (first: Progress) : Finished =
         let clock = Diagnostics.Stopwatch.StartNew()
         use log = RunLog.append settings.Folder
 
@@ -228,9 +178,9 @@ module TrainingRun =
                     TrainState.dispose progress.State
                     progress.Best |> Option.iter _.Vector.Dispose() }
 
-        for state in Train.states course.Task course.Steps first.State do
+        for state in Train.states task course.Steps first.State do
             progress <- { progress with State = state }
-            let score, best = select settings state progress.Best
+            let score, best = select settings task state progress.Best
             progress <- { State = state; Best = best; Seconds = first.Seconds + clock.Elapsed.TotalSeconds }
             let report = reportOf course.Steps progress score
             log.Write(RunLog.line report)
@@ -239,18 +189,18 @@ module TrainingRun =
 
             if last || state.Step % settings.CheckpointEvery = 0 then
                 log.Flush()
-                board |> Option.iter (fun board -> showModel settings board state)
+                board |> Option.iter (fun board -> showModel settings task board state)
                 Checkpoint.save settings.Folder identity progress
 
             settings.Report report
 
-            if last then finished <- Some(finish settings progress)
+            if last then finished <- Some(finish settings task progress)
 
         { Trained = finished.Value; Seconds = progress.Seconds; StepsMade = progress.State.Step - first.State.Step }
 
     /// A run that had come to its end already.
-    let private reopen settings (progress: Progress) : Finished =
-        let trained = finish settings progress
+    let private reopen settings task (progress: Progress) : Finished =
+        let trained = finish settings task progress
         Checkpoint.dispose progress
         { Trained = trained; Seconds = progress.Seconds; StepsMade = 0 }
 
@@ -261,17 +211,18 @@ module TrainingRun =
         let stored = stored settings
         let identity = fingerprint settings
         let stored = stored |> Option.map (fun load -> load identity)
-        let course = course settings
+        let course = courseOf settings
+        let task = taskOf settings course
 
         try
-            let progress = stored |> Option.defaultWith (fun () -> fresh settings course.Task)
+            let progress = stored |> Option.defaultWith (fun () -> fresh settings task)
             Directory.CreateDirectory settings.Folder |> ignore
             RunLog.trim settings.Folder progress.State.Step
 
             if progress.State.Step >= course.Steps || progress.State.Stopped.IsSome then
-                reopen settings progress
+                reopen settings task progress
             else
-                follow settings identity course progress
+                follow settings identity course task progress
         finally
             for tensor in course.Owned do
                 tensor.Dispose()
