@@ -11,9 +11,10 @@ let folder = Path.Combine(__SOURCE_DIRECTORY__, "..", "artifacts", "demo") |> Pa
 let corpus = Corpus.embedded 0
 
 let recipe =
-    { Recipe.smoke with
-        Architecture = { Recipe.smoke.Architecture with Hidden = [ 300; 300 ] }
+    { DrnnRecipe.smoke with
+        Network = { DrnnRecipe.smoke.Network with Hidden = [ 300; 300 ] }
         Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.0 }, 120, 1e-3) }
+    |> DrnnRecipe.toRecipe
 
 /// Takes a song apart as an application would, writes the stems, and gives what the page shows of it.
 let takeApart (separator: ISeparator) (clip: Clip) =
@@ -26,7 +27,7 @@ let takeApart (separator: ISeparator) (clip: Clip) =
         AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
 
     let clean name = buffer (if name = "voice" then stems.Voice else stems.Music)
-    Listening.clip recipe.Architecture.FrontEnd.Stft clip.Name mixture clean (fun name -> recovered[name])
+    Listening.clip recipe.Network.Setting.FrontEnd.Stft clip.Name mixture clean (fun name -> recovered[name])
 
 Experiment.main (fun () ->
     if Directory.Exists folder then Directory.Delete(folder, true)
@@ -47,8 +48,9 @@ Experiment.main (fun () ->
               TensorBoard = false }
 
     let score label separator = label, Experiment.evaluate TorchSharp.torch.CPU label separator corpus.Test
-    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask recipe.Architecture.FrontEnd)
-    let systems = [ score "mixture" (Evaluate.mixture recipe.Architecture.FrontEnd); ceiling; title, outcome.Scores ]
+    let frontEnd = recipe.Network.Setting.FrontEnd
+    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask frontEnd)
+    let systems = [ score "mixture" (Evaluate.mixture frontEnd); ceiling; title, outcome.Scores ]
     let rows = [ for name, scores in systems -> Results.row name scores ]
     printfn "\nHeld-out generated songs, BSS Eval 3, dB\n"
     printfn "%s\n" (Results.table Results.header rows)

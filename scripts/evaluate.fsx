@@ -32,19 +32,19 @@ Experiment.main (fun () ->
     let arguments = Experiment.arguments<EvaluateArgument> fsi.CommandLineArgs
     let device = Devices.Parse(arguments.GetResult(Device, "auto"))
     let folder = arguments.GetResult Model
-    let trained = ModelFolder.load device folder
+    let trained = ModelFolder.load ModelFolder.families device folder
     let corpus = Mir1k.load (arguments.GetResult Data)
     let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
     Corpus.require [ split ] corpus
     Experiment.tellLeftOut corpus
     let clips = Corpus.clips split corpus
     let mask = arguments.GetResult(Mask, Soft)
-    let frontEnd = trained.Architecture.FrontEnd
+    let frontEnd = trained.Network.Setting.FrontEnd
     let pairing = if arguments.Contains No_Permutation then ByName else ByBestSir
     let score (separator: Separator) = Experiment.evaluateBy pairing device separator.Name separator clips
     let floor, ceiling = score (Evaluate.mixture frontEnd), score (Evaluate.idealBinaryMask frontEnd)
     let rows = score (Separation.separator trained mask)
-    let name = Architecture.name trained.Architecture
+    let name = trained.Network.Name
     printfn $"\n{clips.Length} {split} clips of {corpus.Name}, {mask} mask, BSS Eval 3, dB\n"
 
     printfn
@@ -64,7 +64,7 @@ Experiment.main (fun () ->
         results["provenance"] <-
             Provenance.create
                 (string device)
-                [ "model", ModelFolder.provenance folder
+                [ "model", ModelFolder.provenance ModelFolder.families folder
                   "split", JsonValue.Create(string split)
                   "mask", JsonValue.Create(string mask)
                   "pairing", JsonValue.Create(string pairing)

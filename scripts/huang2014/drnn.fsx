@@ -18,7 +18,8 @@ let published title =
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<TrainArgument> fsi.CommandLineArgs
-    let preset, recipe = Experiment.preset arguments, Experiment.recipe arguments
+    let preset = DrnnOptions.preset arguments
+    let recipe = DrnnOptions.recipe arguments |> DrnnRecipe.toRecipe
     let title = Recipe.title recipe
     let runFolder = Path.Combine("artifacts", "runs", $"{preset}-{title}".Replace(" ", ""))
 
@@ -57,9 +58,11 @@ Experiment.main (fun () ->
     let outcome = Stop.saying left (fun () -> Trial.run trial)
     let isRecordings = arguments.Contains TrainArgument.Data
 
+    let frontEnd = recipe.Network.Setting.FrontEnd
+
     let limits =
         [ for separator in
-              [ Evaluate.mixture recipe.Architecture.FrontEnd; Evaluate.idealBinaryMask recipe.Architecture.FrontEnd ] ->
+              [ Evaluate.mixture frontEnd; Evaluate.idealBinaryMask frontEnd ] ->
               Results.row separator.Name (Experiment.evaluate trial.Device separator.Name separator trial.Test) ]
 
     printfn $"\n{trial.Test.Length} test clips of {corpus.Name}, trained for {outcome.Seconds:F0} s, BSS Eval 3, dB\n"

@@ -36,7 +36,7 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 
         let outcome =
             Trial.run
-                { Recipe = { Recipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
+                { Recipe = DrnnRecipe.toRecipe { DrnnRecipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
                   Data = corpus.Name
                   Train = parts.Train
                   Dev = parts.Dev

@@ -8,11 +8,9 @@ open FunctionalSeparation.Plots
 
 /// Magnitudes have the factor of the preset, logarithms one that raises their floor, so that most are near zero: otherwise they
 /// are large and all positive, and switch all hidden units off for good. Chosen on a held-out training singer (notes.md).
-let showing features (recipe: Recipe) =
-    let frontEnd = recipe.Architecture.FrontEnd
-    let scale = if features = Magnitude then frontEnd.InputScale else 0.03
-    let shown = { frontEnd with Features = features; InputScale = scale }
-    { recipe with Architecture = { recipe.Architecture with FrontEnd = shown } }
+let showing features (recipe: DrnnRecipe) =
+    let scale = if features = Magnitude then recipe.Network.InputScale else 0.03
+    { recipe with Network = { recipe.Network with Features = features; InputScale = scale } }
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
@@ -20,6 +18,6 @@ let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)
   Name = "inputs"
   Title = "What the network is shown"
   Load = Mir1k.loadOrEmbedded
-  Cells = [ for name, features in rows -> Cell.trained name (Cell.recipe >> showing features) ]
+  Cells = [ for name, features in rows -> Cell.trained name (DrnnRecipe.forTables >> showing features >> DrnnRecipe.toRecipe) ]
   Claims = [ { Text = "Spectra beat other inputs"; Pairs = [ for name, _ in rows.Tail -> "spectra", name ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -19,11 +19,7 @@ let load =
 let frontEnd preset =
     let rate, size = if preset = Smoke then 16000, 1024 else SpeechPair.noiseRate, 512
 
-    { FrontEnd.huang2014 1 with
-        SampleRate = rate
-        Stft = Stft(size, size / 4, StftWindow.Sine, true)
-        Features = LogMel
-        InputScale = 0.1 }
+    { SampleRate = rate; Stft = Stft(size, size / 4, StftWindow.Sine, true) }
 
 let recipe recurrence units preset =
     let excerpts, epochs =
@@ -33,15 +29,19 @@ let recipe recurrence units preset =
         | Desk
         | Paper -> ExcerptSettings.ofSize 100 16, 150
 
-    { Recipe.paper with
-        Architecture =
-            { Architecture.huang2014 with
+    { DrnnRecipe.paper with
+        Network =
+            { Drnn.huang2014 with
                 FrontEnd = frontEnd preset
+                Features = LogMel
+                Context = 1
+                InputScale = 0.1
                 Recurrence = recurrence
                 Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
                 Sources = SpeechPair.noiseAndSpeech }
         Plan = RandomExcerpts({ excerpts with OtherSong = 0.5 }, epochs, 1e-3)
-        Selection = LastStep }
+        Selection = Selection.lastStep }
+    |> DrnnRecipe.toRecipe
 
 let network name recurrence units =
     let recipe = recipe recurrence units

@@ -63,24 +63,6 @@ module DrnnOptions =
         | "kl" -> Loss.kullbackLeibler
         | _ -> raise (InputException $"'{name}' is not a known loss. Choose mse or kl.")
 
-    /// The recipe of a preset: DRNN-2 + discrim.
-    let presetRecipe =
-        function
-        | Smoke -> DrnnRecipe.smoke
-        | Brief -> DrnnRecipe.brief
-        | Desk -> DrnnRecipe.desk
-        | Paper -> DrnnRecipe.paper
-
-    /// The recipe that a network's row starts from: the preset's DRNN-2 + discrim; for smoke a smaller and shorter one, with three
-    /// layers, so that a whole table takes less than a minute.
-    let forTables (preset: Preset) : DrnnRecipe =
-        match preset with
-        | Smoke ->
-            { DrnnRecipe.smoke with
-                Network = { DrnnRecipe.smoke.Network with Hidden = [ 40; 40; 40 ] }
-                Plan = RandomExcerpts({ ExcerptSettings.ofSize 25 8 with OtherSong = 0.5 }, 1, 1e-3) }
-        | _ -> presetRecipe preset
-
     let private plan (arguments: ParseResults<TrainArgument>) plan =
         match plan with
         | FullBatch(shift, iterations) ->
@@ -111,7 +93,7 @@ module DrnnOptions =
 
     /// The recipe that the options describe: a preset, and what they change of it.
     let recipe (arguments: ParseResults<TrainArgument>) : DrnnRecipe =
-        let recipe = presetRecipe (preset arguments)
+        let recipe = DrnnRecipe.ofPreset (preset arguments)
         let context = arguments.GetResult(TrainArgument.Context, recipe.Network.Context)
 
         if context < 1 || context % 2 = 0 then

@@ -80,6 +80,24 @@ module DrnnRecipe =
             Network = { brief.Network with Hidden = [ 150; 150 ] }
             Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }, 8, 1e-3) }
 
+    /// The recipe of a preset: DRNN-2 + discrim.
+    let ofPreset (preset: Preset) : DrnnRecipe =
+        match preset with
+        | Smoke -> smoke
+        | Brief -> brief
+        | Desk -> desk
+        | Paper -> paper
+
+    /// The recipe that a network's row starts from: the preset's DRNN-2 + discrim; for smoke a smaller and shorter one, with three
+    /// layers, so that a whole table takes less than a minute.
+    let forTables (preset: Preset) : DrnnRecipe =
+        match preset with
+        | Smoke ->
+            { smoke with
+                Network = { smoke.Network with Hidden = [ 40; 40; 40 ] }
+                Plan = RandomExcerpts({ ExcerptSettings.ofSize 25 8 with OtherSong = 0.5 }, 1, 1e-3) }
+        | _ -> ofPreset preset
+
     /// The recipe with another recurrence.
     let withRecurrence (recurrence: Recurrence) (recipe: DrnnRecipe) : DrnnRecipe =
         { recipe with Network = { recipe.Network with Recurrence = recurrence } }

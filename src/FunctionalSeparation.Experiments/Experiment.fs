@@ -7,17 +7,6 @@ open System.IO
 open Argu
 open FunctionalSeparation.Core
 
-/// How long a run may take.
-type Preset =
-    /// Under a minute: does everything work?
-    | Smoke
-    /// A few minutes a run: enough to compare the rows of a table, not to reach the papers.
-    | Brief
-    /// An hour on one core.
-    | Desk
-    /// The paper's exact setting.
-    | Paper
-
 /// What experiment scripts share: options, progress, exit codes.
 [<RequireQualifiedAccess>]
 module Experiment =
