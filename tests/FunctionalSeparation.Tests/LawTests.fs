@@ -44,7 +44,7 @@ let private start (task: Task) = Train.start task (Params.start task.Model.Layou
 let private after task steps first =
     [ for state in Train.states task steps first -> state.Parameters.data<float32>().ToArray() ] |> List.last
 
-let private frames seed = Sequence.ofFrames (noise seed [ 7L; 2L; 5L ])
+let private frames seed = Flow.ofFrames (noise seed [ 7L; 2L; 5L ])
 
 let private layers =
     [ Layer.dense Relu 5 5 |> Model.prefixed "a"
@@ -64,7 +64,7 @@ let tests =
                       let start model = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
                       Expect.equal left.Layout right.Layout "layout"
                       Expect.isTrue (isEqual (start left).Vector (start right).Vector) "start"
-                      let output model = (Model.apply model (start model) (frames seed)).Frames
+                      let output model = (Model.apply model (start model) (frames seed)).Value
                       Expect.isTrue (isEqual (output left) (output right)) "output"
                   | _ -> failwith "three layers")
 
@@ -73,20 +73,20 @@ let tests =
               Memory.plain (fun () ->
                   let model = List.reduce (-->) layers
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
-                  let whole = (frames seed).Frames
+                  let whole = (frames seed).Value
                   let cut = int64 (1 + cut % 6)
-                  let first = Model.apply model parameters (Sequence.ofFrames (whole.narrow (0L, 0L, cut)))
+                  let first = Model.apply model parameters (Flow.ofFrames (whole.narrow (0L, 0L, cut)))
 
                   let second =
                       Model.apply
                           model
                           parameters
-                          (Sequence.continuing (Sequence.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+                          (Flow.continuing (Flow.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
 
-                  let joined = torch.cat ([| first.Frames; second.Frames |], 0L)
+                  let joined = torch.cat ([| first.Value; second.Value |], 0L)
 
                   Expect.isLessThan
-                      (difference joined (Model.apply model parameters (Sequence.ofFrames whole)).Frames)
+                      (difference joined (Model.apply model parameters (Flow.ofFrames whole)).Value)
                       1e-14
                       "frames")
 

@@ -38,6 +38,7 @@ let private startWeights =
              match weight.Start with
              | Uniform bound -> uniform bound (Layout.size weight)
              | Zeros -> Array.zeroCreate (int (Layout.size weight))
+             | other -> failtest $"{weight.Name} starts as {other}"
 
          let isRecurrence (weight: Weight) = weight.Name.EndsWith "recurrence"
          let ordered = List.filter (isRecurrence >> not) model.Layout @ List.filter isRecurrence model.Layout

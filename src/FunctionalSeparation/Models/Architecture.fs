@@ -103,7 +103,7 @@ module Architecture =
         architecture.FrontEnd.Stft.Validate()
 
     /// As many start states as there are recurrent layers, or none.
-    let private requireStates name (start: torch.Tensor list) (output: Sequence) =
+    let private requireStates name (start: torch.Tensor list) (output: Flow) =
         if not start.IsEmpty && start.Length <> output.End.Length then
             invalidArg
                 "Start"
@@ -118,15 +118,15 @@ module Architecture =
         let network = Nets.create description |> Precision.network precision
 
         let apply weights (mixture: MixtureFrames) =
-            let input = Spectra.features architecture.FrontEnd mixture |> Sequence.continuing mixture.Start
+            let input = Spectra.features architecture.FrontEnd mixture |> Flow.continuing mixture.Start
             let output = network.Apply weights input
             requireStates (name architecture) mixture.Start output
-            let frames, batch = output.Frames.shape[0], output.Frames.shape[1]
-            let outputs = output.Frames.view (frames, batch, int64 description.Sources, int64 description.Bins)
+            let frames, batch = output.Value.shape[0], output.Value.shape[1]
+            let outputs = output.Value.view (frames, batch, int64 description.Sources, int64 description.Bins)
 
             { Outputs = outputs
               Estimates = Mask.apply architecture.Mask outputs (Spectra.inner mixture)
-              States = Sequence.finalStates output }
+              States = Flow.finalStates output }
 
         { Name = name architecture; Layout = network.Layout; Apply = apply }
 

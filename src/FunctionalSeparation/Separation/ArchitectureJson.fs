@@ -13,7 +13,14 @@ module ArchitectureJson =
 
     let private refuse why = raise (InputException why)
 
-    let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
+    let private activations =
+        [ "relu", Relu
+          "logistic", Logistic
+          "tanh", Tanh
+          "elu", Elu
+          "gelu", Gelu
+          "silu", Silu
+          "softplus", Softplus ]
 
     let private masks =
         [ "absolute", Absolute
@@ -43,6 +50,21 @@ module ArchitectureJson =
             refuse $"{StrictJson.quoted name} is not a known {what} ({known})"
 
     let private layerPrefix = "layer "
+
+    let private leakyPrefix = "leaky relu "
+
+    let private activationName =
+        function
+        | LeakyRelu slope -> leakyPrefix + slope.ToString("R", CultureInfo.InvariantCulture)
+        | other -> nameIn activations other
+
+    let private activationOf (name: string) =
+        if name.StartsWith(leakyPrefix, StringComparison.Ordinal) then
+            match Double.TryParse(name.AsSpan leakyPrefix.Length, NumberStyles.Float, CultureInfo.InvariantCulture) with
+            | true, slope when Double.IsFinite slope -> LeakyRelu slope
+            | _ -> refuse $"{StrictJson.quoted name} names no slope, such as {leakyPrefix}0.1"
+        else
+            valueIn "activation" activations name
 
     let private recurrenceName =
         function
@@ -91,7 +113,7 @@ module ArchitectureJson =
               "inputScale", JsonValue.Create frontEnd.InputScale
               "hidden", JsonArray(architecture.Hidden |> List.map number |> Array.ofList)
               "recurrence", text (recurrenceName architecture.Recurrence)
-              "activation", text (nameIn activations architecture.Activation)
+              "activation", text (activationName architecture.Activation)
               "mask", text (nameIn masks architecture.Mask)
               "sources", JsonArray(architecture.Sources |> List.map text |> Array.ofList) ]
             @ laterEntries architecture
@@ -135,7 +157,7 @@ module ArchitectureJson =
           Hidden = StrictJson.integers mostLayers 1L (int64 mostUnits) "hidden" entries |> List.map int
           Neuron = later "neuron" "neuron" neurons Plain
           Recurrence = recurrenceOf (StrictJson.text "recurrence" entries)
-          Activation = choice "activation" "activation" activations
+          Activation = activationOf (StrictJson.text "activation" entries)
           Output = later "output" "output layer" outputs LinearOutput
           Mask = choice "mask" "mask" masks
           Sources = StrictJson.texts mostSources "sources" entries }

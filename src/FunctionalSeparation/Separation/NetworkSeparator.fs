@@ -92,4 +92,4 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
         member _.Dispose() =
             isDisposed <- true
-            trained.Parameters.Vector.Dispose()
+            Params.dispose trained.Parameters
