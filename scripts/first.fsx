@@ -14,7 +14,8 @@ let task =
     { Model = Network.model drnn
       Loss = loss
       Optimiser = Optim.adam (Schedule.constant 1e-3)
-      Feed = fun step -> [ feed.Batch key step ] }
+      Feed = fun step -> [ feed.Batch key step ]
+      Key = key }
 
 let start = Model.init torch.float32 torch.CPU key task.Model
 

@@ -49,7 +49,7 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 
         Trial.record results [ "recipe", name; "held out", singer ] outcome
         printfn "%s\n" (Results.table Results.header [ Results.row $"{name}, {singer} held out" outcome.Scores ])
-        outcome.Trained.Parameters.Vector.Dispose()
+        Params.dispose outcome.Trained.Parameters
         Directory.Delete(folder, true)
 
 Experiment.main (fun () ->

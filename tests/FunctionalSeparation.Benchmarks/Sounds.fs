@@ -25,8 +25,8 @@ let trainingClips: Lazy<Clip list> =
 /// The network of the paper with random weights.
 let network: Lazy<TrainedModel> =
     lazy
-        { Architecture = Architecture.huang2014
-          Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Architecture.model Architecture.huang2014)
+        { Network = Drnn.network Drnn.huang2014
+          Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model (Drnn.network Drnn).huang2014)
           Level = 0.004 }
 
 /// Noise as a sound in memory.

@@ -203,8 +203,8 @@ let tests =
                       Scratch.refuses [ root; words; "Test (beside train, dev, test)" ] (fun () ->
                           Corpus.require [ Split.Train; split ] corpus)
 
-                  Expect.equal (Recipe.needs Recipe.paper) [ Split.Train; Split.Dev; Split.Test ] "the paper chooses on clips"
-                  Expect.equal (Recipe.needs Recipe.desk) [ Split.Train; Split.Test ] "desk does not")
+                  Expect.equal (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.paper)) [ Split.Train; Split.Dev; Split.Test ] "the paper chooses on clips"
+                  Expect.equal (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.desk)) [ Split.Train; Split.Test ] "desk does not")
           }
 
           test "clips that cannot be scored are refused before the first is" {
@@ -217,7 +217,7 @@ let tests =
 
               let good = clip "good" 16000 (tone 0.1f) (tone 0.3f)
               let silent = clip "silent" 16000 (tone 0.1f) (Array.zeroCreate 4000)
-              let frontEnd = FrontEnd.huang2014 1
+              let frontEnd = FrontEnd.huang2014
               Clip.requireScorable frontEnd [ good; silent ]
 
               for clips, words in

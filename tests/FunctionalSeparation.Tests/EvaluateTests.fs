@@ -6,7 +6,7 @@ open Expecto
 open TorchSharp
 open FunctionalSeparation
 
-let private frontEnd = FrontEnd.huang2014 1
+let private frontEnd = FrontEnd.huang2014
 let private clip = lazy ((Corpus.embedded 3).Test.Head)
 
 /// The ideal masks, with the estimates as they are called, or under each other's names.

@@ -13,8 +13,8 @@ let private isEqual a b = (difference a b = 0.0)
 
 /// A small separation network and random excerpts of the embedded corpus.
 let private small =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }
+    { Drnn.huang2014 with
+        InputScale = 30.0
         Hidden = [ 12; 12 ] }
 
 let private corpus = lazy (Corpus.embedded 3)
@@ -22,15 +22,17 @@ let private corpus = lazy (Corpus.embedded 3)
 let private taskOn (batch: int -> int) optimiser =
     let feed =
         Feed.excerpts
-            small.FrontEnd
+            (Drnn.network small)
+            Scratch.magnitudes
             { ExcerptSettings.ofSize 20 2 with OtherSong = 0.5; GainRange = 3.0; Speeds = [ 0.9; 1.0 ] }
             torch.CPU
             corpus.Value.Train
 
-    { Model = Architecture.model small
+    { Model = Network.model (Drnn.network small)
       Loss = Loss.discriminative 0.05 Loss.squaredError
       Optimiser = optimiser
-      Feed = fun step -> [ feed.Batch (Key.ofSeed 5) (batch step) ] }
+      Feed = fun step -> [ feed.Batch (Key.ofSeed 5) (batch step) ]
+      Key = Key.ofSeed 9 }
 
 /// A fresh batch at each step.
 let private task = taskOn id
@@ -44,7 +46,7 @@ let private start (task: Task) = Train.start task (Params.start task.Model.Layou
 let private after task steps first =
     [ for state in Train.states task steps first -> state.Parameters.data<float32>().ToArray() ] |> List.last
 
-let private frames seed = Sequence.ofFrames (noise seed [ 7L; 2L; 5L ])
+let private frames seed = Flow.ofFrames (noise seed [ 7L; 2L; 5L ])
 
 let private layers =
     [ Layer.dense Relu 5 5 |> Model.prefixed "a"
@@ -64,7 +66,7 @@ let tests =
                       let start model = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
                       Expect.equal left.Layout right.Layout "layout"
                       Expect.isTrue (isEqual (start left).Vector (start right).Vector) "start"
-                      let output model = (Model.apply model (start model) (frames seed)).Frames
+                      let output model = (Model.apply model (start model) (frames seed)).Value
                       Expect.isTrue (isEqual (output left) (output right)) "output"
                   | _ -> failwith "three layers")
 
@@ -73,20 +75,20 @@ let tests =
               Memory.plain (fun () ->
                   let model = List.reduce (-->) layers
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
-                  let whole = (frames seed).Frames
+                  let whole = (frames seed).Value
                   let cut = int64 (1 + cut % 6)
-                  let first = Model.apply model parameters (Sequence.ofFrames (whole.narrow (0L, 0L, cut)))
+                  let first = Model.apply model parameters (Flow.ofFrames (whole.narrow (0L, 0L, cut)))
 
                   let second =
                       Model.apply
                           model
                           parameters
-                          (Sequence.continuing (Sequence.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+                          (Flow.continuing (Flow.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
 
-                  let joined = torch.cat ([| first.Frames; second.Frames |], 0L)
+                  let joined = torch.cat ([| first.Value; second.Value |], 0L)
 
                   Expect.isLessThan
-                      (difference joined (Model.apply model parameters (Sequence.ofFrames whole)).Frames)
+                      (difference joined (Model.apply model parameters (Flow.ofFrames whole)).Value)
                       1e-14
                       "frames")
 

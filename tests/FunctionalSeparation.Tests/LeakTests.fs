@@ -8,7 +8,7 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-let private small = { Architecture.huang2014 with Hidden = [ 16; 16 ] }
+let private small = { Drnn.huang2014 with Hidden = [ 16; 16 ] }
 let private corpus = lazy (Corpus.embedded 3)
 
 /// Runs the work twice, so that what is made once and kept is there, then expects the count of live tensors unchanged.
@@ -23,13 +23,14 @@ let private leaksNothing work =
 
 let private trainNet architecture optimiser steps () =
     let feed =
-        Feed.excerpts architecture.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
+        Feed.excerpts (Drnn.network architecture) Scratch.magnitudes { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
 
     let task =
-        { Model = Architecture.model architecture
+        { Model = Network.model (Drnn.network architecture)
           Loss = Loss.discriminative 0.05 Loss.squaredError
           Optimiser = optimiser
-          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
+          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
+          Key = Key.ofSeed 9 }
 
     let start = Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)
 
@@ -39,12 +40,12 @@ let private train = trainNet small
 
 let private otherNets =
     [ { small with Recurrence = FeedForward; Neuron = VectorProduct Window }
-      { small with FrontEnd = FrontEnd.huang2014 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
+      { small with Context = 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
       { small with Recurrence = Stacked; Neuron = Gated; Output = ReluOutput } ]
 
 let private trained () =
-    { Architecture = small
-      Parameters = Params.start (Architecture.model small).Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    { Network = Drnn.network small
+      Parameters = Params.start (Network.layout (Drnn.network small)) torch.float32 torch.CPU (Key.ofSeed 1)
       Level = 0.004 }
 
 [<Tests>]
@@ -58,7 +59,7 @@ let tests =
           }
 
           for architecture in otherNets do
-              test $"training steps of {Architecture.name architecture}" {
+              test $"training steps of {Drnn.name architecture}" {
                   leaksNothing (trainNet architecture (Optim.adam (Schedule.constant 1e-3)) 10)
               }
 
@@ -101,14 +102,14 @@ let tests =
                   let folder = Directory.CreateTempSubdirectory("funcsep-leak-").FullName
 
                   let recipe =
-                      { Recipe.smoke with
-                          Architecture = { small with Hidden = [ 8; 8 ] }
+                      { DrnnRecipe.smoke with
+                          Network = { small with Hidden = [ 8; 8 ] }
                           Plan = FullBatch(None, 4)
-                          Selection = BestOnDev 2 }
+                          Selection = Selection.bestOnDev 2 }
 
                   let run resume =
                       TrainingRun.run
-                          { Recipe = recipe
+                          { Recipe = DrnnRecipe.toRecipe recipe
                             Train = List.truncate 2 corpus.Value.Train
                             Dev = List.truncate 1 corpus.Value.Dev
                             Device = torch.CPU
@@ -165,7 +166,8 @@ let tests =
               leaksNothing (fun () ->
                   for batch in
                       Feed.wholeClips
-                          small.FrontEnd
+                          (Drnn.network small)
+                          Scratch.magnitudes
                           (Some 40000)
                           800
                           torch.float32
@@ -206,7 +208,7 @@ let tests =
                   Evaluate.clip
                       torch.float32
                       torch.CPU
-                      (Evaluate.trueMagnitude (FrontEnd.huang2014 1))
+                      (Evaluate.trueMagnitude FrontEnd.huang2014)
                       (List.head corpus.Value.Test)
                   |> ignore)
           } ]

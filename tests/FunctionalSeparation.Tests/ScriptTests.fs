@@ -154,7 +154,7 @@ let tests =
                   Expect.isNotNull (results["provenance"].[entry]) entry
 
               let trained = ModelFolder.load TorchSharp.torch.CPU folder
-              Expect.equal trained.Architecture Recipe.smoke.Architecture "architecture"
+              Expect.equal (string trained.Network.Words) (string (Drnn.network DrnnRecipe.smoke.Network).Words) "network"
               trained.Parameters.Vector.Dispose()
           }
 

@@ -7,17 +7,18 @@ open TorchSharp
 open FunctionalSeparation
 
 let private small =
-    { Architecture.huang2014 with FrontEnd = FrontEnd.huang2014 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
+    { Drnn.huang2014 with Context = 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
 
 let private corpus = lazy (Corpus.embedded 3)
 
 let private taskWith optimiser =
-    let feed = Feed.excerpts small.FrontEnd (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
+    let feed = Feed.excerpts (Drnn.network small) Scratch.magnitudes (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
 
-    { Model = Architecture.model small
+    { Model = Network.model (Drnn.network small)
       Loss = Loss.squaredError
       Optimiser = optimiser
-      Feed = fun _ -> [ feed.Batch (Key.ofSeed 5) 0 ] }
+      Feed = fun _ -> [ feed.Batch (Key.ofSeed 5) 0 ]
+      Key = Key.ofSeed 9 }
 
 let private task = lazy (taskWith (Optim.adam (Schedule.constant 1e-3)))
 

@@ -16,12 +16,13 @@ let private clips part =
     names part |> List.map (fun name -> Mir1k.clip (Path.Combine(folder, name + ".wav")))
 
 let private architecture =
-    { Architecture.huang2014 with
-        FrontEnd = FrontEnd.huang2014 1
+    { Drnn.huang2014 with
+        Context = 1
         Hidden = [ 150; 150 ]
         Recurrence = RecurrentAt 1 }
 
-let private model = Architecture.model architecture
+let private network = Drnn.network architecture
+let private model = Network.model network
 let private loss = Loss.discriminative 0.05 Loss.squaredError
 
 /// The start weights, drawn layer by layer: all matrices, then the recurrent one; biases are zero.
@@ -38,23 +39,24 @@ let private startWeights =
              match weight.Start with
              | Uniform bound -> uniform bound (Layout.size weight)
              | Zeros -> Array.zeroCreate (int (Layout.size weight))
+             | other -> failtest $"{weight.Name} starts as {other}"
 
          let isRecurrence (weight: Weight) = weight.Name.EndsWith "recurrence"
          let ordered = List.filter (isRecurrence >> not) model.Layout @ List.filter isRecurrence model.Layout
          ordered |> List.map block |> Array.concat |> Golden.reorder model.Layout)
 
-let private batches dtype = Feed.wholeClips architecture.FrontEnd None 1600 dtype torch.CPU (clips "train")
+let private batches dtype = Feed.wholeClips network Scratch.magnitudes None 1600 dtype torch.CPU (clips "train")
 
 let private task dtype optimiser =
     let batches = batches dtype
-    { Model = model; Loss = loss; Optimiser = optimiser; Feed = fun _ -> batches }
+    { Model = model; Loss = loss; Optimiser = optimiser; Feed = (fun _ -> batches); Key = Key.ofSeed 9 }
 
 let private start (name: string) =
     (JsonNode.Parse(File.ReadAllText(Golden.path "training/runA_start.json"))[name]).GetValue<float>()
 
 let private evaluate dtype (vector: torch.Tensor) part =
     let trained =
-        { Architecture = architecture
+        { Network = Drnn.network architecture
           Parameters = Params.create model.Layout (vector.``to`` (dtype: torch.ScalarType))
           Level = 1.0 }
 
@@ -112,7 +114,7 @@ let tests =
           test "front end and objective: cost and gradient norm at the start, within 1e-9" {
               Memory.plain (fun () ->
                   let task = task torch.float64 (Lbfgs.minFunc 1)
-                  let struct (cost, gradient) = Train.objective model loss (task.Feed 0) (torch.tensor startWeights.Value)
+                  let struct (cost, gradient) = Train.objective model loss task.Key (task.Feed 0) (torch.tensor startWeights.Value)
                   let norm = gradient.norm().item<float>()
                   Expect.isLessThan (abs (cost / start "cost" - 1.0)) 1e-9 $"cost {cost}"
                   Expect.isLessThan (abs (norm / start "gradNorm" - 1.0)) 1e-9 $"gradient norm {norm}")

@@ -12,15 +12,15 @@ let private corpus = lazy (Corpus.embedded 4)
 
 /// The paper's protocol in small: L-BFGS on whole clips, the model chosen on development clips.
 let private recipe =
-    { Recipe.paper with
-        Architecture = { Recipe.desk.Architecture with Hidden = [ 12; 12 ] }
+    { DrnnRecipe.paper with
+        Network = { DrnnRecipe.desk.Network with Hidden = [ 12; 12 ] }
         Plan = FullBatch(Some 60000, 8)
-        Selection = BestOnDev 2 }
+        Selection = Selection.bestOnDev 2 }
 
 exception private Stopped
 
 let private settings folder recipe resume stopAt : RunSettings =
-    { Recipe = recipe
+    { Recipe = DrnnRecipe.toRecipe recipe
       Train = List.truncate 2 corpus.Value.Train
       Dev = List.truncate 1 corpus.Value.Dev
       Device = torch.CPU
@@ -190,7 +190,7 @@ let tests =
 
           test "an objective that is not finite ends the run with a message and leaves no model" {
               inScratch (fun folder ->
-                  let wild = { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = LastStep }
+                  let wild = { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = Selection.lastStep }
 
                   let said = message (fun () -> TrainingRun.run (settings folder wild false None) |> ignore)
                   Expect.stringContains said "step" "says where"

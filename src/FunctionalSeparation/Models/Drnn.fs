@@ -41,7 +41,14 @@ module internal DrnnJson =
 
     let private refuse why = raise (InputException why)
 
-    let private activations = [ "relu", Relu; "logistic", Logistic; "tanh", Tanh ]
+    let private activations =
+        [ "relu", Relu
+          "logistic", Logistic
+          "tanh", Tanh
+          "elu", Elu
+          "gelu", Gelu
+          "silu", Silu
+          "softplus", Softplus ]
 
     let private masks =
         [ "absolute", Absolute
@@ -60,6 +67,21 @@ module internal DrnnJson =
           "vector product, colour", VectorProduct Colour ]
 
     let private layerPrefix = "layer "
+
+    let private leakyPrefix = "leaky relu "
+
+    let private activationName =
+        function
+        | LeakyRelu slope -> leakyPrefix + slope.ToString("R", CultureInfo.InvariantCulture)
+        | other -> nameIn activations other
+
+    let private activationOf (name: string) =
+        if name.StartsWith(leakyPrefix, StringComparison.Ordinal) then
+            match Double.TryParse(name.AsSpan leakyPrefix.Length, NumberStyles.Float, CultureInfo.InvariantCulture) with
+            | true, slope when Double.IsFinite slope -> LeakyRelu slope
+            | _ -> refuse $"{StrictJson.quoted name} names no slope, such as {leakyPrefix}0.1"
+        else
+            valueIn "activation" activations name
 
     let private recurrenceName =
         function
@@ -94,7 +116,7 @@ module internal DrnnJson =
                 "inputScale", JsonValue.Create drnn.InputScale
                 "hidden", JsonArray(drnn.Hidden |> List.map number |> Array.ofList)
                 "recurrence", text (recurrenceName drnn.Recurrence)
-                "activation", text (nameIn activations drnn.Activation)
+                "activation", text (activationName drnn.Activation)
                 "mask", text (nameIn masks drnn.Mask)
                 "sources", texts drnn.Sources ]
             @ laterEntries drnn
@@ -126,7 +148,7 @@ module internal DrnnJson =
           Hidden = StrictJson.integers mostLayers 1L (int64 mostUnits) "hidden" entries |> List.map int
           Neuron = later "neuron" "neuron" neurons Plain
           Recurrence = recurrenceOf (StrictJson.text "recurrence" entries)
-          Activation = choice "activation" "activation" activations
+          Activation = activationOf (StrictJson.text "activation" entries)
           Output = later "output" "output layer" outputs LinearOutput
           Mask = choice "mask" "mask" masks
           Sources = toSources entries }
@@ -187,7 +209,7 @@ module Drnn =
     let private toImage sources bins (frames: torch.Tensor) =
         frames.view(frames.shape[0], frames.shape[1], sources, bins).permute(1L, 2L, 0L, 3L)
 
-    let private model (drnn: Drnn) : Model<Sequence, Sequence> =
+    let private model (drnn: Drnn) : Model<Flow, Flow> =
         let description = net drnn
         let network = Nets.create description
         let sources, bins = int64 description.Sources, int64 description.Bins
@@ -199,13 +221,13 @@ module Drnn =
                     Shapes.Require(
                         name drnn,
                         "magnitudes",
-                        input.Frames,
+                        input.Value,
                         [| Axis.Any "batch"; Axis.Of 1L; Axis.Any "margin + time + margin"; Axis.Of bins |]
                     )
 
-                    let features = Spectra.features drnn.FrontEnd (shown drnn) (toFrames input.Frames)
-                    let output = network.Apply weights { input with Frames = features }
-                    { output with Frames = toImage sources bins output.Frames } }
+                    let features = Spectra.features drnn.FrontEnd (shown drnn) (toFrames input.Value)
+                    let output = network.Apply weights { input with Value = features }
+                    { output with Value = toImage sources bins output.Value } }
 
     /// The family of these networks, as files name it where they name one.
     let familyName = "drnn"

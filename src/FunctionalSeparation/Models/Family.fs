@@ -25,7 +25,7 @@ type NetworkPlan =
         /// Frames that it strides over in time; 1 = none.
         Stride: int
         /// See `Network.Model`; without a margin.
-        Model: Model<Sequence, Sequence>
+        Model: Model<Flow, Flow>
     }
 
 /// A family of networks that differ in their settings.

@@ -1,6 +1,6 @@
 namespace FunctionalSeparation
 
-open TorchSharp
+open FunctionalSeparation.Core
 
 /// Gated recurrent units (Cho et al. 2014, eqs. 5 to 8), with the reset gate behind the recurrent product, as in torch.nn.GRU:
 /// r = s(x W_r + b_r + h U_r + c_r), z = s(x W_z + b_z + h U_z + c_z), n = tanh(x W_n + b_n + r (h U_n + c_n)),
@@ -20,22 +20,15 @@ module Gru =
           matrix "recurrence" units (sqrt (6.0 / float (3 * units)))
           bias "recurrenceBias" ]
 
-    /// The next state [batch, units]. `frame` [batch, 3 units] holds the input's share of the gates.
-    let private step units recurrence recurrenceBias (state: torch.Tensor) (frame: torch.Tensor) =
-        let n = int64 units
-        let memory = Layer.multiplyAdd recurrenceBias state recurrence
-        let gates = (frame.narrow (1L, 0L, 2L * n) .+ memory.narrow (1L, 0L, 2L * n)).sigmoid()
-        let reset, update = gates.narrow (1L, 0L, n), gates.narrow (1L, n, n)
-        let candidate = (frame.narrow (1L, 2L * n, n) .+ reset * memory.narrow (1L, 2L * n, n)).tanh()
-        candidate .+ update * (state - candidate)
-
-    /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]. The input products of all frames are one
-    /// matrix product. The weights are those of torch.nn.GRU, its matrices transposed.
-    let layer (inputs: int) (units: int) : Model<Sequence, Sequence> =
+    /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The weights are
+    /// those of torch.nn.GRU, its matrices transposed.
+    let layer (inputs: int) (units: int) : Model<Flow, Flow> =
         let name = $"GRU {units}"
 
-        Layer.overFrames name inputs (layout inputs units) (fun weights sequence ->
-            let weight, bias, recurrence, recurrenceBias = weights[0], weights[1], weights[2], weights[3]
+        Layer.overFrames name inputs (layout inputs units) (fun weights flow ->
+            let run frames start = GatedUnits.Gru(frames, start, weights[0], weights[2], weights[1], weights[3])
+            Layer.fromStart name units run flow)
 
-            { sequence with Frames = Layer.affine weight bias sequence.Frames }
-            |> Layer.overTime name units (step units recurrence recurrenceBias))
+    /// One layer forwards in time, its states carried on, and one backwards, side by side: [time, batch, inputs] ->
+    /// [time, batch, 2 units].
+    let bidirectional (inputs: int) (units: int) : Model<Flow, Flow> = Layer.bothWays (layer inputs units)

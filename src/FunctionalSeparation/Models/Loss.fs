@@ -150,7 +150,9 @@ module Loss =
 
     let private sourceAxis = 1L
 
-    let private sourcesOf (loss: Loss) (references: Views) = int (references.At loss.Domains.Head).shape[int sourceAxis]
+    let private sourcesOf (loss: Loss) (references: Views) =
+        let shape = (references.At loss.Domains.Head).shape
+        if shape.Length < 2 then 1 else int shape[int sourceAxis]
 
     /// Discriminative training: loss(y, s) - gamma loss(y, n), where n holds another source for each estimate (Huang et al. 2014,
     /// eqs. 5 and 6); of more than two sources the mean over the others. The result can be negative. Raises ArgumentException for
@@ -173,6 +175,11 @@ module Loss =
                 Of =
                     fun estimates references ->
                         let count = sourcesOf loss references
+
+                        if count < 2 then
+                            invalidArg
+                                (nameof references)
+                                $"{loss.Words}, discriminative: wants at least two sources, [batch, sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}."
 
                         [ 1 .. count - 1 ]
                         |> List.map (against estimates references count)

@@ -28,8 +28,8 @@ module Model =
 
         List.splitAt first.Length weights
 
-    /// `first`, then `second`; the weights of `first` come first. Composition is associative. Raises ArgumentException where both
-    /// have a weight of one name (see `prefixed`).
+    /// `first`, then `second`; the weights of `first` come first. Composition is associative. Weights of one name are numbered
+    /// (see `Layout.join`).
     let compose (first: Model<'a, 'b>) (second: Model<'b, 'c>) : Model<'a, 'c> =
         let name = $"{first.Name} > {second.Name}"
 
@@ -43,26 +43,54 @@ module Model =
     /// Puts `prefix.` before the name of every weight.
     let prefixed prefix (model: Model<'a, 'b>) : Model<'a, 'b> = { model with Layout = Layout.prefixed prefix model.Layout }
 
-    /// Adds the model's input to its output.
-    let residual (model: Model<torch.Tensor, torch.Tensor>) : Model<torch.Tensor, torch.Tensor> =
-        { model with
-            Name = $"residual ({model.Name})"
-            Apply =
-                fun weights input ->
-                    let output = model.Apply weights input
-                    Shapes.RequireSame($"residual ({model.Name})", "input", input, "output", output)
-                    input .+ output }
+    /// What comes in.
+    let identity: Model<Flow, Flow> = pureFunction "identity" id
 
-    /// Two models side by side on the same input.
-    let beside (left: Model<'a, 'b>) (right: Model<'a, 'c>) : Model<'a, 'b * 'c> =
-        let name = $"({left.Name} & {right.Name})"
-
+    /// Two models on one input, their values merged. States, moments and keys pass through the first, then the second.
+    let private mergeTwo name merge (first: Model<Flow, Flow>) (second: Model<Flow, Flow>) : Model<Flow, Flow> =
         { Name = name
-          Layout = Layout.join (Layout.prefixed "left" left.Layout) (Layout.prefixed "right" right.Layout)
+          Layout = Layout.join first.Layout second.Layout
           Apply =
             fun weights input ->
-                let own, rest = shareOut name left.Layout right.Layout weights
-                left.Apply own input, right.Apply rest input }
+                let own, rest = shareOut name first.Layout second.Layout weights
+                let left = first.Apply own input
+                let right = second.Apply rest { left with Value = input.Value }
+                { right with Value = merge name left.Value right.Value } }
+
+    let private merged name merge (models: Model<Flow, Flow> list) : Model<Flow, Flow> =
+        if models.IsEmpty then invalidArg (nameof models) $"{name}: wants at least one model."
+        { List.reduce (mergeTwo name merge) models with Name = name }
+
+    let private namesOf (models: Model<Flow, Flow> list) = models |> List.map _.Name |> String.concat " & "
+
+    let private added name (left: torch.Tensor) (right: torch.Tensor) =
+        Shapes.RequireSame(name, "one output", left, "the next", right)
+        left .+ right
+
+    /// One behind the other along the features of frames or the channels of images.
+    let private joined name (left: torch.Tensor) (right: torch.Tensor) =
+        let axis = Flow.channelAxis left
+
+        let wanted =
+            [| for index, size in Array.indexed left.shape ->
+                   if int64 index = axis then Axis.Any "channels" else Axis.Of size |]
+
+        Shapes.Require(name, "a second output", right, wanted, left)
+        torch.cat ([| left; right |], axis)
+
+    /// Models on one input, their outputs added. Raises ArgumentException, naming them, where the outputs differ in shape.
+    let sum (models: Model<Flow, Flow> list) : Model<Flow, Flow> = merged $"sum ({namesOf models})" added models
+
+    /// Models on one input, their outputs one behind the other: the features of frames, the channels of images. Raises
+    /// ArgumentException, naming them, where the other axes differ.
+    let concat (models: Model<Flow, Flow> list) : Model<Flow, Flow> = merged $"concat ({namesOf models})" joined models
+
+    /// Adds the model's input to its output (He et al. 2016, eq. 1).
+    let residual (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"residual ({model.Name})" added [ identity; model ]
+
+    /// The model's input, and its output behind it: the skip connection of a U-Net around all that lies deeper (Ronneberger et
+    /// al. 2015).
+    let skip (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"skip ({model.Name})" joined [ identity; model ]
 
     /// Starting parameters of the given type and device.
     let init (dtype: torch.ScalarType) (device: torch.Device) (key: Key) (model: Model<'i, 'o>) : Params =
@@ -87,7 +115,10 @@ module Model =
             |> List.tryFind differ
             |> Option.iter (fun (own, given) -> refuse $"the weight {inWords own}" (inWords given))
 
-        Shapes.Require(model.Name, "a parameter vector", parameters.Vector, [| Axis.Of(Layout.total model.Layout) |])
+        let vectors = [ "a parameter vector", parameters.Vector, Layout.learnt; "statistics", parameters.Statistics, Layout.statistics ]
+
+        for what, vector, part in vectors do
+            Shapes.Require(model.Name, what, vector, [| Axis.Of(model.Layout |> part |> List.sumBy Layout.size) |])
 
     /// The output of the model for these parameters, whose layout is the model's. Raises ArgumentException, naming the model and
     /// what differs, where it is not.

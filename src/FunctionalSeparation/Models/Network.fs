@@ -60,7 +60,7 @@ type Network =
         /// Pieces of a sound that it is given begin and end at multiples of so many frames: what it strides over in time.
         Stride: int64
         /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Reads` and `Means` say.
-        Model: Model<Sequence, Sequence>
+        Model: Model<Flow, Flow>
     }
 
 /// Mixtures as a network hears them.
@@ -69,6 +69,8 @@ type Heard =
     {
         /// [batch, channels, margin + time + margin, bins].
         Sound: Views
+        /// How the network is run.
+        Mode: Mode
         /// States that recurrent layers start from; empty = zero.
         Start: torch.Tensor list
     }
@@ -138,7 +140,7 @@ module Network =
             |> Views.ofMagnitudeAndPhases stft spectrum
         | Means.ComplexMask -> Views.ofSpectrum stft (bySource network (ofParts outputs) * spectrum ())
 
-    let private requireStates name (start: torch.Tensor list) (output: Sequence) =
+    let private requireStates name (start: torch.Tensor list) (output: Flow) =
         if not start.IsEmpty && start.Length <> output.End.Length then
             invalidArg
                 "Start"
@@ -149,12 +151,13 @@ module Network =
         let model = Precision.network precision network.Model
 
         let apply weights (mixture: Heard) =
-            let output = input network mixture.Sound |> Sequence.continuing mixture.Start |> model.Apply weights
+            let flow = input network mixture.Sound |> Flow.continuing mixture.Start |> Flow.inMode mixture.Mode
+            let output = model.Apply weights flow
             requireStates network.Name mixture.Start output
 
-            { Outputs = output.Frames
-              Estimates = estimates network mixture.Sound output.Frames
-              States = Sequence.finalStates output }
+            { Outputs = output.Value
+              Estimates = estimates network mixture.Sound output.Value
+              States = Flow.finalStates output }
 
         { Name = network.Name; Layout = model.Layout; Apply = apply }
 

@@ -61,7 +61,8 @@ module TrainingRun =
         { Model = Network.modelIn settings.Recipe.Precision settings.Recipe.Network
           Loss = settings.Recipe.Loss
           Optimiser = course.Optimiser
-          Feed = course.Feed }
+          Feed = course.Feed
+          Key = key settings 2 }
 
     let private fingerprint settings = (Recipe.toJson settings.Recipe).ToJsonString() + " " + Corpus.fingerprint settings.Train
 
@@ -92,10 +93,30 @@ module TrainingRun =
                 let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum(0L)
                 mixture.squared().mean().sqrt().to_type(torch.float64).item<float>()))
 
-    /// The network as it stands. It is heard at the level of the training data only, so no level is needed.
-    let private current settings (vector: torch.Tensor) : TrainedModel =
+    /// Steps whose batches statistics of normalisation are taken from.
+    let private observedSteps = 16
+
+    /// A parameter vector with the statistics that normalising layers observe in the first batches of the run. The caller owns the
+    /// statistics.
+    let private withStatistics (network: Network) (task: Task) (vector: torch.Tensor) : Params =
+        let parameters = Params.create (Network.layout network) vector
+
+        if (Layout.statistics parameters.Layout).IsEmpty then
+            parameters
+        else
+            let inputs =
+                seq {
+                    for step in 0 .. observedSteps - 1 do
+                        for batch in task.Feed step do
+                            Network.input network (Batch.heard Mode.Observing batch).Sound
+                }
+
+            parameters |> Params.withStatistics (Statistics.observe network.Model parameters inputs)
+
+    /// The network with these parameters. It is heard at the level of the training data only, so no level is needed.
+    let private current settings task (vector: torch.Tensor) : TrainedModel =
         let network = settings.Recipe.Network
-        { Network = network; Parameters = Params.create (Network.layout network) vector; Level = 1.0 }
+        { Network = network; Parameters = withStatistics network task vector; Level = 1.0 }
 
     /// The parameters that a run gives if it ends here.
     let private answer (task: Task) (state: TrainState) = task.Optimiser.Answer state.Optimiser state.Parameters
@@ -104,7 +125,9 @@ module TrainingRun =
         match settings.Recipe.Selection.Every with
         | Some every when state.Step % every = 0 || state.Stopped.IsSome ->
             let vector = answer task state
-            let score = settings.Recipe.Selection.Judge settings.Device settings.Dev (current settings vector)
+
+            let score =
+                Memory.plain (fun () -> settings.Recipe.Selection.Judge settings.Device settings.Dev (current settings task vector))
 
             match best with
             | Some known when known.Score >= score -> Some score, best
@@ -119,7 +142,8 @@ module TrainingRun =
             | Some best -> best.Vector
             | None -> answer task progress.State
 
-        { current settings (vector.clone ()) with Level = level settings.Train }
+        Memory.scoped (fun model -> Params.tensors model.Parameters) (fun () ->
+            { current settings task (vector.clone ()) with Level = level settings.Train })
 
     let private check settings =
         if settings.Train.IsEmpty then
@@ -152,10 +176,11 @@ module TrainingRun =
 
     /// What TensorBoard is shown at a checkpoint: the weights, and how the first development clip sounds, where there is one.
     let private showModel settings task (board: EventFileWriter) (state: TrainState) =
-        let trained = current settings (answer task state)
-        TensorBoard.weights board state.Step trained.Parameters
-        settings.Dev |> List.tryHead |> Option.iter (TensorBoard.sound board state.Step trained)
-        board.Flush()
+        Memory.plain (fun () ->
+            let trained = current settings task (answer task state)
+            TensorBoard.weights board state.Step trained.Parameters
+            settings.Dev |> List.tryHead |> Option.iter (TensorBoard.sound board state.Step trained)
+            board.Flush())
 
     /// Follows the states to the last one, writing the log and checkpoints on the way.
     let private follow settings identity (course: Course) task (first: Progress) : Finished =

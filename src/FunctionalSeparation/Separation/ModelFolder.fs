@@ -54,10 +54,8 @@ module ModelFolder =
 
     let private shapeText (shape: int64 seq) = shape |> Seq.map string |> String.concat " x "
 
-    /// The weights as one vector, in the order of the layout.
-    let private vectorOf path (layout: Layout) (file: TensorFile) : torch.Tensor =
+    let private check path (layout: Layout) (file: TensorFile) =
         let refuse why = raise (InputException $"{path}: {why}. The folder mixes two models.")
-        let tensors = Map.ofList file.Tensors
 
         for name, tensor in file.Tensors do
             if not (layout |> List.exists (fun weight -> weight.Name = name)) then
@@ -68,23 +66,38 @@ module ModelFolder =
 
             requireFinite path (name, tensor)
 
-        let find (weight: Weight) =
+        let tensors = Map.ofList file.Tensors
+
+        for weight in layout do
             match tensors.TryFind weight.Name with
-            | Some tensor when List.ofArray tensor.shape = weight.Shape -> tensor.reshape -1L
+            | Some tensor when List.ofArray tensor.shape = weight.Shape -> ()
             | Some tensor ->
                 refuse $"'{weight.Name}' has the shape {shapeText tensor.shape}, the model needs {shapeText weight.Shape}"
             | None -> refuse $"the weight '{weight.Name}' is missing"
 
-        torch.cat (layout |> List.map find |> Array.ofList)
+    /// The weights of a layout as one vector, in its order.
+    let private vectorOf (tensors: Map<string, torch.Tensor>) (layout: Layout) : torch.Tensor =
+        torch.cat [| for weight in layout -> tensors[weight.Name].reshape -1L |]
 
-    let private readWeights path (description: ModelDescription) (layout: Layout) (device: torch.Device) (stream: Stream) =
+    let private parametersOf path (device: torch.Device) (layout: Layout) (file: TensorFile) : Params =
+        check path layout file
+        let tensors = Map.ofList file.Tensors
+        let parameters = Params.create layout ((vectorOf tensors (Layout.learnt layout)).``to`` device)
+
+        match Layout.statistics layout with
+        | [] -> parameters
+        | statistics -> parameters |> Params.withStatistics ((vectorOf tensors statistics).``to`` device)
+
+    let private readWeights path (description: ModelDescription) (device: torch.Device) (stream: Stream) : Params =
         match description.WeightsHash with
         | Some expected when hash stream <> expected ->
             raise (
                 InputException
                     $"{path}: is not the file that model.json describes (its SHA-256 differs): it is damaged, or the folder mixes two models. Copy the model folder again."
             )
-        | _ -> Memory.tensor (fun () -> (Safetensors.read path stream |> vectorOf path layout).``to`` device)
+        | _ ->
+            Memory.scoped Params.tensors (fun () ->
+                Safetensors.read path stream |> parametersOf path device (Network.layout description.Network))
 
     let private requireFolder folder =
         requireName folder
@@ -113,11 +126,10 @@ module ModelFolder =
     /// is damaged in the weights of a model of format 1 (see `ModelDescription`) is only seen where it leaves no finite number.
     let load (families: Family list) (device: torch.Device) (folder: string) : TrainedModel =
         let description = describe families folder
-        let layout = Network.layout description.Network
         let path = weightsPath folder
 
         { Network = description.Network
-          Parameters = Params.create layout (WholeFile.Read(path, readWeights path description layout device))
+          Parameters = WholeFile.Read(path, readWeights path description device)
           Level = description.Level }
 
     /// Where a model comes from: what training recorded, and a fingerprint of the weights. Raises InputException as `load`.

@@ -103,4 +103,4 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
         member _.Dispose() =
             isDisposed <- true
-            trained.Parameters.Vector.Dispose()
+            Params.dispose trained.Parameters

@@ -59,7 +59,7 @@ module Separation =
     let internal spectra (trained: TrainedModel) testMask before after states (spectrogram: torch.Tensor) =
         let network = trained.Network
         let stft = network.Setting.FrontEnd.Stft
-        let heard = { Sound = Views.ofSpectrum stft spectrogram; Start = states }
+        let heard = { Sound = Views.ofSpectrum stft spectrogram; Mode = Mode.Inference; Start = states }
         let separated = Model.apply (Network.model network) trained.Parameters heard
         let time = spectrogram.shape[2] - before - after
         let inner (frames: torch.Tensor) = frames.narrow (Network.timeAxis, before, time)

@@ -134,6 +134,14 @@ module Batch =
         [ yield! Map.values batch.Mixture
           yield! Map.values batch.References ]
 
+    /// A batch of which only magnitudes are known: mixtures [margin + time + margin, batch, bins] with the margin of the network, of
+    /// one channel, and their sources [time, batch, sources, bins].
+    let ofMagnitudes (network: Network) (mixture: torch.Tensor) (references: torch.Tensor) : Batch =
+        { Mixture = Map [ Domain.Magnitude, mixture.unsqueeze 2L ]
+          References = Map [ Domain.Magnitude, references.unsqueeze 3L ]
+          Margin = network.Margin
+          Stft = network.Setting.FrontEnd.Stft }
+
     let private anyOf (frames: Map<Domain, torch.Tensor>) = frames |> Map.values |> Seq.head
 
     /// Frames in the batch, over all its sequences.
@@ -151,8 +159,8 @@ module Batch =
         | None, Some spectrum -> Views.ofSpectrum stft (image spectrum)
         | None, None -> invalidOp "A batch holds magnitudes or spectrograms."
 
-    /// The mixtures, as a network hears them.
-    let heard (batch: Batch) : Heard = { Sound = views batch.Stft batch.Mixture; Start = [] }
+    /// The mixtures, as a network hears them that is run in this mode.
+    let heard (mode: Mode) (batch: Batch) : Heard = { Sound = views batch.Stft batch.Mixture; Mode = mode; Start = [] }
 
     /// The true sources.
     let references (batch: Batch) : Views = views batch.Stft batch.References

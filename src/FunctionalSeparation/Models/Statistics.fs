@@ -1,0 +1,56 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+
+/// Statistics of normalisation: what batches look like to a network whose weights stand still.
+[<RequireQualifiedAccess>]
+module Statistics =
+
+    /// Mean and variance of what counts, sums and sums of squares [3, features] tell, one behind the other.
+    let private ofMoments (moments: torch.Tensor) =
+        let sums = moments.unbind 0
+        let mean = sums[1] / sums[0]
+        let variance = (sums[2] / sums[0] - mean.squared ()).clamp_min 0.0
+        torch.cat [| mean; variance |]
+
+    /// The moments of all layers in one batch, side by side.
+    let private observeBatch (model: Model<Flow, Flow>) parameters (batch: torch.Tensor) =
+        let output = Flow.ofFrames batch |> Flow.inMode Mode.Observing |> Model.apply model parameters
+        torch.cat (List.toArray (List.rev output.Moments), 1L)
+
+    /// How many features each normalising layer has, in order: mean and variance of a layer stand side by side in the layout.
+    let private widths (layout: Layout) =
+        Layout.statistics layout |> List.map Layout.size |> List.chunkBySize 2 |> List.map List.head
+
+    /// The statistics (see `Params.withStatistics`) that these batches, frames or images, have on their way through the network:
+    /// means over all elements of all batches, and their total variance, each layer seeing what the layers before it make of a
+    /// batch with its own moments. A pure fold; the weights stay as they are. Where the network has no statistics, the batches are
+    /// not looked at; a batch that is made as it is asked for is freed when it was seen. Raises ArgumentException where there is
+    /// no batch.
+    let observe (model: Model<Flow, Flow>) (parameters: Params) (batches: torch.Tensor seq) : torch.Tensor =
+        let widths = widths model.Layout |> List.toArray
+        use _ = torch.no_grad ()
+        use batches = batches.GetEnumerator()
+
+        let next (sofar: torch.Tensor) =
+            Memory.scoped Option.toList (fun () ->
+                if batches.MoveNext() then Some(sofar .+ observeBatch model parameters batches.Current) else None)
+
+        let rec fold (sofar: torch.Tensor) =
+            match next sofar with
+            | None -> sofar
+            | Some total ->
+                sofar.Dispose()
+                fold total
+
+        if widths.Length = 0 then
+            parameters.Statistics.clone ()
+        else
+            Memory.tensor (fun () ->
+                let total = fold (torch.zeros (3L, Array.sum widths, dtype = torch.float64, device = parameters.Vector.device))
+
+                if total.[0L, 0L].item<float>() = 0.0 then
+                    invalidArg (nameof batches) $"{model.Name}: wants at least one batch to observe."
+
+                let statistics = total.split (widths, 1L) |> Array.map ofMoments |> torch.cat
+                statistics.``to`` parameters.Statistics.dtype)
