@@ -22,13 +22,13 @@ let tests =
                   theirs.eval ()
 
                   let names = [ "in_proj_weight"; "in_proj_bias"; "out_proj.weight"; "out_proj.bias" ]
-                  let own = theirs.named_parameters () |> Seq.map (fun (name, p) -> name, p) |> Map.ofSeq
+                  let own = theirs.named_parameters () |> Seq.map (fun struct (name, p) -> name, p) |> Map.ofSeq
 
                   for name, weight in List.zip names (Params.split parameters) do
                       use _ = torch.no_grad ()
                       own[name].copy_(if weight.dim () = 2L then weight.t () else weight) |> ignore
 
-                  let struct (expected, _) = theirs.call (x, x, x, null, false, null)
+                  let expected, _ = theirs.call (x, x, x, null, false, null)
                   Expect.isLessThan (difference (output model parameters x) expected) 1e-13 "values")
 
           test "frames to an image and back are themselves, features are channels x bins" {

@@ -130,6 +130,33 @@ let tests =
                       Directory.Delete(folder, true))
           }
 
+          test "every kind of layer, its gradient and its statistics" {
+              let model =
+                  Conv.layer 3 2 4
+                  --> Norm.batch 4
+                  --> Model.skip (Conv.down 2 4 4 --> Norm.group 2 4 --> Layer.prelu 4 --> Dropout.layer 0.5 --> Conv.up 2 4 4)
+                  --> Image.overBands (Gru.bidirectional 8 2)
+                  --> Image.overTime (Norm.layer 4 --> Attention.layer 2 4)
+                  --> Image.linear 6 6
+                  --> Image.toFrames
+                  --> Model.concat [ Lstm.bidirectional 24 4; Layer.glu ]
+
+              let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
+
+              let outputs mode vector =
+                  let flow = Flow.ofImages (torch.ones (2L, 2L, 4L, 6L)) |> Flow.inMode mode
+                  (Model.apply model { parameters with Vector = vector } flow).Value.sum()
+
+              leaksNothing (fun () ->
+                  use gradient = Grad.grad (outputs (Mode.Training(Key.ofSeed 2))) parameters.Vector
+                  Memory.plain (fun () -> outputs Mode.Inference parameters.Vector |> ignore)
+                  use statistics = Statistics.observe model parameters (Seq.init 3 (fun _ -> torch.ones (2L, 2L, 4L, 6L)))
+                  Params.dispose (Model.init torch.float32 torch.CPU (Key.ofSeed 1) model)
+                  ignore (gradient.shape, statistics.shape))
+
+              Params.dispose parameters
+          }
+
           test "mel filters, cosines and deltas" {
               leaksNothing (fun () ->
                   use filters = Mel.filters 16000 513 41 torch.float32 torch.CPU

@@ -75,7 +75,7 @@ let tests =
                       Expect.isLessThan (mean.abs().max().item<float>()) 1e-12 "mean"
                       Expect.isLessThan ((variance.sub 1.0).abs().max().item<float>()) 1e-3 "variance"
 
-                  let images, frames = noise 2 [ 3L; 6L; 4L; 5L ], noise 3 [ 7L; 3L; 6L ]
+                  let images, frames = (noise 2 [ 3L; 6L; 4L; 5L ]).mul 100.0, (noise 3 [ 7L; 3L; 6L ]).mul 100.0
                   let grouped = output (Norm.group 3 6) (start (Norm.group 3 6)) images
                   standard [| 2L; 3L; 4L |] (grouped.view (3L, 3L, 2L, 4L, 5L))
                   let ofFrames = output (Norm.group 2 6) (start (Norm.group 2 6)) frames

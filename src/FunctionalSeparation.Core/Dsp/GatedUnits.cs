@@ -15,6 +15,7 @@ public static class GatedUnits
 
         def gru(x: Tensor, h: Tensor, w: Tensor, u: Tensor, b: Tensor, d: Tensor, train: bool) -> Tuple[Tensor, Tensor]:
             return torch.gru(x, h, [w, u, b, d], True, 1, 0.0, train, False, False)
+
         """;
 
     private static readonly Lazy<jit.CompilationUnit> Compiled = new(() =>

@@ -54,7 +54,11 @@ module Conv =
             if channels % conv.Groups <> 0 then
                 invalidArg name $"A convolution of {conv.Groups} groups needs {name} that they divide, got {channels}."
 
-    let private nameOf kind (conv: Convolution) = $"{kind} {fst conv.Kernel}x{snd conv.Kernel} {conv.Outputs}"
+    let private nameOf kind (conv: Convolution) =
+        let text (time, bins) = $"{time}x{bins}"
+        let stride = if conv.Stride = (1, 1) then "" else $" by {text conv.Stride}"
+        let groups = if conv.Groups = 1 then "" else $" in {conv.Groups} groups"
+        $"{kind} {text conv.Kernel}{stride} {conv.Outputs}{groups}"
 
     /// Weights start as He et al. 2015 have it (eq. 10), biases at zero.
     let private layout first second fanIn (conv: Convolution) : Layout =
@@ -96,7 +100,9 @@ module Conv =
     let createTransposed (conv: Convolution) : Model<Flow, Flow> =
         check conv
 
-        for kernel, step in List.zip [ fst conv.Kernel; snd conv.Kernel ] [ mapPairs max conv.Stride conv.Dilation |> fst; mapPairs max conv.Stride conv.Dilation |> snd ] do
+        let step = mapPairs max conv.Stride conv.Dilation
+
+        for kernel, step in [ fst conv.Kernel, fst step; snd conv.Kernel, snd step ] do
             if kernel % 2 = 0 && step = 1 then
                 invalidArg (nameof conv) $"A transposed convolution of stride 1 needs a Kernel of odd sizes, got {kernel}."
 

@@ -22,35 +22,41 @@ module Statistics =
     let private widths (layout: Layout) =
         Layout.statistics layout |> List.map Layout.size |> List.chunkBySize 2 |> List.map List.head
 
+    /// The moments of all batches, added up.
+    let private total (observe: torch.Tensor -> torch.Tensor) (batches: torch.Tensor seq) : torch.Tensor option =
+        use batches = batches.GetEnumerator()
+
+        let next (sofar: torch.Tensor option) =
+            Memory.scoped Option.toList (fun () ->
+                if batches.MoveNext() then
+                    let moments = observe batches.Current
+                    Some(sofar |> Option.fold (.+) moments)
+                else
+                    None)
+
+        let rec fold sofar =
+            match next sofar with
+            | None -> sofar
+            | total ->
+                sofar |> Option.iter _.Dispose()
+                fold total
+
+        fold None
+
     /// The statistics (see `Params.withStatistics`) that these batches, frames or images, have on their way through the network:
     /// means over all elements of all batches, and their total variance, each layer seeing what the layers before it make of a
     /// batch with its own moments. A pure fold; the weights stay as they are. Where the network has no statistics, the batches are
     /// not looked at; a batch that is made as it is asked for is freed when it was seen. Raises ArgumentException where there is
     /// no batch.
     let observe (model: Model<Flow, Flow>) (parameters: Params) (batches: torch.Tensor seq) : torch.Tensor =
-        let widths = widths model.Layout |> List.toArray
         use _ = torch.no_grad ()
-        use batches = batches.GetEnumerator()
 
-        let next (sofar: torch.Tensor) =
-            Memory.scoped Option.toList (fun () ->
-                if batches.MoveNext() then Some(sofar .+ observeBatch model parameters batches.Current) else None)
-
-        let rec fold (sofar: torch.Tensor) =
-            match next sofar with
-            | None -> sofar
-            | Some total ->
-                sofar.Dispose()
-                fold total
-
-        if widths.Length = 0 then
-            parameters.Statistics.clone ()
-        else
-            Memory.tensor (fun () ->
-                let total = fold (torch.zeros (3L, Array.sum widths, dtype = torch.float64, device = parameters.Vector.device))
-
-                if total.[0L, 0L].item<float>() = 0.0 then
-                    invalidArg (nameof batches) $"{model.Name}: wants at least one batch to observe."
-
-                let statistics = total.split (widths, 1L) |> Array.map ofMoments |> torch.cat
-                statistics.``to`` parameters.Statistics.dtype)
+        Memory.tensor (fun () ->
+            match widths model.Layout |> List.toArray with
+            | [||] -> parameters.Statistics.clone ()
+            | widths ->
+                match total (observeBatch model parameters) batches with
+                | None -> invalidArg (nameof batches) $"{model.Name}: wants at least one batch to observe."
+                | Some total ->
+                    let statistics = total.split (widths, 1L) |> Array.map ofMoments |> torch.cat
+                    statistics.``to`` parameters.Statistics.dtype)
