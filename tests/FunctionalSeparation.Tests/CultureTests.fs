@@ -167,7 +167,7 @@ let tests =
                   under culture (fun () ->
                       Experiment.main (fun () ->
                           let arguments = Experiment.arguments<TrainArgument> [| "drnn.fsx"; "--gamma"; "0.05" |]
-                          gamma <- (Experiment.recipe arguments).Gamma))
+                          gamma <- (DrnnOptions.recipe arguments).Gamma))
 
                   Expect.equal gamma 0.05 "gamma"
               } ]

@@ -169,11 +169,12 @@ let tests =
           testProperty "the discriminative loss is linear in gamma; gamma 0 is the loss itself"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let y, s = Estimate((noise seed [ 3L; 2L; 4L ]).abs()), Reference((noise (seed + 1) [ 3L; 2L; 4L ]).abs())
+                  let magnitudes seed = Views.ofMagnitude ((noise seed [ 3L; 2L; 4L ]).abs())
+                  let y, s = magnitudes seed, magnitudes (seed + 1)
 
                   for loss in [ Loss.squaredError; Loss.kullbackLeibler ] do
-                      let at gamma = (Loss.discriminative gamma loss y s).item<float>()
-                      Expect.floatClose Accuracy.high (at 0.0) ((loss y s).item<float>()) "gamma 0"
+                      let at gamma = ((Loss.discriminative gamma loss).Of y s).item<float>()
+                      Expect.floatClose Accuracy.high (at 0.0) ((loss.Of y s).item<float>()) "gamma 0"
                       Expect.floatClose Accuracy.high (at 0.1 - at 0.0) (2.0 * (at 0.05 - at 0.0)) "linear")
 
           test "the NSDR of the mixture is 0" {

@@ -68,7 +68,7 @@ let private objective net mask loss =
         let estimates = Mask.apply mask (outputs.view (count, 1L, 2L, int64 bins)) (cut mixture)
         // [time, batch, sources, bins] as losses look at them: [batch, sources, channels, time, bins].
         let views (x: torch.Tensor) = Views.ofMagnitude (x.permute(1L, 2L, 0L, 3L).unsqueeze 2L)
-        loss vector (views estimates) (views (cut references))
+        (loss vector).Of (views estimates) (views (cut references))
 
     model.Layout,
     [ for clip in tensors do
@@ -133,8 +133,10 @@ let tests =
                   let name = $"nonjoint_r{gamma}_lambda{lambda}"
                   // The authors' decay is spread over the parts here, since the objective is their sum.
                   let loss vector =
-                      Loss.add (Loss.discriminative (float gamma) Loss.squaredError) (fun _ _ ->
-                          (Loss.squaredNorm vector).mul(float lambda * 18.0 / 6.0))
+                      let decay = (Loss.squaredNorm vector).mul(float lambda * 18.0 / 6.0)
+
+                      Loss.discriminative (float gamma) Loss.squaredError
+                      |> Loss.add (Loss.onMagnitudes "weight decay" (fun _ _ -> decay))
 
                   checkCase
                       name

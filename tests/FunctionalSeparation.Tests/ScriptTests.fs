@@ -153,7 +153,7 @@ let tests =
               for entry in [ "commit"; "recipe"; "trainingData"; "torchSharp"; "libTorch"; "device"; "time"; "trainingSeconds" ] do
                   Expect.isNotNull (results["provenance"].[entry]) entry
 
-              let trained = ModelFolder.load TorchSharp.torch.CPU folder
+              let trained = ModelFolder.load ModelFolder.families TorchSharp.torch.CPU folder
               Expect.equal (string trained.Network.Words) (string (Drnn.network DrnnRecipe.smoke.Network).Words) "network"
               trained.Parameters.Vector.Dispose()
           }

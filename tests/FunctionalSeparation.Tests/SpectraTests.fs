@@ -80,15 +80,14 @@ let tests =
           test "silence is zero, whatever the features, and a louder mixture has larger logarithms" {
               Memory.plain (fun () ->
                   for features, _ in sizes do
-                      let frontEnd = frontEnd features
                       let silence = torch.zeros (10L, 1L, 513L, dtype = torch.float64)
-                      Expect.equal ((Spectra.features frontEnd (whole frontEnd silence)).abs().max().item<float>()) 0.0 "silence"
+                      Expect.equal ((ofWhole (showing features) silence).abs().max().item<float>()) 0.0 "silence"
 
-                  let frontEnd = { frontEnd LogPower with Context = 1 }
+                  let shown = { showing LogPower with Context = 1 }
 
                   let level (x: float) =
                       let steady = torch.zeros(10L, 1L, 513L, dtype = torch.float64).fill_(x: float)
-                      (Spectra.features frontEnd (whole frontEnd steady)).mean().item<float>()
+                      (ofWhole shown steady).mean().item<float>()
 
                   // log10(1 + (1000 x)^2): 1 above the floor by 30 dB is 3 Bel and 0.0004 more.
                   Expect.floatClose Accuracy.high (level 0.001) (log10 2.0) "at the floor"
@@ -100,20 +99,16 @@ let tests =
                   let magnitude = (noise 4 [ 12L; 1L; 513L ]).abs()
 
                   for features, _ in sizes do
-                      let plain, scaled = frontEnd features, { frontEnd features with InputScale = 10.0 }
-                      let louder = whole plain (magnitude.mul 10.0)
-
-                      Expect.isLessThan
-                          (difference (Spectra.features scaled (whole scaled magnitude)) (Spectra.features plain louder))
-                          1e-9
-                          $"{features}")
+                      let plain, scaled = showing features, { showing features with InputScale = 10.0 }
+                      let louder = ofWhole plain (magnitude.mul 10.0)
+                      Expect.isLessThan (difference (ofWhole scaled magnitude) louder) 1e-9 $"{features}")
           }
 
           test "a steady mixture has constant log mel powers and no deltas" {
               Memory.plain (fun () ->
-                  let frontEnd = { frontEnd LogMel with Context = 1 }
+                  let shown = { showing LogMel with Context = 1 }
                   let steady = (noise 5 [ 1L; 1L; 513L ]).abs().expand(15L, 1L, 513L)
-                  let input = Spectra.features frontEnd (whole frontEnd steady)
+                  let input = ofWhole shown steady
                   Expect.isLessThan ((input.narrow (2L, 41L, 82L)).abs().max().item<float>()) 1e-12 "deltas"
                   Expect.isGreaterThan ((input.narrow (2L, 0L, 41L)).min().item<float>()) 0.0 "log powers")
           } ]

@@ -92,7 +92,7 @@ let tests =
           }
 
           test "a state whose step failed is as it was" {
-              let failing = { task.Value with Loss = fun _ _ -> failwith "no loss" }
+              let failing = { task.Value with Loss = Loss.onMagnitudes "none" (fun _ _ -> failwith "no loss") }
               let first = start failing
               Expect.throws (fun () -> Train.states failing 3 first |> Seq.last |> ignore) "fails"
               Expect.isTrue (numbers first |> Array.forall Single.IsFinite) "whole"
