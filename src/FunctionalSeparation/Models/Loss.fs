@@ -174,7 +174,7 @@ module Loss =
                 Gamma = gamma
                 Of =
                     fun estimates references ->
-                        let count = sourcesOf loss references
+                        let own, count = loss.Of estimates references, sourcesOf loss references
 
                         if count < 2 then
                             invalidArg
@@ -183,7 +183,7 @@ module Loss =
 
                         [ 1 .. count - 1 ]
                         |> List.map (against estimates references count)
-                        |> List.fold (-) (loss.Of estimates references) }
+                        |> List.fold (-) own }
 
     let rec private permutations items =
         match items with

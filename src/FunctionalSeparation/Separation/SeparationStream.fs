@@ -105,9 +105,9 @@ module SeparationStream =
         let finished = frames * int64 stft.HopLength
         let head = sum.narrow (-1L, 0L, lead stft) .+ carry.Tail
         let whole = torch.cat ([| head; sum.narrow (-1L, lead stft, finished) |], -1L)
-        let hops = whole.narrow(-1L, 0L, finished).unflatten(-1L, [| frames; int64 stft.HopLength |])
+        let hops = whole.narrow(-1L, 0L, finished).unflatten(3L, [| frames; int64 stft.HopLength |])
 
-        (hops / overlapGain stft hops).flatten(-2L, -1L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
+        (hops / overlapGain stft hops).flatten(3L, 4L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
 
     /// The most frames of a block: more where the network is given many around them.
     let private blockOf (network: Network) =
