@@ -99,6 +99,13 @@ let sharedData (parts: string list) =
 
     path
 
+/// The sources with one of them silent.
+let silenced (name: string) (stems: Stems) : Stems =
+    let silent (sound: AudioBuffer) =
+        AudioBuffer([| for channel in sound.Channels -> Array.zeroCreate channel.Length |], sound.SampleRate)
+
+    [ for stem in stems -> if stem.Name = name then { stem with Sound = silent stem.Sound } else stem ]
+
 /// Expects an InputException of one line that holds all the words.
 let refuses (words: string list) (action: unit -> unit) =
     let message =

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// What a network is trained on at once: mixtures and their true sources, as magnitudes.
 [<NoEquality; NoComparison>]
@@ -140,6 +141,23 @@ module Feed =
               padded.narrow(0L, int64 start, int64 length + 2L * margin).clone(),
               references.narrow(0L, int64 start, int64 length).clone() ]
 
+    /// The sound of a clip that this feed can use: two mono sources, the second of which stands still while the first is rotated.
+    let private usable (frontEnd: FrontEnd) (clip: Clip) : Stems =
+        if clip.Sources.Length <> 2 || clip.Channels <> 1 then
+            raise (
+                InputException
+                    $"{clip.Name}: training takes two mono sources, it has {clip.Sources.Length} of {clip.Channels} channel(s). Sum them (Corpus.grouped, Corpus.mono)."
+            )
+
+        Clip.requireRate frontEnd.SampleRate clip
+        let stems = Clip.read clip
+        Clip.requireUsable frontEnd.Stft clip stems
+        stems
+
+    /// The unit-norm sources of a mono clip: [2, samples].
+    let private unitNormPair dtype device (stems: Stems) =
+        Memory.tensor (fun () -> (Clip.sources Mixing.unitNorm (Key.ofSeed 0) dtype device stems).squeeze 1L)
+
     let private stackPieces frontEnd pieces =
         let mixtures, references = pieces |> List.map (fun (_, mixture, reference) -> mixture, reference) |> List.unzip
 
@@ -180,11 +198,9 @@ module Feed =
         Numbers.atLeast 1 "A feed of whole clips" (nameof framesPerBatch) framesPerBatch
 
         [ for clip in clips do
-              Clip.requireRate frontEnd.SampleRate clip
-              let stems = clip.Read()
-              Clip.requireUsable frontEnd.Stft clip stems
-              let offsets = Augment.shifts shiftStep stems.Music.Length
-              yield! rotatedPieces frontEnd offsets (fun () -> Clip.unitNorm dtype device stems) ]
+              let stems = usable frontEnd clip
+              let offsets = Augment.shifts shiftStep (Stems.length stems)
+              yield! rotatedPieces frontEnd offsets (fun () -> unitNormPair dtype device stems) ]
         |> batchesOf frontEnd framesPerBatch
 
     /// A clip in memory: unit-norm sources, at each speed.
@@ -199,12 +215,8 @@ module Feed =
 
     /// The unit-norm sources of a clip that can be used: music, voice.
     let private sound (frontEnd: FrontEnd) (clip: Clip) =
-        Clip.requireRate frontEnd.SampleRate clip
-        let stems = clip.Read()
-        Clip.requireUsable frontEnd.Stft clip stems
-
         Memory.plain (fun () ->
-            let sources = Clip.unitNorm torch.float32 torch.CPU stems
+            let sources = usable frontEnd clip |> unitNormPair torch.float32 torch.CPU
             sources[0L].data<float32>().ToArray(), sources[1L].data<float32>().ToArray())
 
     let private loadClip frontEnd settings (clip: Clip) =

@@ -42,7 +42,7 @@ type Separated =
 module Architecture =
 
     /// Music and voice, in the order of the papers' outputs.
-    let musicAndVoice = [ "music"; "voice" ]
+    let musicAndVoice = Stems.musicAndVoice
 
     /// The best setting of Huang et al. (ISMIR 2014), table 3: context 3, 3 x 1000 ReLU units, recurrence in layer 2, mask
     /// inside the network.

@@ -125,7 +125,7 @@ module TrainingRun =
         clips
         |> List.averageBy (fun clip ->
             Memory.plain (fun () ->
-                let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum(0L)
+                let mixture = (Clip.read clip |> Clip.sources Mixing.unitNorm (Clip.key clip) dtype torch.CPU).sum(0L)
                 mixture.squared().mean().sqrt().to_type(torch.float64).item<float>()))
 
     /// The network as it stands. It is heard at the level of the training data only, so no level is needed.
@@ -138,8 +138,9 @@ module TrainingRun =
 
     let private devGnsdr settings (vector: torch.Tensor) =
         let trained = current settings vector
-        let rows = Evaluate.clips dtype settings.Device ignore (Separation.separator trained Soft) settings.Dev
-        let summary = Evaluate.summary _.Voice rows
+        let separator = Separation.separator trained Soft
+        let rows = Evaluate.clips Scoring.papers dtype settings.Device ignore separator settings.Dev
+        let summary = Evaluate.summary (List.last separator.Sources) rows
 
         if summary.Clips = 0 then
             let names = String.concat ", " (List.truncate 3 summary.Unscored)
@@ -182,7 +183,10 @@ module TrainingRun =
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
 
         let usesDev = settings.Recipe.Selection <> LastStep || (settings.TensorBoard && not settings.Dev.IsEmpty)
-        if usesDev then Clip.requireScorable settings.Recipe.Architecture.FrontEnd settings.Dev
+        let architecture = settings.Recipe.Architecture
+
+        if usesDev then
+            Clip.requireScorable architecture.Sources architecture.FrontEnd settings.Dev
 
         match settings.Recipe.Plan, settings.Recipe.Precision with
         | (FullBatch _ | MiniBatches _), Precision.Bfloat16 ->
