@@ -33,7 +33,8 @@ Experiment.main (fun () ->
     let device = Devices.Parse(arguments.GetResult(Device, "auto"))
     let folder = arguments.GetResult Model
     let trained = ModelFolder.load ModelFolder.families device folder
-    let corpus = Mir1k.load (arguments.GetResult Data)
+    // The two channels of the files are the two sources, whatever the model calls them.
+    let corpus = Mir1k.load (arguments.GetResult Data) |> Corpus.named trained.Network.Setting.Sources
     let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
     Corpus.require [ split ] corpus
     Experiment.tellLeftOut corpus
@@ -41,7 +42,8 @@ Experiment.main (fun () ->
     let mask = arguments.GetResult(Mask, Soft)
     let frontEnd = trained.Network.Setting.FrontEnd
     let pairing = if arguments.Contains No_Permutation then ByName else ByBestSir
-    let score (separator: Separator) = Experiment.evaluateBy pairing device separator.Name separator clips
+    let scoring = { Scoring.ofCorpus corpus with Pairing = pairing }
+    let score (separator: Separator) = Experiment.evaluate scoring device separator.Name separator clips
     let floor, ceiling = score (Evaluate.mixture frontEnd), score (Evaluate.idealBinaryMask frontEnd)
     let rows = score (Separation.separator trained mask)
     let name = trained.Network.Name
@@ -50,7 +52,7 @@ Experiment.main (fun () ->
     printfn
         "%s"
         (Results.table
-            Results.header
+            (Results.header trained.Network.Setting.Sources)
             [ Results.row "mixture" floor; Results.row "ideal binary mask" ceiling; Results.row name rows ])
 
     for line in Results.remarks rows do

@@ -63,11 +63,11 @@ Experiment.main (fun () ->
     let limits =
         [ for separator in
               [ Evaluate.mixture frontEnd; Evaluate.idealBinaryMask frontEnd ] ->
-              Results.row separator.Name (Experiment.evaluate trial.Device separator.Name separator trial.Test) ]
+              Results.row separator.Name (Experiment.evaluate Scoring.papers trial.Device separator.Name separator trial.Test) ]
 
     printfn $"\n{trial.Test.Length} test clips of {corpus.Name}, trained for {outcome.Seconds:F0} s, BSS Eval 3, dB\n"
     let rows = limits @ [ Results.row title outcome.Scores ] @ (if isRecordings then published title else [])
-    printfn "%s" (Results.table Results.header rows)
+    printfn "%s" (Results.table (Results.header recipe.Network.Setting.Sources) rows)
 
     for line in Results.remarks outcome.Scores do
         printfn "%s" line

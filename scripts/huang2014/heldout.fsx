@@ -48,7 +48,8 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
                   TensorBoard = false }
 
         Trial.record results [ "recipe", name; "held out", singer ] outcome
-        printfn "%s\n" (Results.table Results.header [ Results.row $"{name}, {singer} held out" outcome.Scores ])
+        let row = Results.row $"{name}, {singer} held out" outcome.Scores
+        printfn "%s\n" (Results.table (Results.header Stems.musicAndVoice) [ row ])
         Params.dispose outcome.Trained.Parameters
         Directory.Delete(folder, true)
 

@@ -12,7 +12,7 @@ open FunctionalSeparation.Plots
 let load =
     function
     | Some folder -> SpeechPair.inNoise (Path.Combine(folder, "TSP", "FA")) (Path.Combine(folder, "noise"))
-    | None -> Corpus.embedded 0
+    | None -> Corpus.embedded 0 |> Corpus.named SpeechPair.noiseAndSpeech
 
 /// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz. The scale of
 /// the log powers was chosen on the development part (notes.md).
@@ -45,12 +45,12 @@ let recipe recurrence units preset =
 
 let network name recurrence units =
     let recipe = recipe recurrence units
-    Cell.trained name recipe |> Cell.withStoi (Cell.network recipe)
+    Cell.trained name recipe |> Cell.withStoi "speech" (Cell.network recipe)
 
 /// A row without training, at the rate of the corpus.
 let untrained name (system: FrontEnd -> Separator) =
     let separator (site: CellSite) = system (frontEnd site.Preset)
-    Cell.systemAt name "nothing to learn" separator |> Cell.withStoi separator
+    Cell.systemAt name "nothing to learn" separator |> Cell.withStoi "speech" separator
 
 { Paper = "huang2015"
   Name = "denoise"
@@ -61,7 +61,7 @@ let untrained name (system: FrontEnd -> Separator) =
       untrained "ideal ratio mask" Evaluate.idealRatioMask
       network "DNN of 2 x 1000" FeedForward 1000
       network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
-    |> List.map (Cell.withSdr "speech" "noise")
+    |> List.map (Cell.withSdr [ "speech", "speech"; "noise", "noise" ])
   Claims =
     [ { Text = "A recurrent network beats a feed-forward one"
         Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }

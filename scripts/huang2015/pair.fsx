@@ -56,7 +56,9 @@ let nmf stft (clips: Clip list) =
 
     let dictionaries = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 0) clips
     let rendering = { SampleRate = SpeechPair.sampleRate; Stft = stft; Rule = MaskRule.Ratio 1.0; VoiceFrom = 0.0 }
-    Decomposition.separator "NMF" rendering (Dictionaries.decompose Divergence.KullbackLeibler 100 dictionaries)
+
+    { Decomposition.separator "NMF" rendering (Dictionaries.decompose Divergence.KullbackLeibler 100 dictionaries) with
+        Sources = SpeechPair.speakers }
 
 let baselines stft =
     [ Cell.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 with Stft = stft })

@@ -9,7 +9,7 @@ open FunctionalSeparation.Plots
 let load =
     function
     | Some folder -> SpeechPair.timit folder
-    | None -> Corpus.embedded 0
+    | None -> Corpus.embedded 0 |> Corpus.named SpeechPair.speakers
 
 /// 32 ms at 16 kHz.
 let stft = Stft(512, 256, StftWindow.Sine, false)
@@ -37,7 +37,7 @@ let ours = Pair.excerpts (Pair.spectraNetwork stft) 0.05 varied 3000 >> fun reci
         Cell.trained "DRNN-1 on random excerpts" excerpts |> inPieces
         Cell.trained "ours: spectra of 3 frames and playing speeds" nearby |> inPieces
         Cell.trained "ours: more speeds, gains and steps" ours |> inPieces ]
-    |> List.map (Cell.withSdr "woman (1)" "man (2)")
+    |> List.map (Cell.withSdr [ "speaker 1", "woman (1)"; "speaker 2", "man (2)" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' sRNN by mini-batch L-BFGS"

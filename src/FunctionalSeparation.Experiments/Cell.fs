@@ -62,7 +62,8 @@ module Cell =
 
         json
 
-    let private evaluate (site: CellSite) separator = Experiment.evaluate site.Device "scoring" separator site.Corpus.Test
+    let private evaluate (site: CellSite) separator =
+        Experiment.evaluate (Scoring.ofCorpus site.Corpus) site.Device "scoring" separator site.Corpus.Test
 
     let private modelFolder (site: CellSite) (recipe: Recipe) =
         let text = Text.Encoding.UTF8.GetBytes((Recipe.toJson recipe).ToJsonString() + site.Data)
@@ -152,22 +153,23 @@ module Cell =
 
         { cell with Run = run }
 
-    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of the voice and of the other source under the
-    /// names that they have in the experiment: what papers on speech report. BSS Eval 3, length-weighted means in dB.
-    let withSdr (voice: string) (other: string) (cell: Cell) : Cell =
-        let ofSource name (pick: ClipScores -> SourceScores) rows =
-            [ $"{name} SDR", Evaluate.mean (pick >> _.Sdr) rows
-              $"{name} SIR", Evaluate.mean (pick >> _.Sir) rows
-              $"{name} SAR", Evaluate.mean (pick >> _.Sar) rows ]
+    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of some sources, each with what the experiment
+    /// calls it: what papers on speech report. BSS Eval 3, length-weighted means in dB.
+    let withSdr (sources: (string * string) list) (cell: Cell) : Cell =
+        let ofSource rows (source: string, title) =
+            let mean (figure: SourceScores -> float) = Evaluate.mean (fun row -> figure (row[source])) rows
+            [ $"{title} SDR", mean _.Sdr; $"{title} SIR", mean _.Sir; $"{title} SAR", mean _.Sar ]
 
-        withFigures (fun _ rows -> ofSource voice _.Voice rows @ ofSource other _.Music rows) cell
+        withFigures (fun _ rows -> List.collect (ofSource rows) sources) cell
 
-    /// The row with the mean STOI of the voice over the test clips, as `STOI`. `separator` makes the row's separator again, from
+    /// The row with the mean STOI of a source over the test clips, as `STOI`. `separator` makes the row's separator again, from
     /// what is in its folder; `Cell.network` does so for a trained network.
-    let withStoi (separator: CellSite -> Separator) (cell: Cell) : Cell =
+    let withStoi (source: string) (separator: CellSite -> Separator) (cell: Cell) : Cell =
         let stoi site =
             let separator = separator site
-            site.Corpus.Test |> List.averageBy (Evaluate.stoi torch.float32 site.Device separator)
+
+            site.Corpus.Test
+            |> List.averageBy (Evaluate.stoi site.Corpus.Mixing torch.float32 site.Device separator source)
 
         withFigures (fun site _ -> [ "STOI", stoi site ]) cell
 

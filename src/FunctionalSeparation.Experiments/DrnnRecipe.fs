@@ -146,6 +146,7 @@ module DrnnRecipe =
     let toRecipe (recipe: DrnnRecipe) : Recipe =
         { Network = Drnn.network recipe.Network
           Loss = recipe.Loss |> Loss.discriminative recipe.Gamma
+          Mixing = Mixing.unitNorm
           Learning = learning recipe.Plan
           Precision = recipe.Precision
           Selection = recipe.Selection

@@ -92,20 +92,20 @@ module Experiment =
 
     /// Evaluates a separator on clips, with a progress bar. Raises InputException as `Clip.requireScorable`, before the first is
     /// scored.
-    let evaluateBy
-        (pairing: Pairing)
+    let evaluate
+        (scoring: Scoring)
         (device: TorchSharp.torch.Device)
         (label: string)
         (separator: Separator)
         (clips: Clip list)
         : ClipScores list =
         announce device
-        Clip.requireScorable separator.FrontEnd clips
+        Clip.requireScorable separator.Sources separator.FrontEnd clips
         let tell = progress label
         let mutable finished = 0
 
-        Evaluate.clipsBy
-            pairing
+        Evaluate.clips
+            scoring
             TorchSharp.torch.float32
             device
             (fun row ->
@@ -113,6 +113,3 @@ module Experiment =
                 tell finished clips.Length row.Clip)
             separator
             clips
-
-    /// `evaluateBy`, with the pairing of BSS Eval 3 and the papers' tables.
-    let evaluate device label separator clips : ClipScores list = evaluateBy ByBestSir device label separator clips

@@ -57,8 +57,12 @@ module Grid =
     /// The rows to make, in order.
     let rows (grid: Grid) : (Cell * int) list = List.allPairs grid.Cells grid.Seeds
 
-    /// Fingerprint of all clips: a row made from other clips is not taken for one of this grid.
-    let fingerprint (grid: Grid) : string = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
+    /// Fingerprint of all clips, and how they are mixed where it is not the papers' way: a row made from other mixtures is not
+    /// taken for one of this grid.
+    let fingerprint (grid: Grid) : string =
+        let sound = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
+        let mixing = grid.Corpus.Mixing.Words
+        if mixing = Mixing.unitNorm.Words then sound else $"{sound}, {mixing}"
 
     let private extra (figures: (string * float) list) =
         let json = JsonObject()

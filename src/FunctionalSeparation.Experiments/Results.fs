@@ -18,9 +18,10 @@ module Results =
         else
             JsonValue.Create(value.ToString CultureInfo.InvariantCulture)
 
+    /// Raises ArgumentException where a name comes twice, such as that of a source called `clips`.
     let private put (json: JsonObject) (pairs: (string * JsonNode) list) =
         for name, value in pairs do
-            json[name] <- value
+            json.Add(name, value)
 
         json
 
@@ -39,8 +40,8 @@ module Results =
             [ "clip", JsonValue.Create row.Clip
               "samples", JsonValue.Create row.Samples
               "estimates", JsonValue.Create(pairedName row.Estimates)
-              "voice", ofSource row.Voice
-              "music", ofSource row.Music ]
+              for name, scores in Stems.lastFirst row.Sources do
+                  name, ofSource scores ]
 
     let private ofSummary (summary: Summary) =
         put
@@ -51,14 +52,14 @@ module Results =
               "clips", JsonValue.Create summary.Clips
               "unscored", JsonArray(summary.Unscored |> List.map (fun name -> JsonValue.Create name :> JsonNode) |> Array.ofList) ]
 
-    /// The scores of one system: summaries of both sources and a row a clip.
+    /// The scores of one system: summaries of all sources, each under its name, and a row a clip. The last source comes first.
     let ofSystem (name: string) (rows: ClipScores list) : JsonObject =
         put
             (JsonObject())
             [ "system", JsonValue.Create name
               "metric", JsonValue.Create "BSS Eval 3.0, 512 taps, dB; means weighted by clip length"
-              "voice", ofSummary (Evaluate.summary _.Voice rows)
-              "music", ofSummary (Evaluate.summary _.Music rows)
+              for name, summary in Evaluate.summaries rows do
+                  name, ofSummary summary
               "exchanged",
               JsonArray(Evaluate.exchanged rows |> List.map (fun name -> JsonValue.Create name :> JsonNode) |> Array.ofList)
               "clips", JsonArray(rows |> List.map (fun row -> ofClip row :> JsonNode) |> Array.ofList) ]
@@ -89,12 +90,20 @@ module Results =
               Sar = readNumber node["SAR"]
               Nsdr = readNumber node["NSDR"] }
 
+        // What is no single value is a source; the last one comes first.
+        let sources (clip: JsonNode) =
+            match
+                [ for entry in clip.AsObject() do
+                      if entry.Value :? JsonObject then entry.Key, source entry.Value ]
+            with
+            | [] -> []
+            | last :: others -> others @ [ last ]
+
         [ for clip in results["clips"].AsArray() ->
               { Clip = clip["clip"].GetValue<string>()
                 Samples = clip["samples"].GetValue<int>()
                 Estimates = readPaired clip["estimates"]
-                Voice = source clip["voice"]
-                Music = source clip["music"] } ]
+                Sources = sources clip } ]
 
     /// The same without the rows of the clips: one line of a file of many runs.
     let withoutClips (results: JsonObject) : JsonObject =
@@ -146,35 +155,48 @@ module Results =
         line header :: String.replicate (List.sum widths + 2 * (widths.Length - 1)) "-" :: List.map line rows
         |> String.concat "\n"
 
-    /// One row of a score table: system, then GNSDR, GSIR and GSAR of voice and of music.
+    /// The header of a score table of these sources, given in the order of their corpus: the last one comes first.
+    let header (sources: string list) : string list =
+        "system" :: List.collect (fun source -> [ $"{source} GNSDR"; "GSIR"; "GSAR" ]) (Stems.lastFirst sources)
+
+    /// One row of a score table: system, then GNSDR, GSIR and GSAR of each source.
     let row (name: string) (rows: ClipScores list) : string list =
-        let cells (summary: Summary) = [ summary.Gnsdr; summary.Gsir; summary.Gsar ] |> List.map decibels
-        name :: cells (Evaluate.summary _.Voice rows) @ cells (Evaluate.summary _.Music rows)
+        name
+        :: [ for _, summary in Evaluate.summaries rows do
+                 yield! List.map decibels [ summary.Gnsdr; summary.Gsir; summary.Gsar ] ]
 
-    /// The columns of a summary: voice and music, with three decimals, or "no score".
+    let private threeDecimals (value: float) =
+        if Double.IsNaN value then
+            noScore
+        else
+            value.ToString("0.000", CultureInfo.InvariantCulture)
+
+    let private figures (name, summary: Summary) =
+        [ $"{name} GNSDR", summary.Gnsdr; $"{name} GSIR", summary.Gsir; $"{name} GSAR", summary.Gsar ]
+
+    /// The columns of a summary, with three decimals or "no score", under the same names for every corpus: `voice` for the last
+    /// source, `music` for the first of the others. `further` has what does not fit.
     let columns (rows: ClipScores list) : (string * string) list =
-        let three (value: float) =
-            if Double.IsNaN value then
-                noScore
-            else
-                value.ToString("0.000", CultureInfo.InvariantCulture)
+        let named = List.zip [ "voice"; "music" ] (Evaluate.summaries rows |> List.truncate 2 |> List.map snd)
 
-        let cells source (summary: Summary) =
-            [ $"{source} GNSDR", three summary.Gnsdr
-              $"{source} GSIR", three summary.Gsir
-              $"{source} GSAR", three summary.Gsar ]
+        ("test clips", string rows.Length)
+        :: [ for name, value in List.collect figures named -> name, threeDecimals value ]
 
-        ("test clips", string rows.Length) :: cells "voice" (Evaluate.summary _.Voice rows)
-        @ cells "music" (Evaluate.summary _.Music rows)
-
-    /// The header of a score table.
-    let header = [ "system"; "voice GNSDR"; "GSIR"; "GSAR"; "music GNSDR"; "GSIR"; "GSAR" ]
+    /// What `columns` leaves out, in one text: of more than two sources, which two are in the columns, and the figures of the others.
+    /// Empty for two.
+    let further (rows: ClipScores list) : string =
+        match Evaluate.summaries rows with
+        | (last, _) :: (first, _) :: (_ :: _ as others) ->
+            [ $"voice is {last}"; $"music is {first}" ]
+            @ [ for name, value in List.collect figures others -> $"{name} {threeDecimals value}" ]
+            |> String.concat "; "
+        | _ -> ""
 
     /// What a reader of the scores must know: the clips that have no score, and those whose estimates were exchanged, a line
     /// each; nothing where there are none.
     let remarks (rows: ClipScores list) : string list =
-        let name source pick =
-            match (Evaluate.summary pick rows).Unscored with
+        let unscored (source, summary: Summary) =
+            match summary.Unscored with
             | [] -> []
             | clips ->
                 let names = String.concat ", " clips
@@ -189,4 +211,4 @@ module Results =
 
                 [ $"{clips.Length} of {rows.Length} clip(s) are scored with their estimates exchanged, as BSS Eval 3 pairs them (by the greatest mean SIR): {names}" ]
 
-        name "voice" _.Voice @ name "music" _.Music @ exchanged
+        List.collect unscored (Evaluate.summaries rows) @ exchanged

@@ -5,7 +5,7 @@ open System.Globalization
 open System.IO
 open FunctionalSeparation.Core
 
-/// A statement that a table puts to the test: in each pair, the first row has the higher voice GNSDR.
+/// A statement that a table puts to the test: in each pair, the first row has the higher GNSDR of the last source (the voice).
 type Claim = { Text: string; Pairs: (string * string) list }
 
 /// An experiment: a table of a paper, row by row.
@@ -55,11 +55,20 @@ module TableReport =
         | [ value ] -> Results.decibels value
         | _ -> $"{Results.decibels (mean values)} ({Results.decibels (List.min values)} to {Results.decibels (List.max values)})"
 
-    let private figures =
-        [ "voice GNSDR", (fun row -> (Evaluate.summary _.Voice row.Outcome.Scores).Gnsdr)
-          "GSIR", (fun row -> (Evaluate.summary _.Voice row.Outcome.Scores).Gsir)
-          "GSAR", (fun row -> (Evaluate.summary _.Voice row.Outcome.Scores).Gsar)
-          "music GNSDR", (fun row -> (Evaluate.summary _.Music row.Outcome.Scores).Gnsdr) ]
+    /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
+    let private figures (rows: GridRow list) : (string * (GridRow -> float)) list =
+        let at place (pick: Summary -> float) (row: GridRow) =
+            Evaluate.summaries row.Outcome.Scores |> List.item place |> snd |> pick
+
+        let names =
+            rows |> List.truncate 1 |> List.collect (fun row -> Evaluate.summaries row.Outcome.Scores |> List.map fst)
+
+        [ for place, name in List.indexed names do
+              $"{name} GNSDR", at place _.Gnsdr
+
+              if place = 0 then
+                  "GSIR", at 0 _.Gsir
+                  "GSAR", at 0 _.Gsar ]
 
     let private extraNames (rows: GridRow list) =
         rows |> List.collect (fun row -> List.map fst row.Outcome.Extra) |> List.distinct
@@ -82,17 +91,17 @@ module TableReport =
         | Some row -> List.map Results.decibels [ row.Gnsdr; row.Gsir; row.Gsar ]
         | None -> [ ""; ""; "" ]
 
-    let private ourCells extras (rows: GridRow list) =
+    let private ourCells figures extras (rows: GridRow list) =
         let scores = [ for _, figure in figures -> rows |> List.map figure |> cell ]
         let seconds = rows |> List.map _.Outcome.Seconds |> mean
         scores @ [ for name in extras -> extra name rows ] @ [ seconds.ToString("F0", CultureInfo.InvariantCulture) ]
 
     /// Ours, then the published figures of the same name; published rows without one of ours at the end.
-    let private textRows extras published (ours: (string * GridRow list) list) =
-        let blank = List.replicate (figures.Length + List.length extras + 1) ""
+    let private textRows figures extras published (ours: (string * GridRow list) list) =
+        let blank = List.replicate (List.length figures + List.length extras + 1) ""
         let names = List.map fst ours
 
-        [ for name, rows in ours -> name :: ourCells extras rows @ publishedCells published name ]
+        [ for name, rows in ours -> name :: ourCells figures extras rows @ publishedCells published name ]
         @ [ for row in published do
                 if not (List.contains row.Model names) then
                     row.Model :: blank @ publishedCells published row.Model ]
@@ -120,7 +129,7 @@ module TableReport =
     /// The table with its figures, the published ones beside ours.
     let create (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
         let byCell = rows |> List.groupBy _.Cell
-        let extras = extraNames rows
+        let figures, extras = figures rows, extraNames rows
 
         let gnsdr name =
             byCell
@@ -135,7 +144,7 @@ module TableReport =
           Caption =
             $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training; published figures are on the paper's own test clips"
           Header = "system" :: List.map fst figures @ extras @ [ "seconds"; "published GNSDR"; "GSIR"; "GSAR" ]
-          Rows = textRows extras (published table) byCell
+          Rows = textRows figures extras (published table) byCell
           Verdicts = List.map (verdict gnsdr) table.Claims
           Made = rows }
 
@@ -143,8 +152,10 @@ module TableReport =
         let provenance (name: string) = row.Provenance[name].ToString()
 
         let extras =
-            row.Outcome.Extra
-            |> List.map (fun (name, value) -> name + " " + value.ToString("0.000", CultureInfo.InvariantCulture))
+            [ for name, value in row.Outcome.Extra do
+                  name + " " + value.ToString("0.000", CultureInfo.InvariantCulture)
+              Results.further row.Outcome.Scores ]
+            |> List.filter (fun text -> text <> "")
             |> String.concat "; "
 
         [ "table", table.Name

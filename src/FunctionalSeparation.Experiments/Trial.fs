@@ -88,7 +88,8 @@ module Trial =
                 InputException $"{trial.Data}: there are no test clips, so the network could not be scored. Give data with some."
             )
 
-        Clip.requireScorable trial.Recipe.Network.Setting.FrontEnd trial.Test
+        let setting = trial.Recipe.Network.Setting
+        Clip.requireScorable setting.Sources setting.FrontEnd trial.Test
 
     /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
     /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.
@@ -101,7 +102,8 @@ module Trial =
         let isNew = finished.StepsMade > 0 || not (File.Exists resultsPath)
         let provenance = provenance trial finished.Seconds
         ModelFolder.save trial.Folder finished.Trained provenance
-        let scores = Experiment.evaluate trial.Device "scoring" (Separation.separator finished.Trained Soft) trial.Test
+        let separator = Separation.separator finished.Trained Soft
+        let scores = Experiment.evaluate { Mixing = trial.Recipe.Mixing; Pairing = ByBestSir } trial.Device "scoring" separator trial.Test
         let results = Results.ofSystem (Recipe.title trial.Recipe) scores
         results["provenance"] <- provenance.DeepClone()
         Results.save resultsPath results
@@ -133,4 +135,6 @@ module Trial =
     /// before is there already.
     let record (path: string) (first: (string * string) list) (outcome: Outcome) : unit =
         if outcome.IsNew then
-            Results.appendCsv path (first @ facts outcome @ Results.columns outcome.Scores @ [ "extra", "" ])
+            Results.appendCsv
+                path
+                (first @ facts outcome @ Results.columns outcome.Scores @ [ "extra", Results.further outcome.Scores ])

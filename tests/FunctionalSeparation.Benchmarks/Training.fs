@@ -25,7 +25,7 @@ let private operations (model: Model<Heard, Separated>) batches =
     6.0 * float (Layout.total model.Layout) * frames batches / 1e9
 
 let private loss = Loss.squaredError |> Loss.discriminative 0.05
-let private needs = Needs.create Sounds.network.Value.Network loss
+let private needs = Needs.create Sounds.network.Value.Network loss Mixing.unitNorm
 
 let private evaluate model (vector: torch.Tensor) batches () =
     let struct (_, _) = Train.objective model loss (Key.ofSeed 0) batches vector

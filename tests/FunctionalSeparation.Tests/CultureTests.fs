@@ -46,8 +46,7 @@ let private rows =
           { Clip = $"clip{i}"
             Samples = 1000 + i
             Estimates = AsNamed
-            Voice = { source (float i) with Sar = 1.5 }
-            Music = source -1.5 } ]
+            Sources = [ "music", source -1.5; "voice", { source (float i) with Sar = 1.5 } ] } ]
 
 let private architecture = { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
 
@@ -67,7 +66,7 @@ let private page: Report =
 
     { Title = "A page"
       Summary = [ "Of numbers." ]
-      Tables = [ { Caption = "Scores"; Header = Results.header; Rows = [ Results.row "system" rows ] } ]
+      Tables = [ { Caption = "Scores"; Header = Results.header Stems.musicAndVoice; Rows = [ Results.row "system" rows ] } ]
       Charts =
         [ "Loss", Figures.trainingCurve "loss" [ "run", [ 1, -2.5; 2, 0.125 ] ]
           "Boxes", Figures.scoreBoxes [ { Source = "voice"; Metric = "SDR"; System = "s"; Decibels = [ -1.5; 2.25 ] } ] ]
@@ -102,7 +101,7 @@ let private files (folder: string) =
     Results.save (at "results.json") (Results.ofSystem "system" rows)
     Results.append (at "results.jsonl") (Results.ofSystem "system" rows)
     Results.appendCsv (at "results.csv") (Results.columns rows)
-    File.WriteAllText(at "table.txt", Results.table Results.header [ Results.row "system" rows ])
+    File.WriteAllText(at "table.txt", Results.table (Results.header Stems.musicAndVoice) [ Results.row "system" rows ])
     File.WriteAllText(at "log.jsonl", RunLog.line report)
     File.WriteAllLines(at "recipes.txt", [ for recipe in List.map DrnnRecipe.toRecipe recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ])
 

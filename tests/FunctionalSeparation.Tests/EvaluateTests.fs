@@ -18,7 +18,8 @@ let private separator isSwapped =
         { ideal with Name = "swapped"; Hearing = Oracle(fun sources -> (separate sources).flip 0L) }
     | _ -> ideal
 
-let private score pairing isSwapped = Evaluate.clipBy pairing torch.float32 torch.CPU (separator isSwapped) clip.Value
+let private score pairing isSwapped =
+    Evaluate.clip { Scoring.papers with Pairing = pairing } torch.float32 torch.CPU (separator isSwapped) clip.Value
 
 let private silent = { Sdr = nan; Sir = nan; Sar = nan; Nsdr = nan }
 
@@ -29,24 +30,32 @@ let tests =
         [ test "estimates under each other's names are exchanged, and the scores say so" {
               let plain, swapped = score ByBestSir false, score ByBestSir true
               Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, Exchanged) "told"
-              Expect.floatClose Accuracy.high swapped.Voice.Sdr plain.Voice.Sdr "the better pairing is scored"
-              Expect.floatClose Accuracy.high swapped.Music.Nsdr plain.Music.Nsdr "of both"
+              Expect.floatClose Accuracy.high swapped["voice"].Sdr plain["voice"].Sdr "the better pairing is scored"
+              Expect.floatClose Accuracy.high swapped["music"].Nsdr plain["music"].Nsdr "of both"
           }
 
           test "paired by name, they are scored as they are called" {
               let plain, swapped = score ByName false, score ByName true
               Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, AsNamed) "told"
-              Expect.equal plain.Voice (score ByBestSir false).Voice "the same where names are right"
-              Expect.isLessThan swapped.Voice.Sir -5.0 "the voice is scored by what is called voice"
+              Expect.equal plain["voice"] (score ByBestSir false).["voice"] "the same where names are right"
+              Expect.isLessThan swapped["voice"].Sir -5.0 "the voice is scored by what is called voice"
           }
 
-          test "the pairing of the papers is that of the functions without one" {
-              let given = Evaluate.clips torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
+          test "many clips are scored as each of them" {
+              let given = Evaluate.clips Scoring.papers torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
               Expect.equal given [ score ByBestSir true ] "clips"
-              Expect.equal (Evaluate.clip torch.float32 torch.CPU (separator true) clip.Value) given.Head "clip"
+              Expect.equal (Evaluate.clip Scoring.papers torch.float32 torch.CPU (separator true) clip.Value) given.Head "clip"
               Expect.equal (Evaluate.exchanged given) [ clip.Value.Name ] "named"
 
-              let byName = Evaluate.clipsBy ByName torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
+              let byName =
+                  Evaluate.clips
+                      { Scoring.papers with Pairing = ByName }
+                      torch.float32
+                      torch.CPU
+                      ignore
+                      (separator true)
+                      [ clip.Value ]
+
               Expect.equal byName [ score ByName true ] "clips by name"
           }
 
@@ -65,7 +74,7 @@ let tests =
           }
 
           test "a file from before this was told does not say; one that says something else is refused" {
-              let row = { Clip = "a"; Samples = 3; Estimates = AsNamed; Music = silent; Voice = silent }
+              let row = { Clip = "a"; Samples = 3; Estimates = AsNamed; Sources = [ "music", silent; "voice", silent ] }
               let json = Results.ofSystem "system" [ row ]
               json["clips"].[0].AsObject().Remove "estimates" |> ignore
               Expect.equal (Results.toScores json).Head.Estimates NotRecorded "not recorded"

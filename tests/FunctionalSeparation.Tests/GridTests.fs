@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 
 let private scores nsdr =
     let source = { Sdr = nsdr; Sir = 2.0 * nsdr; Sar = infinity; Nsdr = nsdr }
-    [ { Clip = "a"; Samples = 3; Estimates = AsNamed; Music = source; Voice = source } ]
+    [ { Clip = "a"; Samples = 3; Estimates = AsNamed; Sources = [ "music", source; "voice", source ] } ]
 
 /// A cell that counts how often it is made; its figure is `nsdr` plus the seed.
 let private counting name setting nsdr =
@@ -30,13 +30,16 @@ let private counting name setting nsdr =
 
 /// A clip that no cell here listens to.
 let private clip: Clip =
-    { Name = "a"
-      Song = "a"
-      Singer = "a"
-      SampleRate = 16000
-      Read = fun () -> { Music = [| 1.0f |]; Voice = [| 1.0f |] } }
+    Clip.create "a" 16000 1 Stems.musicAndVoice (fun () -> Stems.ofMono 16000 [ "music", [| 1.0f |]; "voice", [| 1.0f |] ])
 
-let private one = { Name = "none"; Place = "none"; Train = []; Dev = []; Test = [ clip ]; LeftOut = [] }
+let private one =
+    { Name = "none"
+      Place = "none"
+      Mixing = Mixing.unitNorm
+      Train = []
+      Dev = []
+      Test = [ clip ]
+      LeftOut = [] }
 
 let private inScratch (work: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("funcsep-grid-").FullName

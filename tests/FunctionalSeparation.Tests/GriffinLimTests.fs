@@ -124,7 +124,7 @@ let tests =
 
                   let estimates (separator: Separator) =
                       match separator.Hearing with
-                      | Blind separate -> separate (noise 4 [ 9000L ])
+                      | Blind separate -> separate (noise 4 [ 1L; 9000L ])
                       | Oracle _ -> failtest "it hears the mixture alone"
 
                   let masked = estimates (Separation.separator trained Soft)

@@ -179,14 +179,14 @@ let tests =
 
           test "the NSDR of the mixture is 0" {
               let clip = List.head corpus.Value.Test
-              let scores = Evaluate.clip torch.float64 torch.CPU (Evaluate.mixture small.FrontEnd) clip
-              Expect.isLessThan (abs scores.Voice.Nsdr) 1e-9 "voice"
-              Expect.isLessThan (abs scores.Music.Nsdr) 1e-9 "music"
+              let scores = Evaluate.clip Scoring.papers torch.float64 torch.CPU (Evaluate.mixture small.FrontEnd) clip
+              Expect.isLessThan (abs scores["voice"].Nsdr) 1e-9 "voice"
+              Expect.isLessThan (abs scores["music"].Nsdr) 1e-9 "music"
           }
 
           test "STOI of a clip: a perfect estimate has 1, the ideal mask more than the mixture" {
               let clip = List.head corpus.Value.Test
-              let stoi separator = Evaluate.stoi torch.float32 torch.CPU separator clip
+              let stoi separator = Evaluate.stoi Mixing.unitNorm torch.float32 torch.CPU separator "voice" clip
               let perfect = { Evaluate.mixture small.FrontEnd with Hearing = Oracle id }
               Expect.floatClose Accuracy.medium (stoi perfect) 1.0 "the voice itself"
               let mixture = stoi (Evaluate.mixture small.FrontEnd)
@@ -197,35 +197,42 @@ let tests =
               let clip = List.head corpus.Value.Test
 
               let swapped =
-                  { clip with Read = fun () -> let stems = clip.Read() in { Music = stems.Voice; Voice = stems.Music } }
+                  { clip with
+                      Read =
+                          fun () ->
+                              List.map2 (fun name stem -> { stem with Name = name }) clip.Sources (List.rev (Clip.read clip)) }
 
-              let score clip = Evaluate.clip torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd) clip
+              let score clip = Evaluate.clip Scoring.papers torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd) clip
               let plain, other = score clip, score swapped
-              Expect.floatClose Accuracy.high plain.Voice.Sdr other.Music.Sdr "SDR"
-              Expect.floatClose Accuracy.high plain.Music.Sir other.Voice.Sir "SIR"
+              Expect.floatClose Accuracy.high plain["voice"].Sdr other["music"].Sdr "SDR"
+              Expect.floatClose Accuracy.high plain["music"].Sir other["voice"].Sir "SIR"
           }
 
           test "silent references give NaN scores that are counted and named" {
               let clip = List.head corpus.Value.Test
 
-              let silent =
-                  { clip with
-                      Name = "silent"
-                      Read = fun () -> { clip.Read() with Voice = Array.zeroCreate (clip.Read().Voice.Length) } }
+              let silent = { clip with Name = "silent"; Read = clip.Read >> Scratch.silenced "voice" }
 
-              let rows = Evaluate.clips torch.float32 torch.CPU ignore (Evaluate.idealRatioMask small.FrontEnd) [ clip; silent ]
+              let rows =
+                  Evaluate.clips
+                      Scoring.papers
+                      torch.float32
+                      torch.CPU
+                      ignore
+                      (Evaluate.idealRatioMask small.FrontEnd)
+                      [ clip; silent ]
 
-              Expect.isTrue (Double.IsNaN rows[1].Voice.Sdr && Double.IsNaN rows[1].Music.Sir) "NaN"
+              Expect.isTrue (Double.IsNaN rows[1].["voice"].Sdr && Double.IsNaN rows[1].["music"].Sir) "NaN"
 
               Expect.floatClose
                   Accuracy.high
-                  (Evaluate.summary _.Music rows).Gsir
-                  rows[0].Music.Sir
+                  (Evaluate.summary "music" rows).Gsir
+                  rows[0].["music"].Sir
                   "nor does the other source count"
 
-              let summary = Evaluate.summary _.Voice rows
+              let summary = Evaluate.summary "voice" rows
               Expect.equal (summary.Clips, summary.Unscored) (1, [ "silent" ]) "counted and named"
-              Expect.floatClose Accuracy.high summary.Gnsdr rows[0].Voice.Nsdr "the others count"
+              Expect.floatClose Accuracy.high summary.Gnsdr rows[0].["voice"].Nsdr "the others count"
           }
 
           for name, task in [ "Adam", task (Optim.adam (Schedule.cosine 1e-3 10 0)); "L-BFGS", fullBatchTask (Lbfgs.minFunc 10) ] do

@@ -169,7 +169,12 @@ let tests =
               leaksNothing (fun () ->
                   let trained = trained ()
 
-                  Evaluate.clip torch.float32 torch.CPU (Separation.separator trained Soft) (List.head corpus.Value.Test)
+                  Evaluate.clip
+                      Scoring.papers
+                      torch.float32
+                      torch.CPU
+                      (Separation.separator trained Soft)
+                      (List.head corpus.Value.Test)
                   |> ignore
 
                   trained.Parameters.Vector.Dispose())
@@ -185,7 +190,7 @@ let tests =
                   use refined = GriffinLim.refine (GriffinLim.fast 3) stft spectrogram
                   GriffinLim.inconsistency stft refined |> ignore
                   let separator = Separation.refinedSeparator (GriffinLim.classic 2) trained Soft
-                  Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+                  Evaluate.clip Scoring.papers torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
                   trained.Parameters.Vector.Dispose())
           }
 
@@ -224,7 +229,7 @@ let tests =
                         Mlrr.decompose mlrr learnt
                         Dictionaries.decompose Divergence.KullbackLeibler 3 learnt ] do
                       let separator = Decomposition.separator "earlier" rendering decompose
-                      Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+                      Evaluate.clip Scoring.papers torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
 
                   learnt.OfMusic.Dispose()
                   learnt.OfVoice.Dispose())
@@ -233,6 +238,7 @@ let tests =
           test "the ceiling of true magnitudes" {
               leaksNothing (fun () ->
                   Evaluate.clip
+                      Scoring.papers
                       torch.float32
                       torch.CPU
                       (Evaluate.trueMagnitude FrontEnd.huang2014)

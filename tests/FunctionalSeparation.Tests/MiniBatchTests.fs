@@ -120,7 +120,7 @@ let tests =
                   let clips = List.truncate 1 corpus.Value.Train
                   let network = Drnn.network recipe.Network
                   let feed = Feed.rotations network Scratch.magnitudes (Some 60000) 100000 torch.CPU clips
-                  let offsets = Augment.shifts (Some 60000) (clips.Head.Read().Music.Length)
+                  let offsets = Augment.shifts (Some 60000) (Stems.length (Clip.read clips.Head))
                   Expect.equal feed.Count offsets.Length "rotations"
                   Expect.isGreaterThan feed.Count 1 "more than one"
 

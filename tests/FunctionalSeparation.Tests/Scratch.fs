@@ -99,6 +99,13 @@ let sharedData (parts: string list) =
 
     path
 
+/// The sources with one of them silent.
+let silenced (name: string) (stems: Stems) : Stems =
+    let silent (sound: AudioBuffer) =
+        AudioBuffer([| for channel in sound.Channels -> Array.zeroCreate channel.Length |], sound.SampleRate)
+
+    [ for stem in stems -> if stem.Name = name then { stem with Sound = silent stem.Sound } else stem ]
+
 /// Expects an InputException of one line that holds all the words.
 let refuses (words: string list) (action: unit -> unit) =
     let message =
@@ -128,7 +135,7 @@ let refusesArgument (words: string list) (action: unit -> unit) =
         Expect.stringContains message word "the message"
 
 /// What the papers' networks and losses need of a batch.
-let magnitudes: Needs = { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ] }
+let magnitudes: Needs = { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ]; Mixing = Mixing.unitNorm }
 
 /// The magnitudes of the references of a batch, [time, batch, sources, channels, bins].
 let references (batch: Batch) = batch.References[Domain.Magnitude]

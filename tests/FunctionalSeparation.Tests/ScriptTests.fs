@@ -73,6 +73,9 @@ let private model =
          let output = succeed train [ "--preset"; "smoke"; "--epochs"; "2"; "--out"; folder ]
          folder, output)
 
+/// A clip as MIR-1K has it: a channel a source.
+let private channels (stems: Stems) = AudioBuffer([| for stem in stems -> stem.Sound.Channels[0] |], 16000)
+
 /// A data folder in the official flat layout with test clips of the embedded corpus: music left, voice right.
 let private dataFolder root (change: int -> Stems -> Stems) =
     let wavfile = Path.Combine(root, "Wavfile")
@@ -80,14 +83,9 @@ let private dataFolder root (change: int -> Stems -> Stems) =
     (Corpus.embedded 9).Test
     |> List.truncate 2
     |> List.iteri (fun i clip ->
-        let stems = change i (clip.Read())
+        let stems = change i (Clip.read clip)
 
-        AudioFile.Write(
-            Path.Combine(wavfile, $"singer{i}_1_01.wav"),
-            AudioBuffer([| stems.Music; stems.Voice |], 16000),
-            SampleFormat.Pcm16
-        )
-        |> ignore)
+        AudioFile.Write(Path.Combine(wavfile, $"singer{i}_1_01.wav"), channels stems, SampleFormat.Pcm16) |> ignore)
 
     root
 
@@ -161,9 +159,9 @@ let tests =
           test "separate.fsx writes stems of the song's rate, channels and length that sum to it" {
               inScratch (fun folder ->
                   let clip = (Corpus.embedded 9).Test |> List.head
-                  let stems = clip.Read()
-                  let mono = Array.map2 (+) stems.Music stems.Voice
-                  let song = Resampler.Resample(AudioBuffer([| mono; stems.Music |], 16000), 22050)
+                  let stems = Clip.read clip
+                  let mono, music = (Stems.sum stems).Channels[0], (Stems.find "music" stems).Channels[0]
+                  let song = Resampler.Resample(AudioBuffer([| mono; music |], 16000), 22050)
                   let path = Path.Combine(folder, "my song.wav")
                   AudioFile.Write(path, song) |> ignore
                   let separate song = [ song; "--model"; fst model.Value; "--out"; Path.Combine(folder, "stems") ]
@@ -212,12 +210,7 @@ let tests =
 
           test "evaluate.fsx scores a data folder; silent references are counted and named" {
               inScratch (fun folder ->
-                  let data =
-                      dataFolder folder (fun i stems ->
-                          if i = 1 then
-                              { stems with Voice = Array.zeroCreate stems.Voice.Length }
-                          else
-                              stems)
+                  let data = dataFolder folder (fun i stems -> if i = 1 then Scratch.silenced "voice" stems else stems)
 
                   let json = Path.Combine(folder, "scores.json")
                   let arguments = [ "--model"; fst model.Value; "--data"; data; "--no-permutation"; "--json"; json ]
@@ -283,9 +276,9 @@ let tests =
           long "a folder without test clips is refused before training; what is left out is said" (fun () ->
               inScratch (fun folder ->
                   let clip part name =
-                      let stems = (Corpus.embedded 9).Test.Head.Read()
+                      let stems = Clip.read (Corpus.embedded 9).Test.Head
                       let path = Path.Combine(folder, part, name)
-                      AudioFile.Write(path + ".wav", AudioBuffer([| stems.Music; stems.Voice |], 16000)) |> ignore
+                      AudioFile.Write(path + ".wav", channels stems) |> ignore
                       File.Move(path + ".wav", path)
 
                   let out = Path.Combine(folder, "run")

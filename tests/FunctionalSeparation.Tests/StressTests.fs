@@ -48,9 +48,9 @@ let private score () =
     let model = trained FeedForward
 
     [| for separator in [ Separation.separator model Soft; Evaluate.idealRatioMask model.Network.Setting.FrontEnd ] do
-           let scores = Evaluate.clip torch.float32 torch.CPU separator corpus.Value.Test.Head
-           yield! numbers scores.Music
-           yield! numbers scores.Voice |]
+           let scores = Evaluate.clip Scoring.papers torch.float32 torch.CPU separator corpus.Value.Test.Head
+           yield! numbers (scores["music"])
+           yield! numbers (scores["voice"]) |]
 
 /// Parameters after so many steps.
 let private train optimiser steps () =

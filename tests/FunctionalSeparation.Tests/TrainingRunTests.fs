@@ -76,9 +76,15 @@ let tests =
                   Expect.hasLength scores 4 "looked at every second step"
 
                   let rows =
-                      Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator finished.Trained Soft) settings.Dev
+                      Evaluate.clips
+                          Scoring.papers
+                          torch.float32
+                          torch.CPU
+                          ignore
+                          (Separation.separator finished.Trained Soft)
+                          settings.Dev
 
-                  Expect.floatClose Accuracy.medium (Evaluate.summary _.Voice rows).Gnsdr (Seq.max scores) "the best one")
+                  Expect.floatClose Accuracy.medium (Evaluate.summary "voice" rows).Gnsdr (Seq.max scores) "the best one")
           }
 
           test "event files hold every step once, whether the run was stopped or not" {
@@ -155,8 +161,10 @@ let tests =
                       { clip with Name = "changed"; SampleRate = rate; Read = clip.Read >> change }
 
                   let dev = corpus.Value.Dev.Head
-                  let silent = change dev 16000 (fun stems -> { stems with Voice = Array.zeroCreate stems.Voice.Length })
-                  let short = change dev 16000 (fun stems -> { Music = stems.Music[..99]; Voice = stems.Voice[..99] })
+                  let silent = change dev 16000 (Scratch.silenced "voice")
+
+                  let short =
+                      change dev 16000 (Stems.map (fun sound -> AudioBuffer([| sound.Channels[0][..99] |], sound.SampleRate)))
 
                   for clip, words in [ silent, "silent"; short, "fewer than one window"; change dev 8000 id, "8000 Hz" ] do
                       let settings =

@@ -24,7 +24,7 @@ module IKala =
             )
 
         let resampled = Resampler.Resample(audio, sampleRate)
-        { Music = resampled.Channels[0]; Voice = resampled.Channels[1] }
+        Stems.ofMono sampleRate [ "music", resampled.Channels[0]; "voice", resampled.Channels[1] ]
 
     /// One clip, from its file, resampled to 16 kHz as it is read. The name tells the song; who sings is not told, so the song
     /// stands for the singer. Raises InputException where the name is not of iKala's form.
@@ -40,7 +40,9 @@ module IKala =
 
         let song = parts.Groups[1].Value
 
-        { Name = name; Song = song; Singer = song; SampleRate = sampleRate; Read = fun () -> readStems path }
+        { Clip.create name sampleRate 1 Stems.musicAndVoice (fun () -> readStems path) with
+            Song = song
+            Singer = song }
 
     let private wavfile folder = Path.Combine(folder, "Wavfile")
 
@@ -77,4 +79,11 @@ module IKala =
             )
 
         let train, test = clips |> List.splitAt (clips.Length / 4)
-        { Name = "iKala"; Place = folder; Train = train; Dev = []; Test = test; LeftOut = leftOut }
+
+        { Name = "iKala"
+          Place = folder
+          Mixing = Mixing.unitNorm
+          Train = train
+          Dev = []
+          Test = test
+          LeftOut = leftOut }

@@ -24,18 +24,16 @@ module Mir1k =
                     $"{path}: MIR-1K clips have 2 channels (music, voice) at {sampleRate} Hz, this file has {audio.Channels.Count} at {audio.SampleRate} Hz. Convert it or remove it from the folder."
             )
 
-        { Music = audio.Channels[0]; Voice = audio.Channels[1] }
+        Stems.ofMono sampleRate [ "music", audio.Channels[0]; "voice", audio.Channels[1] ]
 
     /// One clip, from its file. The name tells singer and song.
     let clip (path: string) : Clip =
         let name = AudioFolder.clipName path
         let parts = name.Split '_'
 
-        { Name = name
-          Song = parts |> Array.truncate 2 |> String.concat "_"
-          Singer = parts[0]
-          SampleRate = sampleRate
-          Read = fun () -> readStems path }
+        { Clip.create name sampleRate 1 Stems.musicAndVoice (fun () -> readStems path) with
+            Song = parts |> Array.truncate 2 |> String.concat "_"
+            Singer = parts[0] }
 
     /// Singer, song and clip, none of them empty: without them a clip would be taken for a test singer's.
     let private isOfficialName (path: string) =
@@ -49,7 +47,14 @@ module Mir1k =
             listed.Files |> List.map clip |> List.partition (fun clip -> trainingSingers.Contains clip.Singer)
 
         let dev, train = train |> List.partition (fun clip -> devNames.Contains clip.Name)
-        { Name = "MIR-1K"; Place = root; Train = train; Dev = dev; Test = test; LeftOut = listed.LeftOut @ beside }
+
+        { Name = "MIR-1K"
+          Place = root
+          Mixing = Mixing.unitNorm
+          Train = train
+          Dev = dev
+          Test = test
+          LeftOut = listed.LeftOut @ beside }
 
     let private parts = [ "train"; "dev"; "test" ]
 
@@ -66,6 +71,7 @@ module Mir1k =
 
         { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator root)
           Place = root
+          Mixing = Mixing.unitNorm
           Train = List.map clip train.Files
           Dev = List.map clip dev.Files
           Test = List.map clip test.Files

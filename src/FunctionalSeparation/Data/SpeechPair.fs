@@ -5,7 +5,7 @@ open System.IO
 open FunctionalSeparation.Core
 
 /// Speech against speech, and speech against noise (Huang et al. 2015, sections IV-B and IV-D). Speaker 1, the one to be
-/// heard, is `Stems.Voice`; speaker 2, or the noise, is `Stems.Music`: it is what training rotates.
+/// heard, is the last source; speaker 2, or the noise, is the first: it is what training rotates.
 [<RequireQualifiedAccess>]
 module SpeechPair =
 
@@ -15,10 +15,10 @@ module SpeechPair =
     /// Hz, of speech against noise: the noises are known up to 4 kHz only.
     let noiseRate = 8000
 
-    /// Names of the estimates of two speakers, in the order of a network's outputs.
+    /// Names of two speakers, in the order of the corpora and of a network's outputs.
     let speakers = [ "speaker 2"; "speaker 1" ]
 
-    /// Names of the estimates of speech and noise, in the order of a network's outputs.
+    /// Names of speech and noise, in the order of the corpora and of a network's outputs.
     let noiseAndSpeech = [ "noise"; "speech" ]
 
     /// One signal in three consecutive parts, [samples] each.
@@ -68,9 +68,7 @@ module SpeechPair =
     /// Two signals of equal length: both are cut to the shorter.
     let private pair (speaker1: float32[]) (speaker2: float32[]) : Stems =
         let length = min speaker1.Length speaker2.Length
-        { Voice = Array.truncate length speaker1; Music = Array.truncate length speaker2 }
-
-    let private clip name rate read : Clip = { Name = name; Song = name; Singer = name; SampleRate = rate; Read = read }
+        Stems.ofMono sampleRate (List.zip speakers [ Array.truncate length speaker2; Array.truncate length speaker1 ])
 
     let private nameOf (path: string) = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator path)
 
@@ -85,12 +83,13 @@ module SpeechPair =
         let parts = lazy (cut folder1 (readSpeaker sampleRate files1), cut folder2 (readSpeaker sampleRate files2))
 
         let part title pick =
-            clip $"{name} {title}" sampleRate (fun () ->
+            Clip.create $"{name} {title}" sampleRate 1 speakers (fun () ->
                 let first, second = parts.Value
                 pair (pick first) (pick second))
 
         { Name = name
           Place = $"{folder1} and {folder2}"
+          Mixing = Mixing.unitNorm
           Train = [ part "train" _.Train ]
           Dev = [ part "dev" _.Dev ]
           Test = [ part "test" _.Test ]
@@ -117,10 +116,13 @@ module SpeechPair =
 
         let part title =
             let female, male = file $"female_{title}", file $"male_{title}"
-            clip $"TIMIT {title}" sampleRate (fun () -> pair (readMono sampleRate female) (readMono sampleRate male))
+
+            Clip.create $"TIMIT {title}" sampleRate 1 speakers (fun () ->
+                pair (readMono sampleRate female) (readMono sampleRate male))
 
         { Name = "TIMIT pair"
           Place = folder
+          Mixing = Mixing.unitNorm
           Train = [ part "train" ]
           Dev = [ part "dev" ]
           Test = [ part "test" ]
@@ -142,22 +144,24 @@ module SpeechPair =
 
         let part title pick =
             [ for name, noise in noises ->
-                  clip $"{name} {title}" noiseRate (fun () ->
+                  Clip.create $"{name} {title}" noiseRate 1 noiseAndSpeech (fun () ->
                       let voice: float32[] = pick speech.Value
-                      { Voice = voice; Music = repeated voice.Length (pick noise.Value) }) ]
+                      Stems.ofMono noiseRate (List.zip noiseAndSpeech [ repeated voice.Length (pick noise.Value); voice ])) ]
 
         { Name = $"{nameOf speechFolder} in noise"
           Place = $"{speechFolder} and {noiseFolder}"
+          Mixing = Mixing.unitNorm
           Train = part "train" _.Train
           Dev = part "dev" _.Dev
           Test = part "test" _.Test
           LeftOut = sentences.LeftOut @ noiseFiles.LeftOut }
 
-    let private slice start length (signal: float32[]) = Array.sub signal start length
+    let private slice start length (sound: AudioBuffer) =
+        AudioBuffer([| for channel in sound.Channels -> Array.sub channel start length |], sound.SampleRate)
 
     let private piecesOf seconds (whole: Clip) =
         let length = int (seconds * float whole.SampleRate)
-        let count = max 1 (whole.Read().Voice.Length / max 1 length)
+        let count = max 1 (Stems.length (Clip.read whole) / max 1 length)
 
         [ for index in 0 .. count - 1 do
               let name = $"{whole.Name} {index + 1}"
@@ -167,10 +171,10 @@ module SpeechPair =
                   Song = name
                   Read =
                       fun () ->
-                          let stems = whole.Read()
+                          let stems = Clip.read whole
                           let start = index * length
-                          let own = if index = count - 1 then stems.Voice.Length - start else length
-                          { Voice = slice start own stems.Voice; Music = slice start own stems.Music } } ]
+                          let own = if index = count - 1 then Stems.length stems - start else length
+                          Stems.map (slice start own) stems } ]
 
     /// The training clips cut into pieces of so many seconds (the last of each may be up to twice as long). Every clip is
     /// scaled to unit norm, so a long one is quieter than a short one: pieces as long as the test clip are as loud as it.

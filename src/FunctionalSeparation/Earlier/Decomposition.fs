@@ -90,8 +90,10 @@ module Decomposition =
             else
                 rendering.Stft.Inverse estimates)
 
-    /// A separator that decomposes the magnitudes [frames, bins] of the mixture and shares its bins by the rendering's rule.
+    /// A separator that decomposes the magnitudes [frames, bins] of the mixture, each channel by itself, and shares its bins by the
+    /// rendering's rule. Its estimates are called music and voice.
     let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
         { Name = name
           FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft }
-          Hearing = Blind(render rendering decompose) }
+          Sources = Stems.musicAndVoice
+          Hearing = Hearing.eachChannel (render rendering decompose) }

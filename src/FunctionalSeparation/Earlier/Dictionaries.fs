@@ -33,9 +33,11 @@ module Dictionaries =
 
     let private framesOf device stft count key (clip: Clip) =
         Memory.scoped tensors (fun () ->
-            let stems = clip.Read()
+            let stems = Clip.read clip
             Clip.requireUsable stft clip stems
-            let spectra = Spectra.magnitude stft (Clip.unitNorm torch.float32 device stems)
+            let sources = Clip.sources Mixing.unitNorm (Clip.key clip) torch.float32 device stems
+            // Frames of all channels, one after the other.
+            let spectra = (Spectra.magnitude stft sources).flatten(1L, 2L)
 
             { OfMusic = drawRows count (Key.fold 0 key) spectra[0L]
               OfVoice = drawRows count (Key.fold 1 key) spectra[1L] })

@@ -157,7 +157,7 @@ module internal DrnnJson =
 module Drnn =
 
     /// Music and voice, in the order of the papers' outputs.
-    let musicAndVoice = [ "music"; "voice" ]
+    let musicAndVoice = Stems.musicAndVoice
 
     /// The best network of Huang et al. (ISMIR 2014), table 3: context 3, 3 x 1000 ReLU units, recurrence in layer 2, mask inside the
     /// network.

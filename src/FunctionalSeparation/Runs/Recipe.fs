@@ -13,19 +13,20 @@ type Selection =
         /// Steps between two looks at the development clips; None: they are not looked at, and the last parameters are taken.
         Every: int option
         /// What they are worth: the greatest is taken, the first of equals. Raises InputException where no clip has a score.
-        Judge: torch.Device -> Clip list -> TrainedModel -> float
+        Judge: Mixing -> torch.Device -> Clip list -> TrainedModel -> float
     }
 
 [<RequireQualifiedAccess>]
 module Selection =
 
     /// The last ones.
-    let lastStep: Selection = { Words = "last step"; Every = None; Judge = fun _ _ _ -> nan }
+    let lastStep: Selection = { Words = "last step"; Every = None; Judge = fun _ _ _ _ -> nan }
 
     /// GNSDR of the network's last source (the papers' voice) on the clips, with the soft mask.
-    let private gnsdr (device: torch.Device) (clips: Clip list) (trained: TrainedModel) : float =
-        let rows = Evaluate.clips torch.float32 device ignore (Separation.separator trained Soft) clips
-        let summary = Evaluate.summary _.Voice rows
+    let private gnsdr (mixing: Mixing) (device: torch.Device) (clips: Clip list) (trained: TrainedModel) : float =
+        let separator = Separation.separator trained Soft
+        let rows = Evaluate.clips { Mixing = mixing; Pairing = ByBestSir } torch.float32 device ignore separator clips
+        let summary = Evaluate.summary (List.last separator.Sources) rows
 
         if summary.Clips = 0 then
             let names = String.concat ", " (List.truncate 3 summary.Unscored)
@@ -52,6 +53,8 @@ type Recipe =
     {
         Network: Network
         Loss: Loss
+        /// How mixtures are made of the sources of clips, in training and in scoring.
+        Mixing: Mixing
         /// How the training data is walked through, and by which optimiser.
         Learning: Learning
         /// What the network's products are computed in while it trains.
@@ -65,10 +68,11 @@ type Recipe =
 [<RequireQualifiedAccess>]
 module Recipe =
 
-    /// A recipe in float32 that takes the last parameters, with seed 0.
+    /// A recipe in float32 that takes the last parameters, each source at unit norm, with seed 0.
     let create (network: Network) (loss: Loss) (learning: Learning) : Recipe =
         { Network = network
           Loss = loss
+          Mixing = Mixing.unitNorm
           Learning = learning
           Precision = Precision.Float32
           Selection = Selection.lastStep
@@ -91,6 +95,11 @@ module Recipe =
         json["architecture"] <- recipe.Network.Words.DeepClone()
         json["loss"] <- JsonValue.Create recipe.Loss.Words
         json["gamma"] <- JsonValue.Create recipe.Loss.Gamma
+
+        // Runs of the first recipes, all at unit norm, did not say so.
+        if recipe.Mixing.Words <> Mixing.unitNorm.Words then
+            json["mixing"] <- JsonValue.Create recipe.Mixing.Words
+
         json["plan"] <- JsonValue.Create(recipe.Learning.Words + precisionWords recipe.Precision)
         json["selection"] <- JsonValue.Create recipe.Selection.Words
         json["seed"] <- JsonValue.Create recipe.Seed

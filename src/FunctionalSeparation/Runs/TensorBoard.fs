@@ -35,7 +35,8 @@ module TensorBoard =
     let sound (board: EventFileWriter) (step: int) (trained: TrainedModel) (clip: Clip) : unit =
         Memory.plain (fun () ->
             let vector = trained.Parameters.Vector
-            let mixture = (Clip.unitNorm vector.dtype vector.device (clip.Read())).sum(0L)
+            let sources = Clip.sources Mixing.unitNorm (Clip.key clip) vector.dtype vector.device (Clip.read clip)
+            let mixture = sources.sum(0L).squeeze 0L
             let gain = 0.9 / max 1e-9 (peak mixture)
             let estimates = (Separation.estimate trained Soft (mixture.reshape (1L, 1L, -1L))).squeeze(0L).mul gain
 

@@ -52,7 +52,7 @@ module TrainingRun =
 
         recipe.Learning.Begin
             { Network = recipe.Network
-              Needs = Needs.create recipe.Network recipe.Loss
+              Needs = Needs.create recipe.Network recipe.Loss recipe.Mixing
               Clips = settings.Train
               Device = settings.Device
               Key = key settings 1 }
@@ -86,11 +86,11 @@ module TrainingRun =
         { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
 
     /// Mean level of the training mixtures (root mean square).
-    let private level (clips: Clip list) =
+    let private level (mixing: Mixing) (clips: Clip list) =
         clips
         |> List.averageBy (fun clip ->
             Memory.plain (fun () ->
-                let mixture = (clip.Read() |> Clip.unitNorm dtype torch.CPU).sum(0L)
+                let mixture = (Clip.read clip |> Clip.sources mixing (Clip.key clip) dtype torch.CPU).sum(0L)
                 mixture.squared().mean().sqrt().to_type(torch.float64).item<float>()))
 
     /// Steps whose batches statistics of normalisation are taken from.
@@ -127,7 +127,7 @@ module TrainingRun =
             let vector = answer task state
 
             let score =
-                Memory.plain (fun () -> settings.Recipe.Selection.Judge settings.Device settings.Dev (current settings task vector))
+                Memory.plain (fun () -> settings.Recipe.Selection.Judge settings.Recipe.Mixing settings.Device settings.Dev (current settings task vector))
 
             match best with
             | Some known when known.Score >= score -> Some score, best
@@ -143,7 +143,7 @@ module TrainingRun =
             | None -> answer task progress.State
 
         Memory.scoped (fun model -> Params.tensors model.Parameters) (fun () ->
-            { current settings task (vector.clone ()) with Level = level settings.Train })
+            { current settings task (vector.clone ()) with Level = level settings.Recipe.Mixing settings.Train })
 
     let private check settings =
         if settings.Train.IsEmpty then
@@ -158,7 +158,8 @@ module TrainingRun =
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
 
         let usesDev = recipe.Selection.Every.IsSome || (settings.TensorBoard && not settings.Dev.IsEmpty)
-        if usesDev then Clip.requireScorable recipe.Network.Setting.FrontEnd settings.Dev
+        let setting = recipe.Network.Setting
+        if usesDev then Clip.requireScorable setting.Sources setting.FrontEnd settings.Dev
 
         if recipe.Learning.NeedsFloat32 && recipe.Precision = Precision.Bfloat16 then
             raise (

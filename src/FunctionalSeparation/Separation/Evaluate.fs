@@ -21,11 +21,25 @@ type Pairing =
     /// Each with the source of its name.
     | ByName
 
+/// How clips are mixed and scored.
+[<NoEquality; NoComparison>]
+type Scoring = { Mixing: Mixing; Pairing: Pairing }
+
+/// Usual ways to score.
+[<RequireQualifiedAccess>]
+module Scoring =
+
+    /// The papers' tables: each source at unit norm, estimates paired by BSS Eval 3.
+    let papers: Scoring = { Mixing = Mixing.unitNorm; Pairing = ByBestSir }
+
+    /// Mixtures as the corpus has them, estimates paired by BSS Eval 3.
+    let ofCorpus (corpus: Corpus) : Scoring = { Mixing = corpus.Mixing; Pairing = ByBestSir }
+
 /// Which estimates the scores of a clip belong to.
 type Paired =
     /// Each source is scored by the estimate of its name.
     | AsNamed
-    /// The voice is scored by the estimate called music, the music by that called voice.
+    /// A source is scored by an estimate of another name: the voice by the one called music, say.
     | Exchanged
     /// Scores of a file that was written before this was told.
     | NotRecorded
@@ -38,9 +52,18 @@ type ClipScores =
         Samples: int
         /// Which estimates these are the scores of.
         Estimates: Paired
-        Music: SourceScores
-        Voice: SourceScores
+        /// Each source by name, in the order of the corpus.
+        Sources: (string * SourceScores) list
     }
+
+    /// The scores of a source. Raises ArgumentException, naming those there are, where it is not among them.
+    member row.Item
+        with get (source: string): SourceScores =
+            match List.tryFind (fst >> (=) source) row.Sources with
+            | Some(_, scores) -> scores
+            | None ->
+                let known = row.Sources |> List.map fst |> String.concat ", "
+                invalidArg (nameof source) $"{row.Clip}: there are no scores of '{source}', but of {known}."
 
 /// Length-weighted means over the clips that have scores, in dB.
 type Summary =
@@ -69,52 +92,69 @@ module Evaluate =
 
     let private unscored = { Sdr = nan; Sir = nan; Sar = nan; Nsdr = nan }
 
-    /// SDR of the mixture as an estimate of one source, which is the only reference; over the whole clip.
+    /// SDR of the mixture [channels, samples] as an estimate of one source, which is the only reference; over the whole clip.
     let private mixtureSdr (reference: torch.Tensor) (mixture: torch.Tensor) =
-        BssEval.Version3(reference.unsqueeze 0L, mixture.unsqueeze 0L).Sdr[0]
+        BssEval.Version3Channels(reference.unsqueeze 0L, mixture.unsqueeze 0L).Sdr[0]
 
-    let private estimatesOf separator (sources: torch.Tensor) =
+    /// Estimates [sources, channels, samples'] in the order of these sources.
+    let private inOrder (separator: Separator) (names: string list) (estimates: torch.Tensor) =
+        if separator.Sources.IsEmpty || separator.Sources = names then
+            estimates
+        else
+            let place name = List.findIndex ((=) name) separator.Sources
+            torch.stack [ for name in names -> estimates[int64 (place name)] ]
+
+    /// Estimates of the sources of a clip, in its order.
+    let private estimatesOf (separator: Separator) (clip: Clip) (sources: torch.Tensor) =
         match separator.Hearing with
         | Blind separate -> separate (sources.sum 0L)
         | Oracle separate -> separate sources
+        |> inOrder separator clip.Sources
 
-    let private bothScores pairing separator (sources: torch.Tensor) =
-        let mixture = sources.sum (0L)
-        let estimates = estimatesOf separator sources
-        let references = sources.narrow (1L, 0L, estimates.shape[1])
-        let scores = BssEval.Version3(references, estimates, BssEval.DefaultFilterLength, (pairing = ByBestSir))
-        let paired = if scores.Permutation = [| 0; 1 |] then AsNamed else Exchanged
-        paired, scoresAt 0 scores (mixtureSdr sources[0L] mixture), scoresAt 1 scores (mixtureSdr sources[1L] mixture)
+    let private scoresOf pairing separator (clip: Clip) (sources: torch.Tensor) =
+        let mixture = sources.sum 0L
+        let estimates = estimatesOf separator clip sources
+        let references = sources.narrow (2L, 0L, estimates.shape[2])
+        let scores = BssEval.Version3Channels(references, estimates, BssEval.DefaultFilterLength, (pairing = ByBestSir))
+        let isAsNamed = scores.Permutation = [| 0 .. clip.Sources.Length - 1 |]
 
-    /// Scores one clip: sources at unit norm, their sum separated, the references cut to the length of the estimates for the
-    /// estimates' scores but not for the mixture's. Where either source is silent there is nothing to separate, and no source
-    /// has a score (NaN). Raises InputException, naming the clip, where its sample rate is not the separator's or it is
-    /// shorter than a window.
-    let clipBy
-        (pairing: Pairing)
+        (if isAsNamed then AsNamed else Exchanged),
+        [ for index, name in List.indexed clip.Sources -> name, scoresAt index scores (mixtureSdr sources[int64 index] mixture) ]
+
+    /// The sound of a clip that the separator can be asked about.
+    let private soundFor (separator: Separator) (clip: Clip) =
+        Clip.requireRate separator.FrontEnd.SampleRate clip
+        Clip.requireSources separator.Sources clip
+        let stems = Clip.read clip
+        Clip.requireLength separator.FrontEnd.Stft clip stems
+        stems
+
+    /// Scores one clip: its sources mixed, the mixture separated, the references cut to the length of the estimates for the
+    /// estimates' scores but not for the mixture's. Of several channels each is scored by itself, and the means of their scores in dB
+    /// count (`BssEval.Version3Channels`). Where fewer than two sources sound there is nothing to separate, and no source has a score
+    /// (NaN); a silent one among several has none. Raises InputException, naming the clip, where its sample rate or its sources are
+    /// not the separator's or it is shorter than a window.
+    let clip
+        (scoring: Scoring)
         (dtype: torch.ScalarType)
         (device: torch.Device)
         (separator: Separator)
         (clip: Clip)
         : ClipScores =
-        Clip.requireRate separator.FrontEnd.SampleRate clip
-        let stems = clip.Read()
-        Clip.requireLength separator.FrontEnd.Stft clip stems
+        let stems = soundFor separator clip
 
-        let paired, music, voice =
-            if Clip.isSilent stems then
-                AsNamed, unscored, unscored
+        let paired, scores =
+            if Clip.isMixture stems then
+                Memory.plain (fun () ->
+                    scoresOf scoring.Pairing separator clip (Clip.sources scoring.Mixing (Clip.key clip) dtype device stems))
             else
-                Memory.plain (fun () -> bothScores pairing separator (Clip.unitNorm dtype device stems))
+                AsNamed, [ for name in clip.Sources -> name, unscored ]
 
-        { Clip = clip.Name; Samples = stems.Voice.Length; Estimates = paired; Music = music; Voice = voice }
-
-    /// `clipBy`, with the pairing of BSS Eval 3 and the papers' tables.
-    let clip dtype device separator clip : ClipScores = clipBy ByBestSir dtype device separator clip
+        { Clip = clip.Name; Samples = Stems.length stems; Estimates = paired; Sources = scores }
 
     /// Scores clips one after the other. `report` is told each result as it comes. Raises InputException as `clip`.
-    let clipsBy
-        (pairing: Pairing)
+    let clips
+        (scoring: Scoring)
         dtype
         device
         (report: ClipScores -> unit)
@@ -122,46 +162,65 @@ module Evaluate =
         (clips: Clip list)
         : ClipScores list =
         [ for piece in clips do
-              let scores = clipBy pairing dtype device separator piece
+              let scores = clip scoring dtype device separator piece
               report scores
               scores ]
-
-    /// `clipsBy`, with the pairing of BSS Eval 3 and the papers' tables.
-    let clips dtype device report separator clips : ClipScores list = clipsBy ByBestSir dtype device report separator clips
 
     /// The clips whose estimates were exchanged, by name.
     let exchanged (rows: ClipScores list) : string list =
         rows |> List.filter (fun row -> row.Estimates = Exchanged) |> List.map _.Clip
 
-    /// STOI of the voice estimate of a clip (Taal et al. 2011): at most 1; NaN where the voice is silent or too short. Raises
-    /// InputException as `clip`.
-    let stoi (dtype: torch.ScalarType) (device: torch.Device) (separator: Separator) (clip: Clip) : float =
-        Clip.requireRate separator.FrontEnd.SampleRate clip
-        let stems = clip.Read()
-        Clip.requireLength separator.FrontEnd.Stft clip stems
+    /// STOI of the estimate of a source by its name (Taal et al. 2011), the mean over the channels: at most 1; NaN where the source
+    /// is silent or too short. Raises InputException as `clip`, and ArgumentException where the clip has no such source.
+    let stoi
+        (mixing: Mixing)
+        (dtype: torch.ScalarType)
+        (device: torch.Device)
+        (separator: Separator)
+        (source: string)
+        (clip: Clip)
+        : float =
+        let stems = soundFor separator clip
+
+        let place =
+            match List.tryFindIndex ((=) source) clip.Sources with
+            | Some place -> int64 place
+            | None ->
+                invalidArg (nameof source) $"""{clip.Name}: has no source '{source}', but {String.concat ", " clip.Sources}."""
 
         let samples (signal: torch.Tensor) = signal.to_type(torch.float32).cpu().contiguous().data<float32>().ToArray()
 
         Memory.plain (fun () ->
-            let sources = Clip.unitNorm dtype device stems
-            let estimates = estimatesOf separator sources
-            let voice = sources[1L].narrow(0L, 0L, estimates.shape[1])
-            Stoi.Compute(samples voice, samples estimates[1L], clip.SampleRate))
+            let sources = Clip.sources mixing (Clip.key clip) dtype device stems
+            let estimates = estimatesOf separator clip sources
+            let reference = sources[place].narrow(1L, 0L, estimates.shape[2])
+
+            [ for channel in 0 .. clip.Channels - 1 ->
+                  let at (sound: torch.Tensor) = samples sound[int64 channel]
+                  Stoi.Compute(at reference, at estimates[place], clip.SampleRate) ]
+            |> List.average)
 
     let private isScored (scores: SourceScores) = not (System.Double.IsNaN scores.Nsdr || System.Double.IsNaN scores.Sar)
 
-    /// Means weighted by clip length, of the source that `pick` takes. Clips without a score are left out, counted and named; NaN
-    /// where no clip has one.
-    let summary (pick: ClipScores -> SourceScores) (rows: ClipScores list) : Summary =
-        let scored, unscored = rows |> List.partition (pick >> isScored)
+    /// Means weighted by clip length, of a source by its name. Clips without a score are left out, counted and named; NaN where no
+    /// clip has one. Raises ArgumentException, naming those there are, where a clip has no such source.
+    let summary (source: string) (rows: ClipScores list) : Summary =
+        let scoresOf (row: ClipScores) = row[source]
+        let scored, unscored = rows |> List.partition (scoresOf >> isScored)
         let weight = scored |> List.sumBy (fun row -> float row.Samples)
-        let mean score = (scored |> List.sumBy (fun row -> float row.Samples * score (pick row))) / weight
+        let mean score = (scored |> List.sumBy (fun row -> float row.Samples * score (scoresOf row))) / weight
 
         { Gnsdr = mean _.Nsdr
           Gsir = mean _.Sir
           Gsar = mean _.Sar
           Clips = scored.Length
           Unscored = unscored |> List.map _.Clip }
+
+    /// The summaries of all sources, by name, in the order of tables: the last source first.
+    let summaries (rows: ClipScores list) : (string * Summary) list =
+        match rows with
+        | [] -> []
+        | first :: _ -> [ for name, _ in Stems.lastFirst first.Sources -> name, summary name rows ]
 
     /// Mean, weighted by clip length, of any figure of the clips; NaN where one of them has none.
     let mean (figure: ClipScores -> float) (rows: ClipScores list) : float =
@@ -171,12 +230,12 @@ module Evaluate =
     let private masked (stft: Stft) (mask: torch.Tensor -> torch.Tensor) (sources: torch.Tensor) =
         Memory.tensor (fun () ->
             let spectrograms = stft.Forward sources
-            // [frames, sources, bins] for the masks, and back.
-            let masks = (mask (spectrograms.abs().transpose(0L, 1L))).transpose(0L, 1L)
+            // [channels, frames, sources, bins] for the masks, and back.
+            let masks = (mask (spectrograms.abs().permute(1L, 2L, 0L, 3L))).permute(2L, 0L, 1L, 3L)
             stft.Inverse(masks * spectrograms.sum (0L, keepdim = true)))
 
     let private oracle name mask (frontEnd: FrontEnd) =
-        { Name = name; FrontEnd = frontEnd; Hearing = Oracle(masked frontEnd.Stft mask) }
+        { Name = name; FrontEnd = frontEnd; Sources = []; Hearing = Oracle(masked frontEnd.Stft mask) }
 
     /// A ceiling: the ideal binary mask of a front end.
     let idealBinaryMask (frontEnd: FrontEnd) : Separator = oracle "ideal binary mask" Mask.binary frontEnd
@@ -198,8 +257,12 @@ module Evaluate =
     let trueMagnitude (frontEnd: FrontEnd) : Separator =
         { Name = "true magnitude with mixture phase"
           FrontEnd = frontEnd
+          Sources = []
           Hearing = Oracle(mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =
-        { Name = "mixture"; FrontEnd = frontEnd; Hearing = Blind(fun mixture -> torch.stack [ mixture; mixture ]) }
+        { Name = "mixture"
+          FrontEnd = frontEnd
+          Sources = []
+          Hearing = Oracle(fun sources -> sources.sum(0L, keepdim = true).expand_as sources) }

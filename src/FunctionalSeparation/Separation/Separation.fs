@@ -14,13 +14,24 @@ type TestMask =
     /// of the others have no scale of their own.
     | Unmasked
 
-/// What a separator is given, and what it does: estimates [sources, samples'], music first, cut to whole frames.
+/// What a separator is given, and what it does: estimates [sources, channels, samples'], cut to whole frames.
 [<NoEquality; NoComparison>]
 type Hearing =
-    /// The mixture alone, [samples].
+    /// The mixture alone, [channels, samples].
     | Blind of (torch.Tensor -> torch.Tensor)
-    /// The true sources, [sources, samples]: a ceiling, not a system.
+    /// The true sources, [sources, channels, samples]: a bound, not a system.
     | Oracle of (torch.Tensor -> torch.Tensor)
+
+[<RequireQualifiedAccess>]
+module Hearing =
+
+    /// A system for mono mixtures, [samples] -> [sources, samples'], hears each channel by itself.
+    let eachChannel (separate: torch.Tensor -> torch.Tensor) : Hearing =
+        let ofChannels (mixture: torch.Tensor) =
+            Memory.tensor (fun () ->
+                torch.stack ([ for channel in 0L .. mixture.shape[0] - 1L -> separate mixture[channel] ], 1L))
+
+        Blind ofChannels
 
 /// A way to take mixtures apart, as evaluation sees it.
 [<NoEquality; NoComparison>]
@@ -30,6 +41,8 @@ type Separator =
         Name: string
         /// The sample rate and the shortest clip that it can work on follow from this.
         FrontEnd: FrontEnd
+        /// What its estimates are called, in their order. None where it is given the true sources: then they are called as these.
+        Sources: string list
         /// What it is given, and what it does.
         Hearing: Hearing
     }
@@ -97,19 +110,20 @@ module Separation =
 
     let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =
         let setting = trained.Network.Setting
+        let together = int64 setting.Channels
 
-        if setting.Sources.Length <> 2 then
-            let sources = String.Join(", ", setting.Sources)
-            raise (InputException $"The model estimates {sources}; only models of two sources can be scored here.")
-
+        /// Channels that are heard by themselves are a batch.
         let separate (mixture: torch.Tensor) =
-            let heard = mixture.reshape (1L, 1L, -1L)
-            (estimateWith finish trained testMask heard).squeeze(0L).squeeze 1L
+            let estimates = estimateWith finish trained testMask (mixture.reshape (-1L, together, mixture.shape[1]))
+            estimates.transpose(0L, 1L).flatten(1L, 2L)
 
-        { Name = trained.Network.Name + suffix; FrontEnd = setting.FrontEnd; Hearing = Blind separate }
+        { Name = trained.Network.Name + suffix
+          FrontEnd = setting.FrontEnd
+          Sources = setting.Sources
+          Hearing = Blind separate }
 
-    /// The network as a separator of mixtures at the level of the training data. Raises InputException where its sources are
-    /// not two: the other source (music, noise, a second speaker), then the voice.
+
+    /// The network as a separator of mixtures at the level of the training data, each channel by itself.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
         separatorOf "" (fun _ masked -> masked) trained testMask
 

@@ -4,11 +4,13 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What a batch must hold: what the network reads and the loss looks at.
+/// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
+[<NoEquality; NoComparison>]
 type Needs =
     {
         Mixture: Domain list
         References: Domain list
+        Mixing: Mixing
     }
 
 [<RequireQualifiedAccess>]
@@ -21,10 +23,10 @@ module Needs =
         |> List.distinct
 
     /// What a network and a loss need.
-    let create (network: Network) (loss: Loss) : Needs =
+    let create (network: Network) (loss: Loss) (mixing: Mixing) : Needs =
         // Estimates that are masks on magnitudes take the phases of the mixture.
         let phases = loss.Domains |> List.filter ((<>) Domain.Magnitude)
-        { Mixture = kept (Network.needs network @ phases); References = kept loss.Domains }
+        { Mixture = kept (Network.needs network @ phases); References = kept loss.Domains; Mixing = mixing }
 
 /// What a network is trained on at once: mixtures and their true sources, time first.
 [<NoEquality; NoComparison>]
@@ -226,6 +228,28 @@ module Feed =
 
     let private tensorsOf (piece: Piece) = [ yield! Map.values piece.Mixed; yield! Map.values piece.Sources ]
 
+    /// The sources of a clip that this network can learn from, in the network's order. Where each is brought to unit norm, none may be
+    /// silent.
+    let private usable (network: Network) (mixing: Mixing) (clip: Clip) : Stems =
+        let setting = network.Setting
+
+        if clip.Channels <> setting.Channels then
+            raise (
+                InputException
+                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono), or build the network for as many."
+            )
+
+        Clip.requireRate setting.FrontEnd.SampleRate clip
+        Clip.requireSources setting.Sources clip
+        let stems = Clip.read clip
+
+        if mixing.Words = Mixing.unitNorm.Words then
+            Clip.requireUsable setting.FrontEnd.Stft clip stems
+        else
+            Clip.requireLength setting.FrontEnd.Stft clip stems
+
+        [ for name in setting.Sources -> { Name = name; Sound = Stems.find name stems } ]
+
     /// The pieces of sources [sources, channels, samples].
     let private piecesOf (network: Network) (needs: Needs) (sources: torch.Tensor) =
         let stft, margin = network.Setting.FrontEnd.Stft, network.Margin
@@ -278,14 +302,12 @@ module Feed =
         (clips: Clip list)
         : Batch list =
         Numbers.atLeast 1 "A feed of whole clips" (nameof framesPerBatch) framesPerBatch
-        let frontEnd = network.Setting.FrontEnd
 
         [ for clip in clips do
-              Clip.requireRate frontEnd.SampleRate clip
-              let stems = clip.Read()
-              Clip.requireUsable frontEnd.Stft clip stems
-              let offsets = Augment.shifts shiftStep stems.Music.Length
-              yield! rotatedPieces network needs offsets (fun () -> (Clip.unitNorm dtype device stems).unsqueeze 1L) ]
+              let stems = usable network needs.Mixing clip
+              let offsets = Augment.shifts shiftStep (Stems.length stems)
+              let sources () = Clip.sources needs.Mixing (Clip.key clip) dtype device stems
+              yield! rotatedPieces network needs offsets sources ]
         |> batchesOf network framesPerBatch
 
     /// A clip in memory: its sources at each speed, [source][speed][channel][samples].
@@ -296,26 +318,25 @@ module Feed =
         let norm = channels |> Array.sumBy (Array.sumBy (fun x -> float x * float x)) |> sqrt
         channels |> Array.map (Array.map (fun x -> float32 (float x / norm)))
 
-    let private atSpeeds (settings: ExcerptSettings) (sampleRate: int) (channels: float32[][]) : float32[][][] =
+    /// The channels of a source at each speed; of unit norm again where that is how sources are mixed.
+    let private atSpeeds (settings: ExcerptSettings) (mixing: Mixing) (sampleRate: int) (channels: float32[][]) : float32[][][] =
+        let restored = if mixing.Words = Mixing.unitNorm.Words then normalised else id
+
         [| for speed in settings.Speeds ->
                if speed = 1.0 then
                    channels
                else
-                   channels |> Array.map (Augment.playAt speed sampleRate) |> normalised |]
+                   channels |> Array.map (Augment.playAt speed sampleRate) |> restored |]
 
-    /// The sources of a clip that can be used, mixed as the papers do: [source][channel][samples].
-    let private sound (frontEnd: FrontEnd) (clip: Clip) : float32[][][] =
-        Clip.requireRate frontEnd.SampleRate clip
-        let stems = clip.Read()
-        Clip.requireUsable frontEnd.Stft clip stems
-
+    /// The sources of a clip as they are mixed: [source][channel][samples].
+    let private sound (network: Network) (mixing: Mixing) (clip: Clip) : float32[][][] =
         Memory.plain (fun () ->
-            let sources = (Clip.unitNorm torch.float32 torch.CPU stems).unsqueeze 1L
+            let sources = usable network mixing clip |> Clip.sources mixing (Clip.key clip) torch.float32 torch.CPU
 
             [| for source in sources.unbind 0 -> [| for channel in source.unbind 0 -> channel.data<float32>().ToArray() |] |])
 
-    let private loadClip frontEnd settings (clip: Clip) =
-        { Song = clip.Song; Sources = sound frontEnd clip |> Array.map (atSpeeds settings clip.SampleRate) }
+    let private loadClip network settings mixing (clip: Clip) =
+        { Song = clip.Song; Sources = sound network mixing clip |> Array.map (atSpeeds settings mixing clip.SampleRate) }
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
 
@@ -323,9 +344,8 @@ module Feed =
     /// in a fresh order, from a fresh phase. The last source of a clip (the voice) leads; the others, freshly rotated, accompany it.
     [<Sealed>]
     type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
-        let margin, frontEnd = network.Margin, network.Setting.FrontEnd
-        let stft = frontEnd.Stft
-        let loaded = clips |> List.map (loadClip frontEnd settings) |> Array.ofList
+        let margin, stft = network.Margin, network.Setting.FrontEnd.Stft
+        let loaded = clips |> List.map (loadClip network settings needs.Mixing) |> Array.ofList
         let sources, channels = loaded[0].Sources.Length, loaded[0].Sources[0].[0].Length
         let lead = sources - 1
         let window = int (stft.Samples(int64 settings.Frames + 2L * margin))
@@ -437,7 +457,7 @@ module Feed =
         (network: Network, needs: Needs, shiftStep: int option, framesPerBatch: int, device: torch.Device, clips: Clip list) =
         let loaded =
             [ for clip in clips do
-                  let sources = sound network.Setting.FrontEnd clip
+                  let sources = sound network needs.Mixing clip
                   sources, Augment.shifts shiftStep (sources[0].[0]).Length |> Array.ofList ]
 
         let tensor (sources: float32[][][]) () =
