@@ -62,7 +62,7 @@ let tests =
                   Expect.isLessThan
                       (difference
                           (inner (Scratch.separatedInPieces 20480 trained mixture))
-                          (inner (Separation.estimate trained Soft mixture)))
+                          (inner ((Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze 2L)))
                       1e-10
                       "samples")
           }
@@ -71,7 +71,7 @@ let tests =
               Memory.plain (fun () ->
                   let trained = constantMask Stft.Huang2014 0.25
                   let mixture = noise 1 [ 1L; 10240L ]
-                  let voice mask = (Separation.estimate trained mask mixture).select(1L, 1L)
+                  let voice mask = (Separation.estimate trained mask (mixture.unsqueeze 1L)).select(1L, 1L)
                   let energy (x: torch.Tensor) = (x * x).sum().item<float>()
 
                   Expect.floatClose

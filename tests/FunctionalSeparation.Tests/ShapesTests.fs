@@ -163,8 +163,8 @@ let tests =
               Memory.plain (fun () ->
                   let trained = trained torch.float64
                   let estimate mixture () = Separation.estimate trained Soft mixture |> ignore
-                  refuses [ "sRNN"; "mixtures [batch, samples] of float64"; "[500] of float64" ] (estimate (noise 1 [ 500L ]))
-                  refuses [ "of float32" ] (estimate ((noise 1 [ 1L; 500L ]).to_type torch.float32))
+                  refuses [ "sRNN"; "mixtures [batch, 1, samples] of float64"; "[500] of float64" ] (estimate (noise 1 [ 500L ]))
+                  refuses [ "of float32" ] (estimate ((noise 1 [ 1L; 1L; 500L ]).to_type torch.float32))
                   let state = SeparationStream.start trained 2
                   let push piece () = SeparationStream.push trained piece state |> ignore
                   refuses [ "a piece [2, samples]"; "[1, 500]" ] (push (noise 1 [ 1L; 500L ]))
