@@ -46,7 +46,11 @@ let tests =
                       let actual = output model parameters input
                       Expect.isLessThan (difference actual expected) 1e-12 "values"
                       let up size stride = (size + stride - 1) / stride
-                      Expect.equal actual.shape[2..] [| int64 (up 11 (fst conv.Stride)); int64 (up 12 (snd conv.Stride)) |] "size")
+
+                      Expect.equal
+                          actual.shape[2..]
+                          [| int64 (up 11 (fst conv.Stride)); int64 (up 12 (snd conv.Stride)) |]
+                          "size")
               }
 
           test "a transposed convolution multiplies the size by its stride, and undoes a strided one's sums" {
@@ -79,7 +83,11 @@ let tests =
 
           test "what a convolution refuses" {
               let apply shape () = output (Conv.layer 3 6 8) (random 1 (Conv.layer 3 6 8)) (noise 1 shape) |> ignore
-              refuses [ "conv 3x3 8: wants images [batch, 6, time, bins] of float64, got [2, 5, 4, 4]" ] (apply [ 2L; 5L; 4L; 4L ])
+
+              refuses
+                  [ "conv 3x3 8: wants images [batch, 6, time, bins] of float64, got [2, 5, 4, 4]" ]
+                  (apply [ 2L; 5L; 4L; 4L ])
+
               refuses [ "conv 3x3 8: wants images"; "[4, 2, 6]" ] (apply [ 4L; 2L; 6L ])
               refuses [ "odd"; "2 x 2" ] (fun () -> Conv.layer 2 3 3 |> ignore)
               refuses [ "stride 1"; "odd" ] (fun () -> Conv.createTransposed (Conv.settings 2 3 3) |> ignore)

@@ -45,12 +45,14 @@ let tests =
               Memory.plain (fun () ->
                   let inner = Gru.layer 3 2
                   let parameters, image = random seed inner, noise (seed + 1) [ 2L; 3L; 4L; 5L ]
-                  let overTime, overBands = output (Image.overTime inner) parameters image, output (Image.overBands inner) parameters image
+
+                  let overTime, overBands =
+                      output (Image.overTime inner) parameters image, output (Image.overBands inner) parameters image
                   // [batch, channels, time, bins] of one band, and of one frame, as frames.
-                  let band = image.select(3L, 2L).permute (2L, 0L, 1L)
-                  let frame = image.select(2L, 1L).permute (2L, 0L, 1L)
-                  let expectedBand = (output inner parameters band).permute (1L, 2L, 0L)
-                  let expectedFrame = (output inner parameters frame).permute (1L, 2L, 0L)
+                  let band = image.select(3L, 2L).permute(2L, 0L, 1L)
+                  let frame = image.select(2L, 1L).permute(2L, 0L, 1L)
+                  let expectedBand = (output inner parameters band).permute(1L, 2L, 0L)
+                  let expectedFrame = (output inner parameters frame).permute(1L, 2L, 0L)
                   Expect.isLessThan (difference (overTime.select (3L, 2L)) expectedBand) 1e-14 "a band"
                   Expect.isLessThan (difference (overBands.select (2L, 1L)) expectedFrame) 1e-14 "a frame")
 
@@ -87,6 +89,10 @@ let tests =
               refuses [ "frames of image: wants images"; "[4, 2, 10]" ] (apply Image.toFrames [ 4L; 2L; 10L ])
               refuses [ "over time (GRU 2): wants images" ] (apply (Image.overTime (Gru.layer 3 2)) [ 4L; 2L; 3L ])
               refuses [ "GRU 2: wants frames"; "[4, 10, 4]" ] (apply (Image.overTime (Gru.layer 3 2)) [ 2L; 4L; 4L; 5L ])
-              refuses [ "linear over 5 bins: wants images [batch, channels, time, 5]" ] (apply (Image.linear 5 3) [ 2L; 3L; 4L; 6L ])
+
+              refuses
+                  [ "linear over 5 bins: wants images [batch, channels, time, 5]" ]
+                  (apply (Image.linear 5 3) [ 2L; 3L; 4L; 6L ])
+
               refuses [ "7 features"; "2 heads" ] (fun () -> Attention.layer 2 7 |> ignore)
           } ]

@@ -80,17 +80,11 @@ let tests =
                   let first = Model.apply model parameters (Flow.ofFrames (whole.narrow (0L, 0L, cut)))
 
                   let second =
-                      Model.apply
-                          model
-                          parameters
-                          (Flow.continuing (Flow.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+                      Model.apply model parameters (Flow.continuing (Flow.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
 
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
 
-                  Expect.isLessThan
-                      (difference joined (Model.apply model parameters (Flow.ofFrames whole)).Value)
-                      1e-14
-                      "frames")
+                  Expect.isLessThan (difference joined (Model.apply model parameters (Flow.ofFrames whole)).Value) 1e-14 "frames")
 
           testProperty "masks lie in [0, 1] and sum to one"
           <| fun (seed: int) ->

@@ -83,7 +83,11 @@ let tests =
                       Expect.isLessThan (difference (values.view 5L) (torch.tensor (Array.ofList expected))) 1e-9 $"{activation}"
 
                   let large = Layer.activation Softplus
-                  Expect.equal ((output large (random 1 large) (torch.tensor([| 1000.0 |]).view(1L, 1L, 1L))).item<float>()) 1000.0 "no overflow")
+
+                  Expect.equal
+                      ((output large (random 1 large) (torch.tensor([| 1000.0 |]).view(1L, 1L, 1L))).item<float>())
+                      1000.0
+                      "no overflow")
           }
 
           testProperty "dropout: one key one mask, each draw its own, the mean stays"
@@ -110,8 +114,7 @@ let tests =
               Expect.equal (names (b --> b) |> List.distinct |> List.length) 8 "unique"
               Expect.equal (names (Model.prefixed "hidden1" a --> Model.prefixed "hidden2" a)).[2] "hidden2.weight" "no clash"
 
-              refuses [ "empty name" ] (fun () ->
-                  Layout.join [] [ { Name = " "; Shape = [ 1L ]; Start = Zeros } ] |> ignore)
+              refuses [ "empty name" ] (fun () -> Layout.join [] [ { Name = " "; Shape = [ 1L ]; Start = Zeros } ] |> ignore)
           }
 
           test "weights start as they say" {
@@ -163,7 +166,11 @@ let tests =
           test "GLU and PReLU refuse what they cannot take by name" {
               let apply (model: Model<Flow, Flow>) shape () = output model (random 1 model) (noise 2 shape) |> ignore
               refuses [ "GLU"; "even number"; "[4, 3, 5]" ] (apply Layer.glu [ 4L; 3L; 5L ])
-              refuses [ "PReLU 6: wants images [batch, 6, time, bins]"; "[3, 5, 4, 5]" ] (apply (Layer.prelu 6) [ 3L; 5L; 4L; 5L ])
+
+              refuses
+                  [ "PReLU 6: wants images [batch, 6, time, bins]"; "[3, 5, 4, 5]" ]
+                  (apply (Layer.prelu 6) [ 3L; 5L; 4L; 5L ])
+
               refuses [ "PReLU 6: wants frames [time, batch, 6]"; "[3, 5]" ] (apply (Layer.prelu 6) [ 3L; 5L ])
               refuses [ "not of Gelu" ] (fun () -> Layer.recurrent Gelu 3 3 |> ignore)
               refuses [ "Dropout"; "[0, 1)" ] (fun () -> Dropout.layer 1.0 |> ignore)

@@ -17,10 +17,10 @@ let private native isBidirectional (weights: torch.Tensor list) =
     use _ = torch.no_grad ()
 
     for suffix, weights in List.zip (if isBidirectional then [ "l0"; "l0_reverse" ] else [ "l0" ]) (List.chunkBySize 3 weights) do
-        lstm.get_parameter($"weight_ih_{suffix}").copy_ (weights[0].t ()) |> ignore
+        lstm.get_parameter($"weight_ih_{suffix}").copy_(weights[0].t()) |> ignore
         lstm.get_parameter($"bias_ih_{suffix}").copy_ weights[1] |> ignore
-        lstm.get_parameter($"weight_hh_{suffix}").copy_ (weights[2].t ()) |> ignore
-        lstm.get_parameter($"bias_hh_{suffix}").zero_ () |> ignore
+        lstm.get_parameter($"weight_hh_{suffix}").copy_(weights[2].t()) |> ignore
+        lstm.get_parameter($"bias_hh_{suffix}").zero_() |> ignore
 
     lstm
 
@@ -53,9 +53,9 @@ let tests =
                   Expect.isLessThan (difference ourX.grad theirX.grad) 1e-13 "gradient of the input"
                   Expect.isLessThan (difference ourStart.grad theirStart.grad) 1e-13 "gradient of the start"
                   let theirs (name: string) = lstm.get_parameter(name).grad
-                  Expect.isLessThan (difference weights[0].grad ((theirs "weight_ih_l0").t ())) 1e-13 "gradient of W"
+                  Expect.isLessThan (difference weights[0].grad ((theirs "weight_ih_l0").t())) 1e-13 "gradient of W"
                   Expect.isLessThan (difference weights[1].grad (theirs "bias_ih_l0")) 1e-13 "gradient of b"
-                  Expect.isLessThan (difference weights[2].grad ((theirs "weight_hh_l0").t ())) 1e-13 "gradient of U")
+                  Expect.isLessThan (difference weights[2].grad ((theirs "weight_hh_l0").t())) 1e-13 "gradient of U")
 
           testProperty "in both directions the frames are those of torch.nn.LSTM, and only the first has states to carry"
           <| fun (seed: int) ->
@@ -83,6 +83,7 @@ let tests =
           test "float32 and bfloat16 are close to float64, gradients included" {
               Memory.plain (fun () ->
                   let parameters, x = random 1 layer, noise 2 [ time; batch; int64 inputs ]
+
                   let run (model: Model<Flow, Flow>) (dtype: torch.ScalarType) =
                       let value (vector: torch.Tensor) =
                           let given = { parameters with Vector = vector }
@@ -99,8 +100,17 @@ let tests =
 
           test "the operations by themselves name what does not fit" {
               let refuses words (act: unit -> unit) = Scratch.refusesArgument words (fun () -> Memory.plain act)
+
               let lstm frames state weight () =
-                  GatedUnits.Lstm(noise 1 frames, noise 2 state, noise 2 state, noise 3 weight, noise 4 [ 3L; 12L ], noise 5 [ 12L ]) |> ignore
+                  GatedUnits.Lstm(
+                      noise 1 frames,
+                      noise 2 state,
+                      noise 2 state,
+                      noise 3 weight,
+                      noise 4 [ 3L; 12L ],
+                      noise 5 [ 12L ]
+                  )
+                  |> ignore
 
               refuses [ "LSTM: wants frames [time, batch, inputs]" ] (lstm [ 4L; 2L ] [ 2L; 3L ] [ 5L; 12L ])
               refuses [ "at least one frame" ] (lstm [ 0L; 2L; 5L ] [ 2L; 3L ] [ 5L; 12L ])

@@ -27,11 +27,15 @@ let private native (weights: torch.Tensor list) =
 
 /// Mean and variance of all elements of each of the features on an axis.
 let private momentsOf (axis: int64) (values: torch.Tensor) =
-    let others = [| for other in 0L .. values.dim () - 1L do if other <> axis then other |]
+    let others =
+        [| for other in 0L .. values.dim () - 1L do
+               if other <> axis then other |]
+
     let struct (variance, mean) = values.var_mean (others, false)
     torch.cat [| mean; variance |]
 
-let private network = Conv.layer 3 6 4 --> Norm.batch 4 --> Layer.activation Relu --> Conv.layer 3 4 5 --> Norm.batch 5
+let private network =
+    Conv.layer 3 6 4 --> Norm.batch 4 --> Layer.activation Relu --> Conv.layer 3 4 5 --> Norm.batch 5
 
 [<Tests>]
 let tests =
@@ -63,13 +67,14 @@ let tests =
                         Norm.layer 6, [ Mode.Inference ] ] do
                       for mode in modes do
                           let parameters = random 2 model
-                          let ofImages = (run mode model parameters images).Value.squeeze(-1L).permute (2L, 0L, 1L)
+                          let ofImages = (run mode model parameters images).Value.squeeze(-1L).permute(2L, 0L, 1L)
                           Expect.isLessThan (difference (run mode model parameters frames).Value ofImages) 1e-12 model.Name)
           }
 
           test "group and layer norm: mean 0 and variance 1 where they say" {
               Memory.plain (fun () ->
                   let start (model: Model<Flow, Flow>) = Model.init torch.float64 torch.CPU (Key.ofSeed 1) model
+
                   let standard axes (values: torch.Tensor) =
                       let struct (variance, mean) = values.var_mean ((axes: int64[]), false)
                       Expect.isLessThan (mean.abs().max().item<float>()) 1e-12 "mean"
@@ -113,7 +118,12 @@ let tests =
                   Expect.equal names[2..5] [ "scale"; "shift"; "mean"; "variance" ] "in layout order"
                   let start = Model.init torch.float64 torch.CPU (Key.ofSeed 1) network
                   let named = Map.ofList (Params.named start)
-                  Expect.equal (named["variance.2"].sum().item<float>(), named["mean.2"].sum().item<float>()) (5.0, 0.0) "before any is observed"
+
+                  Expect.equal
+                      (named["variance.2"].sum().item<float>(), named["mean.2"].sum().item<float>())
+                      (5.0, 0.0)
+                      "before any is observed"
+
                   Expect.hasLength (Params.tensors start) 2 "two vectors"
                   refuses [ "18 statistics"; "[3]" ] (fun () -> start |> Params.withStatistics (noise 1 [ 3L ]) |> ignore)
 
@@ -126,10 +136,13 @@ let tests =
                   let linear = Layer.linear 3 3
                   let never = Seq.delay (fun () -> failwith "looked at")
                   Expect.equal (Statistics.observe linear (random 1 linear) never).shape [| 0L |] "none"
+
                   refuses [ "standardise 6"; "at least one batch" ] (fun () ->
                       Statistics.observe (Norm.standardise 6) (random 1 (Norm.standardise 6)) [] |> ignore)
+
                   refuses [ "batch norm 6: wants images [batch, 6, time, bins]" ] (fun () ->
                       output (Norm.batch 6) (random 1 (Norm.batch 6)) (noise 1 [ 2L; 5L; 3L; 3L ]) |> ignore)
+
                   refuses [ "7 channels"; "2 groups" ] (fun () -> Norm.group 2 7 |> ignore))
           }
 

@@ -10,11 +10,11 @@ namespace FunctionalSeparation.Core;
 public static class GatedUnits
 {
     private const string Script = """
-        def lstm(x: Tensor, h: Tensor, c: Tensor, w: Tensor, u: Tensor, b: Tensor, d: Tensor, train: bool) -> Tuple[Tensor, Tensor, Tensor]:
-            return torch.lstm(x, [h, c], [w, u, b, d], True, 1, 0.0, train, False, False)
+        def lstm(x: Tensor, h: Tensor, c: Tensor, w: Tensor, u: Tensor, b: Tensor, d: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+            return torch.lstm(x, [h, c], [w, u, b, d], True, 1, 0.0, torch.is_grad_enabled(), False, False)
 
-        def gru(x: Tensor, h: Tensor, w: Tensor, u: Tensor, b: Tensor, d: Tensor, train: bool) -> Tuple[Tensor, Tensor]:
-            return torch.gru(x, h, [w, u, b, d], True, 1, 0.0, train, False, False)
+        def gru(x: Tensor, h: Tensor, w: Tensor, u: Tensor, b: Tensor, d: Tensor) -> Tuple[Tensor, Tensor]:
+            return torch.gru(x, h, [w, u, b, d], True, 1, 0.0, torch.is_grad_enabled(), False, False)
 
         """;
 
@@ -40,10 +40,8 @@ public static class GatedUnits
         Require(owner, 4, frames, hidden, weight, recurrence, bias);
         Shapes.Require(owner, "a cell state", cell, [Axis.Of(hidden.shape[0]), Axis.Of(hidden.shape[1])], frames);
         using var scope = NewDisposeScope();
-        object[] arguments =
-            [frames, hidden.unsqueeze(0), cell.unsqueeze(0), weight.t(), recurrence.t(), bias, zeros_like(bias), is_grad_enabled()];
-        var (outputs, lastHidden, lastCell) = ((Tensor, Tensor, Tensor))Compiled.Value.invoke("lstm", arguments);
-        GC.KeepAlive(arguments);
+        var (outputs, lastHidden, lastCell) = ((Tensor, Tensor, Tensor))Invoke(
+            "lstm", frames, hidden.unsqueeze(0), cell.unsqueeze(0), weight.t(), recurrence.t(), bias, zeros_like(bias));
         return (outputs.MoveToOuterDisposeScope(),
             lastHidden.squeeze(0).MoveToOuterDisposeScope(),
             lastCell.squeeze(0).MoveToOuterDisposeScope());
@@ -65,11 +63,17 @@ public static class GatedUnits
         Require(owner, 3, frames, hidden, weight, recurrence, bias);
         Shapes.Require(owner, "a bias of the recurrence", recurrenceBias, [Axis.Of(recurrence.shape[1])], frames);
         using var scope = NewDisposeScope();
-        object[] arguments =
-            [frames, hidden.unsqueeze(0), weight.t(), recurrence.t(), bias, recurrenceBias, is_grad_enabled()];
-        var (outputs, lastHidden) = ((Tensor, Tensor))Compiled.Value.invoke("gru", arguments);
-        GC.KeepAlive(arguments);
+        var (outputs, lastHidden) = ((Tensor, Tensor))Invoke(
+            "gru", frames, hidden.unsqueeze(0), weight.t(), recurrence.t(), bias, recurrenceBias);
         return (outputs.MoveToOuterDisposeScope(), lastHidden.squeeze(0).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Of numbers TorchSharp would make temporary scalars here; tensors only.</summary>
+    private static object Invoke(string name, params Tensor[] arguments)
+    {
+        var result = Compiled.Value.invoke(name, (object[])arguments);
+        GC.KeepAlive(arguments);
+        return result;
     }
 
     private static void Require(

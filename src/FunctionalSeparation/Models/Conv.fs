@@ -87,8 +87,12 @@ module Conv =
         let padding = mapPairs (fun span _ -> span / 2) (span conv) (span conv)
         let stride, padding, dilation = pair conv.Stride, pair padding, pair conv.Dilation
 
-        overImages (nameOf "conv" conv) conv (layout conv.Outputs (conv.Inputs / conv.Groups) fanIn conv) (fun image weight bias ->
-            torch.nn.functional.conv2d (image, weight, bias, stride, padding, dilation, int64 conv.Groups))
+        overImages
+            (nameOf "conv" conv)
+            conv
+            (layout conv.Outputs (conv.Inputs / conv.Groups) fanIn conv)
+            (fun image weight bias ->
+                torch.nn.functional.conv2d (image, weight, bias, stride, padding, dilation, int64 conv.Groups))
 
     /// What is cut off on both sides of a transposed convolution, and what is added at the end, for `stride` outputs to an input.
     let private cut span stride =
@@ -112,8 +116,12 @@ module Conv =
         let added = mapPairs (fun span stride -> snd (cut span stride)) (span conv) conv.Stride
         let stride, padding, added, dilation = pair conv.Stride, pair padding, pair added, pair conv.Dilation
 
-        overImages (nameOf "transposed conv" conv) conv (layout conv.Inputs (conv.Outputs / conv.Groups) fanIn conv) (fun image weight bias ->
-            torch.nn.functional.conv_transpose2d (image, weight, bias, stride, padding, added, dilation, int64 conv.Groups))
+        overImages
+            (nameOf "transposed conv" conv)
+            conv
+            (layout conv.Inputs (conv.Outputs / conv.Groups) fanIn conv)
+            (fun image weight bias ->
+                torch.nn.functional.conv_transpose2d (image, weight, bias, stride, padding, added, dilation, int64 conv.Groups))
 
     /// Convolution with a square kernel: [batch, inputs, time, bins] -> [batch, outputs, time, bins].
     let layer (kernel: int) (inputs: int) (outputs: int) : Model<Flow, Flow> = create (settings kernel inputs outputs)

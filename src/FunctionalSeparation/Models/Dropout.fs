@@ -19,8 +19,6 @@ module Dropout =
         Model.pureFunction $"dropout {rate}" (fun flow ->
             match flow.Mode with
             | Mode.Training key ->
-                { flow with
-                    Value = flow.Value * mask rate (Key.fold 0 key) flow.Value
-                    Mode = Mode.Training(Key.fold 1 key) }
+                { flow with Value = flow.Value * mask rate (Key.fold 0 key) flow.Value; Mode = Mode.Training(Key.fold 1 key) }
             | Mode.Inference
             | Mode.Observing -> flow)

@@ -15,20 +15,26 @@ module Image =
     let ofFrames (channels: int) : Model<Flow, Flow> =
         Numbers.atLeast 1 "An image" (nameof channels) channels
 
-        Model.pureFunction $"image of {channels}" (Flow.map (fun frames ->
-            let name = $"image of {channels}"
-            Shapes.Require(name, "frames", frames, [| Axis.Any "time"; Axis.Any "batch"; Axis.Any "channels x bins" |])
+        Model.pureFunction
+            $"image of {channels}"
+            (Flow.map (fun frames ->
+                let name = $"image of {channels}"
+                Shapes.Require(name, "frames", frames, [| Axis.Any "time"; Axis.Any "batch"; Axis.Any "channels x bins" |])
 
-            if frames.shape[2] % int64 channels <> 0L then
-                invalidArg (nameof channels) $"{name}: wants a multiple of {channels} features, got {Shapes.Describe frames}."
+                if frames.shape[2] % int64 channels <> 0L then
+                    invalidArg
+                        (nameof channels)
+                        $"{name}: wants a multiple of {channels} features, got {Shapes.Describe frames}."
 
-            frames.reshape(frames.shape[0], frames.shape[1], int64 channels, -1L).permute(1L, 2L, 0L, 3L)))
+                frames.reshape(frames.shape[0], frames.shape[1], int64 channels, -1L).permute(1L, 2L, 0L, 3L)))
 
     /// Images as frames: [batch, channels, time, bins] -> [time, batch, channels bins].
     let toFrames: Model<Flow, Flow> =
-        Model.pureFunction "frames of image" (Flow.map (fun image ->
-            require "frames of image" image
-            image.permute(2L, 0L, 1L, 3L).reshape(image.shape[2], image.shape[0], -1L)))
+        Model.pureFunction
+            "frames of image"
+            (Flow.map (fun image ->
+                require "frames of image" image
+                image.permute(2L, 0L, 1L, 3L).reshape(image.shape[2], image.shape[0], -1L)))
 
     /// Runs a model over frames on images: `enter` are the axes of the image in the order (sequence, other, channels), where the two
     /// in the middle are one batch.
@@ -73,17 +79,21 @@ module Image =
     let pool (time: int, bins: int) : Model<Flow, Flow> =
         List.iter (Numbers.atLeast 1 "A pool" "sizes") [ time; bins ]
 
-        Model.pureFunction $"pool {time}x{bins}" (Flow.map (fun image ->
-            require $"pool {time}x{bins}" image
-            torch.nn.functional.avg_pool2d (image, [| int64 time; int64 bins |])))
+        Model.pureFunction
+            $"pool {time}x{bins}"
+            (Flow.map (fun image ->
+                require $"pool {time}x{bins}" image
+                torch.nn.functional.avg_pool2d (image, [| int64 time; int64 bins |])))
 
     /// Every point `time` x `bins` times: images that are so many times larger.
     let enlarge (time: int, bins: int) : Model<Flow, Flow> =
         List.iter (Numbers.atLeast 1 "An enlargement" "sizes") [ time; bins ]
 
-        Model.pureFunction $"enlarge {time}x{bins}" (Flow.map (fun image ->
-            require $"enlarge {time}x{bins}" image
-            image.repeat_interleave(int64 time, 2L).repeat_interleave(int64 bins, 3L)))
+        Model.pureFunction
+            $"enlarge {time}x{bins}"
+            (Flow.map (fun image ->
+                require $"enlarge {time}x{bins}" image
+                image.repeat_interleave(int64 time, 2L).repeat_interleave(int64 bins, 3L)))
 
     /// Runs a model on images with zeros behind them up to multiples of `time` and `bins`, and cuts its outputs to the size of its
     /// inputs: what a U-Net that halves and doubles images needs for images of any size.

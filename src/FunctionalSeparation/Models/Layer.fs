@@ -56,8 +56,7 @@ module Layer =
         result.view (frames.shape[0], frames.shape[1], result.shape[1])
 
     /// Images as they are, frames as [time batch, features]: values whose second axis are the channels.
-    let internal channelsSecond (value: torch.Tensor) =
-        if value.dim () = 4L then value else value.reshape (-1L, value.shape[2])
+    let internal channelsSecond (value: torch.Tensor) = if value.dim () = 4L then value else value.reshape (-1L, value.shape[2])
 
     /// A function of values whose second axis are the channels, and which keeps their shape, on frames or images.
     let internal onChannels (apply: torch.Tensor -> torch.Tensor) (value: torch.Tensor) : torch.Tensor =
@@ -95,17 +94,32 @@ module Layer =
     let private imageAxes channels = [| Axis.Any "batch"; Axis.Of(int64 channels); Axis.Any "time"; Axis.Any "bins" |]
 
     /// A layer with weights over frames [time, batch, inputs].
-    let internal overFrames (name: string) (inputs: int) (layout: Layout) (apply: torch.Tensor[] -> Flow -> Flow) : Model<Flow, Flow> =
+    let internal overFrames
+        (name: string)
+        (inputs: int)
+        (layout: Layout)
+        (apply: torch.Tensor[] -> Flow -> Flow)
+        : Model<Flow, Flow> =
         let axes = frameAxes inputs
         withWeights name (fun _ -> "frames") (fun _ -> axes) layout apply
 
     /// A layer with weights over images [batch, channels, time, bins].
-    let internal overImages (name: string) (channels: int) (layout: Layout) (apply: torch.Tensor[] -> Flow -> Flow) : Model<Flow, Flow> =
+    let internal overImages
+        (name: string)
+        (channels: int)
+        (layout: Layout)
+        (apply: torch.Tensor[] -> Flow -> Flow)
+        : Model<Flow, Flow> =
         let axes = imageAxes channels
         withWeights name (fun _ -> "images") (fun _ -> axes) layout apply
 
     /// A layer with weights over the features of frames or the channels of images.
-    let internal overBoth (name: string) (features: int) (layout: Layout) (apply: torch.Tensor[] -> Flow -> Flow) : Model<Flow, Flow> =
+    let internal overBoth
+        (name: string)
+        (features: int)
+        (layout: Layout)
+        (apply: torch.Tensor[] -> Flow -> Flow)
+        : Model<Flow, Flow> =
         let frames, images = frameAxes features, imageAxes features
         let isImage (value: torch.Tensor) = value.dim () = 4L
         let what value = if isImage value then "images" else "frames"
@@ -119,8 +133,7 @@ module Layer =
           { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
 
     /// Weights uniform in ±sqrt(6/(inputs + outputs)), biases at zero (Glorot and Bengio 2010, eq. 16).
-    let internal affineLayout inputs outputs : Layout =
-        weightsOf inputs outputs (sqrt (6.0 / float (inputs + outputs)))
+    let internal affineLayout inputs outputs : Layout = weightsOf inputs outputs (sqrt (6.0 / float (inputs + outputs)))
 
     /// Affine layer: [time, batch, inputs] -> [time, batch, outputs]. As every layer, it raises ArgumentException, naming itself, for
     /// frames of another shape or type than its weights want. Weights start as Glorot and Bengio 2010 have it (eq. 16; authors'
@@ -131,8 +144,7 @@ module Layer =
             Flow.map (affine weight bias) flow)
 
     /// Applies a nonlinearity to every frame.
-    let activation (kind: Activation) : Model<Flow, Flow> =
-        Model.pureFunction $"{kind}" (Flow.map (activate kind))
+    let activation (kind: Activation) : Model<Flow, Flow> = Model.pureFunction $"{kind}" (Flow.map (activate kind))
 
     /// max(x, 0) + slope min(x, 0) with a slope learnt for each feature or channel, 0.25 at the start (He et al. 2015, eq. 1).
     let prelu (channels: int) : Model<Flow, Flow> =
@@ -145,13 +157,17 @@ module Layer =
     /// Gated linear units: the first half of the features or channels times the logistic function of the second half (Dauphin et
     /// al. 2017, eq. 1). Raises ArgumentException where their number is odd.
     let glu: Model<Flow, Flow> =
-        Model.pureFunction "GLU" (Flow.map (fun value ->
-            let axis = Flow.channelAxis value
+        Model.pureFunction
+            "GLU"
+            (Flow.map (fun value ->
+                let axis = Flow.channelAxis value
 
-            if value.dim () < 3L || value.shape[int axis] % 2L <> 0L then
-                invalidArg (nameof value) $"GLU: wants frames or images of an even number of channels, got {Shapes.Describe value}."
+                if value.dim () < 3L || value.shape[int axis] % 2L <> 0L then
+                    invalidArg
+                        (nameof value)
+                        $"GLU: wants frames or images of an even number of channels, got {Shapes.Describe value}."
 
-            torch.nn.functional.glu (value, axis)))
+                torch.nn.functional.glu (value, axis)))
 
     /// Fully connected hidden layer f(x W + b).
     let dense kind (inputs: int) (units: int) : Model<Flow, Flow> =

@@ -72,8 +72,7 @@ module Model =
         let axis = Flow.channelAxis left
 
         let wanted =
-            [| for index, size in Array.indexed left.shape ->
-                   if int64 index = axis then Axis.Any "channels" else Axis.Of size |]
+            [| for index, size in Array.indexed left.shape -> if int64 index = axis then Axis.Any "channels" else Axis.Of size |]
 
         Shapes.Require(name, "a second output", right, wanted, left)
         torch.cat ([| left; right |], axis)
@@ -115,7 +114,9 @@ module Model =
             |> List.tryFind differ
             |> Option.iter (fun (own, given) -> refuse $"the weight {inWords own}" (inWords given))
 
-        let vectors = [ "a parameter vector", parameters.Vector, Layout.learnt; "statistics", parameters.Statistics, Layout.statistics ]
+        let vectors =
+            [ "a parameter vector", parameters.Vector, Layout.learnt
+              "statistics", parameters.Statistics, Layout.statistics ]
 
         for what, vector, part in vectors do
             Shapes.Require(model.Name, what, vector, [| Axis.Of(model.Layout |> part |> List.sumBy Layout.size) |])

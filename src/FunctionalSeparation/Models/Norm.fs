@@ -21,8 +21,11 @@ module Norm =
     /// What `Flow.Moments` holds of values [n, channels, ...]: [3, channels].
     let private moments (values: torch.Tensor) =
         Memory.tensor (fun () ->
-            let axes = [| for axis in 0L .. values.dim () - 1L do if axis <> 1L then axis |]
-            let struct (variance, mean) = (values.``to`` torch.float64).var_mean (axes, false)
+            let axes =
+                [| for axis in 0L .. values.dim () - 1L do
+                       if axis <> 1L then axis |]
+
+            let struct (variance, mean) = (values.``to`` torch.float64).var_mean(axes, false)
             let count = torch.ones_like(mean).mul(float (values.numel () / values.shape[1]))
             torch.stack [| count; count * mean; count * (variance .+ mean.squared ()) |])
 
@@ -42,7 +45,12 @@ module Norm =
         Layer.overBoth name channels (layout @ statistics channels) (fun weights flow ->
             let mean, variance = weights[weights.Length - 2], weights[weights.Length - 1]
             let scale, shift = affine weights
-            let observed = if flow.Mode = Mode.Observing then [ moments (Layer.channelsSecond flow.Value) ] else []
+
+            let observed =
+                if flow.Mode = Mode.Observing then
+                    [ moments (Layer.channelsSecond flow.Value) ]
+                else
+                    []
 
             { Flow.map (Layer.onChannels (batchNorm scale shift mean variance flow.Mode)) flow with
                 Moments = observed @ flow.Moments })
@@ -51,8 +59,7 @@ module Norm =
     /// batch; at inference those of `Params.Statistics` (see `Statistics.observe`).
     let batch (channels: int) : Model<Flow, Flow> =
         // Statistics stay in float32 where weights are in bfloat16; libtorch wants all four alike.
-        let affineLike (weights: torch.Tensor[]) =
-            weights[0].``to`` weights[2].dtype, weights[1].``to`` weights[2].dtype
+        let affineLike (weights: torch.Tensor[]) = weights[0].``to`` weights[2].dtype, weights[1].``to`` weights[2].dtype
 
         withStatistics $"batch norm {channels}" channels (affine channels) affineLike
 

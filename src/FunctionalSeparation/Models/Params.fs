@@ -67,7 +67,12 @@ module Layout =
         if List.exists (fun (weight: Weight) -> String.IsNullOrWhiteSpace weight.Name) (first @ second) then
             invalidArg (nameof second) "A weight has an empty name."
 
-        let last = first |> List.map numbered |> List.groupBy fst |> List.map (fun (name, all) -> name, all |> List.map snd |> List.max) |> Map.ofList
+        let last =
+            first
+            |> List.map numbered
+            |> List.groupBy fst
+            |> List.map (fun (name, all) -> name, all |> List.map snd |> List.max)
+            |> Map.ofList
 
         let behind (weight: Weight) =
             let name, number = numbered weight
@@ -142,13 +147,12 @@ module Params =
 
     let private floats = [ torch.float32; torch.float64; torch.float16; torch.bfloat16 ]
 
-    let private normal deviation size key =
-        torch.tensor(Key.normals (int size) key, dtype = torch.float64).mul(deviation: float)
+    let private normal deviation size key = torch.tensor(Key.normals (int size) key, dtype = torch.float64).mul(deviation: float)
 
     /// Q of a normal matrix, each column with the sign that makes the distribution uniform (Mezzadri 2007).
     let private orthogonal gain (weight: Weight) key =
         let rows = if weight.Shape.IsEmpty then 1L else weight.Shape.Head
-        let drawn = (normal 1.0 (Layout.size weight) key).view (rows, -1L)
+        let drawn = (normal 1.0 (Layout.size weight) key).view(rows, -1L)
         let isWide = drawn.shape[0] < drawn.shape[1]
         let struct (q, r) = torch.linalg.qr (if isWide then drawn.t () else drawn)
         let turned = q * r.diagonal().sign()
@@ -181,16 +185,18 @@ module Params =
     /// A vector as numbered views of the shapes of a layout: one split, whose backward is one concatenation.
     let private views (layout: (int * Weight) list) (vector: torch.Tensor) =
         let sizes: int64[] = [| for _, weight in layout -> Layout.size weight |]
-        List.map2 (fun (index, weight) (part: torch.Tensor) -> index, part.view (List.toArray weight.Shape)) layout (List.ofArray (vector.split sizes))
+
+        List.map2
+            (fun (index, weight) (part: torch.Tensor) -> index, part.view (List.toArray weight.Shape))
+            layout
+            (List.ofArray (vector.split sizes))
 
     /// The weights as views of the two vectors, in layout order and in their shapes.
     let split (parameters: Params) : torch.Tensor list =
         match parameters.Layout |> List.indexed |> List.partition (snd >> Layout.isLearnt) with
         | learnt, [] -> views learnt parameters.Vector |> List.map snd
         | learnt, statistics ->
-            views learnt parameters.Vector @ views statistics parameters.Statistics
-            |> List.sortBy fst
-            |> List.map snd
+            views learnt parameters.Vector @ views statistics parameters.Statistics |> List.sortBy fst |> List.map snd
 
     /// The weights by name, as views of the two vectors.
     let named (parameters: Params) : (string * torch.Tensor) list =
