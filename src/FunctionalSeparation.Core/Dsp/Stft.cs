@@ -100,7 +100,10 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         return OverlapAdd(Weights(dtype, device).Square().expand(frames, FftSize)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The window.</summary>
+    /// <summary>
+    /// The window. Not NWaves': its Hann window is symmetric, 2e-3 away from this one, and of float32: cut from one sample more it is
+    /// 3e-8 away, where transforms agree with the authors' to 1e-12; and it has no sine.
+    /// </summary>
     /// <param name="dtype">Real element type.</param>
     /// <param name="device">Where to make it.</param>
     /// <returns>Real tensor [n_fft].</returns>
