@@ -197,6 +197,18 @@ let tests =
                       let separator = Decomposition.separator "earlier" rendering decompose
                       Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
 
+                  let hann size = Stft(size, size / 4, StftWindow.Hann, true)
+
+                  let hpss =
+                      { SampleRate = 16000
+                        Long = hann 2048
+                        Short = hann 512
+                        Frames = 2
+                        Bins = 2
+                        Rule = MaskRule.Ratio 2.0
+                        VoiceFrom = 100.0 }
+
+                  Evaluate.clip torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test) |> ignore
                   learnt.OfMusic.Dispose()
                   learnt.OfVoice.Dispose())
           }
