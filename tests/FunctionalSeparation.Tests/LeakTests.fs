@@ -137,6 +137,16 @@ let tests =
                   ignore (filters.shape, cosines.shape, deltas.shape))
           }
 
+          test "products with Jacobian and Hessian" {
+              leaksNothing (fun () ->
+                  use point = torch.ones (5L)
+                  let cubes (x: torch.Tensor) = x * x * x
+                  use forward = Grad.jvp cubes point point
+                  use backward = Grad.vjp cubes point point
+                  use curvature = Grad.hvp (fun x -> (cubes x).sum()) point point
+                  ignore (forward.shape, backward.shape, curvature.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
