@@ -101,8 +101,8 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     }
 
     /// <summary>
-    /// The window. Not NWaves': its Hann window is symmetric, 2e-3 away from this one, and of float32: cut from one sample more it is
-    /// 3e-8 away, where transforms agree with the authors' to 1e-12; and it has no sine.
+    /// The window. Not NWaves', which are of float32: its sine, and its Hann window cut from one sample more (it is a symmetric one), are
+    /// 3e-8 away from these, where transforms agree with the authors' to 1e-12.
     /// </summary>
     /// <param name="dtype">Real element type.</param>
     /// <param name="device">Where to make it.</param>

@@ -25,7 +25,8 @@ type Hpss =
 /// Harmonic/percussive separation by median filters (FitzGerald, DAFx 2010), twice: with a long window the voice falls to the
 /// percussive side, with a short one to the harmonic side, where drums do not follow it (FitzGerald and Gainza, ISAST Transactions
 /// 2010, after Tachibana et al., ICASSP 2010). NWaves has one such separation, but compares its two medians half a filter's
-/// length apart in time, so the medians here are tensors.
+/// length apart in time: four clicks a second beside a tone come out at 6 dB and the tone at 28 dB (17 frames, 17 bins, n_fft
+/// 1024), with the medians here, which are tensors, at 23 and 46 dB.
 [<RequireQualifiedAccess>]
 module Hpss =
 
