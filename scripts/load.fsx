@@ -1,6 +1,7 @@
 // The only script with #r lines: what every experiment loads first. Build before: dotnet fsi build.fsx build
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FSharp.Core.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/TorchSharp.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/NWaves.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Argu.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FFMpegCore.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Instances.dll"

@@ -165,6 +165,16 @@ let tests =
                   ignore (filters.shape, cosines.shape, deltas.shape))
           }
 
+          test "products with Jacobian and Hessian" {
+              leaksNothing (fun () ->
+                  use point = torch.ones (5L)
+                  let cubes (x: torch.Tensor) = x * x * x
+                  use forward = Grad.jvp cubes point point
+                  use backward = Grad.vjp cubes point point
+                  use curvature = Grad.hvp (fun x -> (cubes x).sum()) point point
+                  ignore (forward.shape, backward.shape, curvature.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
@@ -231,6 +241,18 @@ let tests =
                       let separator = Decomposition.separator "earlier" rendering decompose
                       Evaluate.clip Scoring.papers torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
 
+                  let hann size = Stft(size, size / 4, StftWindow.Hann, true)
+
+                  let hpss =
+                      { SampleRate = 16000
+                        Long = hann 2048
+                        Short = hann 512
+                        Frames = 2
+                        Bins = 2
+                        Rule = MaskRule.Ratio 2.0
+                        VoiceFrom = 100.0 }
+
+                  Evaluate.clip torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test) |> ignore
                   learnt.OfMusic.Dispose()
                   learnt.OfVoice.Dispose())
           }

@@ -78,7 +78,8 @@ module Decomposition =
             let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.VoicePart
             torch.stack [ voice.rsub 1.0; voice ])
 
-    let private render rendering decompose (mixture: torch.Tensor) =
+    /// The estimates [2, samples], music first, of a mixture [samples].
+    let internal render rendering decompose (mixture: torch.Tensor) =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let spectrogram = rendering.Stft.Forward mixture
