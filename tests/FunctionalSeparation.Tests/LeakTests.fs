@@ -252,7 +252,7 @@ let tests =
                         Rule = MaskRule.Ratio 2.0
                         VoiceFrom = 100.0 }
 
-                  Evaluate.clip torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test) |> ignore
+                  Evaluate.clip Scoring.papers torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test) |> ignore
                   learnt.OfMusic.Dispose()
                   learnt.OfVoice.Dispose())
           }

@@ -74,5 +74,6 @@ module Hpss =
             invalidArg (nameof settings) $"{owner} needs centred transforms, whose inverses are as long as the sound."
 
         { Name = name
-          FrontEnd = { FrontEnd.huang2014 1 with SampleRate = settings.SampleRate; Stft = settings.Long }
-          Hearing = Blind(render settings) }
+          FrontEnd = { SampleRate = settings.SampleRate; Stft = settings.Long }
+          Sources = Stems.musicAndVoice
+          Hearing = Hearing.eachChannel (render settings) }
