@@ -136,12 +136,12 @@ let tests =
               // Loud, so that 1 + 10^6 x is 10^6 x to float32.
               let sound = noise 7 [ 8192L ]
               let stft = Stft(1024, 512, StftWindow.Hann, false)
-              let frontEnd = { FrontEnd.huang2014 1 with Features = Mfcc; Stft = stft }
+              let shown: Shown = { Features = Mfcc; Context = 1; InputScale = 1.0 }
 
               Memory.plain (fun () ->
                   let magnitude = (Spectra.magnitude stft sound).unsqueeze 1L
-                  let mixture = { Magnitude = Spectra.withMargins 4L magnitude; Margin = 4L; Start = [] }
-                  let ours = Spectra.features frontEnd mixture
+                  let frontEnd = { FrontEnd.huang2014 with Stft = stft }
+                  let ours = Spectra.features frontEnd shown (Spectra.withMargins 4L magnitude)
                   let windowed = sound.unfold (0L, 1024L, 512L) * stft.Weights(torch.float64, torch.CPU)
 
                   for frame in 0L .. magnitude.shape[0] - 1L do
