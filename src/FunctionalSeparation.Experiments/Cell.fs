@@ -75,16 +75,9 @@ module Cell =
         use _ = FolderLock.take folder
 
         Trial.run
-            { Recipe = recipe
-              Data = site.Corpus.Name
-              Train = site.Corpus.Train
-              Dev = site.Corpus.Dev
-              Test = site.Corpus.Test
-              Device = site.Device
-              Folder = folder
-              Resume = true
-              CheckpointEvery = 100
-              TensorBoard = site.TensorBoard }
+            { Trial.onCorpus site.Corpus folder recipe with
+                Device = site.Device
+                TensorBoard = site.TensorBoard }
 
     /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =

@@ -48,6 +48,19 @@ type Outcome =
 [<RequireQualifiedAccess>]
 module Trial =
 
+    /// A recipe on the clips of a corpus, in a folder: on the device that is there, gone on with where it was begun.
+    let onCorpus (corpus: Corpus) (folder: string) (recipe: Recipe) : Trial =
+        { Recipe = recipe
+          Data = corpus.Name
+          Train = corpus.Train
+          Dev = corpus.Dev
+          Test = corpus.Test
+          Device = Devices.Parse "auto"
+          Folder = folder
+          Resume = true
+          CheckpointEvery = 100
+          TensorBoard = false }
+
     let private train (trial: Trial) =
         let tell = Experiment.progress "training"
         let curve = ResizeArray()

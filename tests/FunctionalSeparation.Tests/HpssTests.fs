@@ -25,7 +25,7 @@ let private values (x: torch.Tensor) = x.contiguous().data<float>().ToArray()
 
 let private estimates (mixture: torch.Tensor) =
     match (Hpss.separator "HPSS" settings).Hearing with
-    | Blind separate -> separate mixture
+    | Blind separate -> (separate (mixture.unsqueeze 0L)).squeeze 1L
     | Oracle _ -> failtest "a system, not a ceiling"
 
 let private samples = 48000

@@ -147,7 +147,11 @@ module ModelFolder =
 
         json
 
-    /// Loads a model folder as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
-    let openSeparator (device: string) (folder: string) : ISeparator =
+    /// Loads a model folder, whose network is of one of these families, as a separator for applications. `device`: cpu, cuda, cuda:N
+    /// or auto.
+    let openWith (families: Family list) (device: string) (folder: string) : ISeparator =
         let trained = load families (Devices.Parse device) folder
         new NetworkSeparator(trained.Network.Name, trained)
+
+    /// Loads a model folder of this library's families as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
+    let openSeparator (device: string) (folder: string) : ISeparator = openWith families device folder

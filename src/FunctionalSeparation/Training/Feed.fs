@@ -48,7 +48,43 @@ type Rotation =
     /// By the offsets of the paper: multiples of a step (samples), or not at all (see `Augment.shifts`).
     | ShiftStep of int option
 
+/// What is done to one source of an excerpt, at random.
+[<NoEquality; NoComparison>]
+type Effect =
+    {
+        /// Its name and numbers: part of the identity of a run.
+        Words: string
+        /// From a rate (Hz), a key and the channels of a source, channels of the same length.
+        Apply: int -> Key -> float32[][] -> float32[][]
+    }
+
+/// Effects of `Augment` as values.
+[<RequireQualifiedAccess>]
+module Effect =
+
+    /// An effect of one's own on each channel. `words` tell it from others, its numbers included.
+    let onChannels (words: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
+        { Words = words; Apply = fun rate key -> Array.map (change rate key) }
+
+    /// The polarity of a source turned, half of the time.
+    let polarity: Effect =
+        onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
+
+    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`).
+    let equalise (range: float) : Effect =
+        Numbers.notNegative "An equalisation" (nameof range) range
+        onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
+
+    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`).
+    let transpose (semitones: float) : Effect =
+        if not (semitones > 0.0 && semitones <= 12.0) then
+            invalidArg (nameof semitones) $"A source is transposed by up to 12 semitones, got {semitones}."
+
+        onChannels (FormattableString.Invariant $"transposed by {semitones} semitones") (fun rate key ->
+            Augment.transpose ((2.0 * Key.uniform key - 1.0) * semitones) rate)
+
 /// How clips become random training excerpts.
+[<NoEquality; NoComparison>]
 type ExcerptSettings =
     {
         /// Frames of an excerpt.
@@ -67,6 +103,10 @@ type ExcerptSettings =
         /// Each source of an excerpt plays at one of these speeds, drawn anew: 1.1 is a tenth faster and as much higher, so that
         /// one singer sounds like several. [ 1.0 ] = as recorded.
         Speeds: float list
+        /// Probability that another song's accompaniment is added to that which there is.
+        SecondCompany: float
+        /// What is done to each source of an excerpt, in this order, each time at random.
+        Effects: Effect list
     }
 
 [<RequireQualifiedAccess>]
@@ -80,7 +120,9 @@ module ExcerptSettings =
           Rotation = Anywhere
           OtherSong = 0.0
           GainRange = 0.0
-          Speeds = [ 1.0 ] }
+          Speeds = [ 1.0 ]
+          SecondCompany = 0.0
+          Effects = [] }
 
     /// The settings in words: part of the identity of a run.
     let words (settings: ExcerptSettings) : string =
@@ -100,8 +142,16 @@ module ExcerptSettings =
             | [ 1.0 ] -> ""
             | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
 
+        let second =
+            if settings.SecondCompany = 0.0 then
+                ""
+            else
+                FormattableString.Invariant $", second accompaniment {settings.SecondCompany}"
+
+        let effects = settings.Effects |> List.map (fun effect -> ", " + effect.Words) |> String.concat ""
+
         FormattableString.Invariant
-            $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}"
+            $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{second}{effects}"
 
     /// Raises ArgumentException, naming the setting, for numbers that make no excerpts.
     let internal require (settings: ExcerptSettings) : unit =
@@ -111,8 +161,9 @@ module ExcerptSettings =
         Numbers.atLeast 1 owner "Count" settings.Count
         Numbers.notNegative owner "GainRange" settings.GainRange
 
-        if not (settings.OtherSong >= 0.0 && settings.OtherSong <= 1.0) then
-            refuse "OtherSong" "from 0 to 1, a probability" $"{settings.OtherSong}"
+        for name, probability in [ "OtherSong", settings.OtherSong; "SecondCompany", settings.SecondCompany ] do
+            if not (probability >= 0.0 && probability <= 1.0) then
+                refuse name "from 0 to 1, a probability" $"{probability}"
 
         match settings.Sequence with
         | Some frames when frames < 1 || settings.Frames % frames <> 0 ->
@@ -364,15 +415,46 @@ module Feed =
             let phase = (float index + Key.uniform key) / float perClip[clip]
             int (phase * float span)
 
+        /// Another song's clip, or the own one where there is no other.
+        let otherSong clip key =
+            let own = loaded[clip]
+            let others = loaded |> Array.filter (fun other -> other.Song <> own.Song)
+            if others.Length = 0 then own else others[Key.integer 0 others.Length key]
+
         /// The clip that accompanies.
         let company clip key =
-            let own = loaded[clip]
-
             if Key.uniform (Key.fold 0 key) >= settings.OtherSong then
-                own
+                loaded[clip]
             else
-                let others = loaded |> Array.filter (fun other -> other.Song <> own.Song)
-                if others.Length = 0 then own else others[Key.integer 0 others.Length (Key.fold 1 key)]
+                otherSong clip (Key.fold 1 key)
+
+        /// Adds another song's accompaniment, wherever it begins.
+        let addCompany clip (place: int -> int -> Memory<float32>) key =
+            let other = otherSong clip (Key.fold 0 key)
+            let speed = Key.integer 0 settings.Speeds.Length (Key.fold 1 key)
+            let start = Key.integer 0 (other.Sources[0].[speed].[0]).Length (Key.fold 2 key)
+
+            for source in 0 .. lead - 1 do
+                for channel in 0 .. channels - 1 do
+                    let target = (place source channel).Span
+                    let added = Array.zeroCreate target.Length
+                    Augment.copyCircular other.Sources[source].[speed].[channel] start (Span added)
+
+                    for i in 0 .. added.Length - 1 do
+                        target[i] <- target[i] + added[i]
+
+        /// Passes each source through the effects.
+        let applyEffects (place: int -> int -> Memory<float32>) key =
+            for source in 0..lead do
+                let sound = Array.init channels (fun channel -> (place source channel).ToArray())
+
+                let through sound (index, effect: Effect) =
+                    effect.Apply network.Setting.FrontEnd.SampleRate (Key.fold index (Key.fold source key)) sound
+
+                let changed = settings.Effects |> List.indexed |> List.fold through sound
+
+                for channel in 0 .. channels - 1 do
+                    changed[channel].AsSpan().CopyTo((place source channel).Span)
 
         /// First sample of what accompanies a lead that starts at `start`.
         let companyStart samples start key =
@@ -399,6 +481,11 @@ module Feed =
                 for source in 0 .. lead - 1 do
                     let sound = others.Sources[source].[otherSpeed].[channel]
                     Augment.copyCircular sound otherStart (place source channel).Span
+
+            if settings.SecondCompany > 0.0 && Key.uniform (child 1000) < settings.SecondCompany then
+                addCompany clip place (child 1001)
+
+            if not settings.Effects.IsEmpty then applyEffects place (child 1002)
 
             // Children 3 and 4, then from 7 on: 5 and 6 are the speeds.
             for source in 0..lead do
