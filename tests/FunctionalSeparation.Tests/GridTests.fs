@@ -176,6 +176,32 @@ let tests =
                   Expect.equal (made ()) 0 "not made")
           }
 
+          test "a table of four sources has a column for each, and its row of figures the columns of every table" {
+              inScratch (fun folder ->
+                  let names = [ "drums"; "bass"; "other"; "vocals" ]
+                  let figure value = { Sdr = value; Sir = value; Sar = value; Nsdr = value }
+                  let row = { (scores 0.0).Head with Sources = [ for i, name in List.indexed names -> name, figure (float i) ] }
+                  let cell, _ = counting "one" "a" 0.0
+                  let four = { cell with Run = fun site -> { cell.Run site with Scores = [ row ] } }
+                  let report = (script [ four ] [ "--out"; folder ]).Value
+
+                  Expect.equal
+                      (List.truncate 7 report.Header)
+                      [ "system"; "vocals GNSDR"; "GSIR"; "GSAR"; "drums GNSDR"; "bass GNSDR"; "other GNSDR" ]
+                      "header"
+
+                  Expect.equal
+                      (List.truncate 7 report.Rows.Head)
+                      [ "one"; "3.00"; "3.00"; "3.00"; "0.00"; "1.00"; "2.00" ]
+                      "figures")
+          }
+
+          test "rows on other mixtures of the same sound are other rows" {
+              let mixed mixing = Grid.fingerprint { grid "" [] with Corpus = { one with Mixing = mixing } }
+              Expect.equal (mixed Mixing.unitNorm) (Corpus.fingerprint [ clip ]) "the papers' way is not mentioned"
+              Expect.stringContains (mixed Mixing.plain) "as recorded" "another is"
+          }
+
           test "two rows of one name and claims about no row are refused" {
               let one, _ = counting "one" "a" 1.0
               let again, _ = counting "one" "b" 1.0

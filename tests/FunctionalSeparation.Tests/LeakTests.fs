@@ -204,6 +204,20 @@ let tests =
                   trained.Parameters.Vector.Dispose())
           }
 
+          test "four stems in stereo, mixed and scored" {
+              let clip = (Corpus.embeddedBand 3).Train.Head
+              let short = { clip with Read = clip.Read >> Scratch.beginning 22050 }
+              let mixing = Mixing.unitNorm |> Mixing.andThen (Mixing.gains 3.0)
+              let frontEnd = { small.FrontEnd with SampleRate = 44100 }
+
+              leaksNothing (fun () ->
+                  use sources = Clip.sources mixing (Key.ofSeed 1) torch.float32 torch.CPU (Clip.read short)
+                  use recorded = Mixing.plain.Sources (Key.ofSeed 1) sources
+                  ignore recorded.shape
+                  let scoring = { Scoring.papers with Mixing = mixing }
+                  Evaluate.clip scoring torch.float32 torch.CPU (Evaluate.wienerMask frontEnd) short |> ignore)
+          }
+
           test "a feed of whole clips, freed" {
               leaksNothing (fun () ->
                   for batch in

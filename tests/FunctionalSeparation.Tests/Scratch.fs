@@ -106,6 +106,12 @@ let silenced (name: string) (stems: Stems) : Stems =
 
     [ for stem in stems -> if stem.Name = name then { stem with Sound = silent stem.Sound } else stem ]
 
+/// The first so many samples of the sources.
+let beginning (samples: int) (stems: Stems) : Stems =
+    stems
+    |> Stems.map (fun sound ->
+        AudioBuffer([| for channel in sound.Channels -> Array.truncate samples channel |], sound.SampleRate))
+
 /// Expects an InputException of one line that holds all the words.
 let refuses (words: string list) (action: unit -> unit) =
     let message =

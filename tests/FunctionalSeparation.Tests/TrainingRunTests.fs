@@ -163,8 +163,7 @@ let tests =
                   let dev = corpus.Value.Dev.Head
                   let silent = change dev 16000 (Scratch.silenced "voice")
 
-                  let short =
-                      change dev 16000 (Stems.map (fun sound -> AudioBuffer([| sound.Channels[0][..99] |], sound.SampleRate)))
+                  let short = change dev 16000 (Scratch.beginning 100)
 
                   for clip, words in [ silent, "silent"; short, "fewer than one window"; change dev 8000 id, "8000 Hz" ] do
                       let settings =

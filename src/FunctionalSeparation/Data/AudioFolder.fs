@@ -43,6 +43,9 @@ module AudioFolder =
         | :? FileInfo -> None
         | _ -> Some "a folder"
 
+    /// What the folders of a corpus in parts are called.
+    let parts = [ "train"; "dev"; "test" ]
+
     let private entries (folder: string) =
         DirectoryInfo(folder).GetFileSystemInfos()
         |> Array.sortWith (fun a b -> String.CompareOrdinal(a.Name, b.Name))
@@ -75,6 +78,19 @@ module AudioFolder =
     let fitting (reason: string) (fits: string -> bool) (folder: AudioFolder) : AudioFolder =
         let files, others = List.partition fits folder.Files
         { Files = files; LeftOut = folder.LeftOut @ [ for path in others -> { Path = path; Reason = reason } ] }
+
+    /// Lists the folders in a folder that exists, in the ordinal order of their names, but hidden ones; and what else is there.
+    let folders (folder: string) : string list * LeftOut list =
+        let sort (entry: FileSystemInfo) =
+            match entry, whyLeftOut entry with
+            | :? DirectoryInfo, Some "a folder" -> None
+            | _, Some reason -> Some reason
+            | _, None -> Some "a file, not a folder"
+
+        let found = entries folder |> List.map (fun entry -> Path.Combine(folder, entry.Name), sort entry)
+
+        found |> List.filter (snd >> Option.isNone) |> List.map fst,
+        found |> List.choose (fun (path, why) -> why |> Option.map (fun why -> { Path = path; Reason = why }))
 
     /// What lies in a folder beside the folders that are read.
     let beside (readFolders: string list) (folder: string) : LeftOut list =

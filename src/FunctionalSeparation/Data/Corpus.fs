@@ -158,20 +158,24 @@ module Clip =
 module Corpus =
 
     let private ofSong (song: SyntheticSong) : Clip =
-        Clip.create song.Name song.SampleRate 1 Stems.musicAndVoice (fun () ->
-            Stems.ofMono song.SampleRate [ "music", song.Music; "voice", song.Voice ])
+        let sound = song.Stems.Head.Sound
+        Clip.create song.Name sound.SampleRate sound.Channels.Count (Stems.names song.Stems) (fun () -> song.Stems)
 
-    /// The embedded corpus: generated songs, for demonstrations and tests (see `Synthetic`).
-    let embedded (seed: int) : Corpus =
-        let songs = Synthetic.corpus seed
-
-        { Name = "embedded corpus"
-          Place = "embedded corpus"
-          Mixing = Mixing.unitNorm
+    let private ofSongs name mixing (songs: SyntheticCorpus) : Corpus =
+        { Name = name
+          Place = name
+          Mixing = mixing
           Train = List.map ofSong songs.Train
           Dev = List.map ofSong songs.Dev
           Test = List.map ofSong songs.Test
           LeftOut = [] }
+
+    /// The embedded corpus: generated songs of music and voice, mono at 16 kHz, for demonstrations and tests (see `Synthetic`).
+    let embedded (seed: int) : Corpus = Synthetic.corpus seed |> ofSongs "embedded corpus" Mixing.unitNorm
+
+    /// Generated songs by their parts: drums, bass, other and vocals in stereo at 44.1 kHz, summed as they are.
+    let embeddedBand (seed: int) : Corpus =
+        Synthetic.bandCorpusOf Synthetic.smallBand seed |> ofSongs "embedded band" Mixing.plain
 
     /// The clips of a part.
     let clips (split: Split) (corpus: Corpus) : Clip list =

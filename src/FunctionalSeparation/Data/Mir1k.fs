@@ -56,8 +56,6 @@ module Mir1k =
           Test = test
           LeftOut = listed.LeftOut @ beside }
 
-    let private parts = [ "train"; "dev"; "test" ]
-
     let private ofParts (root: string) =
         let list part =
             let folder = Path.Combine(root, part)
@@ -75,7 +73,7 @@ module Mir1k =
           Train = List.map clip train.Files
           Dev = List.map clip dev.Files
           Test = List.map clip test.Files
-          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside parts root }
+          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside AudioFolder.parts root }
 
     /// Reads a data folder: the official layout (`Wavfile/singer_song_clip.wav`, or the clips directly in the folder) with the
     /// paper's split, or folders `train`, `dev`, `test` of stereo clips of any name (any of them may be absent). Clips may be of
@@ -90,7 +88,7 @@ module Mir1k =
         let corpus =
             if Directory.Exists wavfile then
                 official folder wavfile (AudioFolder.beside [ "Wavfile" ] folder)
-            elif parts |> List.exists (fun part -> Directory.Exists(Path.Combine(folder, part))) then
+            elif AudioFolder.parts |> List.exists (fun part -> Directory.Exists(Path.Combine(folder, part))) then
                 ofParts folder
             else
                 official folder folder []

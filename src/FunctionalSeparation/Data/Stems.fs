@@ -59,5 +59,14 @@ module Stems =
     /// The sources as a float32 tensor [sources, channels, samples] on the CPU. Raises ArgumentException where their shapes
     /// differ.
     let tensor (stems: Stems) : torch.Tensor =
-        let stacked (sound: AudioBuffer) = torch.stack [ for channel in sound.Channels -> torch.tensor channel ]
-        Memory.tensor (fun () -> torch.stack [ for stem in stems -> stacked stem.Sound ])
+        let channels = [ for stem in stems -> stem.Sound.Channels.Count ]
+
+        if List.exists ((<>) channels.Head) channels then
+            invalidArg (nameof stems) $"Sources have one number of channels, got {channels}."
+
+        let samples =
+            [| for stem in stems do
+                   yield! stem.Sound.Channels |]
+
+        Memory.tensor (fun () ->
+            torch.stack([ for one in samples -> torch.tensor one ]).view(int64 stems.Length, -1L, int64 samples[0].Length))

@@ -1,24 +1,23 @@
 namespace FunctionalSeparation
 
+open System
+open FunctionalSeparation.Core
 open FunctionalSeparation.Synthesis
 
-/// A generated song: the voice and the music that it was mixed from, mono, of equal length, full scale = ±1.
-/// The mixture is their sum, which also stays below full scale.
+/// A generated song: the sources that it was mixed from, full scale = ±1. The mixture is their sum, which also stays below full
+/// scale.
+[<NoEquality; NoComparison>]
 type SyntheticSong =
     {
         /// What a table calls the song, such as `test-02`.
         Name: string
         /// The song in words: singer, key, tempo (beats a minute) and chord instrument.
         Description: string
-        /// The singing voice, silent between phrases.
-        Voice: float32[]
-        /// The accompaniment: chords, bass and drums.
-        Music: float32[]
-        /// Sample rate in Hz of both.
-        SampleRate: int
+        Stems: Stems
     }
 
 /// Songs to train on, to choose a model by, and to test it on. No song is in two of them.
+[<NoEquality; NoComparison>]
 type SyntheticCorpus =
     {
         /// Songs to train on.
@@ -51,16 +50,17 @@ module Synthetic =
     /// Twelve training, two development and four test songs of eight seconds.
     let small = { Train = 12; Dev = 2; Test = 4; Seconds = 8.0 }
 
-    /// Both tracks by one gain, so that neither they nor their sum exceed 0.8 of full scale.
-    let private levelled (voice: float[]) (music: float[]) =
-        let peak = Array.fold2 (fun most v m -> max most (max (abs v) (max (abs m) (abs (v + m))))) 1e-9 voice music
-        let finish = Tone.shaped 0.005 0.05 >> Array.map (fun x -> float32 (0.8 * x / peak))
-        finish voice, finish music
+    /// Six training, one development and two test songs of four seconds: by their parts they take ten times the memory.
+    let smallBand = { Train = 6; Dev = 1; Test = 2; Seconds = 4.0 }
 
-    /// A song of the given length in seconds, sampled at 16 kHz: a pure function of the key, whatever the name.
-    /// Where it sings, the voice is 1 dB below to 3 dB above the music (root mean square).
-    /// Raises ArgumentException where `seconds` is below 2, too short for a phrase.
-    let song (seconds: float) (name: string) (key: Key) : SyntheticSong =
+    /// Hz, of songs by their parts: the rate of music as it is published.
+    let bandRate = 44100
+
+    /// A song as it was played: voice and instruments, [samples] at `Tone.rate`, as loud as they are beside each other.
+    [<NoEquality; NoComparison>]
+    type private Performance = { Words: string; Vocals: float[]; Tracks: Tracks }
+
+    let private perform (seconds: float) (key: Key) : Performance =
         if not (seconds >= 2.0) then
             invalidArg (nameof seconds) $"A synthetic song needs at least 2 seconds, got {seconds}."
 
@@ -69,30 +69,73 @@ module Synthetic =
         let band = Band.draw (Key.fold 1 key)
         let composition = Composition.write seconds singer.Range (Key.fold 2 key)
         let balance = Tone.gain (Chance.between -1.0 3.0 (Key.fold 3 key))
-        let voice = Singer.sing singer composition.Phrases count (Key.fold 4 key) |> Tone.atLoudness balance
-        let music = Band.play band composition count (Key.fold 5 key) |> Tone.atLoudness 1.0
-        let voice, music = levelled voice music
+
+        { Words =
+            FormattableString.Invariant
+                $"{singer.Kind}, {Composition.keyName composition}, {composition.Tempo:F0} beats/min, {Band.instrumentName band}"
+          Vocals = Singer.sing singer composition.Phrases count (Key.fold 4 key) |> Tone.atLoudness balance
+          Tracks = Band.play band composition count (Key.fold 5 key) }
+
+    let private peak (track: float[]) = Array.fold (fun most x -> max most (abs x)) 1e-9 track
+
+    /// All sources, [channels][samples] each, by one gain, so that neither they nor their sum exceed 0.8 of full scale.
+    let private levelled (sources: (string * float[][]) list) : Stems =
+        let sum = sources |> List.map snd |> List.reduce (Array.map2 (Array.map2 (+)))
+        let most = Array.concat (sum :: List.map snd sources) |> Array.map peak |> Array.max
+        let finish = Tone.shaped 0.005 0.05 >> Array.map (fun x -> float32 (0.8 * x / most))
+        [ for name, channels in sources -> { Name = name; Sound = AudioBuffer(Array.map finish channels, Tone.rate) } ]
+
+    /// A song of music and voice of the given length in seconds, mono at 16 kHz: a pure function of the key, whatever the name.
+    /// Where it sings, the voice is 1 dB below to 3 dB above the music (root mean square).
+    /// Raises ArgumentException where `seconds` is below 2, too short for a phrase.
+    let song (seconds: float) (name: string) (key: Key) : SyntheticSong =
+        let played = perform seconds key
+        let music = Band.together played.Tracks |> Tone.atLoudness 1.0
 
         { Name = name
-          Description =
-            System.FormattableString.Invariant
-                $"{singer.Kind}, {Composition.keyName composition}, {composition.Tempo:F0} beats/min, {Band.instrumentName band}"
-          Voice = voice
-          Music = music
-          SampleRate = Tone.rate }
+          Description = played.Words
+          Stems = levelled (List.zip Stems.musicAndVoice [ [| music |]; [| played.Vocals |] ]) }
 
-    /// The corpus of a seed at the given size. Song number i of a part is the same at every size of equal length.
-    /// Raises ArgumentException where a count is negative or the songs are too short for `song`.
-    let corpusOf (size: SyntheticSize) (seed: int) : SyntheticCorpus =
+    /// A mono track at a place from left (-1) to right (1), as loud anywhere.
+    let private placed (place: float) (track: float[]) =
+        let angle = (place + 1.0) * Math.PI / 4.0
+        [| for gain in [ cos angle; sin angle ] -> Array.map (fun x -> gain * x) track |]
+
+    /// The same song by its parts: drums, bass, other (the chords) and vocals, in stereo at `bandRate`, each at its place, the
+    /// vocals in the middle. Nothing sounds above 8 kHz. Raises ArgumentException as `song`.
+    let bandSong (seconds: float) (name: string) (key: Key) : SyntheticSong =
+        let played = perform seconds key
+        let level = Tone.loudness (Band.together played.Tracks)
+        let beside = Array.map (fun x -> x / max 1e-9 level)
+        let place number width = Chance.between -width width (Key.fold number (Key.fold 6 key))
+
+        let sources =
+            [ "drums", placed (place 0 0.3) (beside played.Tracks.Drums)
+              "bass", placed (place 1 0.2) (beside played.Tracks.Bass)
+              "other", placed (place 2 0.8) (beside played.Tracks.Chords)
+              "vocals", placed 0.0 played.Vocals ]
+
+        { Name = name
+          Description = played.Words
+          Stems = levelled sources |> Stems.map (fun sound -> Resampler.Resample(sound, bandRate)) }
+
+    let private corpusWith (make: float -> string -> Key -> SyntheticSong) (size: SyntheticSize) (seed: int) : SyntheticCorpus =
         let part number name count =
             if count < 0 then invalidArg (nameof size) $"A corpus cannot have {count} {name} songs."
             let key = Key.fold number (Key.ofSeed seed)
 
             Array.init count id
-            |> Array.Parallel.map (fun i -> song size.Seconds $"{name}-{i + 1:D2}" (Key.fold i key))
+            |> Array.Parallel.map (fun i -> make size.Seconds $"{name}-{i + 1:D2}" (Key.fold i key))
             |> Array.toList
 
         { Train = part 0 "train" size.Train; Dev = part 1 "dev" size.Dev; Test = part 2 "test" size.Test }
+
+    /// The corpus of a seed at the given size. Song number i of a part is the same at every size of equal length.
+    /// Raises ArgumentException where a count is negative or the songs are too short for `song`.
+    let corpusOf (size: SyntheticSize) (seed: int) : SyntheticCorpus = corpusWith song size seed
+
+    /// The same, of songs by their parts (`bandSong`).
+    let bandCorpusOf (size: SyntheticSize) (seed: int) : SyntheticCorpus = corpusWith bandSong size seed
 
     /// The small corpus of a seed.
     let corpus (seed: int) : SyntheticCorpus = corpusOf small seed

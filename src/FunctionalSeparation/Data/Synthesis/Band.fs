@@ -12,6 +12,9 @@ type internal ChordInstrument =
 /// Sixteen steps a bar for each drum: `x` a hit, `o` an open hi-hat, `.` nothing.
 type internal DrumPattern = { Kick: string; Snare: string; Hat: string }
 
+/// The accompaniment by its instruments, each [samples] at `Tone.rate`.
+type internal Tracks = { Chords: float[]; Bass: float[]; Drums: float[] }
+
 /// Who plays what: chord and bass patterns have eight steps a bar, where `-` holds the note before.
 type internal Band =
     {
@@ -234,11 +237,14 @@ module internal Band =
 
         wet
 
-    /// Plays the song: `count` samples at `Tone.rate`, of any level.
-    let play band composition count key =
+    /// Plays the song: `count` samples of each instrument, as loud as they are beside each other.
+    let play band composition count key : Tracks =
         let balance number = Tone.gain (Chance.between -1.5 1.5 (Key.fold number key))
         let part number level track = Tone.atLoudness (level * balance number) track
         let chords = chords band composition count (Key.fold 0 key) |> part 3 1.0
         let bass = bassLine band composition count (Key.fold 1 key) |> part 4 0.7
         let drums = drums band composition count (Key.fold 2 key) |> part 5 0.75
-        Array.map3 (fun c b d -> c + b + d) (room chords) bass (room drums)
+        { Chords = room chords; Bass = bass; Drums = room drums }
+
+    /// All instruments together.
+    let together (tracks: Tracks) : float[] = Array.map3 (fun c b d -> c + b + d) tracks.Chords tracks.Bass tracks.Drums
