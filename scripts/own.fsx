@@ -28,7 +28,7 @@ let logDistance =
 /// Chen et al. 2023: steps of one size, along the sign of the gradient mixed with its average.
 let lion (rate: float) =
     let mix (decay: float) (gradient: torch.Tensor) (average: torch.Tensor) = average.mul(decay).add(gradient, 1.0 - decay)
-    let state average = OptimiserState.create [ "average", average ] []
+    let state average = OptimiserState.create [ ("average", average) ] []
 
     Rule.descend $"Lion {rate}" (Rule.cosine rate) (
         { Name = "lion"

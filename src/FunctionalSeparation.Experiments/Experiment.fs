@@ -90,7 +90,7 @@ module Experiment =
                 furthest <- finished
                 tell finished total detail
 
-    /// Evaluates a separator on clips, with a progress bar. Raises InputException as `Clip.requireScorable`, before the first is
+    /// Evaluates a separator on clips, with a progress bar. Raises InputException as `FrontEnd.requireScorable`, before the first is
     /// scored.
     let evaluate
         (scoring: Scoring)
@@ -100,7 +100,7 @@ module Experiment =
         (clips: Clip list)
         : ClipScores list =
         announce device
-        Clip.requireScorable separator.Sources separator.FrontEnd clips
+        FrontEnd.requireScorable separator.Sources separator.FrontEnd clips
         let tell = progress label
         let mutable finished = 0
 

@@ -102,7 +102,7 @@ module Trial =
             )
 
         let setting = trial.Recipe.Network.Setting
-        Clip.requireScorable setting.Sources setting.FrontEnd trial.Test
+        FrontEnd.requireScorable setting.Sources setting.FrontEnd trial.Test
 
     /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
     /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.

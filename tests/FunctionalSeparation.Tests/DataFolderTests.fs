@@ -215,14 +215,14 @@ let tests =
               let good = clip "good" 16000 (tone 0.1f) (tone 0.3f)
               let silent = clip "silent" 16000 (tone 0.1f) (Array.zeroCreate 4000)
               let frontEnd = FrontEnd.huang2014
-              Clip.requireScorable [] frontEnd [ good; silent ]
+              FrontEnd.requireScorable [] frontEnd [ good; silent ]
 
               for clips, words in
                   [ [], [ "no clips" ]
                     [ silent; silent ], [ "silent"; "all 2" ]
                     [ good; clip "fast" 44100 (tone 0.1f) (tone 0.3f) ], [ "fast"; "44100" ]
                     [ good; clip "short" 16000 [| 1.0f |] [| 1.0f |] ], [ "short"; "fewer than one window" ] ] do
-                  Scratch.refuses words (fun () -> Clip.requireScorable [] frontEnd clips)
+                  Scratch.refuses words (fun () -> FrontEnd.requireScorable [] frontEnd clips)
 
                   Scratch.refuses words (fun () ->
                       Experiment.evaluate Scoring.papers TorchSharp.torch.CPU "scoring" (Evaluate.mixture frontEnd) clips

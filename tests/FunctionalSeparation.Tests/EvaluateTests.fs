@@ -81,7 +81,7 @@ let private bandTests =
 
               for names in [ [ "voice"; "music" ]; [ "vocals" ]; [ "vocals"; "rest"; "drums" ] ] do
                   Scratch.refuses [ clip.Name; "rest, vocals"; String.concat ", " names ] (fun () -> score names |> ignore)
-                  Scratch.refuses [ clip.Name; "rest, vocals" ] (fun () -> Clip.requireScorable names fine [ clip ])
+                  Scratch.refuses [ clip.Name; "rest, vocals" ] (fun () -> FrontEnd.requireScorable names fine [ clip ])
           }
 
           test "one silent source has no score and does not disturb the others; with one alone there is nothing to separate" {

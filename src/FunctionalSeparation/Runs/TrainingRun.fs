@@ -159,7 +159,7 @@ module TrainingRun =
 
         let usesDev = recipe.Selection.Every.IsSome || (settings.TensorBoard && not settings.Dev.IsEmpty)
         let setting = recipe.Network.Setting
-        if usesDev then Clip.requireScorable setting.Sources setting.FrontEnd settings.Dev
+        if usesDev then FrontEnd.requireScorable setting.Sources setting.FrontEnd settings.Dev
 
         if recipe.Learning.NeedsFloat32 && recipe.Precision = Precision.Bfloat16 then
             raise (

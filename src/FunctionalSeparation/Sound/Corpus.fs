@@ -127,26 +127,6 @@ module Clip =
     /// Whether at least two sources of the clip sound: else there is nothing to separate.
     let isMixture (stems: Stems) : bool = stems |> List.filter (fun stem -> not (Stems.isSilent stem.Sound)) |> List.length >= 2
 
-    /// Reads all clips to see that they can be scored by a system with these sources (none: any) and this front end, before hours
-    /// of work that would end there. Raises InputException, naming the clip, where one cannot be read, has another sample rate,
-    /// other sources or is shorter than one window; and where there is no clip, or none in which two sources sound.
-    let requireScorable (sources: string list) (frontEnd: FrontEnd) (clips: Clip list) : unit =
-        let isScorable clip =
-            requireRate frontEnd.SampleRate clip
-            requireSources sources clip
-            let stems = read clip
-            requireLength frontEnd.Stft clip stems
-            isMixture stems
-
-        // Filtered, not searched: every clip is looked at.
-        if (List.filter isScorable clips).IsEmpty then
-            match clips with
-            | [] -> raise (InputException "There are no clips to score. Give data that has some.")
-            | first :: _ ->
-                refuse
-                    first
-                    $"in this clip and all {clips.Length} of its part all sources but one are silent, so there is nothing to score. Give clips in which several sources sound."
-
     /// What draws the random part of a clip's mixture where nothing else does: the same for one name.
     let key (clip: Clip) : Key = Seq.fold (fun key letter -> Key.fold (int letter) key) (Key.ofSeed 0) clip.Name
 
