@@ -8,7 +8,9 @@ let corpus = Corpus.embedded 0 // or: Mir1k.load "path/to/MIR-1K"
 let drnn = Drnn.network { Drnn.huang2014 with Hidden = [ 150; 150 ]; InputScale = 30.0 }
 let loss = Loss.squaredError |> Loss.discriminative 0.05
 let excerpts = { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }
-let feed, key = Feed.excerpts drnn (Needs.create drnn loss corpus.Mixing) excerpts torch.CPU corpus.Train, Key.ofSeed 0
+
+let feed, key =
+    Feed.excerpts drnn (Needs.create drnn loss corpus.Mixing) excerpts torch.CPU corpus.Train, Key.ofSeed 0
 
 let task =
     { Model = Network.model drnn

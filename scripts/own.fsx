@@ -30,27 +30,45 @@ let lion (rate: float) =
     let mix (decay: float) (gradient: torch.Tensor) (average: torch.Tensor) = average.mul(decay).add(gradient, 1.0 - decay)
     let state average = OptimiserState.create [ ("average", average) ] []
 
-    Rule.descend $"Lion {rate}" (Rule.cosine rate) (
-        { Name = "lion"
-          Init = fun parameters -> state (torch.zeros_like parameters)
-          Update =
-            fun gradient before _ ->
-                let average = OptimiserState.tensor "average" before
-                struct ((mix 0.9 gradient average).sign(), state (mix 0.99 gradient average)) })
+    Rule.descend
+        $"Lion {rate}"
+        (Rule.cosine rate)
+        ({ Name = "lion"
+           Init = fun parameters -> state (torch.zeros_like parameters)
+           Update =
+             fun gradient before _ ->
+                 let average = OptimiserState.tensor "average" before
+                 struct ((mix 0.9 gradient average).sign(), state (mix 0.99 gradient average)) })
 
 let recipe preset =
-    let network = tiny.Network {| Channels = 8 |} { FrontEnd = FrontEnd.create 16000 512 128; Channels = 1; Sources = Stems.musicAndVoice }
+    let network =
+        tiny.Network {| Channels = 8 |} { FrontEnd = FrontEnd.create 16000 512 128; Channels = 1; Sources = Stems.musicAndVoice }
+
     let seeing = Learning.excerpts { ExcerptSettings.ofSize 64 4 with OtherSong = 0.8; Effects = [ Effect.polarity ] }
     Recipe.create network logDistance (Learning.create (lion 1e-3) (Steps(if preset = Smoke then 30 else 2000)) seeing)
 
 match List.tail (List.ofArray fsi.CommandLineArgs) with
-| [ "train"; folder ] -> Experiment.main (fun () -> Trial.run (Trial.onCorpus (Corpus.embedded 0) folder (recipe Smoke)) |> ignore)
+| [ "train"; folder ] ->
+    let trial = { Trial.onCorpus (Corpus.embedded 0) folder (recipe Smoke) with CheckpointEvery = 10 }
+    Experiment.main (fun () -> Trial.run trial |> ignore)
 | [ "separate"; model; song; out ] ->
     Experiment.main (fun () ->
         use separator = ModelFolder.openWith [ tiny.Reader ] "auto" model
-        for stem in separator.SeparateFile(song, out) do printfn $"{stem.Value}")
+
+        for stem in separator.SeparateFile(song, out) do
+            printfn $"{stem.Value}")
 | _ ->
-    let cells = [ Cell.trained "tiny" recipe; Cell.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe); Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
+    let cells =
+        [ Cell.trained "tiny" recipe
+          Cell.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe)
+          Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
+
     let claims = [ { Text = "Convolutions beat the mixture"; Pairs = [ ("tiny", "mixture") ] } ]
-    { Paper = "own"; Name = "own"; Title = "A network of one's own"; Load = Mir1k.loadOrEmbedded; Cells = cells; Claims = claims }
+
+    { Paper = "own"
+      Name = "own"
+      Title = "A network of one's own"
+      Load = Mir1k.loadOrEmbedded
+      Cells = cells
+      Claims = claims }
     |> Table.main fsi.CommandLineArgs TablePage.save

@@ -61,8 +61,7 @@ Experiment.main (fun () ->
     let frontEnd = recipe.Network.Setting.FrontEnd
 
     let limits =
-        [ for separator in
-              [ Evaluate.mixture frontEnd; Evaluate.idealBinaryMask frontEnd ] ->
+        [ for separator in [ Evaluate.mixture frontEnd; Evaluate.idealBinaryMask frontEnd ] ->
               Results.row separator.Name (Experiment.evaluate Scoring.papers trial.Device separator.Name separator trial.Test) ]
 
     printfn $"\n{trial.Test.Length} test clips of {corpus.Name}, trained for {outcome.Seconds:F0} s, BSS Eval 3, dB\n"

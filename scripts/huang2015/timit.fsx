@@ -25,7 +25,9 @@ let varied = { settings with Speeds = [ 0.92; 0.94; 0.96; 0.98; 1.0; 1.02; 1.04;
 
 let nearby = Pair.excerpts (Pair.spectraNetwork stft) 0.05 (Pair.nearSpeeds settings) 600
 
-let ours = Pair.excerpts (Pair.spectraNetwork stft) 0.05 varied 3000 >> fun recipe -> { recipe with Precision = Precision.Bfloat16 }
+let ours =
+    Pair.excerpts (Pair.spectraNetwork stft) 0.05 varied 3000
+    >> fun recipe -> { recipe with Precision = Precision.Bfloat16 }
 
 { Paper = "huang2015"
   Name = "timit"

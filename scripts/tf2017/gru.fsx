@@ -31,11 +31,7 @@ let plan preset =
 
 let recipe preset : Recipe =
     { DrnnRecipe.desk with
-        Network =
-            (if preset = Smoke then
-                 { network with Hidden = [ 40; 40; 40 ] }
-             else
-                 network)
+        Network = (if preset = Smoke then { network with Hidden = [ 40; 40; 40 ] } else network)
         Loss = Loss.meanSquaredError
         Gamma = 0.0
         Plan = plan preset }

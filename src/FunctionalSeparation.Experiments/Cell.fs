@@ -74,10 +74,7 @@ module Cell =
         let folder = modelFolder site recipe
         use _ = FolderLock.take folder
 
-        Trial.run
-            { Trial.onCorpus site.Corpus folder recipe with
-                Device = site.Device
-                TensorBoard = site.TensorBoard }
+        Trial.run { Trial.onCorpus site.Corpus folder recipe with Device = site.Device; TensorBoard = site.TensorBoard }
 
     /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =

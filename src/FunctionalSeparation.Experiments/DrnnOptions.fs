@@ -112,9 +112,7 @@ module DrnnOptions =
 
         match recurrence with
         | RecurrentAt layer when layer > recipe.Network.Hidden.Length ->
-            raise (
-                InputException $"DRNN-{layer} needs {layer} hidden layers; this preset has {recipe.Network.Hidden.Length}."
-            )
+            raise (InputException $"DRNN-{layer} needs {layer} hidden layers; this preset has {recipe.Network.Hidden.Length}.")
         | _ -> ()
 
         { recipe with Plan = plan arguments recipe.Plan; Seed = arguments.GetResult(TrainArgument.Seed, recipe.Seed) }

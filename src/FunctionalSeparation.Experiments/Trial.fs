@@ -116,7 +116,10 @@ module Trial =
         let provenance = provenance trial finished.Seconds
         ModelFolder.save trial.Folder finished.Trained provenance
         let separator = Separation.separator finished.Trained Soft
-        let scores = Experiment.evaluate { Mixing = trial.Recipe.Mixing; Pairing = ByBestSir } trial.Device "scoring" separator trial.Test
+
+        let scores =
+            Experiment.evaluate { Mixing = trial.Recipe.Mixing; Pairing = ByBestSir } trial.Device "scoring" separator trial.Test
+
         let results = Results.ofSystem (Recipe.title trial.Recipe) scores
         results["provenance"] <- provenance.DeepClone()
         Results.save resultsPath results

@@ -21,8 +21,7 @@ let private products (dtype: torch.ScalarType) : Work =
 let private frames = List.sumBy (Batch.frames >> float)
 
 /// 6 operations a weight and frame: a product forward, two backward.
-let private operations (model: Model<Heard, Separated>) batches =
-    6.0 * float (Layout.total model.Layout) * frames batches / 1e9
+let private operations (model: Model<Heard, Separated>) batches = 6.0 * float (Layout.total model.Layout) * frames batches / 1e9
 
 let private loss = Loss.squaredError |> Loss.discriminative 0.05
 let private needs = Needs.create Sounds.network.Value.Network loss Mixing.unitNorm
@@ -60,8 +59,7 @@ let objective () : Figure list =
 let step () : Figure list =
     let network = Sounds.network.Value
 
-    let feed =
-        Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
+    let feed = Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
 
     let batch = feed.Batch (Key.ofSeed 0) 0
     let optimiser = Optim.adam (Schedule.constant 1e-9)
@@ -84,8 +82,7 @@ let lbfgs () : Figure list =
     let network = Sounds.network.Value
     let model = Network.model network.Network
 
-    let batches =
-        Feed.wholeClips network.Network needs None 3200 torch.float32 torch.CPU Sounds.trainingClips.Value
+    let batches = Feed.wholeClips network.Network needs None 3200 torch.float32 torch.CPU Sounds.trainingClips.Value
 
     let optimiser = Lbfgs.minFunc 1000
 

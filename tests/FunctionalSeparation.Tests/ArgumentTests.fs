@@ -47,8 +47,12 @@ let private refused: (string * string list * (unit -> unit)) list =
       "a speed of 3", [ "Speeds"; "3" ], feed { excerpts with Speeds = [ 1.0; 3.0 ] }
       "sequences that do not divide", [ "Sequence"; "10 frames"; "3" ], feed { excerpts with Sequence = Some 3 }
       "a shift of 0", [ "ShiftStep"; "0" ], feed { excerpts with Rotation = ShiftStep(Some 0) }
-      "a feed without clips", [ "at least one clip" ], (fun () -> Feed.excerpts small Scratch.magnitudes excerpts torch.CPU [] |> ignore)
-      "rotations without clips", [ "at least one clip" ], (fun () -> Feed.rotations small Scratch.magnitudes None 10 torch.CPU [] |> ignore)
+      "a feed without clips",
+      [ "at least one clip" ],
+      (fun () -> Feed.excerpts small Scratch.magnitudes excerpts torch.CPU [] |> ignore)
+      "rotations without clips",
+      [ "at least one clip" ],
+      (fun () -> Feed.rotations small Scratch.magnitudes None 10 torch.CPU [] |> ignore)
       "no frame in a batch",
       [ "framesPerBatch"; "0" ],
       (fun () -> Feed.wholeClips small Scratch.magnitudes None 0 torch.float32 torch.CPU [] |> ignore)
@@ -78,15 +82,11 @@ let private refused: (string * string list * (unit -> unit)) list =
       "vectors without inputs", [ "inputs" ], (fun () -> VectorProduct.layer 0 3 |> ignore)
       "a network without sources", [ "sources"; "0" ], net { network with Sources = 0 }
       "a network without bins", [ "bins" ], net { network with Bins = 0 }
-      "an input scale of 0",
-      [ "InputScale"; "0" ],
-      architecture { Drnn.huang2014 with InputScale = 0.0 }
+      "an input scale of 0", [ "InputScale"; "0" ], architecture { Drnn.huang2014 with InputScale = 0.0 }
       "a sample rate of 0",
       [ "SampleRate"; "0" ],
       architecture { Drnn.huang2014 with FrontEnd = { FrontEnd.huang2014 with SampleRate = 0 } }
-      "sources of one name",
-      [ "Two sources"; "voice" ],
-      architecture { Drnn.huang2014 with Sources = [ "voice"; "voice" ] }
+      "sources of one name", [ "Two sources"; "voice" ], architecture { Drnn.huang2014 with Sources = [ "voice"; "voice" ] }
       "a level of 0", [ "Level"; "0" ], separatorOf 0.0
       "a level of NaN", [ "Level"; "NaN" ], separatorOf nan
       "a sparsity of 0", [ "RPCA"; "Sparsity" ], rpca { Rpca.huang2012 with Sparsity = 0.0 }
@@ -148,7 +148,11 @@ let tests =
                   let parameters = Model.init torch.float32 torch.CPU key (Network.model (Drnn.network small))
                   let whole = { Network = Drnn.network small; Parameters = parameters; Level = 0.01 }
                   ModelFolder.save folder whole (Text.Json.Nodes.JsonObject())
-                  Expect.equal (string (ModelFolder.load ModelFolder.families torch.CPU folder).Network.Words) (string whole.Network.Words) "loaded"
+
+                  Expect.equal
+                      (string (ModelFolder.load ModelFolder.families torch.CPU folder).Network.Words)
+                      (string whole.Network.Words)
+                      "loaded"
 
                   let refuses name trained =
                       Scratch.refusesArgument [ name ] (fun () -> ModelFolder.save folder trained (Text.Json.Nodes.JsonObject()))

@@ -103,7 +103,11 @@ let private files (folder: string) =
     Results.appendCsv (at "results.csv") (Results.columns rows)
     File.WriteAllText(at "table.txt", Results.table (Results.header Stems.musicAndVoice) [ Results.row "system" rows ])
     File.WriteAllText(at "log.jsonl", RunLog.line report)
-    File.WriteAllLines(at "recipes.txt", [ for recipe in List.map DrnnRecipe.toRecipe recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ])
+
+    File.WriteAllLines(
+        at "recipes.txt",
+        [ for recipe in List.map DrnnRecipe.toRecipe recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ]
+    )
 
     let transforms =
         Optim.chain [ Optim.clipNorm 0.5; Optim.clipElement 2.5; Optim.weightDecay 1e-5; Optim.adamDirection 0.9 0.999 1e-8 ]

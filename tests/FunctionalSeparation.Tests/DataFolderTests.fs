@@ -204,7 +204,11 @@ let tests =
                       Scratch.refuses [ root; words; "Test (beside train, dev, test)" ] (fun () ->
                           Corpus.require [ Split.Train; split ] corpus)
 
-                  Expect.equal (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.paper)) [ Split.Train; Split.Dev; Split.Test ] "the paper chooses on clips"
+                  Expect.equal
+                      (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.paper))
+                      [ Split.Train; Split.Dev; Split.Test ]
+                      "the paper chooses on clips"
+
                   Expect.equal (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.desk)) [ Split.Train; Split.Test ] "desk does not")
           }
 

@@ -14,8 +14,7 @@ let private device name : torch.Device =
 
     torch.device (name: string)
 
-let private net recurrence =
-    { Drnn.huang2014 with Context = 3; Hidden = [ 24; 24 ]; Recurrence = recurrence }
+let private net recurrence = { Drnn.huang2014 with Context = 3; Hidden = [ 24; 24 ]; Recurrence = recurrence }
 
 let private architectures =
     [ net FeedForward
@@ -68,7 +67,12 @@ let private steps device dtype optimiser =
     let model = Network.model (Drnn.network architecture)
     let batch = batch device dtype architecture
 
-    let task = { Model = model; Loss = Loss.squaredError; Optimiser = optimiser; Feed = (fun _ -> [ batch ]); Key = Key.ofSeed 9 }
+    let task =
+        { Model = model
+          Loss = Loss.squaredError
+          Optimiser = optimiser
+          Feed = (fun _ -> [ batch ])
+          Key = Key.ofSeed 9 }
 
     let vector = (Params.start model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
     List.fold (fun state _ -> Train.step task state) (Train.start task vector) [ 1..3 ]
@@ -135,7 +139,12 @@ let tests =
                       let corpus = Corpus.embedded 0
 
                       let feed settings =
-                          Feed.excerpts (Drnn.network (net FeedForward)) Scratch.magnitudes (ExcerptSettings.ofSize 20 2) settings corpus.Train
+                          Feed.excerpts
+                              (Drnn.network (net FeedForward))
+                              Scratch.magnitudes
+                              (ExcerptSettings.ofSize 20 2)
+                              settings
+                              corpus.Train
 
                       let expected, own = (feed torch.CPU).Batch (Key.ofSeed 5) 3, (feed device).Batch (Key.ofSeed 5) 3
                       Expect.isTrue (Batch.tensors own |> List.forall (isOn device)) "on the device"

@@ -82,7 +82,10 @@ let tests =
                   let corpus = Corpus.embedded 3
                   let network = Drnn.network (architecture FeedForward)
                   let settings = ExcerptSettings.ofSize 12 2
-                  let draw settings = (Feed.excerpts network Scratch.magnitudes settings torch.CPU corpus.Train).Batch (Key.ofSeed 5) 3
+
+                  let draw settings =
+                      (Feed.excerpts network Scratch.magnitudes settings torch.CPU corpus.Train).Batch (Key.ofSeed 5) 3
+
                   let cut = draw { settings with Sequence = Some 4 }
                   let expected = Batch.inSequences 4 (draw settings)
                   let same (a: torch.Tensor) b = Expect.isTrue (difference a b = 0.0) "tensors"

@@ -12,10 +12,7 @@ let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max()
 let private isEqual a b = (difference a b = 0.0)
 
 /// A small separation network and random excerpts of the embedded corpus.
-let private small =
-    { Drnn.huang2014 with
-        InputScale = 30.0
-        Hidden = [ 12; 12 ] }
+let private small = { Drnn.huang2014 with InputScale = 30.0; Hidden = [ 12; 12 ] }
 
 let private corpus = lazy (Corpus.embedded 3)
 

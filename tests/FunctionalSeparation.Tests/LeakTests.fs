@@ -23,7 +23,12 @@ let private leaksNothing work =
 
 let private trainNet architecture optimiser steps () =
     let feed =
-        Feed.excerpts (Drnn.network architecture) Scratch.magnitudes { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
+        Feed.excerpts
+            (Drnn.network architecture)
+            Scratch.magnitudes
+            { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 }
+            torch.CPU
+            corpus.Value.Train
 
     let task =
         { Model = Network.model (Drnn.network architecture)
@@ -266,7 +271,9 @@ let tests =
                         Rule = MaskRule.Ratio 2.0
                         VoiceFrom = 100.0 }
 
-                  Evaluate.clip Scoring.papers torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test) |> ignore
+                  Evaluate.clip Scoring.papers torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test)
+                  |> ignore
+
                   learnt.OfMusic.Dispose()
                   learnt.OfVoice.Dispose())
           }

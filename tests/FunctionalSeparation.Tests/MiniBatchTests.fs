@@ -125,7 +125,8 @@ let tests =
                   Expect.isGreaterThan feed.Count 1 "more than one"
 
                   let energy (batches: Batch list) =
-                      batches |> List.sumBy (fun b -> (Scratch.references b).squared().sum().to_type(torch.float64).item<float>())
+                      batches
+                      |> List.sumBy (fun b -> (Scratch.references b).squared().sum().to_type(torch.float64).item<float>())
 
                   let whole = Feed.wholeClips network Scratch.magnitudes (Some 60000) 100000 torch.float32 torch.CPU clips
                   let each = [ for index in 0 .. feed.Count - 1 -> energy (feed.Batches index) ]

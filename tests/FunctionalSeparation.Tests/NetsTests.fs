@@ -82,8 +82,7 @@ let tests =
               let json = (Drnn.network { small 3 with Neuron = VectorProduct Window }).Words
               json["neuron"] <- JsonValue.Create "quaternion"
 
-              Scratch.refuses [ "quaternion"; "gated" ] (fun () ->
-                  Drnn.read (JsonSerializer.SerializeToElement json) |> ignore)
+              Scratch.refuses [ "quaternion"; "gated" ] (fun () -> Drnn.read (JsonSerializer.SerializeToElement json) |> ignore)
           }
 
           for words, architecture in refusedDescriptions do
@@ -105,7 +104,9 @@ let tests =
                   ModelFolder.save folder (trained { small 3 with Neuron = VectorProduct Window }) (JsonObject())
                   let path = Path.Combine(folder, "model.json")
                   File.WriteAllText(path, File.ReadAllText(path).Replace("\"context\": 3", "\"context\": 5"))
-                  Scratch.refuses [ "model.json"; "WVPNN sees 3" ] (fun () -> ModelFolder.load ModelFolder.families torch.CPU folder |> ignore))
+
+                  Scratch.refuses [ "model.json"; "WVPNN sees 3" ] (fun () ->
+                      ModelFolder.load ModelFolder.families torch.CPU folder |> ignore))
           }
 
           test "ReLU outputs are the linear outputs without their negative part" {

@@ -34,15 +34,15 @@ let private network = family.Network { Channels = 4; Kernels = [ 3; 3 ]; Note = 
 let private trained =
     lazy
         (let model = Network.model network
-         { Network = network
-           Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
-           Level = 0.01 })
+         { Network = network; Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model; Level = 0.01 })
 
 let private noise seed (shape: int64 list) = (Key.uniformTensor -0.1 0.1 shape (Key.ofSeed seed)).``to`` torch.float32
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
 
 let private recipe =
-    let seeing = Learning.excerpts { ExcerptSettings.ofSize 20 2 with Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+    let seeing =
+        Learning.excerpts { ExcerptSettings.ofSize 20 2 with Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+
     let loss = Loss.add Loss.siSdr (Loss.multiResolution [ 128; 256 ])
     Recipe.create network loss (Learning.create (Rule.adam 1e-3 |> Rule.clipped 5.0 |> Rule.averaged 0.9) (Steps 6) seeing)
 
@@ -85,13 +85,18 @@ let tests =
           }
 
           test "settings that are not the family's are refused by name" {
-              let read (json: JsonObject) () = family.Reader.Read(System.Text.Json.JsonElement.Parse(json.ToJsonString())) |> ignore
+              let read (json: JsonObject) () =
+                  family.Reader.Read(System.Text.Json.JsonElement.Parse(json.ToJsonString())) |> ignore
+
               let changed (change: JsonNode -> unit) =
                   let json = network.Words.DeepClone().AsObject()
                   change json["settings"]
                   json
 
-              Scratch.refuses [ "settings"; "Channels" ] (read (changed (fun json -> json["Channels"] <- JsonValue.Create "four")))
+              Scratch.refuses
+                  [ "settings"; "Channels" ]
+                  (read (changed (fun json -> json["Channels"] <- JsonValue.Create "four")))
+
               Scratch.refuses [ "settings"; "Rate" ] (read (changed (fun json -> json["Rate"] <- JsonValue.Create 4)))
               Scratch.refuses [ "settings"; "Kernels" ] (read (changed (fun json -> json.AsObject().Remove "Kernels" |> ignore)))
           }

@@ -64,7 +64,10 @@ let saveModel (folder: string) (hidden: int list) =
     let architecture = { Drnn.huang2014 with Hidden = hidden; Recurrence = FeedForward }
     let parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
 
-    ModelFolder.save folder { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 } (Text.Json.Nodes.JsonObject())
+    ModelFolder.save
+        folder
+        { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 }
+        (Text.Json.Nodes.JsonObject())
 
     parameters.Vector.Dispose()
 
@@ -141,7 +144,8 @@ let refusesArgument (words: string list) (action: unit -> unit) =
         Expect.stringContains message word "the message"
 
 /// What the papers' networks and losses need of a batch.
-let magnitudes: Needs = { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ]; Mixing = Mixing.unitNorm }
+let magnitudes: Needs =
+    { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ]; Mixing = Mixing.unitNorm }
 
 /// The magnitudes of the references of a batch, [time, batch, sources, channels, bins].
 let references (batch: Batch) = batch.References[Domain.Magnitude]

@@ -103,10 +103,10 @@ let private stepOf folder =
 
 /// Starts (or resumes) training and kills it, with all its processes, once a new checkpoint has reached the disk and a
 /// further `delay` (ms) has passed. Gives the step of the checkpoint that is left.
-let private killDuringTraining folder (delay: int) arguments =
+let private killScript script arguments folder (delay: int) =
     let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
     let before = File.GetLastWriteTimeUtc checkpoint
-    use running = start train (arguments @ [ "--out"; folder ])
+    use running = start script arguments
     running.OutputDataReceived.Add ignore
     running.ErrorDataReceived.Add ignore
     running.BeginOutputReadLine()
@@ -118,6 +118,8 @@ let private killDuringTraining folder (delay: int) arguments =
     running.Kill(entireProcessTree = true)
     running.WaitForExit()
     stepOf folder
+
+let private killDuringTraining folder delay arguments = killScript train (arguments @ [ "--out"; folder ]) folder delay
 
 /// Every script that is a table, whatever its paper.
 let private tableScripts =
@@ -139,7 +141,31 @@ let tests =
     testSequenced
     <| testList
         "scripts"
-        [ test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
+        [ long
+              "own.fsx: killed in training and gone on with, the weights are the same bits; its model separates a song"
+              (fun () ->
+                  inScratch (fun root ->
+                      let whole, cut, stems =
+                          Path.Combine(root, "whole"), Path.Combine(root, "cut"), Path.Combine(root, "stems")
+
+                      succeed "own.fsx" [ "train"; whole ] |> ignore
+                      let step = killScript "own.fsx" [ "train"; cut ] cut 0
+                      Expect.isLessThan step 30 "killed on the way"
+                      succeed "own.fsx" [ "train"; cut ] |> ignore
+                      Expect.equal (weights cut) (weights whole) "weights"
+                      let song = Path.Combine(root, "song.wav")
+                      Scratch.writeSong song 2
+                      let output = succeed "own.fsx" [ "separate"; whole; song; stems ]
+                      Expect.stringContains output "song_voice.wav" "told"
+                      let read name = AudioFile.Read(Path.Combine(stems, $"song_{name}.wav"))
+                      let mixture, music, voice = AudioFile.Read song, read "music", read "voice"
+                      Expect.equal voice.Length mixture.Length "length"
+
+                      for i in 0..997 .. mixture.Length - 1 do
+                          let sum = music.Channels[0][i] + voice.Channels[0][i]
+                          Expect.isLessThan (abs (sum - mixture.Channels[0][i])) 1e-5f "the stems sum to the song"))
+
+          test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
               let folder, output = model.Value
 
               for part in [ "ideal binary mask"; "DRNN-2 + discrim"; "voice GNSDR" ] do

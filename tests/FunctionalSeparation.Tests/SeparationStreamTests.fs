@@ -14,14 +14,9 @@ let private ofDrnn architecture =
       Level = 0.01 }
 
 /// Wide enough that libtorch takes the products of large matrices.
-let private net context recurrence =
-    { Drnn.huang2014 with
-        Context = context
-        Hidden = [ 200; 200 ]
-        Recurrence = recurrence }
+let private net context recurrence = { Drnn.huang2014 with Context = context; Hidden = [ 200; 200 ]; Recurrence = recurrence }
 
-let private withFeatures features (architecture: Drnn) =
-    { architecture with Features = features; InputScale = 10.0 }
+let private withFeatures features (architecture: Drnn) = { architecture with Features = features; InputScale = 10.0 }
 
 let private feedForward =
     [ "DNN", net 3 FeedForward

@@ -44,9 +44,7 @@ let private wrongMixtures =
       "two channels at once", mixtureOf [ 2L; 2L; 9L; 33L ], [ "sRNN"; "[batch, 1, "; "[2, 2, 9, 33]" ]
       "another number of bins", mixtureOf [ 2L; 1L; 9L; 32L ], [ "sRNN"; "33]"; "[2, 1, 9, 32]" ]
       "no frame between the margins", mixtureOf [ 2L; 1L; 2L; 33L ], [ "features"; "2 frames"; "margins of 1" ]
-      "another type",
-      heard ((noise 3 [ 2L; 1L; 9L; 33L ]).to_type torch.float32),
-      [ "recurrent 6"; "of float64"; "of float32" ]
+      "another type", heard ((noise 3 [ 2L; 1L; 9L; 33L ]).to_type torch.float32), [ "recurrent 6"; "of float64"; "of float32" ]
       "too few start states",
       { mixtureOf [ 2L; 1L; 9L; 33L ] with Start = [ noise 1 [ 2L; 6L ] ] },
       [ "sRNN"; "2 recurrent layers"; "got 1" ]

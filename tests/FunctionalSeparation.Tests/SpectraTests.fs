@@ -48,11 +48,7 @@ let tests =
 
               test $"{features}: separated block by block or at once, the estimates are the same" {
                   Memory.plain (fun () ->
-                      let architecture =
-                          { Drnn.huang2014 with
-                              Features = features
-                              InputScale = 10.0
-                              Hidden = [ 10; 10 ] }
+                      let architecture = { Drnn.huang2014 with Features = features; InputScale = 10.0; Hidden = [ 10; 10 ] }
 
                       let trained =
                           { Network = Drnn.network architecture

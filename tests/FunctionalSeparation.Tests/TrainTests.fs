@@ -6,13 +6,13 @@ open Expecto
 open TorchSharp
 open FunctionalSeparation
 
-let private small =
-    { Drnn.huang2014 with Context = 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
+let private small = { Drnn.huang2014 with Context = 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
 
 let private corpus = lazy (Corpus.embedded 3)
 
 let private taskWith optimiser =
-    let feed = Feed.excerpts (Drnn.network small) Scratch.magnitudes (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
+    let feed =
+        Feed.excerpts (Drnn.network small) Scratch.magnitudes (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
 
     { Model = Network.model (Drnn.network small)
       Loss = Loss.squaredError

@@ -15,11 +15,7 @@ let private clips part =
     let folder = Golden.shared "data/MIR-1K/Wavfile"
     names part |> List.map (fun name -> Mir1k.clip (Path.Combine(folder, name + ".wav")))
 
-let private architecture =
-    { Drnn.huang2014 with
-        Context = 1
-        Hidden = [ 150; 150 ]
-        Recurrence = RecurrentAt 1 }
+let private architecture = { Drnn.huang2014 with Context = 1; Hidden = [ 150; 150 ]; Recurrence = RecurrentAt 1 }
 
 let private network = Drnn.network architecture
 let private model = Network.model network
@@ -114,7 +110,10 @@ let tests =
           test "front end and objective: cost and gradient norm at the start, within 1e-9" {
               Memory.plain (fun () ->
                   let task = task torch.float64 (Lbfgs.minFunc 1)
-                  let struct (cost, gradient) = Train.objective model loss task.Key (task.Feed 0) (torch.tensor startWeights.Value)
+
+                  let struct (cost, gradient) =
+                      Train.objective model loss task.Key (task.Feed 0) (torch.tensor startWeights.Value)
+
                   let norm = gradient.norm().item<float>()
                   Expect.isLessThan (abs (cost / start "cost" - 1.0)) 1e-9 $"cost {cost}"
                   Expect.isLessThan (abs (norm / start "gradNorm" - 1.0)) 1e-9 $"gradient norm {norm}")

@@ -197,7 +197,8 @@ let tests =
 
           test "an objective that is not finite ends the run with a message and leaves no model" {
               inScratch (fun folder ->
-                  let wild = { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = Selection.lastStep }
+                  let wild =
+                      { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = Selection.lastStep }
 
                   let said = message (fun () -> TrainingRun.run (settings folder wild false None) |> ignore)
                   Expect.stringContains said "step" "says where"

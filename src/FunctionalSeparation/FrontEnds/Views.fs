@@ -71,7 +71,8 @@ module Views =
             | Domain.Magnitude -> magnitude
             | Domain.Spectrum
             | Domain.Waveform ->
-                invalidOp "Only magnitudes are known here: the feed gives no phases. Learn from excerpts, or with a loss on magnitudes.")
+                invalidOp
+                    "Only magnitudes are known here: the feed gives no phases. Learn from excerpts, or with a loss on magnitudes.")
 
     /// A complex spectrogram with the magnitudes [..., time, bins] that are given and the phases of `phases`, a complex tensor that
     /// broadcasts to their shape; where that is zero, so is the result.

@@ -138,7 +138,7 @@ module Loss =
 
         let at (y: torch.Tensor) (s: torch.Tensor) stft =
             let estimate, reference = magnitude stft y, magnitude stft s
-            let convergence = (estimate - reference).norm () / reference.norm ()
+            let convergence = (estimate - reference).norm() / reference.norm ()
             convergence .+ (estimate.log () - reference.log ()).abs().mean()
 
         onWaveforms $"multi-resolution STFT of {sizes}" (fun y s ->
@@ -181,14 +181,14 @@ module Loss =
                                 (nameof references)
                                 $"{loss.Words}, discriminative: wants at least two sources, [batch, sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}."
 
-                        [ 1 .. count - 1 ]
-                        |> List.map (against estimates references count)
-                        |> List.fold (-) own }
+                        [ 1 .. count - 1 ] |> List.map (against estimates references count) |> List.fold (-) own }
 
     let rec private permutations items =
         match items with
         | [] -> [ [] ]
-        | _ -> [ for item in items do for rest in permutations (List.filter ((<>) item) items) -> item :: rest ]
+        | _ ->
+            [ for item in items do
+                  for rest in permutations (List.filter ((<>) item) items) -> item :: rest ]
 
     /// Sources that a permutation-invariant loss tries in all orders: 5 have 120.
     let private mostPermuted = 5
@@ -199,7 +199,9 @@ module Loss =
         let one index (views: Views) = views |> Views.map (fun (x: torch.Tensor) -> x.narrow (0L, index, 1L))
 
         let inOrder (order: int list) (references: Views) =
-            references |> Views.map (fun (s: torch.Tensor) -> s.index_select (sourceAxis, torch.tensor (List.toArray order, dtype = torch.int64, device = s.device)))
+            references
+            |> Views.map (fun (s: torch.Tensor) ->
+                s.index_select (sourceAxis, torch.tensor (List.toArray order, dtype = torch.int64, device = s.device)))
 
         let least estimates references orders =
             torch.stack([| for order in orders -> loss.Of estimates (inOrder order references) |]).min()
@@ -212,7 +214,9 @@ module Loss =
                     let count = sourcesOf loss references
 
                     if count > mostPermuted then
-                        invalidArg (nameof references) $"A permutation-invariant loss takes at most {mostPermuted} sources, got {count}."
+                        invalidArg
+                            (nameof references)
+                            $"A permutation-invariant loss takes at most {mostPermuted} sources, got {count}."
 
                     let orders = permutations [ 0 .. count - 1 ]
                     let batch = (references.At loss.Domains.Head).shape[0]

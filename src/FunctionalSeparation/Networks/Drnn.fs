@@ -102,11 +102,9 @@ module internal DrnnJson =
     /// Entries that the first models did not have: absent where a model is of their kind, so that what tells runs apart stays
     /// the same for them.
     let private laterEntries (drnn: Drnn) =
-        [ if drnn.Features <> Magnitude then
-              "features", text (nameIn features drnn.Features)
+        [ if drnn.Features <> Magnitude then "features", text (nameIn features drnn.Features)
           if drnn.Neuron <> Plain then "neuron", text (nameIn neurons drnn.Neuron)
-          if drnn.Output <> LinearOutput then
-              "output", text (nameIn outputs drnn.Output) ]
+          if drnn.Output <> LinearOutput then "output", text (nameIn outputs drnn.Output) ]
 
     /// The network as JSON.
     let write (drnn: Drnn) : JsonObject =

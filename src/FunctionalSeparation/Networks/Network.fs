@@ -101,7 +101,7 @@ module Network =
 
     /// What `parts` makes real, complex again.
     let private ofParts (parts: torch.Tensor) =
-        torch.view_as_complex ((parts.unflatten(1L, [| -1L; 2L |])).permute(0L, 1L, 3L, 4L, 2L).contiguous())
+        torch.view_as_complex ((parts.unflatten (1L, [| -1L; 2L |])).permute(0L, 1L, 3L, 4L, 2L).contiguous())
 
     /// What the network reads of mixtures.
     let input (network: Network) (mixture: Views) : torch.Tensor =

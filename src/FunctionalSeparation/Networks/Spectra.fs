@@ -112,8 +112,7 @@ module Spectra =
     let private bels (power: torch.Tensor) = power.mul(1e6).log1p().div(log 10.0)
 
     let private melBels (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
-        let filters =
-            Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins Shown.melFilters magnitude.dtype magnitude.device
+        let filters = Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins Shown.melFilters magnitude.dtype magnitude.device
 
         Layer.onRows _.matmul(filters) (magnitude.squared ()) |> bels
 
@@ -150,10 +149,6 @@ module Spectra =
     let features (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) : torch.Tensor =
         requireFrames frontEnd shown magnitude
 
-        let scaled =
-            if shown.InputScale = 1.0 then
-                magnitude
-            else
-                magnitude.mul shown.InputScale
+        let scaled = if shown.InputScale = 1.0 then magnitude else magnitude.mul shown.InputScale
 
         scaled |> ofFrames frontEnd shown |> stackMargins (Shown.contextMargin shown)

@@ -43,9 +43,7 @@ module Selection =
     let bestOnDev (everySteps: int) : Selection =
         Numbers.atLeast 1 "A selection" (nameof everySteps) everySteps
 
-        { Words = $"best on the development clips, every {everySteps} steps"
-          Every = Some everySteps
-          Judge = gnsdr }
+        { Words = $"best on the development clips, every {everySteps} steps"; Every = Some everySteps; Judge = gnsdr }
 
 /// Everything that decides the outcome of a training run, apart from the clips. Each part carries the words that tell it from others.
 [<NoEquality; NoComparison>]
@@ -107,9 +105,12 @@ module Recipe =
 
     /// Losses that a title need not tell, and what it calls another.
     let private lossTitle (loss: Loss) =
-        if loss.Words = Loss.squaredError.Words || loss.Words = Loss.meanSquaredError.Words then ""
-        elif loss.Words = Loss.kullbackLeibler.Words then " KL"
-        else $", {loss.Words}"
+        if loss.Words = Loss.squaredError.Words || loss.Words = Loss.meanSquaredError.Words then
+            ""
+        elif loss.Words = Loss.kullbackLeibler.Words then
+            " KL"
+        else
+            $", {loss.Words}"
 
     /// The recipe in short, such as DRNN-2 + discrim.
     let title (recipe: Recipe) : string =

@@ -127,7 +127,12 @@ module TrainingRun =
             let vector = answer task state
 
             let score =
-                Memory.plain (fun () -> settings.Recipe.Selection.Judge settings.Recipe.Mixing settings.Device settings.Dev (current settings task vector))
+                Memory.plain (fun () ->
+                    settings.Recipe.Selection.Judge
+                        settings.Recipe.Mixing
+                        settings.Device
+                        settings.Dev
+                        (current settings task vector))
 
             match best with
             | Some known when known.Score >= score -> Some score, best

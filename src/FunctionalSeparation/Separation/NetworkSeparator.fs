@@ -34,11 +34,13 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
-        let heard = if isSpread then estimates.mean([| 0L |], keepdim = true) else estimates
+        let heard = if isSpread then estimates.mean ([| 0L |], keepdim = true) else estimates
         let plain = heard.div(gain).``to``(torch.float32).cpu()
 
         [| for source in 0L .. plain.shape[1] - 1L ->
-               let samples = [| for channel in 0L .. plain.shape[0] - 1L -> plain[channel, source].contiguous().data<float32>().ToArray() |]
+               let samples =
+                   [| for channel in 0L .. plain.shape[0] - 1L -> plain[channel, source].contiguous().data<float32>().ToArray() |]
+
                AudioBuffer(samples, trained.Network.Setting.FrontEnd.SampleRate) |]
 
     let push (mixture: AudioBuffer) =

@@ -90,13 +90,22 @@ module Separation =
         estimates, separated.States
 
     /// `estimate`, with estimated spectrograms [batch, sources, channels, frames, bins] passed through `finish`.
-    let private estimateWith (finish: Stft -> torch.Tensor -> torch.Tensor) (trained: TrainedModel) testMask (mixture: torch.Tensor) =
+    let private estimateWith
+        (finish: Stft -> torch.Tensor -> torch.Tensor)
+        (trained: TrainedModel)
+        testMask
+        (mixture: torch.Tensor)
+        =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let stft, margin = trained.Network.Setting.FrontEnd.Stft, trained.Network.Margin
             let spectrogram = stft.Forward mixture
             let missing = (-spectrogram.shape[2] % trained.Network.Stride + trained.Network.Stride) % trained.Network.Stride
-            let padded = (spectrogram.movedim ([| 2L |], [| 0L |]) |> Spectra.between margin (margin + missing)).movedim([| 0L |], [| 2L |])
+
+            let padded =
+                (spectrogram.movedim ([| 2L |], [| 0L |]) |> Spectra.between margin (margin + missing))
+                    .movedim([| 0L |], [| 2L |])
+
             let estimates, _ = spectra trained testMask margin (margin + missing) [] padded
             stft.Inverse(finish stft estimates))
 

@@ -71,7 +71,10 @@ module SeparationStream =
         | 1 -> struct (int64 channels, 1L)
         | together when together = channels -> struct (1L, int64 channels)
         | together ->
-            raise (InputException $"{network.Name} hears {together} channels together, the sound has {channels}. Give it such a sound.")
+            raise (
+                InputException
+                    $"{network.Name} hears {together} channels together, the sound has {channels}. Give it such a sound."
+            )
 
     /// Before the first sample of a sound of so many channels: silence. Raises InputException where the network hears several channels
     /// together and these are others.
@@ -140,7 +143,10 @@ module SeparationStream =
             use _ = torch.no_grad ()
             let stft, network = stftOf trained, trained.Network
             let struct (before, after) = around network
-            let pending = torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
+
+            let pending =
+                torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
+
             let ready = max 0L (stft.Frames pending.shape[2] - before - after)
             let frames = ready / network.Stride * network.Stride
             let finished, last = blockByBlock trained stft pending frames { States = state.States; Tail = state.Tail }

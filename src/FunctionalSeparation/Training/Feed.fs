@@ -6,12 +6,7 @@ open FunctionalSeparation.Core
 
 /// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
 [<NoEquality; NoComparison>]
-type Needs =
-    {
-        Mixture: Domain list
-        References: Domain list
-        Mixing: Mixing
-    }
+type Needs = { Mixture: Domain list; References: Domain list; Mixing: Mixing }
 
 [<RequireQualifiedAccess>]
 module Needs =
@@ -183,9 +178,7 @@ module ExcerptSettings =
 module Batch =
 
     /// Every tensor of a batch.
-    let tensors (batch: Batch) : torch.Tensor list =
-        [ yield! Map.values batch.Mixture
-          yield! Map.values batch.References ]
+    let tensors (batch: Batch) : torch.Tensor list = [ yield! Map.values batch.Mixture; yield! Map.values batch.References ]
 
     /// A batch of which only magnitudes are known: mixtures [margin + time + margin, batch, bins] with the margin of the network, of
     /// one channel, and their sources [time, batch, sources, bins].
@@ -235,9 +228,7 @@ module Batch =
         let size = int64 frames
         let cut size = Map.map (fun _ tensor -> windows size (int64 frames) tensor)
 
-        { batch with
-            Mixture = cut (size + 2L * batch.Margin) batch.Mixture
-            References = cut size batch.References }
+        { batch with Mixture = cut (size + 2L * batch.Margin) batch.Mixture; References = cut size batch.References }
 
 /// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
 [<RequireQualifiedAccess>]
@@ -263,19 +254,13 @@ module Feed =
     let private spectrograms (stft: Stft) (domains: Domain list) (sounds: torch.Tensor) : Map<Domain, torch.Tensor> =
         let spectrum = (stft.Forward sounds).movedim([| -2L |], [| 0L |])
 
-        Map.ofList
-            [ for domain in domains -> domain, (if domain = Domain.Magnitude then spectrum.abs () else spectrum) ]
+        Map.ofList [ for domain in domains -> domain, (if domain = Domain.Magnitude then spectrum.abs () else spectrum) ]
 
     let private mapped (change: torch.Tensor -> torch.Tensor) = Map.map (fun _ tensor -> change tensor)
 
     /// One piece of a clip: its length, its mixture with margins and its references, time first, by domain.
     [<NoEquality; NoComparison>]
-    type private Piece =
-        {
-            Length: int
-            Mixed: Map<Domain, torch.Tensor>
-            Sources: Map<Domain, torch.Tensor>
-        }
+    type private Piece = { Length: int; Mixed: Map<Domain, torch.Tensor>; Sources: Map<Domain, torch.Tensor> }
 
     let private tensorsOf (piece: Piece) = [ yield! Map.values piece.Mixed; yield! Map.values piece.Sources ]
 
@@ -387,7 +372,8 @@ module Feed =
             [| for source in sources.unbind 0 -> [| for channel in source.unbind 0 -> channel.data<float32>().ToArray() |] |])
 
     let private loadClip network settings mixing (clip: Clip) =
-        { Song = clip.Song; Sources = sound network mixing clip |> Array.map (atSpeeds settings mixing clip.SampleRate) }
+        { Song = clip.Song
+          Sources = sound network mixing clip |> Array.map (atSpeeds settings mixing clip.SampleRate) }
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
 
@@ -493,8 +479,7 @@ module Feed =
                 gains[sources * slot + source] <- gain settings.GainRange (child number)
 
         let framesOf domains skip count sounds =
-            spectrograms stft domains sounds
-            |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous())
+            spectrograms stft domains sounds |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous())
 
         let toBatch (samples: float32[]) (gains: float32[]) : Batch =
             let raw = torch.tensor(samples).view(int64 settings.Count, int64 sources, int64 channels, int64 window)

@@ -95,11 +95,7 @@ module Learning =
                 | Steps count -> count
                 | Epochs count -> count * feed.StepsPerEpoch
 
-            { Optimiser = rule.Optimiser steps
-              Steps = steps
-              Rate = rule.Rate steps
-              Feed = feed.Batches
-              Owned = [] }
+            { Optimiser = rule.Optimiser steps; Steps = steps; Rate = rule.Rate steps; Feed = feed.Batches; Owned = [] }
 
         { Words = $"{rule.Words}, {lengthWords length} of {seeing.Words}"; NeedsFloat32 = false; Begin = start }
 
@@ -108,8 +104,7 @@ module Learning =
     /// The paper's: all clips with all rotations of their music at every step of L-BFGS (Huang et al. 2014).
     let fullBatch (shiftStep: int option) (iterations: int) : Learning =
         let start site =
-            let batches =
-                Feed.wholeClips site.Network site.Needs shiftStep framesPerBatch floats site.Device site.Clips
+            let batches = Feed.wholeClips site.Network site.Needs shiftStep framesPerBatch floats site.Device site.Clips
 
             { Optimiser = Lbfgs.minFunc iterations
               Steps = iterations
@@ -117,7 +112,9 @@ module Learning =
               Feed = fun _ -> batches
               Owned = List.collect Batch.tensors batches }
 
-        { Words = $"L-BFGS, {iterations} iterations, shift {shiftWords shiftStep}"; NeedsFloat32 = true; Begin = start }
+        { Words = $"L-BFGS, {iterations} iterations, shift {shiftWords shiftStep}"
+          NeedsFloat32 = true
+          Begin = start }
 
     let private clippingWords =
         function
