@@ -143,10 +143,12 @@ module Feed =
 
     /// The sound of a clip that this feed can use: two mono sources, the second of which stands still while the first is rotated.
     let private usable (frontEnd: FrontEnd) (clip: Clip) : Stems =
-        if clip.Sources.Length <> 2 || clip.Channels <> 1 then
+        Clip.requireTwoSources clip
+
+        if clip.Channels <> 1 then
             raise (
                 InputException
-                    $"{clip.Name}: training takes two mono sources, it has {clip.Sources.Length} of {clip.Channels} channel(s). Sum them (Corpus.grouped, Corpus.mono)."
+                    $"{clip.Name}: training takes mono sounds, it has {clip.Channels} channels. Mix it down (Corpus.mono)."
             )
 
         Clip.requireRate frontEnd.SampleRate clip
