@@ -20,7 +20,8 @@ type EvaluateArgument =
         member this.Usage =
             match this with
             | Model _ -> "the model folder that training wrote."
-            | Data _ -> "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test."
+            | Data _ ->
+                "folder of MIR-1K (with Wavfile inside), or with folders train, dev, test: of such clips, or of a folder of stems a song."
             | Split _ -> "train, dev or test. Default: test."
             | Mask _ -> "soft or hard. Default: soft."
             | No_Permutation ->
@@ -28,13 +29,19 @@ type EvaluateArgument =
             | Json _ -> "file for the scores: summaries, a row a clip, provenance."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
 
+/// Folders of stems have names; two channels of a file are the two sources, whatever the model calls them.
+let load sources folder =
+    if StemFolder.isIn folder then
+        StemFolder.load folder
+    else
+        Mir1k.load folder |> Corpus.named sources
+
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<EvaluateArgument> fsi.CommandLineArgs
     let device = Devices.Parse(arguments.GetResult(Device, "auto"))
     let folder = arguments.GetResult Model
     let trained = ModelFolder.load ModelFolder.families device folder
-    // The two channels of the files are the two sources, whatever the model calls them.
-    let corpus = Mir1k.load (arguments.GetResult Data) |> Corpus.named trained.Network.Setting.Sources
+    let corpus = load trained.Network.Setting.Sources (arguments.GetResult Data)
     let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
     Corpus.require [ split ] corpus
     Experiment.tellLeftOut corpus

@@ -84,6 +84,9 @@ let private corpusTests =
     testList
         "corpora"
         [ test "the fingerprint is that of the songs before sources had names" {
+              if not (OperatingSystem.IsLinux()) then
+                  skiptest "sines are rounded otherwise on other systems"
+
               let songs = Corpus.embedded 0
               Expect.equal (Corpus.fingerprint songs.Train) "32835fc6cca74e56" "training"
               Expect.equal (Corpus.fingerprint (songs.Train @ songs.Dev @ songs.Test)) "da264f7b8644ff7f" "all"

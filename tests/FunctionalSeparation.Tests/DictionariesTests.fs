@@ -67,4 +67,11 @@ let tests =
 
               Scratch.refuses [ "hush"; "voice" ] (fun () ->
                   Dictionaries.frames torch.CPU stft 10 (Key.ofSeed 1) [ silent ] |> ignore)
+          }
+
+          test "four sources are refused, not taken for two" {
+              let band = Clip.create "band" 16000 1 [ "a"; "b"; "c"; "d" ] (fun () -> failtest "it is not read")
+
+              Scratch.refuses [ "band"; "a, b, c, d"; "Corpus.grouped" ] (fun () ->
+                  Dictionaries.frames torch.CPU stft 10 (Key.ofSeed 1) [ band ] |> ignore)
           } ]

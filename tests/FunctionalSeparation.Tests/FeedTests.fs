@@ -93,6 +93,20 @@ let tests =
                   same (Scratch.references cut) (Scratch.references expected))
           }
 
+          test "sources and channels that training does not know are refused, not taken for others" {
+              let frontEnd = FrontEnd.huang2014 1
+              let clip channels names = Clip.create "clip" 16000 channels names (fun () -> failtest "it is not read")
+
+              for clip, words in
+                  [ clip 1 [ "a"; "b"; "c" ], [ "clip"; "a, b, c"; "Corpus.grouped" ]
+                    clip 2 [ "a"; "b" ], [ "clip"; "2 channels"; "Corpus.mono" ] ] do
+                  for feed in
+                      [ fun () -> Feed.excerpts frontEnd (ExcerptSettings.ofSize 5 1) torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.wholeClips frontEnd None 100 torch.float32 torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.rotations frontEnd None 100 torch.CPU [ clip ] |> ignore ] do
+                      Scratch.refuses words feed
+          }
+
           test "the mean squared error is the squared error over half the number of elements" {
               Memory.plain (fun () ->
                   let y, s = Views.ofMagnitude (noise 1 [ 3L; 2L; 4L ]), Views.ofMagnitude (noise 2 [ 3L; 2L; 4L ])

@@ -10,7 +10,9 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 
 /// Settings with a list and a text: what a family may be described by.
-type private Settings = { Channels: int; Kernels: int list; Note: string }
+type Settings = { Channels: int; Kernels: int list; Note: string }
+
+type private Hidden = { Size: int }
 
 let private family =
     Family.define "own" (fun settings setting ->
@@ -31,10 +33,9 @@ let private setting: Setting =
 
 let private network = family.Network { Channels = 4; Kernels = [ 3; 3 ]; Note = "two" } setting
 
-let private trained =
-    lazy
-        (let model = Network.model network
-         { Network = network; Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model; Level = 0.01 })
+let private trained () : TrainedModel =
+    let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
+    { Network = network; Parameters = parameters; Level = 0.01 }
 
 let private noise seed (shape: int64 list) = (Key.uniformTensor -0.1 0.1 shape (Key.ofSeed seed)).``to`` torch.float32
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
@@ -72,16 +73,22 @@ let tests =
         [ test "the description in a model folder is the way back, for those who bring the family" {
               Scratch.inFolder (fun folder ->
                   Memory.plain (fun () ->
-                      ModelFolder.save folder trained.Value (JsonObject())
+                      let trained = trained ()
+                      ModelFolder.save folder trained (JsonObject())
                       let loaded = ModelFolder.load [ Family.drnn; family.Reader ] torch.CPU folder
                       Expect.equal (string loaded.Network.Words) (string network.Words) "words"
-                      Expect.equal loaded.Parameters.Layout trained.Value.Parameters.Layout "layout"
+                      Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
                       let mixture = noise 1 [ 1L; 1L; 3000L ]
                       let estimate model = Separation.estimate model Soft mixture
-                      Expect.equal (difference (estimate loaded) (estimate trained.Value)) 0.0 "estimates"
+                      Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"
 
                       Scratch.refuses [ "model.json"; "'own'"; "drnn" ] (fun () ->
                           ModelFolder.load ModelFolder.families torch.CPU folder |> ignore)))
+          }
+
+          test "settings that no file could give back are refused before they are used" {
+              let hidden = Family.define "hidden" (fun (_: Hidden) _ -> failwith "not reached")
+              Scratch.refusesArgument [ "hidden"; "public record" ] (fun () -> hidden.Network { Size = 3 } setting |> ignore)
           }
 
           test "settings that are not the family's are refused by name" {
@@ -103,16 +110,16 @@ let tests =
 
           test "a stream of it gives what it gives at once, however it is cut" {
               Memory.plain (fun () ->
-                  let mixture = noise 2 [ 2L; 20011L ]
-                  let whole = Scratch.separatedInPieces 100000 trained.Value mixture
+                  let trained, mixture = trained (), noise 2 [ 2L; 20011L ]
+                  let whole = Scratch.separatedInPieces 100000 trained mixture
                   Expect.equal whole.shape [| 2L; 2L; 20011L |] "channels x sources x samples"
 
                   for samples in [ 500; 7777 ] do
-                      let pieces = Scratch.separatedInPieces samples trained.Value mixture
+                      let pieces = Scratch.separatedInPieces samples trained mixture
                       Expect.isLessThan (difference pieces whole) 1e-6 $"pieces of {samples}"
 
                   // A whole clip is heard between other edges; inside, where the network looks at none, all is the same.
-                  let atOnce = (Separation.estimate trained.Value Soft (mixture.unsqueeze 1L)).squeeze(2L)
+                  let atOnce = (Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze(2L)
                   let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
                   Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
           }

@@ -444,7 +444,7 @@ let tests =
                   inScratch (fun folder ->
                       let rows = succeed name [ "--list" ] |> _.TrimEnd().Split('\n')
                       let output = succeed name [ "--preset"; "smoke"; "--out"; folder ]
-                      let table = output.Substring(output.IndexOf "voice GNSDR")
+                      let table = output.Substring(output.IndexOf(" GNSDR", StringComparison.Ordinal))
 
                       for row in rows do
                           Expect.stringContains table (row.Trim()) "a row of the table"

@@ -71,6 +71,18 @@ module Family =
             let why = cause.Message.ReplaceLineEndings " "
             raise (InputException($"the entry '{NetworkJson.place}.settings' cannot be read ({StrictJson.quoted why})", cause))
 
+    /// What could not be read back is refused before anything is trained.
+    let private requireReadable name (settings: 'settings) =
+        try
+            readSettings<'settings> (JsonSerializer.SerializeToElement(settings, options)) |> ignore
+        with :? InputException as cause ->
+            raise (
+                ArgumentException(
+                    $"{name}: settings of the type {typeof<'settings>.Name} could not be read from a file again. Take a public record of numbers, texts and lists of them.",
+                    cause
+                )
+            )
+
     let private mostChannels = 1000
 
     let private readWith (network: 'settings -> Setting -> Network) (json: JsonElement) : Network =
@@ -91,6 +103,7 @@ module Family =
 
         let network (settings: 'settings) (setting: Setting) : Network =
             Network.requireSetting setting
+            requireReadable name settings
             let plan = plan settings setting
             Numbers.atLeast 1 name "Stride" plan.Stride
 

@@ -106,6 +106,12 @@ module Clip =
                 clip
                 $"its sources are {got}, the system estimates {wanted}. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
 
+    /// Raises InputException, naming the clip, where it has more or less than two sources: what sounds beside, and what is wanted.
+    let requireTwoSources (clip: Clip) =
+        if clip.Sources.Length <> 2 then
+            let got = String.concat ", " clip.Sources
+            refuse clip $"two sources are learnt from here, it has {got}. Sum some of them (Corpus.grouped)."
+
     /// Raises InputException, naming the clip, where it is shorter than one window.
     let requireLength (stft: Stft) (clip: Clip) (stems: Stems) =
         if stft.Frames(int64 (Stems.length stems)) < 1L then

@@ -50,6 +50,10 @@ module StemFolder =
         let shape = song.Files |> List.head |> snd |> AudioFile.Shape
         Clip.create name shape.SampleRate shape.Channels (List.map fst song.Files) (fun () -> readFiles song.Files)
 
+    /// Whether a folder has songs as folders of sound in one of its parts.
+    let isIn (folder: string) : bool =
+        AudioFolder.parts |> List.exists (fun part -> not (fst (songs (Path.Combine(folder, part)))).IsEmpty)
+
     /// Reads a folder of stems of any format that `AudioFile` reads, each song at its own rate. The sources are in the ordinal order
     /// of their names (`Corpus.grouped` gives another) and are summed as they are; a file called mixture is none of them. Sound is
     /// read when it is used. Raises InputException where the folder is missing or holds no song, where a song lacks a source that
