@@ -3,12 +3,10 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
 
 /// 93 ms at 44.1 kHz.
-let frontEnd =
-    { FrontEnd.huang2014 1 with SampleRate = Musdb.sampleRate; Stft = Stft(4096, 1024, StftWindow.Hann, true) }
+let frontEnd = FrontEnd.create Musdb.sampleRate 4096 1024
 
 let row (system: FrontEnd -> Separator) =
     let separator = system frontEnd

@@ -94,16 +94,17 @@ let tests =
           }
 
           test "sources and channels that training does not know are refused, not taken for others" {
-              let frontEnd = FrontEnd.huang2014 1
+              let network = Drnn.network (architecture FeedForward)
+              let needs = Scratch.magnitudes
               let clip channels names = Clip.create "clip" 16000 channels names (fun () -> failtest "it is not read")
 
               for clip, words in
                   [ clip 1 [ "a"; "b"; "c" ], [ "clip"; "a, b, c"; "Corpus.grouped" ]
-                    clip 2 [ "a"; "b" ], [ "clip"; "2 channels"; "Corpus.mono" ] ] do
+                    clip 2 [ "a"; "b" ], [ "clip"; "2 channel"; "Corpus.mono" ] ] do
                   for feed in
-                      [ fun () -> Feed.excerpts frontEnd (ExcerptSettings.ofSize 5 1) torch.CPU [ clip ] |> ignore
-                        fun () -> Feed.wholeClips frontEnd None 100 torch.float32 torch.CPU [ clip ] |> ignore
-                        fun () -> Feed.rotations frontEnd None 100 torch.CPU [ clip ] |> ignore ] do
+                      [ fun () -> Feed.excerpts network needs (ExcerptSettings.ofSize 5 1) torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.wholeClips network needs None 100 torch.float32 torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.rotations network needs None 100 torch.CPU [ clip ] |> ignore ] do
                       Scratch.refuses words feed
           }
 
