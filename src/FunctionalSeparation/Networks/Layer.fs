@@ -143,6 +143,11 @@ module Layer =
             let weight, bias = weights[0], weights[1]
             Flow.map (affine weight bias) flow)
 
+    /// x W without bias, [time, batch, inputs] -> [time, batch, outputs], such as in front of a normalisation.
+    let product (inputs: int) (outputs: int) : Model<Flow, Flow> =
+        overFrames $"product {outputs}" inputs [ (affineLayout inputs outputs).Head ] (fun weights ->
+            Flow.map (onRows _.mm(weights[0])))
+
     /// Applies a nonlinearity to every frame.
     let activation (kind: Activation) : Model<Flow, Flow> = Model.pureFunction $"{kind}" (Flow.map (activate kind))
 

@@ -91,6 +91,13 @@ module Model =
     /// al. 2015).
     let skip (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"skip ({model.Name})" joined [ identity; model ]
 
+    let private multiplied name (left: torch.Tensor) (right: torch.Tensor) =
+        Shapes.RequireSame(name, "input", left, "output", right)
+        left * right
+
+    /// The model's input times its output: the output is a mask.
+    let mask (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"mask ({model.Name})" multiplied [ identity; model ]
+
     /// Starting parameters of the given type and device.
     let init (dtype: torch.ScalarType) (device: torch.Device) (key: Key) (model: Model<'i, 'o>) : Params =
         Params.start model.Layout dtype device key

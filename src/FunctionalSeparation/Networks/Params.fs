@@ -198,6 +198,28 @@ module Params =
         | learnt, statistics ->
             views learnt parameters.Vector @ views statistics parameters.Statistics |> List.sortBy fst |> List.map snd
 
+    /// Parameters of tensors in layout order: the way back of `split`. Raises ArgumentException where one has another shape than the
+    /// layout says.
+    let ofTensors (layout: Layout) (tensors: torch.Tensor list) : Params =
+        if tensors.Length <> layout.Length then
+            invalidArg (nameof tensors) $"A layout of {layout.Length} weights does not fit {tensors.Length} tensors."
+
+        for weight, tensor in List.zip layout tensors do
+            Shapes.Require("parameters", weight.Name, tensor, [| for size in weight.Shape -> Axis.Of size |])
+
+        let vector part =
+            Memory.tensor (fun () ->
+                List.zip layout tensors
+                |> List.filter (fst >> part)
+                |> List.map (fun (_, tensor) -> tensor.reshape -1L)
+                |> List.toArray
+                |> torch.cat)
+
+        let statistics =
+            if (Layout.statistics layout).IsEmpty then none.Value else vector (Layout.isLearnt >> not)
+
+        { Vector = vector Layout.isLearnt; Statistics = statistics; Layout = layout }
+
     /// The weights by name, as views of the two vectors.
     let named (parameters: Params) : (string * torch.Tensor) list =
         List.zip (parameters.Layout |> List.map _.Name) (split parameters)
