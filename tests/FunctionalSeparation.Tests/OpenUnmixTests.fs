@@ -158,6 +158,27 @@ let tests =
                   Expect.isLessThan (difference halves whole / largest whole) 0.01 "near the whole")
           }
 
+          test "as a separator for applications: the residual first, stems sum to the song, a mono song works" {
+              withModel false (fun unmix ->
+                  use separator = new UnmixSeparator(unmix) :> ISeparator
+                  Expect.sequenceEqual separator.Stems [ "residual"; "vocals"; "drums" ] "stems"
+                  let channel seed = Array.map float32 (Key.uniforms 9000 (Key.ofSeed seed))
+
+                  for channels in [ [| channel 1; channel 2 |]; [| channel 3 |] ] do
+                      let song = AudioBuffer(channels, unmix.SampleRate)
+                      let stems = separator.Separate song
+
+                      for index in 0 .. channels.Length - 1 do
+                          let parts = [ for stem in separator.Stems -> stems[stem].Channels[index] ]
+                          let sum = List.reduce (Array.map2 (+)) parts
+                          let off = Array.map2 (fun a b -> abs (a - b)) sum channels[index] |> Array.max
+                          Expect.isLessThan off 1e-5f "sum"
+                          Expect.isTrue (parts |> List.forall (Array.exists (fun x -> x <> 0.0f))) "sound"
+
+                  Scratch.refuses [ "2 channels"; "3" ] (fun () ->
+                      separator.Separate(AudioBuffer([| channel 1; channel 2; channel 3 |], unmix.SampleRate)) |> ignore))
+          }
+
           test "a sound of a few samples, and of none in a stream" {
               withModel false (fun unmix ->
                   let short = (audio ()).narrow (1L, 0L, 10L)

@@ -66,10 +66,13 @@ module Family =
         try
             json.Deserialize<'settings> options
         with
+        | :? JsonException as cause when not (isNull cause.Path) && cause.Path.Length > 1 ->
+            let entry = $"{NetworkJson.place}.settings{cause.Path.Substring 1}"
+            raise (InputException($"the entry {StrictJson.quoted entry} is not one of the family's settings, or of another kind", cause))
         | :? JsonException
         | :? NotSupportedException as cause ->
             let why = cause.Message.ReplaceLineEndings " "
-            raise (InputException($"the entry '{NetworkJson.place}.settings' cannot be read ({StrictJson.quoted why})", cause))
+            raise (InputException($"the entry '{NetworkJson.place}.settings' cannot be read ({why})", cause))
 
     /// What could not be read back is refused before anything is trained.
     let private requireReadable name (settings: 'settings) =
