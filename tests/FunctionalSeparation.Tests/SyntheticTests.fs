@@ -183,8 +183,9 @@ let tests =
                   Expect.all (Seq.concat sound.Channels) (fun x -> abs x < 1.0f) "below full scale"
 
               let vocals, other = Stems.find "vocals" parts, Stems.find "other" parts
-              Expect.equal vocals.Channels[0] vocals.Channels[1] "vocals in the middle"
-              Expect.notEqual other.Channels[0] other.Channels[1] "the chords at a place")
+              let apart (sound: AudioBuffer) = Array.map2 (-) sound.Channels[0] sound.Channels[1] |> rms
+              Expect.isLessThan (apart vocals) 1e-3 "vocals in the middle, but for the hiss"
+              Expect.isGreaterThan (apart other) 1e-3 "the chords at a place")
 
           test "by its parts it is the same song" {
               let whole = Synthetic.song 2.0 "x" (Key.ofSeed 5)

@@ -1,5 +1,5 @@
 // What masks can reach on four stems in stereo: ideal masks of drums, bass, other and vocals, and the mixture as the floor.
-//   dotnet fsi scripts/musdb18/ceilings.fsx --preset desk --data MUSDB18-HQ
+//   dotnet fsi scripts/musdb18/oracles.fsx --preset desk --data MUSDB18-HQ
 #load "../load.fsx"
 
 open FunctionalSeparation
@@ -13,8 +13,8 @@ let row (system: FrontEnd -> Separator) =
     Cell.system separator.Name "STFT 4096/1024; Hann window" separator
 
 { Paper = "musdb18"
-  Name = "ceilings"
-  Title = "Four stems: ceilings and the floor"
+  Name = "oracles"
+  Title = "Four stems: ideal masks and the floor"
   Load = Musdb.loadOrEmbedded
   Cells = List.map row [ Evaluate.idealBinaryMask; Evaluate.idealRatioMask; Evaluate.wienerMask; Evaluate.mixture ]
   Claims =
