@@ -15,11 +15,8 @@ let tiny =
         let n, ears = settings.Channels, setting.Channels
         let block = Norm.batch n --> Layer.activation Relu --> Conv.layer 3 n n
 
-        { Reads = Reads.Spectrum
-          Means = Means.ComplexMask
-          Outlook = Outlook.Frames(2, 2)
-          Stride = 1
-          Model = Conv.layer 3 (2 * ears) n --> Model.residual block --> Conv.layer 1 n (2 * ears * setting.Sources.Length) })
+        Conv.layer 3 (2 * ears) n --> Model.residual block --> Conv.layer 1 n (2 * ears * setting.Sources.Length)
+        |> NetworkPlan.complexMask (2, 2))
 
 let logDistance =
     let energy (x: torch.Tensor) = (x.real.squared () .+ x.imag.squared ()).sum()
@@ -28,17 +25,10 @@ let logDistance =
 /// Chen et al. 2023: steps of one size, along the sign of the gradient mixed with its average.
 let lion (rate: float) =
     let mix (decay: float) (gradient: torch.Tensor) (average: torch.Tensor) = average.mul(decay).add(gradient, 1.0 - decay)
-    let state average = OptimiserState.create [ ("average", average) ] []
 
-    Rule.descend
-        $"Lion {rate}"
-        (Rule.cosine rate)
-        ({ Name = "lion"
-           Init = fun parameters -> state (torch.zeros_like parameters)
-           Update =
-             fun gradient before _ ->
-                 let average = OptimiserState.tensor "average" before
-                 struct ((mix 0.9 gradient average).sign(), state (mix 0.99 gradient average)) })
+    Optim.remembering "lion" "average" (fun gradient average ->
+        struct ((mix 0.9 gradient average).sign(), mix 0.99 gradient average))
+    |> Rule.descend $"Lion {rate}" (Rule.cosine rate)
 
 let recipe preset =
     let network =
@@ -58,17 +48,13 @@ match List.tail (List.ofArray fsi.CommandLineArgs) with
         for stem in separator.SeparateFile(song, out) do
             printfn $"{stem.Value}")
 | _ ->
-    let cells =
-        [ Cell.trained "tiny" recipe
-          Cell.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe)
-          Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
-
-    let claims = [ { Text = "Convolutions beat the mixture"; Pairs = [ ("tiny", "mixture") ] } ]
-
     { Paper = "own"
       Name = "own"
       Title = "A network of one's own"
       Load = Mir1k.loadOrEmbedded
-      Cells = cells
-      Claims = claims }
+      Cells =
+        [ Cell.trained "tiny" recipe
+          Cell.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe)
+          Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
+      Claims = [ { Text = "Convolutions beat the mixture"; Pairs = [ ("tiny", "mixture") ] } ] }
     |> Table.main fsi.CommandLineArgs TablePage.save

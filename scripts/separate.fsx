@@ -31,7 +31,13 @@ Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
     let device = arguments.GetResult(Device, "auto")
     let folder = arguments.GetResult Model
-    use separator = (if UnmixSeparator.IsIn folder then UnmixSeparator.Open(device, folder) else ModelFolder.openSeparator device folder)
+
+    use separator =
+        (if UnmixSeparator.IsIn folder then
+             UnmixSeparator.Open(device, folder)
+         else
+             ModelFolder.openSeparator device folder)
+
     use song = AudioFile.Open(arguments.GetResult Input)
 
     for note in song.Info.Notes do

@@ -59,10 +59,18 @@ let private damages =
       (fun folder -> File.WriteAllText(Path.Combine(folder, "separator.json"), """{"nfft": 256, "nhop": 64, "nb_channels": 2}"""))
       "an odd transform",
       [ "separator.json" ],
-      (fun folder -> File.WriteAllText(Path.Combine(folder, "separator.json"), """{"sample_rate": 8000, "nfft": 255, "nhop": 64, "nb_channels": 2}"""))
+      (fun folder ->
+          File.WriteAllText(
+              Path.Combine(folder, "separator.json"),
+              """{"sample_rate": 8000, "nfft": 255, "nhop": 64, "nb_channels": 2}"""
+          ))
       "another transform than the target's",
       [ "drums.json"; "args.nfft"; "512" ],
-      (fun folder -> File.WriteAllText(Path.Combine(folder, "separator.json"), """{"sample_rate": 8000, "nfft": 512, "nhop": 64, "nb_channels": 2}"""))
+      (fun folder ->
+          File.WriteAllText(
+              Path.Combine(folder, "separator.json"),
+              """{"sample_rate": 8000, "nfft": 512, "nhop": 64, "nb_channels": 2}"""
+          ))
       "no weights", [ "no weights of 'drums'" ], (fun folder -> File.Delete(Path.Combine(folder, "drums-0000.pth")))
       "two files of weights",
       [ "several files"; "vocals-0000.pth, vocals-1.pth" ],
@@ -83,7 +91,11 @@ let tests =
         [ for isOlder in [ false; true ] do
               test $"magnitudes are those of the authors' code within 1e-5, older format: {isOlder}" {
                   withModel isOlder (fun unmix ->
-                      Expect.equal (unmix.SampleRate, unmix.Channels, unmix.Targets |> List.map _.Name) (8000, 2, [ "vocals"; "drums" ]) "folder"
+                      Expect.equal
+                          (unmix.SampleRate, unmix.Channels, unmix.Targets |> List.map _.Name)
+                          (8000, 2, [ "vocals"; "drums" ])
+                          "folder"
+
                       let mixture = (unmix.Stft.Forward(audio ())).abs()
                       let theirs = numbers "magnitude" [ 2L; 129L; 94L ]
                       Expect.isLessThan (difference (mixture.transpose (1L, 2L)) theirs / largest theirs) 1e-5 "mixture"
@@ -91,7 +103,7 @@ let tests =
 
                       for index, target in List.indexed [ "vocals"; "drums" ] do
                           let theirs = numbers $"{target}.magnitude" [ 2L; 129L; 94L ]
-                          let ours = estimates[int64 index].transpose (1L, 2L)
+                          let ours = estimates[int64 index].transpose(1L, 2L)
                           Expect.isLessThan (difference ours theirs / largest theirs) 1e-5 target)
               }
 
@@ -181,7 +193,7 @@ let tests =
 
           test "a sound of a few samples, and of none in a stream" {
               withModel false (fun unmix ->
-                  let short = (audio ()).narrow (1L, 0L, 10L)
+                  let short = (audio ()).narrow(1L, 0L, 10L)
                   Expect.equal (List.ofArray (OpenUnmix.estimate Wiener.openUnmix unmix short).shape) [ 2L; 2L; 10L ] "ten"
                   let nothing = UnmixStream.start Wiener.openUnmix unmix |> UnmixStream.finish Wiener.openUnmix unmix
                   Expect.equal (List.ofArray nothing.shape) [ 2L; 2L; 0L ] "none")
@@ -192,6 +204,7 @@ let tests =
                   Scratch.inFolder (fun folder ->
                       for path in Directory.GetFiles(golden (), "*.*") do
                           let name = Path.GetFileName path
+
                           if name <> "shapes.json" && (name.EndsWith ".json" || name.EndsWith ".pth") then
                               File.Copy(path, Path.Combine(folder, name))
 
@@ -203,15 +216,22 @@ let tests =
               Memory.plain (fun () ->
                   let mixture, magnitudes = drawn 1 2L 2L
                   let estimates wiener magnitudes mixture () = Wiener.estimates wiener magnitudes mixture |> ignore
-                  refuses [ "Wiener filter: wants magnitudes [sources, 2, 9, 5]"; "[2, 2, 8, 5]" ] (estimates Wiener.openUnmix (magnitudes.narrow (2L, 0L, 8L)) mixture)
+
+                  refuses
+                      [ "Wiener filter: wants magnitudes [sources, 2, 9, 5]"; "[2, 2, 8, 5]" ]
+                      (estimates Wiener.openUnmix (magnitudes.narrow (2L, 0L, 8L)) mixture)
+
                   refuses [ "complex" ] (estimates Wiener.openUnmix magnitudes mixture.real)
                   refuses [ "a single source" ] (estimates Wiener.openUnmix (magnitudes.narrow (0L, 0L, 1L)) mixture)
                   let three, ofThree = drawn 1 2L 3L
                   refuses [ "one channel or two, got 3" ] (estimates Wiener.openUnmix ofThree three)
+
                   refuses [ "Hidden must be even" ] (fun () ->
-                      UnmixNetwork.create { Channels = 2; Bins = 9; BinsRead = 7; Hidden = 5; Layers = 1; IsBidirectional = true } |> ignore))
+                      UnmixNetwork.create
+                          { Channels = 2; Bins = 9; BinsRead = 7; Hidden = 5; Layers = 1; IsBidirectional = true }
+                      |> ignore))
 
               withModel false (fun unmix ->
                   refuses [ "open-unmix: wants a sound [2, samples]"; "[1, 6000]" ] (fun () ->
-                      OpenUnmix.estimate Wiener.openUnmix unmix ((audio ()).narrow (0L, 0L, 1L)) |> ignore))
+                      OpenUnmix.estimate Wiener.openUnmix unmix ((audio ()).narrow(0L, 0L, 1L)) |> ignore))
           } ]

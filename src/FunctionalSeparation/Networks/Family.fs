@@ -28,6 +28,27 @@ type NetworkPlan =
         Model: Model<Flow, Flow>
     }
 
+[<RequireQualifiedAccess>]
+module NetworkPlan =
+
+    /// A network that reads complex spectrograms and makes complex masks: the model from [batch, 2 channels, time, bins] to [batch, 2
+    /// sources x channels, time, bins]. It looks so many frames back and ahead.
+    let complexMask (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
+        { Reads = Reads.Spectrum
+          Means = Means.ComplexMask
+          Outlook = Outlook.Frames(back, ahead)
+          Stride = 1
+          Model = model }
+
+    /// A network that reads magnitudes and makes ratio masks: the model from [batch, channels, time, bins] to [batch, sources x
+    /// channels, time, bins]. It looks so many frames back and ahead.
+    let ratioMask (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
+        { Reads = Reads.Magnitude
+          Means = Means.Mask Absolute
+          Outlook = Outlook.Frames(back, ahead)
+          Stride = 1
+          Model = model }
+
 /// A family of networks that differ in their settings.
 [<NoEquality; NoComparison>]
 type Family<'settings> =
@@ -68,7 +89,13 @@ module Family =
         with
         | :? JsonException as cause when not (isNull cause.Path) && cause.Path.Length > 1 ->
             let entry = $"{NetworkJson.place}.settings{cause.Path.Substring 1}"
-            raise (InputException($"the entry {StrictJson.quoted entry} is not one of the family's settings, or of another kind", cause))
+
+            raise (
+                InputException(
+                    $"the entry {StrictJson.quoted entry} is not one of the family's settings, or of another kind",
+                    cause
+                )
+            )
         | :? JsonException
         | :? NotSupportedException as cause ->
             let why = cause.Message.ReplaceLineEndings " "
@@ -77,7 +104,7 @@ module Family =
     /// What could not be read back is refused before anything is trained.
     let private requireReadable name (settings: 'settings) =
         try
-            readSettings<'settings> (JsonSerializer.SerializeToElement(settings, options)) |> ignore
+            readSettings<'settings>(JsonSerializer.SerializeToElement(settings, options)) |> ignore
         with :? InputException as cause ->
             raise (
                 ArgumentException(

@@ -28,7 +28,7 @@ type private UnmixEstimates(wiener: WienerSettings, unmix: OpenUnmix, channels: 
     /// [sources, channels, samples] as one buffer a source, the residual first.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
         let heard = if channels = 1 then estimates.mean ([| 1L |], keepdim = true) else estimates
-        let plain = heard.roll(1L, 0L).cpu ()
+        let plain = heard.roll(1L, 0L).cpu()
 
         [| for source in plain.unbind 0 ->
                let samples = [| for channel in source.unbind 0 -> channel.contiguous().data<float32>().ToArray() |]
@@ -94,7 +94,15 @@ type UnmixSeparator(unmix: OpenUnmix) =
                 )
 
             let requireAlive () = require "while this stream of it was open: dispose its streams first"
-            new StemStream(stems, new UnmixEstimates(wiener, unmix, channels, requireAlive), unmix.SampleRate, sampleRate, channels, level)
+
+            new StemStream(
+                stems,
+                new UnmixEstimates(wiener, unmix, channels, requireAlive),
+                unmix.SampleRate,
+                sampleRate,
+                channels,
+                level
+            )
 
         member _.Dispose() =
             isDisposed <- true

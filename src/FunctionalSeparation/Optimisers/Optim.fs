@@ -114,15 +114,28 @@ module Optim =
                 let step = OptimiserState.number "step" state
                 struct (gradient.mul (rateAt schedule step), OptimiserState.create [] [ "step", step + 1.0 ]) }
 
+    /// A transform of one's own that remembers one vector, called `memory` in its state, zero at first: from gradient and memory to
+    /// update and next memory, a fresh tensor.
+    let remembering
+        (name: string)
+        (memory: string)
+        (update: torch.Tensor -> torch.Tensor -> struct (torch.Tensor * torch.Tensor))
+        : Transform =
+        let state (vector: torch.Tensor) = OptimiserState.create [ memory, vector ] []
+
+        { Name = name
+          Init = fun parameters -> state (torch.zeros_like parameters)
+          Update =
+            fun gradient before _ ->
+                let struct (step, next) = update gradient (OptimiserState.tensor memory before)
+                struct (step, state next) }
+
     let private accumulate name (decay: float) (look: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         fraction (nameof decay) decay
 
-        { Name = FormattableString.Invariant $"{name} {decay}"
-          Init = fun parameters -> OptimiserState.create [ "velocity", torch.zeros_like parameters ] []
-          Update =
-            fun gradient state _ ->
-                let velocity = gradient.add (OptimiserState.tensor "velocity" state, decay)
-                struct (look gradient velocity, OptimiserState.create [ "velocity", velocity ] []) }
+        remembering (FormattableString.Invariant $"{name} {decay}") "velocity" (fun gradient before ->
+            let velocity = gradient.add (before, decay)
+            struct (look gradient velocity, velocity))
 
     /// Heavy-ball momentum: v' = decay * v + gradient, the update is v' (Polyak 1964). Raises ArgumentException unless
     /// 0 <= decay < 1.
