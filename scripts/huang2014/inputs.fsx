@@ -6,11 +6,10 @@
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-/// Magnitudes have the factor of the preset, logarithms one that raises their floor, so that most are near zero: otherwise they
-/// are large and all positive, and switch all hidden units off for good. Chosen on a held-out training singer (notes.md).
+/// Magnitudes have the factor of the preset; logarithms, and cepstra of them, are large, all positive or of unlike sizes, and are
+/// brought to mean 0 and variance 1: otherwise they switch all hidden units off for good.
 let showing features (recipe: DrnnRecipe) =
-    let scale = if features = Magnitude then recipe.Network.InputScale else 0.03
-    { recipe with Network = { recipe.Network with Features = features; InputScale = scale } }
+    { recipe with Network = { recipe.Network with Features = features; Standardised = (features <> Magnitude) } }
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 

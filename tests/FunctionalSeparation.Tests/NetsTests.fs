@@ -72,6 +72,21 @@ let tests =
                           Expect.isLessThan (difference blocks whole) 1e-12 $"blocks of {frames}")
               }
 
+          test "standardised features: the statistics decide what comes out, and a model folder keeps them" {
+              Scratch.inFolder (fun folder ->
+                  Memory.plain (fun () ->
+                      let drnn = { small 3 with Features = LogPower; Standardised = true }
+                      let plain = trained drnn
+                      let statistics = (noise 7 [ plain.Parameters.Statistics.shape[0] ]).abs().add(0.5)
+                      let observed = { plain with Parameters = Params.withStatistics statistics plain.Parameters }
+                      ModelFolder.save folder observed (JsonObject())
+                      let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
+                      let mixture = (noise 1 [ 1L; 1L; 3000L ]).mul 0.01
+                      let estimate model = Separation.estimate model Soft mixture
+                      Expect.equal (difference (estimate loaded) (estimate observed)) 0.0 "kept"
+                      Expect.isGreaterThan (difference (estimate plain) (estimate observed)) 1e-6 "they matter"))
+          }
+
           test "a description written before there were other kinds is that of a plain network" {
               let json = (Drnn.network { small 3 with Recurrence = RecurrentAt 2 }).Words
               Expect.isFalse (json.ContainsKey "neuron" || json.ContainsKey "output") "no new entry where nothing is new"

@@ -18,6 +18,9 @@ type Drnn =
         Context: int
         /// Factor on the magnitudes that features are made of (not on those that the mask is applied to).
         InputScale: float
+        /// Whether each feature is brought to mean 0 and variance 1 before the first layer, by statistics that are observed, not
+        /// learnt: for features of unlike sizes, such as cepstra.
+        Standardised: bool
         /// Units of each hidden layer.
         Hidden: int list
         /// What the hidden layers are made of.
@@ -103,6 +106,7 @@ module internal DrnnJson =
     /// the same for them.
     let private laterEntries (drnn: Drnn) =
         [ if drnn.Features <> Magnitude then "features", text (nameIn features drnn.Features)
+          if drnn.Standardised then "standardised", JsonValue.Create true
           if drnn.Neuron <> Plain then "neuron", text (nameIn neurons drnn.Neuron)
           if drnn.Output <> LinearOutput then "output", text (nameIn outputs drnn.Output) ]
 
@@ -125,7 +129,7 @@ module internal DrnnJson =
 
     let private entriesOfAll =
         [ "sampleRate"; "stft"; "context"; "inputScale"; "hidden"; "recurrence"; "activation"; "mask"; "sources" ]
-        @ [ "features"; "neuron"; "output" ]
+        @ [ "features"; "standardised"; "neuron"; "output" ]
 
     /// The network that `write` wrote. Raises InputException, naming the entry, where one is missing that the first models
     /// had, is of another kind or beyond all bounds, or is unknown: what is not understood cannot be left out of a network.
@@ -143,6 +147,7 @@ module internal DrnnJson =
           Features = later "features" "kind of features" features Magnitude
           Context = StrictJson.integer 1 999 "context" entries
           InputScale = StrictJson.positive 1e-9 1e9 "inputScale" entries
+          Standardised = entries.Values.ContainsKey "standardised" && StrictJson.flag "standardised" entries
           Hidden = StrictJson.integers mostLayers 1L (int64 mostUnits) "hidden" entries |> List.map int
           Neuron = later "neuron" "neuron" neurons Plain
           Recurrence = recurrenceOf (StrictJson.text "recurrence" entries)
@@ -164,6 +169,7 @@ module Drnn =
           Features = Magnitude
           Context = 3
           InputScale = 1.0
+          Standardised = false
           Hidden = [ 1000; 1000; 1000 ]
           Neuron = Plain
           Recurrence = RecurrentAt 2
@@ -209,7 +215,13 @@ module Drnn =
 
     let private model (drnn: Drnn) : Model<Flow, Flow> =
         let description = net drnn
-        let network = Nets.create description
+
+        let network =
+            if drnn.Standardised then
+                (Norm.standardise description.Inputs |> Model.prefixed "input") --> Nets.create description
+            else
+                Nets.create description
+
         let sources, bins = int64 description.Sources, int64 description.Bins
 
         { network with
