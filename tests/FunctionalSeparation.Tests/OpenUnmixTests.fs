@@ -61,7 +61,7 @@ let private damages =
       [ "separator.json" ],
       (fun folder -> File.WriteAllText(Path.Combine(folder, "separator.json"), """{"sample_rate": 8000, "nfft": 255, "nhop": 64, "nb_channels": 2}"""))
       "another transform than the target's",
-      [ "drums.json"; "args.nfft"; "512" ],
+      [ "vocals.json"; "args.nfft"; "512" ],
       (fun folder -> File.WriteAllText(Path.Combine(folder, "separator.json"), """{"sample_rate": 8000, "nfft": 512, "nhop": 64, "nb_channels": 2}"""))
       "no weights", [ "no weights of 'drums'" ], (fun folder -> File.Delete(Path.Combine(folder, "drums-0000.pth")))
       "two files of weights",
