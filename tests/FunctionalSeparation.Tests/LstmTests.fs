@@ -80,6 +80,23 @@ let tests =
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
                   Expect.isLessThan (difference joined whole.Value) 1e-14 "frames")
 
+          testProperty "without gradient, float32 gives what float64 gives, also of views"
+          <| fun (seed: int) ->
+              Memory.plain (fun () ->
+                  use _ = torch.no_grad ()
+                  let model = layer --> Lstm.bidirectional units units
+                  let parameters = random seed model
+                  let x = (noise (seed + 10) [ batch; int64 inputs; time ]).permute (2L, 0L, 1L)
+                  let start = [ (noise (seed + 11) [ 2L * int64 units; batch ]).t () ]
+                  let short = { parameters with Vector = parameters.Vector.to_type torch.float32 }
+                  let run parameters (dtype: torch.ScalarType) =
+                      Model.apply model parameters (Flow.continuing (start |> List.map _.``to``(dtype)) (x.``to`` dtype))
+
+                  let exact, actual = run parameters torch.float64, run short torch.float32
+                  Expect.isLessThan (difference (actual.Value.to_type torch.float64) exact.Value) 1e-6 "frames"
+                  let last = (Flow.finalStates actual).Head.to_type torch.float64
+                  Expect.isLessThan (difference last (Flow.finalStates exact).Head) 1e-6 "end state")
+
           test "float32 and bfloat16 are close to float64, gradients included" {
               Memory.plain (fun () ->
                   let parameters, x = random 1 layer, noise 2 [ time; batch; int64 inputs ]
@@ -101,19 +118,16 @@ let tests =
           test "the operations by themselves name what does not fit" {
               let refuses words (act: unit -> unit) = Scratch.refusesArgument words (fun () -> Memory.plain act)
 
-              let lstm frames state weight () =
-                  GatedUnits.Lstm(
-                      noise 1 frames,
-                      noise 2 state,
-                      noise 2 state,
-                      noise 3 weight,
-                      noise 4 [ 3L; 12L ],
-                      noise 5 [ 12L ]
-                  )
-                  |> ignore
+              let lstm frames state weight () = LstmStates.Apply(noise 1 frames, noise 2 state, noise 3 weight) |> ignore
+              refuses [ "LSTM: wants a weight [3, 12]"; "[3, 11]" ] (lstm [ 4L; 2L; 12L ] [ 2L; 6L ] [ 3L; 11L ])
+              refuses [ "LSTM: wants frames [time, batch, 12]"; "[2, 12]" ] (lstm [ 2L; 12L ] [ 2L; 6L ] [ 3L; 12L ])
+              refuses [ "LSTM: wants at least one frame" ] (lstm [ 0L; 2L; 12L ] [ 2L; 6L ] [ 3L; 12L ])
+              refuses [ "LSTM: wants a start state [2, 6]"; "[2, 3]" ] (lstm [ 4L; 2L; 12L ] [ 2L; 3L ] [ 3L; 12L ])
 
-              refuses [ "LSTM: wants frames [time, batch, inputs]" ] (lstm [ 4L; 2L ] [ 2L; 3L ] [ 5L; 12L ])
-              refuses [ "at least one frame" ] (lstm [ 0L; 2L; 5L ] [ 2L; 3L ] [ 5L; 12L ])
-              refuses [ "a hidden state [2, units]"; "[1, 3]" ] (lstm [ 4L; 2L; 5L ] [ 1L; 3L ] [ 5L; 12L ])
-              refuses [ "a weight [5, 12]"; "[5, 11]" ] (lstm [ 4L; 2L; 5L ] [ 2L; 3L ] [ 5L; 11L ])
+              let gru frames state weight bias () =
+                  GruStates.Apply(noise 1 frames, noise 2 state, noise 3 weight, noise 4 bias) |> ignore
+
+              refuses [ "GRU: wants frames [time, batch, 9]"; "[4, 2, 8]" ] (gru [ 4L; 2L; 8L ] [ 2L; 3L ] [ 3L; 9L ] [ 9L ])
+              refuses [ "GRU: wants a bias [9]"; "[8]" ] (gru [ 4L; 2L; 9L ] [ 2L; 3L ] [ 3L; 9L ] [ 8L ])
+              refuses [ "GRU: wants a start state [2, 3]" ] (gru [ 4L; 2L; 9L ] [ 1L; 3L ] [ 3L; 9L ] [ 9L ])
           } ]

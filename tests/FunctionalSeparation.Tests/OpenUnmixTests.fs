@@ -65,7 +65,7 @@ let private damages =
               """{"sample_rate": 8000, "nfft": 255, "nhop": 64, "nb_channels": 2}"""
           ))
       "another transform than the target's",
-      [ "drums.json"; "args.nfft"; "512" ],
+      [ "vocals.json"; "args.nfft"; "512" ],
       (fun folder ->
           File.WriteAllText(
               Path.Combine(folder, "separator.json"),

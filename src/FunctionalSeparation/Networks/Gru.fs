@@ -20,14 +20,19 @@ module Gru =
           matrix "recurrence" units (sqrt (6.0 / float (3 * units)))
           bias "recurrenceBias" ]
 
-    /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The weights are
-    /// those of torch.nn.GRU, its matrices transposed.
+    /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The input products
+    /// of all frames are one matrix product, see also `GruStates`. The weights are those of torch.nn.GRU, its matrices transposed.
     let layer (inputs: int) (units: int) : Model<Flow, Flow> =
         let name = $"GRU {units}"
 
         Layer.overFrames name inputs (layout inputs units) (fun weights flow ->
-            let run frames start = GatedUnits.Gru(frames, start, weights[0], weights[2], weights[1], weights[3])
-            Layer.fromStart name units run flow)
+            let weight, bias, recurrence, recurrenceBias = weights[0], weights[1], weights[2], weights[3]
+
+            let run frames start =
+                let states = GruStates.Apply(frames, start, recurrence, recurrenceBias)
+                struct (states, states.select (0L, -1L))
+
+            flow |> Flow.map (Layer.affine weight bias) |> Layer.fromStart name units run)
 
     /// One layer forwards in time, its states carried on, and one backwards, side by side: [time, batch, inputs] ->
     /// [time, batch, 2 units].

@@ -1,6 +1,5 @@
 namespace FunctionalSeparation
 
-open TorchSharp
 open FunctionalSeparation.Core
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and without peepholes), as in
@@ -20,17 +19,19 @@ module Lstm =
           { Name = "recurrence"; Shape = [ int64 units; gates ]; Start = Orthogonal 1.0 } ]
 
     /// Layer of LSTM units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, 2 units], h and c side by side. The
-    /// weights are those of torch.nn.LSTM, its matrices transposed, its two biases added.
+    /// input products of all frames are one matrix product, see also `LstmStates`. The weights are those of torch.nn.LSTM, its
+    /// matrices transposed, its two biases added.
     let layer (inputs: int) (units: int) : Model<Flow, Flow> =
         let name, n = $"LSTM {units}", int64 units
 
         Layer.overFrames name inputs (layout inputs units) (fun weights flow ->
-            let run frames (start: torch.Tensor) =
-                let hidden, cell = start.narrow (1L, 0L, n), start.narrow (1L, n, n)
-                let struct (outputs, hidden, cell) = GatedUnits.Lstm(frames, hidden, cell, weights[0], weights[2], weights[1])
-                struct (outputs, torch.cat ([| hidden; cell |], 1L))
+            let weight, bias, recurrence = weights[0], weights[1], weights[2]
 
-            Layer.fromStart name (2 * units) run flow)
+            let run frames start =
+                let states = LstmStates.Apply(frames, start, recurrence)
+                struct (states.narrow (2L, 0L, n), states.select (0L, -1L))
+
+            flow |> Flow.map (Layer.affine weight bias) |> Layer.fromStart name (2 * units) run)
 
     /// One layer forwards in time, its states carried on, and one backwards, side by side: [time, batch, inputs] ->
     /// [time, batch, 2 units].
