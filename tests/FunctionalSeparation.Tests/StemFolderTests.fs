@@ -52,6 +52,12 @@ let private stems =
                   Expect.equal (Stems.length together) 8000 "resampled where it is asked for")
           }
 
+          test "sources are in the order of their names, not of their files" {
+              Scratch.inFolder (fun root ->
+                  writeSong (Path.Combine(root, "train", "one")) (song 16000 1 [ "bass-2"; "bass" ])
+                  Expect.equal (StemFolder.load root).Train.Head.Sources [ "bass"; "bass-2" ] "order")
+          }
+
           test "what is no source and no song is left out, and named with the reason" {
               Scratch.inFolder (fun root ->
                   let folder = Path.Combine(root, "train", "one")

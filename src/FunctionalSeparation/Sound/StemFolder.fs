@@ -9,7 +9,9 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module StemFolder =
 
-    /// A song: its folder, and its files by the names of their sources.
+    let private ordinally (a: string) (b: string) = String.CompareOrdinal(a, b)
+
+    /// A song: its folder, and its files by the names of their sources, in the ordinal order of these.
     type private Song = { Folder: string; Files: (string * string) list }
 
     /// The stems in these files, in this order.
@@ -21,7 +23,8 @@ module StemFolder =
 
     let private song (folder: string) : Song * LeftOut list =
         let listed = AudioFolder.list folder |> AudioFolder.fitting "the mixture, not a source" isSource
-        { Folder = folder; Files = [ for path in listed.Files -> AudioFolder.clipName path, path ] }, listed.LeftOut
+        let named = [ for path in listed.Files -> AudioFolder.clipName path, path ]
+        { Folder = folder; Files = named |> List.sortWith (fun (a, _) (b, _) -> ordinally a b) }, listed.LeftOut
 
     /// The songs of a part, and what is left out there: folders without sound are no songs.
     let private songs (part: string) : Song list * LeftOut list =
@@ -77,11 +80,7 @@ module StemFolder =
                     $"{folder}: no songs in 'train', 'dev' or 'test'{AudioFolder.because leftOut}. Give a folder that holds these, in them a folder a song, and in this a file a source."
             )
 
-        let names =
-            all
-            |> List.collect (fun song -> List.map fst song.Files)
-            |> List.distinct
-            |> List.sortWith (fun a b -> String.CompareOrdinal(a, b))
+        let names = all |> List.collect (fun song -> List.map fst song.Files) |> List.distinct |> List.sortWith ordinally
 
         List.iter (requireAll folder names) all
 

@@ -110,17 +110,19 @@ module Synthetic =
         AudioBuffer(sound.Channels |> Array.ofSeq |> Array.mapi hiss, sound.SampleRate)
 
     /// The same song by its parts: drums, bass, other (the chords) and vocals, in stereo at `bandRate`, each at its place, the
-    /// vocals in the middle, and each with a little hiss of its own. Raises ArgumentException as `song`.
+    /// vocals in the middle and the chords aside, and each with a little hiss of its own. Raises ArgumentException as `song`.
     let bandSong (seconds: float) (name: string) (key: Key) : SyntheticSong =
         let played = perform seconds key
         let level = Tone.loudness (Band.together played.Tracks)
         let beside = Array.map (fun x -> x / max 1e-9 level)
-        let place number width = Chance.between -width width (Key.fold number (Key.fold 6 key))
+        let draw number = Key.fold number (Key.fold 6 key)
+        let near width number = Chance.between -width width (draw number)
+        let aside = Chance.pick [ -1.0; 1.0 ] (draw 2) * Chance.between 0.3 0.8 (draw 3)
 
         let sources =
-            [ "drums", placed (place 0 0.3) (beside played.Tracks.Drums)
-              "bass", placed (place 1 0.2) (beside played.Tracks.Bass)
-              "other", placed (place 2 0.8) (beside played.Tracks.Chords)
+            [ "drums", placed (near 0.3 0) (beside played.Tracks.Drums)
+              "bass", placed (near 0.2 1) (beside played.Tracks.Bass)
+              "other", placed aside (beside played.Tracks.Chords)
               "vocals", placed 0.0 played.Vocals ]
 
         { Name = name
