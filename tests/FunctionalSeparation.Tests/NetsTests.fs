@@ -75,7 +75,7 @@ let tests =
           test "standardised features: the statistics decide what comes out, and a model folder keeps them" {
               Scratch.inFolder (fun folder ->
                   Memory.plain (fun () ->
-                      let drnn = { small 3 with Features = LogPower; Standardised = true }
+                      let drnn = { small 3 with Activation = Tanh; Standardised = true }
                       let plain = trained drnn
                       let statistics = (noise 7 [ plain.Parameters.Statistics.shape[0] ]).abs().add(0.5)
                       let observed = { plain with Parameters = Params.withStatistics statistics plain.Parameters }
