@@ -11,22 +11,22 @@ let folder = Path.Combine(__SOURCE_DIRECTORY__, "..", "artifacts", "demo") |> Pa
 let corpus = Corpus.embedded 0
 
 let recipe =
-    { Recipe.smoke with
-        Architecture = { Recipe.smoke.Architecture with Hidden = [ 300; 300 ] }
+    { DrnnRecipe.smoke with
+        Network = { DrnnRecipe.smoke.Network with Hidden = [ 300; 300 ] }
         Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.0 }, 120, 1e-3) }
+    |> DrnnRecipe.toRecipe
 
 /// Takes a song apart as an application would, writes the stems, and gives what the page shows of it.
 let takeApart (separator: ISeparator) (clip: Clip) =
-    let stems = clip.Read()
-    let buffer samples = AudioBuffer([| samples |], clip.SampleRate)
-    let mixture = buffer (Array.map2 (+) stems.Music stems.Voice)
+    let stems = Clip.read clip
+    let mixture = Stems.sum stems
     let recovered = separator.Separate mixture
 
     for name, audio in ("mixture", mixture) :: [ for stem in separator.Stems -> stem, recovered[stem] ] do
         AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
 
-    let clean name = buffer (if name = "voice" then stems.Voice else stems.Music)
-    Listening.clip recipe.Architecture.FrontEnd.Stft clip.Name mixture clean (fun name -> recovered[name])
+    let clean name = Stems.find name stems
+    Listening.clip recipe.Network.Setting.FrontEnd.Stft clip.Name mixture clip.Sources clean (fun name -> recovered[name])
 
 Experiment.main (fun () ->
     if Directory.Exists folder then Directory.Delete(folder, true)
@@ -46,12 +46,14 @@ Experiment.main (fun () ->
               CheckpointEvery = 200
               TensorBoard = false }
 
-    let score label separator = label, Experiment.evaluate TorchSharp.torch.CPU label separator corpus.Test
-    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask recipe.Architecture.FrontEnd)
-    let systems = [ score "mixture" (Evaluate.mixture recipe.Architecture.FrontEnd); ceiling; title, outcome.Scores ]
+    let score label separator = label, Experiment.evaluate Scoring.papers TorchSharp.torch.CPU label separator corpus.Test
+
+    let header, frontEnd = Results.header corpus.Test.Head.Sources, recipe.Network.Setting.FrontEnd
+    let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask frontEnd)
+    let systems = [ score "mixture" (Evaluate.mixture frontEnd); ceiling; title, outcome.Scores ]
     let rows = [ for name, scores in systems -> Results.row name scores ]
     printfn "\nHeld-out generated songs, BSS Eval 3, dB\n"
-    printfn "%s\n" (Results.table Results.header rows)
+    printfn "%s\n" (Results.table header rows)
     use separator = new NetworkSeparator(title, outcome.Trained) :> ISeparator
     let page = Path.Combine(folder, "index.html")
 
@@ -64,8 +66,7 @@ Experiment.main (fun () ->
           Summary =
             [ $"{title} with the mask inside the network (Huang et al. 2014), trained for {outcome.Seconds:F0} seconds on {corpus.Train.Length} generated songs and tested on {corpus.Test.Length} others."
               "Generated songs show that everything works, not how well it works on recordings." ]
-          Tables =
-            [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = Results.header; Rows = rows } ]
+          Tables = [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = header; Rows = rows } ]
           Charts =
             [ ("Training: the objective of each step", Figures.trainingCurve "objective" [ (title, outcome.Curve) ])
               ("Scores of the held-out songs", Figures.scoreBoxes boxes) ]

@@ -20,7 +20,8 @@ type EvaluateArgument =
         member this.Usage =
             match this with
             | Model _ -> "the model folder that training wrote."
-            | Data _ -> "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test."
+            | Data _ ->
+                "folder of MIR-1K (with Wavfile inside), or with folders train, dev, test: of such clips, or of a folder of stems a song."
             | Split _ -> "train, dev or test. Default: test."
             | Mask _ -> "soft or hard. Default: soft."
             | No_Permutation ->
@@ -28,29 +29,37 @@ type EvaluateArgument =
             | Json _ -> "file for the scores: summaries, a row a clip, provenance."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
 
+/// Folders of stems have names; two channels of a file are the two sources, whatever the model calls them.
+let load sources folder =
+    if StemFolder.isIn folder then
+        StemFolder.load folder
+    else
+        Mir1k.load folder |> Corpus.named sources
+
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<EvaluateArgument> fsi.CommandLineArgs
     let device = Devices.Parse(arguments.GetResult(Device, "auto"))
     let folder = arguments.GetResult Model
-    let trained = ModelFolder.load device folder
-    let corpus = Mir1k.load (arguments.GetResult Data)
+    let trained = ModelFolder.load ModelFolder.families device folder
+    let corpus = load trained.Network.Setting.Sources (arguments.GetResult Data)
     let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
     Corpus.require [ split ] corpus
     Experiment.tellLeftOut corpus
     let clips = Corpus.clips split corpus
     let mask = arguments.GetResult(Mask, Soft)
-    let frontEnd = trained.Architecture.FrontEnd
+    let frontEnd = trained.Network.Setting.FrontEnd
     let pairing = if arguments.Contains No_Permutation then ByName else ByBestSir
-    let score (separator: Separator) = Experiment.evaluateBy pairing device separator.Name separator clips
+    let scoring = { Scoring.ofCorpus corpus with Pairing = pairing }
+    let score (separator: Separator) = Experiment.evaluate scoring device separator.Name separator clips
     let floor, ceiling = score (Evaluate.mixture frontEnd), score (Evaluate.idealBinaryMask frontEnd)
     let rows = score (Separation.separator trained mask)
-    let name = Architecture.name trained.Architecture
+    let name = trained.Network.Name
     printfn $"\n{clips.Length} {split} clips of {corpus.Name}, {mask} mask, BSS Eval 3, dB\n"
 
     printfn
         "%s"
         (Results.table
-            Results.header
+            (Results.header trained.Network.Setting.Sources)
             [ Results.row "mixture" floor; Results.row "ideal binary mask" ceiling; Results.row name rows ])
 
     for line in Results.remarks rows do
@@ -64,7 +73,7 @@ Experiment.main (fun () ->
         results["provenance"] <-
             Provenance.create
                 (string device)
-                [ "model", ModelFolder.provenance folder
+                [ "model", ModelFolder.provenance ModelFolder.families folder
                   "split", JsonValue.Create(string split)
                   "mask", JsonValue.Create(string mask)
                   "pairing", JsonValue.Create(string pairing)

@@ -5,20 +5,25 @@ open TorchSharp
 open FunctionalSeparation
 
 let corpus = Corpus.embedded 0 // or: Mir1k.load "path/to/MIR-1K"
-let frontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }
-let drnn = { Architecture.huang2014 with FrontEnd = frontEnd; Hidden = [ 150; 150 ]; Recurrence = RecurrentAt 2 }
+let drnn = Drnn.network { Drnn.huang2014 with Hidden = [ 150; 150 ]; InputScale = 30.0 }
+let loss = Loss.squaredError |> Loss.discriminative 0.05
 let excerpts = { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }
-let feed, key = Feed.excerpts frontEnd excerpts torch.CPU corpus.Train, Key.ofSeed 0
+
+let feed, key =
+    Feed.excerpts drnn (Needs.create drnn loss corpus.Mixing) excerpts torch.CPU corpus.Train, Key.ofSeed 0
 
 let task =
-    { Model = Architecture.model drnn
-      Loss = Loss.squaredError |> Loss.discriminative 0.05
+    { Model = Network.model drnn
+      Loss = loss
       Optimiser = Optim.adam (Schedule.constant 1e-3)
-      Feed = fun step -> [ feed.Batch key step ] }
+      Feed = fun step -> [ feed.Batch key step ]
+      Key = key }
 
 let start = Model.init torch.float32 torch.CPU key task.Model
 
 let last = Train.states task 100 (Train.start task start.Vector) |> Seq.last
-let trained = { Architecture = drnn; Parameters = Params.create start.Layout last.Parameters; Level = 0.004 }
-let scores = Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator trained Soft) corpus.Test
-printfn $"after {last.Step} steps: voice GNSDR {(Evaluate.summary _.Voice scores).Gnsdr:F2} dB"
+let trained = { Network = drnn; Parameters = Params.create start.Layout last.Parameters; Level = 0.004 }
+let separator = Separation.separator trained Soft
+let scores = Evaluate.clips (Scoring.ofCorpus corpus) torch.float32 torch.CPU ignore separator corpus.Test
+let voice = Evaluate.summary "voice" scores
+printfn $"after {last.Step} steps: voice GNSDR {voice.Gnsdr:F2} dB"

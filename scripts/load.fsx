@@ -1,6 +1,7 @@
 // The only script with #r lines: what every experiment loads first. Build before: dotnet fsi build.fsx build
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FSharp.Core.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/TorchSharp.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/NWaves.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Argu.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FFMpegCore.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Instances.dll"
@@ -10,6 +11,7 @@
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Plotly.NET.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Core.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.dll"
+#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Experiments.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
 
 FunctionalSeparation.Experiment.plainNumbers ()

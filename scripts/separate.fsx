@@ -22,7 +22,7 @@ type SeparateArgument =
         member this.Usage =
             match this with
             | Input _ -> "the song: a file, a pipe, or - for standard input."
-            | Model _ -> "the model folder that training wrote."
+            | Model _ -> "the model folder that training wrote, or a folder of open-unmix's weights."
             | Out _ ->
                 "folder for the stems: <song>_music.wav, <song>_voice.wav (32-bit float); <song> is stdin for standard input, pipe for <(...)."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
@@ -30,7 +30,14 @@ type SeparateArgument =
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
     let device = arguments.GetResult(Device, "auto")
-    use separator = ModelFolder.openSeparator device (arguments.GetResult Model)
+    let folder = arguments.GetResult Model
+
+    use separator =
+        (if UnmixSeparator.IsIn folder then
+             UnmixSeparator.Open(device, folder)
+         else
+             ModelFolder.openSeparator device folder)
+
     use song = AudioFile.Open(arguments.GetResult Input)
 
     for note in song.Info.Notes do

@@ -10,8 +10,7 @@ open FunctionalSeparation.Plots
 /// then lie in the red, and the outputs begin near zero.
 let colourScale = 0.1
 
-let frontEnd context scale : FrontEnd =
-    { FrontEnd.huang2014 context with Stft = Stft(1024, 256, StftWindow.Hann, true); InputScale = scale }
+let frontEnd = FrontEnd.create 16000 1024 256
 
 /// How long each preset trains. The paper does not tell its optimiser or its number of steps.
 let plan preset =
@@ -27,15 +26,18 @@ let plan preset =
 let recipe neuron units context scale preset : Recipe =
     let units = if preset = Smoke then units / 16 else units
 
-    { Recipe.desk with
-        Architecture =
-            { Architecture.huang2014 with
-                FrontEnd = frontEnd context scale
+    { DrnnRecipe.desk with
+        Network =
+            { Drnn.huang2014 with
+                FrontEnd = frontEnd
+                Context = context
+                InputScale = scale
                 Hidden = [ units; units; units ]
                 Neuron = neuron
                 Recurrence = FeedForward }
         Gamma = 0.0
         Plan = plan preset }
+    |> DrnnRecipe.toRecipe
 
 let load (folder: string option) =
     match folder with

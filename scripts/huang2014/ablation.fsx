@@ -12,20 +12,18 @@ let heldOut (corpus: Corpus) =
     Corpus.heldOut (if List.contains "amy" singers then "amy" else singers.Head) corpus
 
 let longer preset =
-    match preset, Cell.recipe preset with
+    match preset, DrnnRecipe.forTables preset with
     | Brief, ({ Plan = RandomExcerpts(excerpts, _, rate) } as recipe) -> { recipe with Plan = RandomExcerpts(excerpts, 25, rate) }
     | _, recipe -> recipe
 
-let excerpts change = Recipe.withExcerpts change
+let excerpts change = DrnnRecipe.withExcerpts change
 let unshifted = excerpts (fun e -> { e with OtherSong = 0.0; Rotation = ShiftStep None })
 let own = excerpts (fun e -> { e with OtherSong = 0.0 })
 let half = excerpts (fun e -> { e with OtherSong = 0.5 })
 let other = excerpts (fun e -> { e with OtherSong = 1.0 })
 let speeds list = other >> excerpts (fun e -> { e with Speeds = list })
 
-let plainInput (recipe: Recipe) =
-    let frontEnd = { recipe.Architecture.FrontEnd with InputScale = 1.0 }
-    { recipe with Architecture = { recipe.Architecture with FrontEnd = frontEnd } }
+let plainInput (recipe: DrnnRecipe) = { recipe with Network = { recipe.Network with InputScale = 1.0 } }
 
 let steps =
     [ "as recorded, inputs as they are", unshifted >> plainInput
@@ -39,17 +37,17 @@ let steps =
 /// Our recipe without its first step, the same with products in bfloat16, and with more speeds: what `desk` is.
 let others =
     let plain = speeds [ 0.79; 0.89; 1.0; 1.12; 1.26 ] >> plainInput
-    let short = Recipe.withPrecision Precision.Bfloat16
+    let short = DrnnRecipe.withPrecision Precision.Bfloat16
 
     [ "all, but inputs as they are", plain
       "the same, products in bfloat16", plain >> short
-      "the same, playing speeds of a fifth down to a fifth up, in semitones", speeds Recipe.semitones >> plainInput >> short ]
+      "the same, playing speeds of a fifth down to a fifth up, in semitones", speeds DrnnRecipe.semitones >> plainInput >> short ]
 
 { Paper = "huang2014"
   Name = "ablation"
   Title = "What each choice of our recipe gives"
   Load = Mir1k.loadOrEmbedded >> heldOut
-  Cells = [ for name, change in steps @ others -> Cell.trained name (longer >> change) ]
+  Cells = [ for name, change in steps @ others -> Cell.trained name (longer >> change >> DrnnRecipe.toRecipe) ]
   Claims =
     [ { Text = "Each step beats the one before"
         Pairs = steps |> List.map fst |> List.pairwise |> List.map (fun (a, b) -> b, a) } ] }

@@ -13,10 +13,16 @@ let networks =
       "sRNN", Stacked ]
 
 /// Three recurrent layers do not learn at the rate of the others: the objective stays where it began.
-let rate recurrence = if recurrence = Stacked then Recipe.withRate 1e-4 else id
+let rate recurrence = if recurrence = Stacked then DrnnRecipe.withRate 1e-4 else id
 
 let row gamma suffix (name, recurrence) =
-    Cell.trained (name + suffix) (Cell.recipe >> rate recurrence >> Recipe.withRecurrence recurrence >> Recipe.withGamma gamma)
+    Cell.trained
+        (name + suffix)
+        (DrnnRecipe.forTables
+         >> rate recurrence
+         >> DrnnRecipe.withRecurrence recurrence
+         >> DrnnRecipe.withGamma gamma
+         >> DrnnRecipe.toRecipe)
 
 let names = List.map fst networks
 

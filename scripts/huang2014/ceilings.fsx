@@ -6,7 +6,7 @@ open FunctionalSeparation
 open FunctionalSeparation.Plots
 
 let row (system: FrontEnd -> Separator) =
-    let separator = system (FrontEnd.huang2014 1)
+    let separator = system FrontEnd.huang2014
     Cell.system separator.Name "STFT 1024/512; sine window" separator
 
 { Paper = "huang2014"

@@ -8,7 +8,11 @@ open FunctionalSeparation.Plots
 let row frames =
     Cell.trained
         $"DNN (context {frames})"
-        (Cell.recipe >> Recipe.withRecurrence FeedForward >> Recipe.withContext frames >> Recipe.withGamma 0.0)
+        (DrnnRecipe.forTables
+         >> DrnnRecipe.withRecurrence FeedForward
+         >> DrnnRecipe.withContext frames
+         >> DrnnRecipe.withGamma 0.0
+         >> DrnnRecipe.toRecipe)
 
 { Paper = "huang2014"
   Name = "context"

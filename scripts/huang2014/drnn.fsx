@@ -18,7 +18,8 @@ let published title =
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<TrainArgument> fsi.CommandLineArgs
-    let preset, recipe = Experiment.preset arguments, Experiment.recipe arguments
+    let preset = DrnnOptions.preset arguments
+    let recipe = DrnnOptions.recipe arguments |> DrnnRecipe.toRecipe
     let title = Recipe.title recipe
     let runFolder = Path.Combine("artifacts", "runs", $"{preset}-{title}".Replace(" ", ""))
 
@@ -57,14 +58,15 @@ Experiment.main (fun () ->
     let outcome = Stop.saying left (fun () -> Trial.run trial)
     let isRecordings = arguments.Contains TrainArgument.Data
 
+    let frontEnd = recipe.Network.Setting.FrontEnd
+
     let limits =
-        [ for separator in
-              [ Evaluate.mixture recipe.Architecture.FrontEnd; Evaluate.idealBinaryMask recipe.Architecture.FrontEnd ] ->
-              Results.row separator.Name (Experiment.evaluate trial.Device separator.Name separator trial.Test) ]
+        [ for separator in [ Evaluate.mixture frontEnd; Evaluate.idealBinaryMask frontEnd ] ->
+              Results.row separator.Name (Experiment.evaluate Scoring.papers trial.Device separator.Name separator trial.Test) ]
 
     printfn $"\n{trial.Test.Length} test clips of {corpus.Name}, trained for {outcome.Seconds:F0} s, BSS Eval 3, dB\n"
     let rows = limits @ [ Results.row title outcome.Scores ] @ (if isRecordings then published title else [])
-    printfn "%s" (Results.table Results.header rows)
+    printfn "%s" (Results.table (Results.header recipe.Network.Setting.Sources) rows)
 
     for line in Results.remarks outcome.Scores do
         printfn "%s" line

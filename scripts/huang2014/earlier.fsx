@@ -1,5 +1,5 @@
-// The earlier systems that Huang et al. (ISMIR 2014) compare with: RPCA, RPCA with a harmonic prior, MLRR and RNMF; and plain
-// supervised NMF. Settings were chosen on training clips, those of learnt systems with a held-out singer: see
+// The earlier systems that Huang et al. (ISMIR 2014) compare with: RPCA, RPCA with a harmonic prior, MLRR and RNMF; plain
+// supervised NMF, and HPSS. Settings were chosen on training clips, those of learnt systems with a held-out singer: see
 // papers/huang2014/notes.md.
 //   dotnet fsi scripts/huang2014/earlier.fsx --preset desk --data MIR-1K
 #load "../load.fsx"
@@ -42,6 +42,15 @@ let mlrr = { VoiceRank = 0.7; Sparsity = 4.0; Tolerance = 1e-3; Iterations = 60 
 let rnmf = { Sparsity = 4.0; Ridge = 1.0; Iterations = 50 }
 let prior = HarmonicPrior.standard
 
+let hpss =
+    { SampleRate = Mir1k.sampleRate
+      Long = Stft(8192, 2048, StftWindow.Hann, true)
+      Short = Stft(512, 128, StftWindow.Hann, true)
+      Frames = 8
+      Bins = 8
+      Rule = MaskRule.Ratio 1.5
+      VoiceFrom = 120.0 }
+
 { Paper = "huang2014"
   Name = "comparison"
   Title = "Earlier systems"
@@ -50,6 +59,7 @@ let prior = HarmonicPrior.standard
     [ unlearnt "RPCA (setting of 2012)" plain rpca2012 (Rpca.decompose rpca2012)
       unlearnt "RPCA" sharp rpca (Rpca.decompose rpca)
       unlearnt "RPCAh" sharp (rpca, prior) (HarmonicPrior.decompose rpca prior Mir1k.sampleRate stft)
+      Hpss.separator "HPSS" hpss |> Cell.system "HPSS" (line hpss)
       learnt "MLRR" soft mlrr (Mlrr.decompose mlrr)
       learnt "RNMF" soft rnmf (fun atoms -> Rnmf.decomposeWith rnmf atoms.OfMusic)
       learnt "NMF" soft 50 (Dictionaries.decompose Divergence.Euclidean 50) ]

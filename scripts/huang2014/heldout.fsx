@@ -36,7 +36,7 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 
         let outcome =
             Trial.run
-                { Recipe = { Recipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
+                { Recipe = DrnnRecipe.toRecipe { DrnnRecipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
                   Data = corpus.Name
                   Train = parts.Train
                   Dev = parts.Dev
@@ -48,8 +48,9 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
                   TensorBoard = false }
 
         Trial.record results [ "recipe", name; "held out", singer ] outcome
-        printfn "%s\n" (Results.table Results.header [ Results.row $"{name}, {singer} held out" outcome.Scores ])
-        outcome.Trained.Parameters.Vector.Dispose()
+        let row = Results.row $"{name}, {singer} held out" outcome.Scores
+        printfn "%s\n" (Results.table (Results.header Stems.musicAndVoice) [ row ])
+        Params.dispose outcome.Trained.Parameters
         Directory.Delete(folder, true)
 
 Experiment.main (fun () ->

@@ -6,13 +6,10 @@
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-/// Magnitudes have the factor of the preset, logarithms one that raises their floor, so that most are near zero: otherwise they
-/// are large and all positive, and switch all hidden units off for good. Chosen on a held-out training singer (notes.md).
-let showing features (recipe: Recipe) =
-    let frontEnd = recipe.Architecture.FrontEnd
-    let scale = if features = Magnitude then frontEnd.InputScale else 0.03
-    let shown = { frontEnd with Features = features; InputScale = scale }
-    { recipe with Architecture = { recipe.Architecture with FrontEnd = shown } }
+/// Magnitudes have the factor of the preset; logarithms, and cepstra of them, are large, all positive or of unlike sizes, and are
+/// brought to mean 0 and variance 1: otherwise they switch all hidden units off for good.
+let showing features (recipe: DrnnRecipe) =
+    { recipe with Network = { recipe.Network with Features = features; Standardised = (features <> Magnitude) } }
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
@@ -20,6 +17,6 @@ let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)
   Name = "inputs"
   Title = "What the network is shown"
   Load = Mir1k.loadOrEmbedded
-  Cells = [ for name, features in rows -> Cell.trained name (Cell.recipe >> showing features) ]
+  Cells = [ for name, features in rows -> Cell.trained name (DrnnRecipe.forTables >> showing features >> DrnnRecipe.toRecipe) ]
   Claims = [ { Text = "Spectra beat other inputs"; Pairs = [ for name, _ in rows.Tail -> "spectra", name ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -7,19 +7,19 @@ open FunctionalSeparation
 open FunctionalSeparation.Plots
 
 let gammas = [ 0.0; 0.02; 0.05; 0.1; 0.2 ]
-let row name change = Cell.trained name (Cell.recipe >> change)
-let kl gamma = Recipe.withLoss KullbackLeibler >> Recipe.withGamma gamma
+let row name change = Cell.trained name (DrnnRecipe.forTables >> change >> DrnnRecipe.toRecipe)
+let kl gamma = DrnnRecipe.withLoss Loss.kullbackLeibler >> DrnnRecipe.withGamma gamma
 
 { Paper = "huang2014"
   Name = "losses"
   Title = "Losses, discriminative weights, joint and two-stage masks"
   Load = Mir1k.loadOrEmbedded
   Cells =
-    [ for gamma in gammas -> row $"squared error, gamma {gamma}" (Recipe.withGamma gamma) ]
+    [ for gamma in gammas -> row $"squared error, gamma {gamma}" (DrnnRecipe.withGamma gamma) ]
     @ [ row "KL, gamma 0" (kl 0.0)
         row "KL, gamma 0.05" (kl 0.05)
-        row "two-stage, gamma 0" (Recipe.withMask NoMask >> Recipe.withGamma 0.0)
-        row "two-stage, gamma 0.05" (Recipe.withMask NoMask) ]
+        row "two-stage, gamma 0" (DrnnRecipe.withMask NoMask >> DrnnRecipe.withGamma 0.0)
+        row "two-stage, gamma 0.05" (DrnnRecipe.withMask NoMask) ]
   Claims =
     [ { Text = "Squared error beats KL divergence"
         Pairs = [ for gamma in [ 0.0; 0.05 ] -> $"squared error, gamma {gamma}", $"KL, gamma {gamma}" ] }

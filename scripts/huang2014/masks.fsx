@@ -6,8 +6,9 @@
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-let twoStage = Cell.recipe >> Recipe.withGamma 0.0 >> Recipe.withMask NoMask
-let joint = Cell.recipe >> Recipe.withGamma 0.0
+let plain = DrnnRecipe.forTables >> DrnnRecipe.withGamma 0.0
+let twoStage = plain >> DrnnRecipe.withMask NoMask >> DrnnRecipe.toRecipe
+let joint = plain >> DrnnRecipe.toRecipe
 
 { Paper = "huang2014"
   Name = "masks"

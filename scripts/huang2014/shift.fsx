@@ -8,10 +8,11 @@ open FunctionalSeparation.Plots
 let row name rotation =
     Cell.trained
         name
-        (Cell.recipe
-         >> Recipe.withRecurrence FeedForward
-         >> Recipe.withGamma 0.0
-         >> Recipe.withExcerpts (fun excerpts -> { excerpts with OtherSong = 0.0; Rotation = rotation }))
+        (DrnnRecipe.forTables
+         >> DrnnRecipe.withRecurrence FeedForward
+         >> DrnnRecipe.withGamma 0.0
+         >> DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with OtherSong = 0.0; Rotation = rotation })
+         >> DrnnRecipe.toRecipe)
 
 { Paper = "huang2014"
   Name = "shift"

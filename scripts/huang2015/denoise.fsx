@@ -12,18 +12,14 @@ open FunctionalSeparation.Plots
 let load =
     function
     | Some folder -> SpeechPair.inNoise (Path.Combine(folder, "TSP", "FA")) (Path.Combine(folder, "noise"))
-    | None -> Corpus.embedded 0
+    | None -> Corpus.embedded 0 |> Corpus.named SpeechPair.noiseAndSpeech
 
 /// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz. The scale of
 /// the log powers was chosen on the development part (notes.md).
 let frontEnd preset =
     let rate, size = if preset = Smoke then 16000, 1024 else SpeechPair.noiseRate, 512
 
-    { FrontEnd.huang2014 1 with
-        SampleRate = rate
-        Stft = Stft(size, size / 4, StftWindow.Sine, true)
-        Features = LogMel
-        InputScale = 0.1 }
+    { SampleRate = rate; Stft = Stft(size, size / 4, StftWindow.Sine, true) }
 
 let recipe recurrence units preset =
     let excerpts, epochs =
@@ -33,24 +29,28 @@ let recipe recurrence units preset =
         | Desk
         | Paper -> ExcerptSettings.ofSize 100 16, 150
 
-    { Recipe.paper with
-        Architecture =
-            { Architecture.huang2014 with
+    { DrnnRecipe.paper with
+        Network =
+            { Drnn.huang2014 with
                 FrontEnd = frontEnd preset
+                Features = LogMel
+                Context = 1
+                InputScale = 0.1
                 Recurrence = recurrence
                 Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
                 Sources = SpeechPair.noiseAndSpeech }
         Plan = RandomExcerpts({ excerpts with OtherSong = 0.5 }, epochs, 1e-3)
-        Selection = LastStep }
+        Selection = Selection.lastStep }
+    |> DrnnRecipe.toRecipe
 
 let network name recurrence units =
     let recipe = recipe recurrence units
-    Cell.trained name recipe |> Cell.withStoi (Cell.network recipe)
+    Cell.trained name recipe |> Cell.withStoi "speech" (Cell.network recipe)
 
 /// A row without training, at the rate of the corpus.
 let untrained name (system: FrontEnd -> Separator) =
     let separator (site: CellSite) = system (frontEnd site.Preset)
-    Cell.systemAt name "nothing to learn" separator |> Cell.withStoi separator
+    Cell.systemAt name "nothing to learn" separator |> Cell.withStoi "speech" separator
 
 { Paper = "huang2015"
   Name = "denoise"
@@ -61,7 +61,7 @@ let untrained name (system: FrontEnd -> Separator) =
       untrained "ideal ratio mask" Evaluate.idealRatioMask
       network "DNN of 2 x 1000" FeedForward 1000
       network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
-    |> List.map (Cell.withSdr "speech" "noise")
+    |> List.map (Cell.withSdr [ "speech", "speech"; "noise", "noise" ])
   Claims =
     [ { Text = "A recurrent network beats a feed-forward one"
         Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }

@@ -7,8 +7,11 @@ open FunctionalSeparation.Core
 
 /// A network of two hidden layers on log mel powers; smoke takes a small one.
 let network stft recurrence units preset =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 1 with Stft = stft; Features = LogMel; InputScale = 5.0 }
+    { Drnn.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 with Stft = stft }
+        Features = LogMel
+        Context = 1
+        InputScale = 5.0
         Recurrence = recurrence
         Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
         Sources = SpeechPair.speakers }
@@ -16,13 +19,13 @@ let network stft recurrence units preset =
 /// Ours, chosen on the development part of TIMIT: spectra with context 3, 2 x 500 units.
 let spectraNetwork stft preset =
     let network = network stft (RecurrentAt 1) 500 preset
-    { network with FrontEnd = { FrontEnd.huang2014 3 with Stft = stft; InputScale = 30.0 } }
+    { network with Features = Magnitude; Context = 3; InputScale = 30.0 }
 
 /// Speeds by which a speaker stays himself.
 let nearSpeeds (settings: ExcerptSettings) = { settings with Speeds = [ 0.94; 1.0; 1.06 ] }
 
 /// L-BFGS afresh on each rotation of speaker 2.
-let miniBatches architecture gamma shift preset =
+let miniBatches network gamma shift preset =
     let shift, iterations =
         match preset with
         | Smoke -> None, 2
@@ -30,19 +33,21 @@ let miniBatches architecture gamma shift preset =
         | Desk -> Some shift, 30
         | Paper -> Some 10000, 50
 
-    { Recipe.paper with
-        Architecture = architecture preset
+    { DrnnRecipe.paper with
+        Network = network preset
         Gamma = gamma
         Plan = MiniBatches { ShiftStep = shift; Passes = 1; Iterations = iterations; Clipping = NoClipping }
-        Selection = LastStep }
+        Selection = Selection.lastStep }
+    |> DrnnRecipe.toRecipe
 
 /// Adam on random excerpts: speaker 1 with speaker 2 from any piece and place.
-let excerpts architecture gamma (settings: ExcerptSettings) epochs preset =
-    { Recipe.paper with
-        Architecture = architecture preset
+let excerpts network gamma (settings: ExcerptSettings) epochs preset =
+    { DrnnRecipe.paper with
+        Network = network preset
         Gamma = gamma
         Plan = RandomExcerpts({ settings with OtherSong = 1.0 }, (if preset = Smoke then 1 else epochs), 1e-3)
-        Selection = LastStep }
+        Selection = Selection.lastStep }
+    |> DrnnRecipe.toRecipe
 
 /// Supervised NMF, 40 atoms a speaker.
 let nmf stft (clips: Clip list) =
@@ -51,10 +56,12 @@ let nmf stft (clips: Clip list) =
 
     let dictionaries = Dictionaries.learn torch.CPU stft plan (Key.ofSeed 0) clips
     let rendering = { SampleRate = SpeechPair.sampleRate; Stft = stft; Rule = MaskRule.Ratio 1.0; VoiceFrom = 0.0 }
-    Decomposition.separator "NMF" rendering (Dictionaries.decompose Divergence.KullbackLeibler 100 dictionaries)
+
+    { Decomposition.separator "NMF" rendering (Dictionaries.decompose Divergence.KullbackLeibler 100 dictionaries) with
+        Sources = SpeechPair.speakers }
 
 let baselines stft =
-    [ Cell.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 1 with Stft = stft })
+    [ Cell.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 with Stft = stft })
       Cell.fitted "NMF" "40 atoms a speaker, KL" (nmf stft) ]
 
 /// Every network against the baseline.

@@ -9,7 +9,7 @@ open FunctionalSeparation.Plots
 let load =
     function
     | Some folder -> SpeechPair.timit folder
-    | None -> Corpus.embedded 0
+    | None -> Corpus.embedded 0 |> Corpus.named SpeechPair.speakers
 
 /// 32 ms at 16 kHz.
 let stft = Stft(512, 256, StftWindow.Sine, false)
@@ -25,7 +25,9 @@ let varied = { settings with Speeds = [ 0.92; 0.94; 0.96; 0.98; 1.0; 1.02; 1.04;
 
 let nearby = Pair.excerpts (Pair.spectraNetwork stft) 0.05 (Pair.nearSpeeds settings) 600
 
-let ours = Pair.excerpts (Pair.spectraNetwork stft) 0.05 varied 3000 >> Recipe.withPrecision Precision.Bfloat16
+let ours =
+    Pair.excerpts (Pair.spectraNetwork stft) 0.05 varied 3000
+    >> fun recipe -> { recipe with Precision = Precision.Bfloat16 }
 
 { Paper = "huang2015"
   Name = "timit"
@@ -37,7 +39,7 @@ let ours = Pair.excerpts (Pair.spectraNetwork stft) 0.05 varied 3000 >> Recipe.w
         Cell.trained "DRNN-1 on random excerpts" excerpts |> inPieces
         Cell.trained "ours: spectra of 3 frames and playing speeds" nearby |> inPieces
         Cell.trained "ours: more speeds, gains and steps" ours |> inPieces ]
-    |> List.map (Cell.withSdr "woman (1)" "man (2)")
+    |> List.map (Cell.withSdr [ "speaker 1", "woman (1)"; "speaker 2", "man (2)" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' sRNN by mini-batch L-BFGS"

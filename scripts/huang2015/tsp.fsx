@@ -10,7 +10,7 @@ open FunctionalSeparation.Plots
 let load =
     function
     | Some folder -> SpeechPair.ofFolders (Path.Combine(folder, "FA")) (Path.Combine(folder, "MC"))
-    | None -> Corpus.embedded 0
+    | None -> Corpus.embedded 0 |> Corpus.named SpeechPair.speakers
 
 let architecture = Pair.network Stft.Huang2014 (RecurrentAt 1) 300
 
@@ -30,7 +30,7 @@ let ours = Pair.excerpts (Pair.spectraNetwork Stft.Huang2014) 0.05 (Pair.nearSpe
     @ [ Cell.trained "the authors' network by mini-batch L-BFGS" (Pair.miniBatches architecture 0.0 400000)
         Cell.trained "the same network on random excerpts" excerpts |> inPieces
         Cell.trained "ours: spectra of 3 frames and playing speeds" ours |> inPieces ]
-    |> List.map (Cell.withSdr "FA (1)" "MC (2)")
+    |> List.map (Cell.withSdr [ "speaker 1", "FA (1)"; "speaker 2", "MC (2)" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' network by mini-batch L-BFGS"

@@ -8,9 +8,11 @@ open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
 
 /// 3 x 256 units; 64 ms windows every 16 ms.
-let architecture =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 1 with Stft = Stft(1024, 256, StftWindow.Hann, true); InputScale = 30.0 }
+let network =
+    { Drnn.huang2014 with
+        FrontEnd = FrontEnd.create 16000 1024 256
+        Context = 1
+        InputScale = 30.0
         Hidden = [ 256; 256; 256 ]
         Neuron = Gated
         Recurrence = Stacked
@@ -28,15 +30,12 @@ let plan preset =
     | Paper -> RandomExcerpts(excerpts, 585, 1e-4)
 
 let recipe preset : Recipe =
-    { Recipe.desk with
-        Architecture =
-            (if preset = Smoke then
-                 { architecture with Hidden = [ 40; 40; 40 ] }
-             else
-                 architecture)
-        Loss = MeanSquaredError
+    { DrnnRecipe.desk with
+        Network = (if preset = Smoke then { network with Hidden = [ 40; 40; 40 ] } else network)
+        Loss = Loss.meanSquaredError
         Gamma = 0.0
         Plan = plan preset }
+    |> DrnnRecipe.toRecipe
 
 { Paper = "tf2017"
   Name = "gru"

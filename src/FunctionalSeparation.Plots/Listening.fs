@@ -25,31 +25,31 @@ module Listening =
     let private mono (audio: AudioBuffer) = audio.Channels[0]
 
     /// A clip with the panels of Huang et al. (2014): mixture, clean voice, recovered voice, clean music, recovered music, each
-    /// to see and to hear.
+    /// to see and to hear; or those of any sources, given in the order of their corpus. The last comes first.
     let clip
         (stft: Stft)
         (name: string)
         (mixture: AudioBuffer)
+        (sources: string list)
         (clean: string -> AudioBuffer)
         (recovered: string -> AudioBuffer)
         : ClipView =
         let sounds =
             [ "Mixture", mixture
-              "Clean voice", clean "voice"
-              "Recovered voice", recovered "voice"
-              "Clean music", clean "music"
-              "Recovered music", recovered "music" ]
+              for source in Stems.lastFirst sources do
+                  $"Clean {source}", clean source
+                  $"Recovered {source}", recovered source ]
 
         { Name = name
           Panels = [ for label, sound in sounds -> label, spectrogram stft sound.SampleRate (mono sound) ]
           Audio = sounds }
 
-    /// Scores of one system as the boxes of a figure: SDR, SIR, SAR and NSDR of voice and music.
+    /// Scores of one system as the boxes of a figure: SDR, SIR, SAR and NSDR of each source, the last one first.
     let scoreSets (system: string) (rows: ClipScores list) : ScoreSet list =
-        [ for source, pick in [ "voice", (fun (row: ClipScores) -> row.Voice); "music", (fun (row: ClipScores) -> row.Music) ] do
+        [ for source, _ in Evaluate.summaries rows do
               for metric, value in
                   [ "SDR", (fun (scores: SourceScores) -> scores.Sdr); "SIR", _.Sir; "SAR", _.Sar; "NSDR", _.Nsdr ] ->
-                  { Source = source; Metric = metric; System = system; Decibels = [ for row in rows -> value (pick row) ] } ]
+                  { Source = source; Metric = metric; System = system; Decibels = [ for row in rows -> value (row[source]) ] } ]
 
     /// Provenance as the pairs that a report lists; nested entries with dotted names.
     let provenance (json: Text.Json.Nodes.JsonObject) : (string * string) list =

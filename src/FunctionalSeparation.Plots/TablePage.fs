@@ -15,6 +15,12 @@ module TablePage =
 
     let private plans (rows: GridRow list) = rows |> List.map (fun row -> $"{row.Cell}, seed {row.Seed}", row.Plan)
 
+    /// The scores of the source that tables put first.
+    let private firstSource (row: GridRow) =
+        match Listening.scoreSets row.Cell row.Outcome.Scores |> List.groupBy _.Source with
+        | (_, sets) :: _ -> sets
+        | [] -> []
+
     /// The table as a report: verdicts on top, our figures beside the published ones, the scores of all clips as boxes, and
     /// where the figures come from.
     let report (table: TableReport) : Report =
@@ -23,11 +29,7 @@ module TablePage =
           Tables = [ { Caption = table.Caption; Header = table.Header; Rows = table.Rows } ]
           Charts =
             [ "Scores of the test clips",
-              table.Made
-              |> List.filter (fun row -> row.Seed = 0)
-              |> List.collect (fun row -> Listening.scoreSets row.Cell row.Outcome.Scores)
-              |> List.filter (fun set -> set.Source = "voice")
-              |> Figures.scoreBoxes ]
+              table.Made |> List.filter (fun row -> row.Seed = 0) |> List.collect firstSource |> Figures.scoreBoxes ]
           Clips = []
           Provenance = plans table.Made @ common table.Made }
 

@@ -48,6 +48,12 @@ module TensorArithmetic =
         /// Each element, brought into [least, most].
         member x.clamp(least: float, most: float) : torch.Tensor = Arithmetic.Clamp(x, least, most)
 
+        /// Each element where it is positive, else times a slope.
+        member x.leaky_relu(slope: float) : torch.Tensor = Arithmetic.LeakyRelu(x, slope)
+
+        /// Each element where it is positive, else exp x - 1.
+        member x.elu() : torch.Tensor = Arithmetic.Elu x
+
         /// Whether each element equals a number.
         member x.eq(number: float) : torch.Tensor = Arithmetic.Eq(x, number)
 

@@ -17,16 +17,17 @@ let trainingClips: Lazy<Clip list> =
               // 253 frames on average, of lengths that leave every kind of piece over.
               let frames = 253 + (index % 41 - 20) - (if index < 65 then 1 else 0)
 
-              let read =
-                  lazy { Voice = samples index (512 * (frames + 1)); Music = samples (1000 + index) (512 * (frames + 1)) }
+              let count = 512 * (frames + 1)
 
-              { Name = $"noise {index}"; Song = $"song {index}"; Singer = "nobody"; SampleRate = 16000; Read = read.Force } ]
+              let read = lazy (Stems.ofMono 16000 [ "music", samples (1000 + index) count; "voice", samples index count ])
+
+              { Clip.create $"noise {index}" 16000 1 Stems.musicAndVoice read.Force with Song = $"song {index}" } ]
 
 /// The network of the paper with random weights.
 let network: Lazy<TrainedModel> =
     lazy
-        { Architecture = Architecture.huang2014
-          Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Architecture.model Architecture.huang2014)
+        { Network = Drnn.network Drnn.huang2014
+          Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model (Drnn.network Drnn.huang2014))
           Level = 0.004 }
 
 /// Noise as a sound in memory.

@@ -21,13 +21,13 @@ let private products (dtype: torch.ScalarType) : Work =
 let private frames = List.sumBy (Batch.frames >> float)
 
 /// 6 operations a weight and frame: a product forward, two backward.
-let private operations (model: Model<MixtureFrames, Separated>) batches =
-    6.0 * float (Layout.total model.Layout) * frames batches / 1e9
+let private operations (model: Model<Heard, Separated>) batches = 6.0 * float (Layout.total model.Layout) * frames batches / 1e9
 
 let private loss = Loss.squaredError |> Loss.discriminative 0.05
+let private needs = Needs.create Sounds.network.Value.Network loss Mixing.unitNorm
 
 let private evaluate model (vector: torch.Tensor) batches () =
-    let struct (_, _) = Train.objective model loss batches vector
+    let struct (_, _) = Train.objective model loss (Key.ofSeed 0) batches vector
     ()
 
 let private freed batches =
@@ -37,11 +37,11 @@ let private freed batches =
 /// Value and gradient over all training clips of MIR-1K, unshifted, DRNN-2 with 3 x 1000 units on context 3.
 let objective () : Figure list =
     let network = Sounds.network.Value
-    let model = Architecture.model network.Architecture
+    let model = Network.model network.Network
 
     let figureOf framesPerBatch remark =
         let batches =
-            Feed.wholeClips network.Architecture.FrontEnd None framesPerBatch torch.float32 torch.CPU Sounds.trainingClips.Value
+            Feed.wholeClips network.Network needs None framesPerBatch torch.float32 torch.CPU Sounds.trainingClips.Value
 
         let own =
             { Name = $"objective and gradient, {frames batches} frames, {framesPerBatch} at once"
@@ -59,8 +59,7 @@ let objective () : Figure list =
 let step () : Figure list =
     let network = Sounds.network.Value
 
-    let feed =
-        Feed.excerpts network.Architecture.FrontEnd (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
+    let feed = Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
 
     let batch = feed.Batch (Key.ofSeed 0) 0
     let optimiser = Optim.adam (Schedule.constant 1e-9)
@@ -68,8 +67,8 @@ let step () : Figure list =
     let state = optimiser.Init start
 
     [ for precision in [ Precision.Float32; Precision.Bfloat16 ] do
-          let model = Architecture.modelIn precision network.Architecture
-          let train batch () = optimiser.Step (Train.objective model loss [ batch () ]) state start |> ignore
+          let model = Network.modelIn precision network.Network
+          let train batch () = optimiser.Step (Train.objective model loss (Key.ofSeed 0) [ batch () ]) state start |> ignore
 
           for name, run in
               [ "objective and gradient of 16 x 50 frames", evaluate model start [ batch ]
@@ -81,10 +80,9 @@ let step () : Figure list =
 /// An iteration of L-BFGS with a full memory, beside the evaluation it needs.
 let lbfgs () : Figure list =
     let network = Sounds.network.Value
-    let model = Architecture.model network.Architecture
+    let model = Network.model network.Network
 
-    let batches =
-        Feed.wholeClips network.Architecture.FrontEnd None 3200 torch.float32 torch.CPU Sounds.trainingClips.Value
+    let batches = Feed.wholeClips network.Network needs None 3200 torch.float32 torch.CPU Sounds.trainingClips.Value
 
     let optimiser = Lbfgs.minFunc 1000
 

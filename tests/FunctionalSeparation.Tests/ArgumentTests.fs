@@ -10,14 +10,14 @@ open FunctionalSeparation.Core
 let private noise seed (shape: int64 list) = Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed)
 let private key = Key.ofSeed 1
 let private excerpts = ExcerptSettings.ofSize 10 2
-let private frontEnd = FrontEnd.huang2014 1
+let private small = Drnn.network { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
 let private corpus = lazy (Corpus.embedded 3)
 
-let private feed settings () = Feed.excerpts frontEnd settings torch.CPU corpus.Value.Train |> ignore
+let private feed settings () = Feed.excerpts small Scratch.magnitudes settings torch.CPU corpus.Value.Train |> ignore
 
-let private network = Architecture.net Architecture.huang2014
+let private network = Drnn.net Drnn.huang2014
 let private net changed () = Nets.create changed |> ignore
-let private architecture changed () = Architecture.model changed |> ignore
+let private architecture changed () = Network.model (Drnn.network changed) |> ignore
 
 let private rpca settings () = Rpca.decompose settings (noise 1 [ 4L; 5L ]) |> ignore
 
@@ -30,9 +30,9 @@ let private prior changed () = HarmonicPrior.pitches changed |> ignore
 let private lbfgs settings () = Lbfgs.create settings |> ignore
 
 let private separatorOf level () =
-    let small = { Architecture.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
-    let parameters = Model.init torch.float32 torch.CPU key (Architecture.model small)
-    new NetworkSeparator("x", { Architecture = small; Parameters = parameters; Level = level }) |> ignore
+    let small = { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
+    let parameters = Model.init torch.float32 torch.CPU key (Network.model (Drnn.network small))
+    new NetworkSeparator("x", { Network = Drnn.network small; Parameters = parameters; Level = level }) |> ignore
 
 /// What is asked, words of the refusal.
 let private refused: (string * string list * (unit -> unit)) list =
@@ -47,11 +47,15 @@ let private refused: (string * string list * (unit -> unit)) list =
       "a speed of 3", [ "Speeds"; "3" ], feed { excerpts with Speeds = [ 1.0; 3.0 ] }
       "sequences that do not divide", [ "Sequence"; "10 frames"; "3" ], feed { excerpts with Sequence = Some 3 }
       "a shift of 0", [ "ShiftStep"; "0" ], feed { excerpts with Rotation = ShiftStep(Some 0) }
-      "a feed without clips", [ "at least one clip" ], (fun () -> Feed.excerpts frontEnd excerpts torch.CPU [] |> ignore)
-      "rotations without clips", [ "at least one clip" ], (fun () -> Feed.rotations frontEnd None 10 torch.CPU [] |> ignore)
+      "a feed without clips",
+      [ "at least one clip" ],
+      (fun () -> Feed.excerpts small Scratch.magnitudes excerpts torch.CPU [] |> ignore)
+      "rotations without clips",
+      [ "at least one clip" ],
+      (fun () -> Feed.rotations small Scratch.magnitudes None 10 torch.CPU [] |> ignore)
       "no frame in a batch",
       [ "framesPerBatch"; "0" ],
-      (fun () -> Feed.wholeClips frontEnd None 0 torch.float32 torch.CPU [] |> ignore)
+      (fun () -> Feed.wholeClips small Scratch.magnitudes None 0 torch.float32 torch.CPU [] |> ignore)
       "pieces of no length", [ "length"; "0" ], (fun () -> Feed.chunks [ 10; 0 ] 15 |> ignore)
       "a signal without samples", [ "without samples" ], (fun () -> Augment.copyCircular [||] 0 (Span [| 0.0f |]))
       "a rate of NaN", [ "rate"; "NaN" ], (fun () -> Schedule.constant nan |> ignore)
@@ -78,15 +82,11 @@ let private refused: (string * string list * (unit -> unit)) list =
       "vectors without inputs", [ "inputs" ], (fun () -> VectorProduct.layer 0 3 |> ignore)
       "a network without sources", [ "sources"; "0" ], net { network with Sources = 0 }
       "a network without bins", [ "bins" ], net { network with Bins = 0 }
-      "an input scale of 0",
-      [ "InputScale"; "0" ],
-      architecture { Architecture.huang2014 with FrontEnd = { frontEnd with InputScale = 0.0 } }
+      "an input scale of 0", [ "InputScale"; "0" ], architecture { Drnn.huang2014 with InputScale = 0.0 }
       "a sample rate of 0",
       [ "SampleRate"; "0" ],
-      architecture { Architecture.huang2014 with FrontEnd = { frontEnd with SampleRate = 0 } }
-      "sources of one name",
-      [ "Two sources"; "voice" ],
-      architecture { Architecture.huang2014 with Sources = [ "voice"; "voice" ] }
+      architecture { Drnn.huang2014 with FrontEnd = { FrontEnd.huang2014 with SampleRate = 0 } }
+      "sources of one name", [ "Two sources"; "voice" ], architecture { Drnn.huang2014 with Sources = [ "voice"; "voice" ] }
       "a level of 0", [ "Level"; "0" ], separatorOf 0.0
       "a level of NaN", [ "Level"; "NaN" ], separatorOf nan
       "a sparsity of 0", [ "RPCA"; "Sparsity" ], rpca { Rpca.huang2012 with Sparsity = 0.0 }
@@ -144,17 +144,21 @@ let tests =
 
           test "a model folder takes no model that is not whole" {
               Scratch.inFolder (fun folder ->
-                  let small = { Architecture.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
-                  let parameters = Model.init torch.float32 torch.CPU key (Architecture.model small)
-                  let whole = { Architecture = small; Parameters = parameters; Level = 0.01 }
+                  let small = { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
+                  let parameters = Model.init torch.float32 torch.CPU key (Network.model (Drnn.network small))
+                  let whole = { Network = Drnn.network small; Parameters = parameters; Level = 0.01 }
                   ModelFolder.save folder whole (Text.Json.Nodes.JsonObject())
-                  Expect.equal (ModelFolder.load torch.CPU folder).Architecture small "loaded"
+
+                  Expect.equal
+                      (string (ModelFolder.load ModelFolder.families torch.CPU folder).Network.Words)
+                      (string whole.Network.Words)
+                      "loaded"
 
                   let refuses name trained =
                       Scratch.refusesArgument [ name ] (fun () -> ModelFolder.save folder trained (Text.Json.Nodes.JsonObject()))
 
                   refuses "trained" Unchecked.defaultof<TrainedModel>
-                  refuses "Architecture" { whole with Architecture = Unchecked.defaultof<Architecture> }
+                  refuses "Network" { whole with Network = Unchecked.defaultof<Network> }
                   refuses "Parameters" { whole with Parameters = Unchecked.defaultof<Params> }
                   refuses "Vector" { whole with Parameters = { parameters with Vector = null } })
           } ]

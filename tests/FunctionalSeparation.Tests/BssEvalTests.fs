@@ -253,6 +253,38 @@ let private edges =
               Expect.equal batch[0].Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "first"
               Expect.equal batch[1].Sdr (scored taps true [ b; a ] [ x; y ]).Sdr "second")
 
+          testCase "channels: the mean of their scores in dB; one alone is a mono clip" (fun () ->
+              let scores (channels: (float[] list * float[] list) list) =
+                  Memory.plain (fun () ->
+                      let side pick = torch.stack ([ for channel in channels -> rows (pick channel) ], 1L)
+                      BssEval.Version3Channels(side fst, side snd, taps))
+
+              let left, right = ([ a; b ], [ x; y ]), ([ b; x ], [ Array.map2 (+) a b; y ])
+              let alone = scores [ left ]
+              let mono = scored taps true [ a; b ] [ x; y ]
+              Expect.equal (alone.Sdr, alone.Sir, alone.Sar) (mono.Sdr, mono.Sir, mono.Sar) "one channel"
+              let second = scored taps false (fst right) (snd right)
+              let both = scores [ left; right ]
+              Expect.equal both.Permutation mono.Permutation "one permutation"
+              close 1e-9 both.Sdr (Array.map2 (fun u v -> (u + v) / 2.0) mono.Sdr second.Sdr) "SDR"
+              close 1e-9 both.Sar (Array.map2 (fun u v -> (u + v) / 2.0) mono.Sar second.Sar) "SAR")
+
+          testCase "channels: one permutation for all, by the mean SIR; a channel without sound has no say" (fun () ->
+              let channels (left: float[] list) (right: float[] list) = torch.stack ([ rows left; rows right ], 1L)
+
+              let scores references estimates =
+                  Memory.plain (fun () -> BssEval.Version3Channels(references (), estimates (), taps))
+
+              // The left channel is exchanged beyond doubt, the right one is hardly separated at all.
+              let murky = [ Array.map2 (fun u v -> u + 0.9 * v) a b; Array.map2 (fun u v -> 0.9 * u + v) a b ]
+              let exchanged = scores (fun () -> channels [ a; b ] [ a; b ]) (fun () -> channels [ y; x ] murky)
+              Expect.equal exchanged.Permutation [| 1; 0 |] "the surer channel decides"
+              let silent = scores (fun () -> channels [ a; b ] [ zero; zero ]) (fun () -> channels [ x; y ] [ x; y ])
+              Expect.equal silent.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "the other channel alone"
+
+              Scratch.refusesArgument [ "[S, C, N]"; "[2, 500]" ] (fun () ->
+                  Memory.plain (fun () -> BssEval.Version3Channels(rows [ a; b ], rows [ x; y ], taps)) |> ignore))
+
           testCase "the permutation maximises the mean, infinite and missing scores included" (fun () ->
               let order (scores: float[,]) = BssEvalScores.BestPermutation scores
               Expect.equal (order (array2D [ [ 1.0; 5.0 ]; [ 4.0; 6.0 ] ])) [| 1; 0 |] "5 + 4 > 1 + 6"

@@ -23,10 +23,10 @@ let private under (culture: CultureInfo) (work: unit -> 'a) =
     finally
         CultureInfo.CurrentCulture <- before
 
-let private recipes: Recipe list =
-    [ Recipe.paper
-      Recipe.desk
-      { Recipe.brief with
+let private recipes: DrnnRecipe list =
+    [ DrnnRecipe.paper
+      DrnnRecipe.desk
+      { DrnnRecipe.brief with
           Gamma = 0.075
           Plan =
               RandomExcerpts(
@@ -34,9 +34,9 @@ let private recipes: Recipe list =
                   7,
                   1e-5
               ) }
-      { Recipe.desk with
+      { DrnnRecipe.desk with
           Plan = MiniBatches { ShiftStep = None; Passes = 2; Iterations = 3; Clipping = ClipNorm 0.5 } }
-      { Recipe.desk with
+      { DrnnRecipe.desk with
           Plan = MiniBatches { ShiftStep = Some 9; Passes = 2; Iterations = 3; Clipping = ClipElements 0.25 } } ]
 
 let private source shift = { Sdr = -3.25 + shift; Sir = 12.0625; Sar = nan; Nsdr = -0.125 }
@@ -46,10 +46,9 @@ let private rows =
           { Clip = $"clip{i}"
             Samples = 1000 + i
             Estimates = AsNamed
-            Voice = { source (float i) with Sar = 1.5 }
-            Music = source -1.5 } ]
+            Sources = [ "music", source -1.5; "voice", { source (float i) with Sar = 1.5 } ] } ]
 
-let private architecture = { Architecture.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
+let private architecture = { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
 
 let private provenance () =
     let json = JsonObject()
@@ -67,7 +66,7 @@ let private page: Report =
 
     { Title = "A page"
       Summary = [ "Of numbers." ]
-      Tables = [ { Caption = "Scores"; Header = Results.header; Rows = [ Results.row "system" rows ] } ]
+      Tables = [ { Caption = "Scores"; Header = Results.header Stems.musicAndVoice; Rows = [ Results.row "system" rows ] } ]
       Charts =
         [ "Loss", Figures.trainingCurve "loss" [ "run", [ 1, -2.5; 2, 0.125 ] ]
           "Boxes", Figures.scoreBoxes [ { Source = "voice"; Metric = "SDR"; System = "s"; Decibels = [ -1.5; 2.25 ] } ] ]
@@ -80,8 +79,8 @@ let private page: Report =
 /// Everything that reaches a file, by name.
 let private files (folder: string) =
     let at name = Path.Combine(folder, name)
-    let parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 1)
-    ModelFolder.save (at "model") { Architecture = architecture; Parameters = parameters; Level = 0.004 } (provenance ())
+    let parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
+    ModelFolder.save (at "model") { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 } (provenance ())
 
     Checkpoint.save
         folder
@@ -102,9 +101,13 @@ let private files (folder: string) =
     Results.save (at "results.json") (Results.ofSystem "system" rows)
     Results.append (at "results.jsonl") (Results.ofSystem "system" rows)
     Results.appendCsv (at "results.csv") (Results.columns rows)
-    File.WriteAllText(at "table.txt", Results.table Results.header [ Results.row "system" rows ])
+    File.WriteAllText(at "table.txt", Results.table (Results.header Stems.musicAndVoice) [ Results.row "system" rows ])
     File.WriteAllText(at "log.jsonl", RunLog.line report)
-    File.WriteAllLines(at "recipes.txt", [ for recipe in recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ])
+
+    File.WriteAllLines(
+        at "recipes.txt",
+        [ for recipe in List.map DrnnRecipe.toRecipe recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ]
+    )
 
     let transforms =
         Optim.chain [ Optim.clipNorm 0.5; Optim.clipElement 2.5; Optim.weightDecay 1e-5; Optim.adamDirection 0.9 0.999 1e-8 ]
@@ -124,13 +127,13 @@ let private plain = lazy (writtenUnder CultureInfo.InvariantCulture)
 
 let private readBack folder =
     Memory.plain (fun () ->
-        let layout = (Architecture.model architecture).Layout
-        let model = ModelFolder.load torch.CPU (Path.Combine(folder, "model"))
+        let layout = (Network.layout (Drnn.network architecture))
+        let model = ModelFolder.load ModelFolder.families torch.CPU (Path.Combine(folder, "model"))
         let progress = Checkpoint.load folder torch.CPU layout "run"
         let results = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json"))) |> Results.toScores
 
         model.Level,
-        model.Architecture,
+        string model.Network.Words,
         progress.State.Value,
         progress.State.Optimiser.Numbers,
         (progress.Best |> Option.map _.Score),
@@ -167,7 +170,7 @@ let tests =
                   under culture (fun () ->
                       Experiment.main (fun () ->
                           let arguments = Experiment.arguments<TrainArgument> [| "drnn.fsx"; "--gamma"; "0.05" |]
-                          gamma <- (Experiment.recipe arguments).Gamma))
+                          gamma <- (DrnnOptions.recipe arguments).Gamma))
 
                   Expect.equal gamma 0.05 "gamma"
               } ]

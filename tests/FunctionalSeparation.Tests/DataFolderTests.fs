@@ -90,7 +90,7 @@ let tests =
                       write $"{clips[0]}.wav"
                       write $"{clips[1]}.WAV"
                       let corpus = load root
-                      let length = corpus.Test |> List.sumBy (fun clip -> clip.Read().Voice.Length)
+                      let length = corpus.Test |> List.sumBy (fun clip -> Stems.length (Clip.read clip))
                       Expect.isGreaterThan length 0 "sound"
 
                       if not (isOfPairs name) then
@@ -143,13 +143,14 @@ let tests =
                   AudioFile.Write(Path.Combine(folder, "abjones_1_01.wav"), AudioBuffer(stereo, 16000), SampleFormat.Pcm16)
                   |> ignore
 
-                  let expected = (Mir1k.load root).Train.Head.Read()
+                  let voice clip = (Clip.read clip |> Stems.find "voice").Channels[0]
+                  let expected = voice (Mir1k.load root).Train.Head
                   let wav, flac = Path.Combine(folder, "abjones_1_01.wav"), Path.Combine(folder, "abjones_1_01.FLAC")
                   ffmpeg [ "-v"; "error"; "-i"; wav; "-f"; "flac"; flac ]
                   File.Delete wav
                   let corpus = Mir1k.load root
                   Expect.equal [ for clip in corpus.Train -> clip.Name ] [ "abjones_1_01" ] "trains"
-                  Expect.equal (corpus.Train.Head.Read()).Voice expected.Voice "the same samples")
+                  Expect.equal (voice corpus.Train.Head) expected "the same samples")
           }
 
           test "the TIMIT pair in other formats, and what is beside it" {
@@ -160,7 +161,7 @@ let tests =
 
                   writeAs (Path.Combine(root, "male_tests.wav")) [| tone 0.1f |]
                   let corpus = SpeechPair.timit root
-                  Expect.equal (corpus.Test.Head.Read().Voice.Length) 4000 "read"
+                  Expect.equal (Stems.length (Clip.read corpus.Test.Head)) 4000 "read"
                   Expect.equal (leftOutOf corpus "male_tests.wav") [ "not one of the six of the pair" ] "said"
                   File.Delete(Path.Combine(root, "male_dev.WAV"))
                   Scratch.refuses [ "male_dev.wav"; "male_tests.wav" ] (fun () -> SpeechPair.timit root |> ignore))
@@ -203,32 +204,33 @@ let tests =
                       Scratch.refuses [ root; words; "Test (beside train, dev, test)" ] (fun () ->
                           Corpus.require [ Split.Train; split ] corpus)
 
-                  Expect.equal (Recipe.needs Recipe.paper) [ Split.Train; Split.Dev; Split.Test ] "the paper chooses on clips"
-                  Expect.equal (Recipe.needs Recipe.desk) [ Split.Train; Split.Test ] "desk does not")
+                  Expect.equal
+                      (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.paper))
+                      [ Split.Train; Split.Dev; Split.Test ]
+                      "the paper chooses on clips"
+
+                  Expect.equal (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.desk)) [ Split.Train; Split.Test ] "desk does not")
           }
 
           test "clips that cannot be scored are refused before the first is" {
               let clip name rate music voice : Clip =
-                  { Name = name
-                    Song = name
-                    Singer = name
-                    SampleRate = rate
-                    Read = fun () -> { Music = music; Voice = voice } }
+                  Clip.create name rate 1 Stems.musicAndVoice (fun () -> Stems.ofMono rate [ "music", music; "voice", voice ])
 
               let good = clip "good" 16000 (tone 0.1f) (tone 0.3f)
               let silent = clip "silent" 16000 (tone 0.1f) (Array.zeroCreate 4000)
-              let frontEnd = FrontEnd.huang2014 1
-              Clip.requireScorable frontEnd [ good; silent ]
+              let frontEnd = FrontEnd.huang2014
+              FrontEnd.requireScorable [] frontEnd [ good; silent ]
 
               for clips, words in
                   [ [], [ "no clips" ]
                     [ silent; silent ], [ "silent"; "all 2" ]
                     [ good; clip "fast" 44100 (tone 0.1f) (tone 0.3f) ], [ "fast"; "44100" ]
                     [ good; clip "short" 16000 [| 1.0f |] [| 1.0f |] ], [ "short"; "fewer than one window" ] ] do
-                  Scratch.refuses words (fun () -> Clip.requireScorable frontEnd clips)
+                  Scratch.refuses words (fun () -> FrontEnd.requireScorable [] frontEnd clips)
 
                   Scratch.refuses words (fun () ->
-                      Experiment.evaluate TorchSharp.torch.CPU "scoring" (Evaluate.mixture frontEnd) clips |> ignore)
+                      Experiment.evaluate Scoring.papers TorchSharp.torch.CPU "scoring" (Evaluate.mixture frontEnd) clips
+                      |> ignore)
           }
 
           test "a recording too short to be cut into three is refused by name" {
@@ -245,7 +247,8 @@ let tests =
               let none = { Sdr = nan; Sir = nan; Sar = nan; Nsdr = nan }
 
               let rows =
-                  [ for i in 1..2 -> { Clip = $"clip{i}"; Samples = 10; Estimates = AsNamed; Music = none; Voice = none } ]
+                  [ for i in 1..2 ->
+                        { Clip = $"clip{i}"; Samples = 10; Estimates = AsNamed; Sources = [ "music", none; "voice", none ] } ]
 
               Expect.equal (Results.row "x" rows) ("x" :: List.replicate 6 "no score") "a table"
               Expect.all (List.tail (Results.columns rows)) (fun (_, cell) -> cell = "no score") "a CSV file"

@@ -15,9 +15,10 @@ let private rendering rule = { SampleRate = 16000; Stft = Stft(1024, 256, StftWi
 let private row (values: float list) = torch.tensor(Array.ofList values).view(1L, -1L)
 let private values (x: torch.Tensor) = x.contiguous().data<float>().ToArray() |> List.ofArray
 
+/// [sources, samples'] of a mono mixture.
 let private estimates (separator: Separator) (mixture: torch.Tensor) =
     match separator.Hearing with
-    | Blind separate -> separate mixture
+    | Blind separate -> (separate (mixture.unsqueeze 0L)).squeeze 1L
     | Oracle _ -> failtest "a system, not a ceiling"
 
 [<Tests>]

@@ -14,8 +14,7 @@ let private device name : torch.Device =
 
     torch.device (name: string)
 
-let private net recurrence =
-    { Architecture.huang2014 with FrontEnd = FrontEnd.huang2014 3; Hidden = [ 24; 24 ]; Recurrence = recurrence }
+let private net recurrence = { Drnn.huang2014 with Context = 3; Hidden = [ 24; 24 ]; Recurrence = recurrence }
 
 let private architectures =
     [ net FeedForward
@@ -23,9 +22,9 @@ let private architectures =
       { net Stacked with Activation = Tanh; Mask = Squared }
       { net Stacked with Neuron = Gated; Output = ReluOutput }
       { net FeedForward with Neuron = VectorProduct Window }
-      { net FeedForward with Neuron = VectorProduct Colour; FrontEnd = FrontEnd.huang2014 1 }
-      { net FeedForward with FrontEnd = { FrontEnd.huang2014 3 with Features = LogMel; InputScale = 10.0 } }
-      { net FeedForward with FrontEnd = { FrontEnd.huang2014 3 with Features = Mfcc; InputScale = 10.0 } } ]
+      { net FeedForward with Neuron = VectorProduct Colour; Context = 1 }
+      { net FeedForward with Features = LogMel; InputScale = 10.0 }
+      { net FeedForward with Features = Mfcc; InputScale = 10.0 } ]
 
 let private losses =
     [ "squared error", Loss.squaredError
@@ -43,11 +42,13 @@ let private draw seed (shape: int64 list) = Key.uniformTensor 0.0 0.02 shape (Ke
 
 let private at (device: torch.Device) dtype (tensor: torch.Tensor) = tensor.``to``(dtype: torch.ScalarType).``to`` device
 
-let private batch device dtype (architecture: Architecture) : Batch =
-    let margin = FrontEnd.margin architecture.FrontEnd
+let private batch device dtype (architecture: Drnn) : Batch =
+    let network = Drnn.network architecture
 
-    { Mixture = { Magnitude = draw 1 [ 9L + 2L * margin; 3L; 513L ] |> at device dtype; Margin = margin; Start = [] }
-      References = draw 2 [ 9L; 3L; 2L; 513L ] |> at device dtype }
+    Batch.ofMagnitudes
+        network
+        (draw 1 [ 9L + 2L * network.Margin; 3L; 513L ] |> at device dtype)
+        (draw 2 [ 9L; 3L; 2L; 513L ] |> at device dtype)
 
 /// The largest difference, relative to the largest expected element.
 let private off (expected: torch.Tensor) (actual: torch.Tensor) =
@@ -57,16 +58,21 @@ let private off (expected: torch.Tensor) (actual: torch.Tensor) =
 let private isOn (device: torch.Device) (tensor: torch.Tensor) = tensor.device_type = device.``type``
 
 let private gradient device dtype architecture loss =
-    let model = Architecture.model architecture
+    let model = Network.model (Drnn.network architecture)
     let vector = (Params.start model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
-    Train.objective model loss [ batch device dtype architecture ] vector
+    Train.objective model loss (Key.ofSeed 9) [ batch device dtype architecture ] vector
 
 let private steps device dtype optimiser =
     let architecture = net (RecurrentAt 1)
-    let model = Architecture.model architecture
+    let model = Network.model (Drnn.network architecture)
     let batch = batch device dtype architecture
 
-    let task = { Model = model; Loss = Loss.squaredError; Optimiser = optimiser; Feed = fun _ -> [ batch ] }
+    let task =
+        { Model = model
+          Loss = Loss.squaredError
+          Optimiser = optimiser
+          Feed = (fun _ -> [ batch ])
+          Key = Key.ofSeed 9 }
 
     let vector = (Params.start model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
     List.fold (fun state _ -> Train.step task state) (Train.start task vector) [ 1..3 ]
@@ -78,7 +84,7 @@ let tests =
         "devices"
         [ for name in [ "cpu"; "cuda" ] do
               for architecture in architectures do
-                  test $"{name}: objective and gradient of {Architecture.name architecture}, {architecture.FrontEnd.Features}" {
+                  test $"{name}: objective and gradient of {Drnn.name architecture}, {architecture.Features}" {
                       let device = device name
 
                       Memory.plain (fun () ->
@@ -133,19 +139,24 @@ let tests =
                       let corpus = Corpus.embedded 0
 
                       let feed settings =
-                          Feed.excerpts (FrontEnd.huang2014 3) (ExcerptSettings.ofSize 20 2) settings corpus.Train
+                          Feed.excerpts
+                              (Drnn.network (net FeedForward))
+                              Scratch.magnitudes
+                              (ExcerptSettings.ofSize 20 2)
+                              settings
+                              corpus.Train
 
                       let expected, own = (feed torch.CPU).Batch (Key.ofSeed 5) 3, (feed device).Batch (Key.ofSeed 5) 3
                       Expect.isTrue (Batch.tensors own |> List.forall (isOn device)) "on the device"
-                      Expect.isLessThan (off expected.References own.References) 1e-5 "references"
+                      Expect.isLessThan (off (Scratch.references expected) (Scratch.references own)) 1e-5 "references"
 
                       let trained dtype device =
                           let architecture = net (RecurrentAt 2)
 
                           let parameters =
-                              Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 3)
+                              Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 3)
 
-                          { Architecture = architecture
+                          { Network = Drnn.network architecture
                             Parameters = { parameters with Vector = at device dtype parameters.Vector }
                             Level = 0.01 }
 

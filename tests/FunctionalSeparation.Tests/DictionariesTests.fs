@@ -27,7 +27,8 @@ let tests =
                   Expect.equal frames.OfMusic.shape [| 30L; 513L |] "music"
                   Expect.equal frames.OfVoice.shape [| 30L; 513L |] "voice"
                   let first = List.head (clips ())
-                  let spectra = Spectra.magnitude stft (Clip.unitNorm torch.float32 torch.CPU (first.Read()))
+                  let sources = Clip.sources Mixing.unitNorm (Clip.key first) torch.float32 torch.CPU (Clip.read first)
+                  let spectra = Spectra.magnitude stft (sources.squeeze 1L)
 
                   for drawn, source in [ frames.OfMusic, 0L; frames.OfVoice, 1L ] do
                       for row in 0L .. 9L do
@@ -62,8 +63,15 @@ let tests =
               let silent =
                   { List.head (clips ()) with
                       Name = "hush"
-                      Read = fun () -> { Music = Array.create 4000 0.1f; Voice = Array.zeroCreate 4000 } }
+                      Read = fun () -> Stems.ofMono 16000 [ "music", Array.create 4000 0.1f; "voice", Array.zeroCreate 4000 ] }
 
               Scratch.refuses [ "hush"; "voice" ] (fun () ->
                   Dictionaries.frames torch.CPU stft 10 (Key.ofSeed 1) [ silent ] |> ignore)
+          }
+
+          test "four sources are refused, not taken for two" {
+              let band = Clip.create "band" 16000 1 [ "a"; "b"; "c"; "d" ] (fun () -> failtest "it is not read")
+
+              Scratch.refuses [ "band"; "a, b, c, d"; "Corpus.grouped" ] (fun () ->
+                  Dictionaries.frames torch.CPU stft 10 (Key.ofSeed 1) [ band ] |> ignore)
           } ]

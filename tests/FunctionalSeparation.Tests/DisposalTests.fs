@@ -9,14 +9,15 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 
 let private small =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 1 with Stft = Stft(64, 32, StftWindow.Sine, false) }
+    { Drnn.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 with Stft = Stft(64, 32, StftWindow.Sine, false) }
+        Context = 1
         Hidden = [ 6 ]
         Recurrence = RecurrentAt 1 }
 
 let private separator () =
-    let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Architecture.model small)
-    new NetworkSeparator("tiny", { Architecture = small; Parameters = parameters; Level = 0.01 })
+    let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model (Drnn.network small))
+    new NetworkSeparator("tiny", { Network = Drnn.network small; Parameters = parameters; Level = 0.01 })
 
 let private sound = AudioBuffer([| Array.init 500 (fun i -> float32 (sin (0.05 * float i))) |], 16000)
 

@@ -5,8 +5,9 @@ open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Core
 
-let private frontEnd = FrontEnd.huang2014 1
+let private frontEnd = FrontEnd.huang2014
 let private clip = lazy ((Corpus.embedded 3).Test.Head)
 
 /// The ideal masks, with the estimates as they are called, or under each other's names.
@@ -18,35 +19,165 @@ let private separator isSwapped =
         { ideal with Name = "swapped"; Hearing = Oracle(fun sources -> (separate sources).flip 0L) }
     | _ -> ideal
 
-let private score pairing isSwapped = Evaluate.clipBy pairing torch.float32 torch.CPU (separator isSwapped) clip.Value
+let private score pairing isSwapped =
+    Evaluate.clip { Scoring.papers with Pairing = pairing } torch.float32 torch.CPU (separator isSwapped) clip.Value
 
 let private silent = { Sdr = nan; Sir = nan; Sar = nan; Nsdr = nan }
+
+/// A song of the band, by its parts.
+let private song = lazy ((Corpus.embeddedBand 3).Test.Head)
+
+/// Two seconds of it: scores of four sources in two channels take their time.
+let private excerpt = lazy { song.Value with Read = song.Value.Read >> Scratch.beginning 88200 }
+
+let private fine = { frontEnd with SampleRate = 44100; Stft = Stft(2048, 512, StftWindow.Hann, true) }
+let private plain = { Scoring.papers with Mixing = Mixing.plain }
+let private scoreBand scoring separator = Evaluate.clip scoring torch.float32 torch.CPU separator excerpt.Value
+
+/// The ideal masks of the band, with the estimates one name further.
+let private turned =
+    let ideal = Evaluate.idealRatioMask fine
+
+    match ideal.Hearing with
+    | Oracle separate -> { ideal with Hearing = Oracle(fun sources -> (separate sources).roll(1L, 0L)) }
+    | Blind _ -> failwith "an ideal mask knows the sources"
+
+let private bandRow = lazy (scoreBand plain (Evaluate.idealRatioMask fine))
+
+let private bandTests =
+    testList
+        "four stems in stereo"
+        [ test "ideal masks give each of them back, by name" {
+              let row = bandRow.Value
+              Expect.equal (List.map fst row.Sources) [ "drums"; "bass"; "other"; "vocals" ] "names and order"
+              Expect.equal (row.Estimates, row.Samples) (AsNamed, 88200) "row"
+
+              for name, scores in row.Sources do
+                  Expect.isGreaterThan scores.Nsdr 6.0 $"{name}: NSDR"
+                  Expect.isGreaterThan scores.Sir 10.0 $"{name}: SIR"
+          }
+
+          test "estimates under other names are found by their SIR, and scored as they are called where that is asked" {
+              let found = scoreBand plain turned
+              Expect.equal found.Estimates Exchanged "told"
+
+              for name, scores in bandRow.Value.Sources do
+                  Expect.floatClose Accuracy.high found[name].Sdr scores.Sdr name
+
+              let named = scoreBand { plain with Pairing = ByName } turned
+              Expect.equal named.Estimates AsNamed "as asked"
+              Expect.isLessThan (named["vocals"].Sir) 0.0 "drums are no vocals"
+          }
+
+          test "a system may have the sources in any order; other names are refused with both" {
+              let halves (mixture: torch.Tensor) = torch.stack [ mixture.mul 0.25; mixture.mul 0.75 ]
+
+              let system names = { Evaluate.mixture fine with Sources = names; Hearing = Blind(fun mixture -> halves mixture) }
+
+              let rest = Corpus.grouped [ "rest", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ] (Corpus.embeddedBand 3)
+              let clip = { rest.Test.Head with Read = rest.Test.Head.Read >> Scratch.beginning 44100 }
+              let score names = Evaluate.clip { plain with Pairing = ByName } torch.float32 torch.CPU (system names) clip
+              Expect.equal (List.map fst (score [ "vocals"; "rest" ]).Sources) [ "rest"; "vocals" ] "in the clip's order"
+
+              for names in [ [ "voice"; "music" ]; [ "vocals" ]; [ "vocals"; "rest"; "drums" ] ] do
+                  Scratch.refuses [ clip.Name; "rest, vocals"; String.concat ", " names ] (fun () -> score names |> ignore)
+                  Scratch.refuses [ clip.Name; "rest, vocals" ] (fun () -> FrontEnd.requireScorable names fine [ clip ])
+          }
+
+          test "one silent source has no score and does not disturb the others; with one alone there is nothing to separate" {
+              let score names =
+                  let clip = { excerpt.Value with Read = excerpt.Value.Read >> List.foldBack Scratch.silenced names }
+                  Evaluate.clip plain torch.float32 torch.CPU (Evaluate.idealRatioMask fine) clip
+
+              let isScored (row: ClipScores) = [ for _, scores in row.Sources -> System.Double.IsFinite scores.Sdr ]
+              Expect.equal (isScored (score [ "bass" ])) [ true; false; true; true ] "without a bass"
+              Expect.equal (isScored (score [ "bass"; "drums"; "other" ])) [ false; false; false; false ] "a voice alone"
+          }
+
+          test "the floor has NSDR 0, channel by channel" {
+              for name, scores in (scoreBand plain (Evaluate.mixture fine)).Sources do
+                  Expect.isLessThan (abs scores.Nsdr) 1e-6 name
+          }
+
+          test "a file of four sources is read as it was; columns, tables and remarks have their names" {
+              let rows = [ bandRow.Value ]
+              let json = Results.ofSystem "ideal" rows
+              let read = (Results.toScores json).Head
+              Expect.equal (List.map fst read.Sources) [ "drums"; "bass"; "other"; "vocals" ] "order"
+              Expect.floatClose Accuracy.medium (read["other"].Sar) (bandRow.Value["other"].Sar) "figures"
+              Expect.equal (json["bass"].["clips"].GetValue<int>()) 1 "summaries under their names"
+
+              Expect.equal
+                  (List.filter (fun (text: string) -> text.EndsWith "GNSDR") (Results.header excerpt.Value.Sources))
+                  [ "vocals GNSDR"; "drums GNSDR"; "bass GNSDR"; "other GNSDR" ]
+                  "header"
+
+              Expect.hasLength (Results.row "ideal" rows) (Results.header excerpt.Value.Sources).Length "a cell a column"
+              let columns = Results.columns rows |> List.map fst
+
+              Expect.equal
+                  columns
+                  [ "test clips"; "voice GNSDR"; "voice GSIR"; "voice GSAR"; "music GNSDR"; "music GSIR"; "music GSAR" ]
+                  "the columns of every corpus"
+
+              let further = Results.further rows
+              Expect.stringStarts further "voice is vocals; music is drums; bass GNSDR " "the rest"
+              Expect.equal (Results.further [ score ByBestSir false ]) "" "nothing more of two"
+
+              Expect.throwsT<System.ArgumentException>
+                  (fun () ->
+                      Results.ofSystem "x" [ { bandRow.Value with Sources = [ "clips", silent; "voice", silent ] } ] |> ignore)
+                  "a source cannot be called as an entry of the file"
+          }
+
+          test "a name that has no scores is refused with those that have" {
+              Scratch.refusesArgument [ "'voice'"; "drums, bass, other, vocals" ] (fun () ->
+                  Evaluate.summary "voice" [ bandRow.Value ] |> ignore)
+          } ]
 
 [<Tests>]
 let tests =
     testList
         "evaluate"
-        [ test "estimates under each other's names are exchanged, and the scores say so" {
+        [ bandTests
+
+          test "files from before sources had names are read" {
+              let entry = """{ "SDR": 1.5, "SIR": 2.5, "SAR": "Infinity", "NSDR": 0.5 }"""
+              let clip = $$"""{ "clip": "a", "samples": 7, "estimates": "as named", "voice": {{entry}}, "music": {{entry}} }"""
+              let row = (Results.toScores (JsonNode.Parse($$"""{ "clips": [ {{clip}} ] }"""))).Head
+              let expected = { Sdr = 1.5; Sir = 2.5; Sar = infinity; Nsdr = 0.5 }
+              Expect.equal row.Sources [ "music", expected; "voice", expected ] "sources"
+          }
+
+          test "estimates under each other's names are exchanged, and the scores say so" {
               let plain, swapped = score ByBestSir false, score ByBestSir true
               Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, Exchanged) "told"
-              Expect.floatClose Accuracy.high swapped.Voice.Sdr plain.Voice.Sdr "the better pairing is scored"
-              Expect.floatClose Accuracy.high swapped.Music.Nsdr plain.Music.Nsdr "of both"
+              Expect.floatClose Accuracy.high swapped["voice"].Sdr plain["voice"].Sdr "the better pairing is scored"
+              Expect.floatClose Accuracy.high swapped["music"].Nsdr plain["music"].Nsdr "of both"
           }
 
           test "paired by name, they are scored as they are called" {
               let plain, swapped = score ByName false, score ByName true
               Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, AsNamed) "told"
-              Expect.equal plain.Voice (score ByBestSir false).Voice "the same where names are right"
-              Expect.isLessThan swapped.Voice.Sir -5.0 "the voice is scored by what is called voice"
+              Expect.equal plain["voice"] (score ByBestSir false).["voice"] "the same where names are right"
+              Expect.isLessThan swapped["voice"].Sir -5.0 "the voice is scored by what is called voice"
           }
 
-          test "the pairing of the papers is that of the functions without one" {
-              let given = Evaluate.clips torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
+          test "many clips are scored as each of them" {
+              let given = Evaluate.clips Scoring.papers torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
               Expect.equal given [ score ByBestSir true ] "clips"
-              Expect.equal (Evaluate.clip torch.float32 torch.CPU (separator true) clip.Value) given.Head "clip"
+              Expect.equal (Evaluate.clip Scoring.papers torch.float32 torch.CPU (separator true) clip.Value) given.Head "clip"
               Expect.equal (Evaluate.exchanged given) [ clip.Value.Name ] "named"
 
-              let byName = Evaluate.clipsBy ByName torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
+              let byName =
+                  Evaluate.clips
+                      { Scoring.papers with Pairing = ByName }
+                      torch.float32
+                      torch.CPU
+                      ignore
+                      (separator true)
+                      [ clip.Value ]
+
               Expect.equal byName [ score ByName true ] "clips by name"
           }
 
@@ -65,7 +196,7 @@ let tests =
           }
 
           test "a file from before this was told does not say; one that says something else is refused" {
-              let row = { Clip = "a"; Samples = 3; Estimates = AsNamed; Music = silent; Voice = silent }
+              let row = { Clip = "a"; Samples = 3; Estimates = AsNamed; Sources = [ "music", silent; "voice", silent ] }
               let json = Results.ofSystem "system" [ row ]
               json["clips"].[0].AsObject().Remove "estimates" |> ignore
               Expect.equal (Results.toScores json).Head.Estimates NotRecorded "not recorded"

@@ -9,21 +9,24 @@ open FunctionalSeparation
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
 
-/// Two sequences of 12 frames with one frame of margin; each test has its own, since a tensor ends with its scope.
-let private batch () =
-    { Mixture = { Magnitude = (noise 1 [ 14L; 2L; 5L ]).abs(); Margin = 1L; Start = [] }
-      References = (noise 2 [ 12L; 2L; 2L; 5L ]).abs() }
-
 let private architecture recurrence =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 3 with Stft = Core.Stft(8, 4, Core.StftWindow.Sine, false) }
+    { Drnn.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 with Stft = Core.Stft(8, 4, Core.StftWindow.Sine, false) }
+        Context = 3
         Hidden = [ 6 ]
         Recurrence = recurrence }
 
+/// Two sequences of 12 frames with one frame of margin; each test has its own, since a tensor ends with its scope.
+let private batch () =
+    Batch.ofMagnitudes
+        (Drnn.network (architecture FeedForward))
+        ((noise 1 [ 14L; 2L; 5L ]).abs())
+        ((noise 2 [ 12L; 2L; 2L; 5L ]).abs())
+
 let private lossOf recurrence batches =
-    let model = Architecture.model (architecture recurrence)
+    let model = Network.model (Drnn.network (architecture recurrence))
     let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed 3) model
-    let struct (value, gradient) = Train.objective model Loss.squaredError batches parameters.Vector
+    let struct (value, gradient) = Train.objective model Loss.squaredError (Key.ofSeed 9) batches parameters.Vector
     gradient.Dispose()
     value
 
@@ -31,8 +34,8 @@ let private lossOf recurrence batches =
 let private piece (whole: Batch) sequence index =
     let cut (frames: torch.Tensor) count = frames.narrow(0L, 4L * index, count).narrow(1L, sequence, 1L)
 
-    { Mixture = { whole.Mixture with Magnitude = cut whole.Mixture.Magnitude 6L }
-      References = cut whole.References 4L }
+    let all count = Map.map (fun _ frames -> cut frames count)
+    { whole with Mixture = all 6L whole.Mixture; References = all 4L whole.References }
 
 [<Tests>]
 let tests =
@@ -42,16 +45,16 @@ let tests =
               Memory.plain (fun () ->
                   let whole = batch ()
                   let cut = Batch.inSequences 4 whole
-                  Expect.equal cut.Mixture.Magnitude.shape [| 6L; 6L; 5L |] "mixture"
-                  Expect.equal cut.References.shape [| 4L; 6L; 2L; 5L |] "references"
+                  Expect.equal (Scratch.mixtures cut).shape [| 6L; 6L; 1L; 5L |] "mixture"
+                  Expect.equal (Scratch.references cut).shape [| 4L; 6L; 2L; 1L; 5L |] "references"
 
                   for index in 0L .. 2L do
                       for sequence in 0L .. 1L do
                           let part = piece whole sequence index
                           let place = 2L * index + sequence
                           let at (x: torch.Tensor) = x.narrow (1L, place, 1L)
-                          Expect.equal (difference (at cut.Mixture.Magnitude) part.Mixture.Magnitude) 0.0 "mixture"
-                          Expect.equal (difference (at cut.References) part.References) 0.0 "references")
+                          Expect.equal (difference (at (Scratch.mixtures cut)) (Scratch.mixtures part)) 0.0 "mixture"
+                          Expect.equal (difference (at (Scratch.references cut)) (Scratch.references part)) 0.0 "references")
           }
 
           test "a recurrent network forgets at every cut; a feed-forward one does not see it" {
@@ -77,19 +80,37 @@ let tests =
           test "excerpts in sequences are the same excerpts" {
               Memory.plain (fun () ->
                   let corpus = Corpus.embedded 3
-                  let frontEnd = (architecture FeedForward).FrontEnd
+                  let network = Drnn.network (architecture FeedForward)
                   let settings = ExcerptSettings.ofSize 12 2
-                  let draw settings = (Feed.excerpts frontEnd settings torch.CPU corpus.Train).Batch (Key.ofSeed 5) 3
+
+                  let draw settings =
+                      (Feed.excerpts network Scratch.magnitudes settings torch.CPU corpus.Train).Batch (Key.ofSeed 5) 3
+
                   let cut = draw { settings with Sequence = Some 4 }
                   let expected = Batch.inSequences 4 (draw settings)
                   let same (a: torch.Tensor) b = Expect.isTrue (difference a b = 0.0) "tensors"
-                  same cut.Mixture.Magnitude expected.Mixture.Magnitude
-                  same cut.References expected.References)
+                  same (Scratch.mixtures cut) (Scratch.mixtures expected)
+                  same (Scratch.references cut) (Scratch.references expected))
+          }
+
+          test "sources and channels that training does not know are refused, not taken for others" {
+              let network = Drnn.network (architecture FeedForward)
+              let needs = Scratch.magnitudes
+              let clip channels names = Clip.create "clip" 16000 channels names (fun () -> failtest "it is not read")
+
+              for clip, words in
+                  [ clip 1 [ "a"; "b"; "c" ], [ "clip"; "a, b, c"; "Corpus.grouped" ]
+                    clip 2 [ "a"; "b" ], [ "clip"; "2 channel"; "Corpus.mono" ] ] do
+                  for feed in
+                      [ fun () -> Feed.excerpts network needs (ExcerptSettings.ofSize 5 1) torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.wholeClips network needs None 100 torch.float32 torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.rotations network needs None 100 torch.CPU [ clip ] |> ignore ] do
+                      Scratch.refuses words feed
           }
 
           test "the mean squared error is the squared error over half the number of elements" {
               Memory.plain (fun () ->
-                  let y, s = Estimate(noise 1 [ 3L; 2L; 4L ]), Reference(noise 2 [ 3L; 2L; 4L ])
-                  let value (loss: Loss) = (loss y s).item<float>()
+                  let y, s = Views.ofMagnitude (noise 1 [ 3L; 2L; 4L ]), Views.ofMagnitude (noise 2 [ 3L; 2L; 4L ])
+                  let value (loss: Loss) = (loss.Of y s).item<float>()
                   Expect.floatClose Accuracy.high (value Loss.meanSquaredError) (value Loss.squaredError / 12.0) "24 elements")
           } ]

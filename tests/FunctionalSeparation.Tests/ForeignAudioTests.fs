@@ -64,7 +64,50 @@ let private timeLines =
               let languages = [ "-metadata:s:a:0"; "language=eng"; "-metadata:s:a:1"; "language=fra" ]
               ffmpeg (tone @ tone @ [ "-map"; "0"; "-map"; "1"; "-ac:a:0"; "2"; "-c:a"; "flac" ] @ languages @ [ path ])
               says [ [ "2 sound tracks"; "flac, eng, 2 channels" ] ] path
-              Expect.equal (AudioFile.Info(path).Channels) 2 "the first") ]
+              Expect.equal (AudioFile.Info(path).Channels) 2 "the first")
+          decoded "sound tracks by their numbers" (fun folder ->
+              let parts = [ noise 1 1 4000 8000 0.9; noise 2 2 4000 16000 0.9 ]
+
+              let files =
+                  [ for index, audio in List.indexed parts do
+                        let file = Path.Combine(folder, $"{index}.wav")
+                        AudioFile.Write(file, audio, SampleFormat.Pcm16) |> ignore
+                        file ]
+
+              let path = Path.Combine(folder, "x.mkv")
+
+              let inputs =
+                  [ for file in files do
+                        yield! [ "-i"; file ] ]
+
+              ffmpeg (picture @ inputs @ [ "-map"; "1"; "-map"; "0"; "-map"; "2"; "-c:v"; "mpeg4"; "-c:a"; "flac"; path ])
+
+              for track, file in List.indexed files do
+                  let found, expected = AudioFile.ReadTrack(path, track), AudioFile.Read file
+                  Expect.equal found.SampleRate expected.SampleRate "rate"
+                  Expect.equal (samplesOf found) (samplesOf expected) "samples"
+
+              let refuses words act = refuses words (fun () -> act () |> ignore)
+              refuses [ "x.mkv"; "2 sound track(s)"; "track 2" ] (fun () -> AudioFile.ReadTrack(path, 2))
+              refuses [ "0.wav"; "1 sound track"; "track 1" ] (fun () -> AudioFile.ReadTrack(files.Head, 1))
+
+              Expect.equal
+                  (samplesOf (AudioFile.ReadTrack(files.Head, 0)))
+                  (samplesOf (AudioFile.Read files.Head))
+                  "the only one")
+          decoded "rate and channels without decoding" (fun folder ->
+              let wav = Path.Combine(folder, "x.wav")
+              AudioFile.Write(wav, noise 1 3 800 22050 0.9) |> ignore
+              Expect.equal (AudioFile.Shape wav) (AudioShape(22050, 3)) "WAV"
+
+              for name in [ "x.flac"; "x.m4a"; "x.mp3" ] do
+                  let path = Path.Combine(folder, name)
+                  ffmpeg [ "-i"; wav; "-ac"; "2"; path ]
+                  Expect.equal (AudioFile.Shape path) (AudioShape(22050, 2)) name
+
+              let text = Path.Combine(folder, "text.mp3")
+              File.WriteAllText(text, "no sound")
+              refuses [ "text.mp3" ] (fun () -> AudioFile.Shape text |> ignore)) ]
 
 /// Puts other bytes into the middle of a file.
 let private damage (change: byte[] -> byte[]) (path: string) =

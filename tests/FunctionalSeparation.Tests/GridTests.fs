@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 
 let private scores nsdr =
     let source = { Sdr = nsdr; Sir = 2.0 * nsdr; Sar = infinity; Nsdr = nsdr }
-    [ { Clip = "a"; Samples = 3; Estimates = AsNamed; Music = source; Voice = source } ]
+    [ { Clip = "a"; Samples = 3; Estimates = AsNamed; Sources = [ "music", source; "voice", source ] } ]
 
 /// A cell that counts how often it is made; its figure is `nsdr` plus the seed.
 let private counting name setting nsdr =
@@ -30,13 +30,16 @@ let private counting name setting nsdr =
 
 /// A clip that no cell here listens to.
 let private clip: Clip =
-    { Name = "a"
-      Song = "a"
-      Singer = "a"
-      SampleRate = 16000
-      Read = fun () -> { Music = [| 1.0f |]; Voice = [| 1.0f |] } }
+    Clip.create "a" 16000 1 Stems.musicAndVoice (fun () -> Stems.ofMono 16000 [ "music", [| 1.0f |]; "voice", [| 1.0f |] ])
 
-let private one = { Name = "none"; Place = "none"; Train = []; Dev = []; Test = [ clip ]; LeftOut = [] }
+let private one =
+    { Name = "none"
+      Place = "none"
+      Mixing = Mixing.unitNorm
+      Train = []
+      Dev = []
+      Test = [ clip ]
+      LeftOut = [] }
 
 let private inScratch (work: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("funcsep-grid-").FullName
@@ -171,6 +174,32 @@ let tests =
                   let report = (script [ one; two ] [ "--out"; folder; "--row"; "one" ]).Value
                   Expect.equal (report.Rows |> List.map List.head) [ "one" ] "chosen"
                   Expect.equal (made ()) 0 "not made")
+          }
+
+          test "a table of four sources has a column for each, and its row of figures the columns of every table" {
+              inScratch (fun folder ->
+                  let names = [ "drums"; "bass"; "other"; "vocals" ]
+                  let figure value = { Sdr = value; Sir = value; Sar = value; Nsdr = value }
+                  let row = { (scores 0.0).Head with Sources = [ for i, name in List.indexed names -> name, figure (float i) ] }
+                  let cell, _ = counting "one" "a" 0.0
+                  let four = { cell with Run = fun site -> { cell.Run site with Scores = [ row ] } }
+                  let report = (script [ four ] [ "--out"; folder ]).Value
+
+                  Expect.equal
+                      (List.truncate 7 report.Header)
+                      [ "system"; "vocals GNSDR"; "GSIR"; "GSAR"; "drums GNSDR"; "bass GNSDR"; "other GNSDR" ]
+                      "header"
+
+                  Expect.equal
+                      (List.truncate 7 report.Rows.Head)
+                      [ "one"; "3.00"; "3.00"; "3.00"; "0.00"; "1.00"; "2.00" ]
+                      "figures")
+          }
+
+          test "rows on other mixtures of the same sound are other rows" {
+              let mixed mixing = Grid.fingerprint { grid "" [] with Corpus = { one with Mixing = mixing } }
+              Expect.equal (mixed Mixing.unitNorm) (Corpus.fingerprint [ clip ]) "the papers' way is not mentioned"
+              Expect.stringContains (mixed Mixing.plain) "as recorded" "another is"
           }
 
           test "two rows of one name and claims about no row are refused" {

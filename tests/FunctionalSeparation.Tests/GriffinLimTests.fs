@@ -114,17 +114,17 @@ let tests =
 
           test "as a separator: no iteration gives the masked estimates, more change them and keep their length" {
               Memory.plain (fun () ->
-                  let architecture = { Architecture.huang2014 with Hidden = [ 10 ]; Recurrence = FeedForward }
-                  let layout = (Architecture.model architecture).Layout
+                  let architecture = { Drnn.huang2014 with Hidden = [ 10 ]; Recurrence = FeedForward }
+                  let layout = (Network.layout (Drnn.network architecture))
 
                   let trained =
-                      { Architecture = architecture
+                      { Network = Drnn.network architecture
                         Parameters = Params.start layout torch.float64 torch.CPU (Key.ofSeed 2)
                         Level = 0.01 }
 
                   let estimates (separator: Separator) =
                       match separator.Hearing with
-                      | Blind separate -> separate (noise 4 [ 9000L ])
+                      | Blind separate -> separate (noise 4 [ 1L; 9000L ])
                       | Oracle _ -> failtest "it hears the mixture alone"
 
                   let masked = estimates (Separation.separator trained Soft)

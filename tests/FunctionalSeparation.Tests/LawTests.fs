@@ -12,25 +12,24 @@ let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max()
 let private isEqual a b = (difference a b = 0.0)
 
 /// A small separation network and random excerpts of the embedded corpus.
-let private small =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 3 with InputScale = 30.0 }
-        Hidden = [ 12; 12 ] }
+let private small = { Drnn.huang2014 with InputScale = 30.0; Hidden = [ 12; 12 ] }
 
 let private corpus = lazy (Corpus.embedded 3)
 
 let private taskOn (batch: int -> int) optimiser =
     let feed =
         Feed.excerpts
-            small.FrontEnd
+            (Drnn.network small)
+            Scratch.magnitudes
             { ExcerptSettings.ofSize 20 2 with OtherSong = 0.5; GainRange = 3.0; Speeds = [ 0.9; 1.0 ] }
             torch.CPU
             corpus.Value.Train
 
-    { Model = Architecture.model small
+    { Model = Network.model (Drnn.network small)
       Loss = Loss.discriminative 0.05 Loss.squaredError
       Optimiser = optimiser
-      Feed = fun step -> [ feed.Batch (Key.ofSeed 5) (batch step) ] }
+      Feed = fun step -> [ feed.Batch (Key.ofSeed 5) (batch step) ]
+      Key = Key.ofSeed 9 }
 
 /// A fresh batch at each step.
 let private task = taskOn id
@@ -44,7 +43,7 @@ let private start (task: Task) = Train.start task (Params.start task.Model.Layou
 let private after task steps first =
     [ for state in Train.states task steps first -> state.Parameters.data<float32>().ToArray() ] |> List.last
 
-let private frames seed = Sequence.ofFrames (noise seed [ 7L; 2L; 5L ])
+let private frames seed = Flow.ofFrames (noise seed [ 7L; 2L; 5L ])
 
 let private layers =
     [ Layer.dense Relu 5 5 |> Model.prefixed "a"
@@ -64,7 +63,7 @@ let tests =
                       let start model = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
                       Expect.equal left.Layout right.Layout "layout"
                       Expect.isTrue (isEqual (start left).Vector (start right).Vector) "start"
-                      let output model = (Model.apply model (start model) (frames seed)).Frames
+                      let output model = (Model.apply model (start model) (frames seed)).Value
                       Expect.isTrue (isEqual (output left) (output right)) "output"
                   | _ -> failwith "three layers")
 
@@ -73,22 +72,16 @@ let tests =
               Memory.plain (fun () ->
                   let model = List.reduce (-->) layers
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
-                  let whole = (frames seed).Frames
+                  let whole = (frames seed).Value
                   let cut = int64 (1 + cut % 6)
-                  let first = Model.apply model parameters (Sequence.ofFrames (whole.narrow (0L, 0L, cut)))
+                  let first = Model.apply model parameters (Flow.ofFrames (whole.narrow (0L, 0L, cut)))
 
                   let second =
-                      Model.apply
-                          model
-                          parameters
-                          (Sequence.continuing (Sequence.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+                      Model.apply model parameters (Flow.continuing (Flow.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
 
-                  let joined = torch.cat ([| first.Frames; second.Frames |], 0L)
+                  let joined = torch.cat ([| first.Value; second.Value |], 0L)
 
-                  Expect.isLessThan
-                      (difference joined (Model.apply model parameters (Sequence.ofFrames whole)).Frames)
-                      1e-14
-                      "frames")
+                  Expect.isLessThan (difference joined (Model.apply model parameters (Flow.ofFrames whole)).Value) 1e-14 "frames")
 
           testProperty "masks lie in [0, 1] and sum to one"
           <| fun (seed: int) ->
@@ -167,23 +160,24 @@ let tests =
           testProperty "the discriminative loss is linear in gamma; gamma 0 is the loss itself"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let y, s = Estimate((noise seed [ 3L; 2L; 4L ]).abs()), Reference((noise (seed + 1) [ 3L; 2L; 4L ]).abs())
+                  let magnitudes seed = Views.ofMagnitude ((noise seed [ 3L; 2L; 4L ]).abs())
+                  let y, s = magnitudes seed, magnitudes (seed + 1)
 
                   for loss in [ Loss.squaredError; Loss.kullbackLeibler ] do
-                      let at gamma = (Loss.discriminative gamma loss y s).item<float>()
-                      Expect.floatClose Accuracy.high (at 0.0) ((loss y s).item<float>()) "gamma 0"
+                      let at gamma = ((Loss.discriminative gamma loss).Of y s).item<float>()
+                      Expect.floatClose Accuracy.high (at 0.0) ((loss.Of y s).item<float>()) "gamma 0"
                       Expect.floatClose Accuracy.high (at 0.1 - at 0.0) (2.0 * (at 0.05 - at 0.0)) "linear")
 
           test "the NSDR of the mixture is 0" {
               let clip = List.head corpus.Value.Test
-              let scores = Evaluate.clip torch.float64 torch.CPU (Evaluate.mixture small.FrontEnd) clip
-              Expect.isLessThan (abs scores.Voice.Nsdr) 1e-9 "voice"
-              Expect.isLessThan (abs scores.Music.Nsdr) 1e-9 "music"
+              let scores = Evaluate.clip Scoring.papers torch.float64 torch.CPU (Evaluate.mixture small.FrontEnd) clip
+              Expect.isLessThan (abs scores["voice"].Nsdr) 1e-9 "voice"
+              Expect.isLessThan (abs scores["music"].Nsdr) 1e-9 "music"
           }
 
           test "STOI of a clip: a perfect estimate has 1, the ideal mask more than the mixture" {
               let clip = List.head corpus.Value.Test
-              let stoi separator = Evaluate.stoi torch.float32 torch.CPU separator clip
+              let stoi separator = Evaluate.stoi Mixing.unitNorm torch.float32 torch.CPU separator "voice" clip
               let perfect = { Evaluate.mixture small.FrontEnd with Hearing = Oracle id }
               Expect.floatClose Accuracy.medium (stoi perfect) 1.0 "the voice itself"
               let mixture = stoi (Evaluate.mixture small.FrontEnd)
@@ -194,35 +188,42 @@ let tests =
               let clip = List.head corpus.Value.Test
 
               let swapped =
-                  { clip with Read = fun () -> let stems = clip.Read() in { Music = stems.Voice; Voice = stems.Music } }
+                  { clip with
+                      Read =
+                          fun () ->
+                              List.map2 (fun name stem -> { stem with Name = name }) clip.Sources (List.rev (Clip.read clip)) }
 
-              let score clip = Evaluate.clip torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd) clip
+              let score clip = Evaluate.clip Scoring.papers torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd) clip
               let plain, other = score clip, score swapped
-              Expect.floatClose Accuracy.high plain.Voice.Sdr other.Music.Sdr "SDR"
-              Expect.floatClose Accuracy.high plain.Music.Sir other.Voice.Sir "SIR"
+              Expect.floatClose Accuracy.high plain["voice"].Sdr other["music"].Sdr "SDR"
+              Expect.floatClose Accuracy.high plain["music"].Sir other["voice"].Sir "SIR"
           }
 
           test "silent references give NaN scores that are counted and named" {
               let clip = List.head corpus.Value.Test
 
-              let silent =
-                  { clip with
-                      Name = "silent"
-                      Read = fun () -> { clip.Read() with Voice = Array.zeroCreate (clip.Read().Voice.Length) } }
+              let silent = { clip with Name = "silent"; Read = clip.Read >> Scratch.silenced "voice" }
 
-              let rows = Evaluate.clips torch.float32 torch.CPU ignore (Evaluate.idealRatioMask small.FrontEnd) [ clip; silent ]
+              let rows =
+                  Evaluate.clips
+                      Scoring.papers
+                      torch.float32
+                      torch.CPU
+                      ignore
+                      (Evaluate.idealRatioMask small.FrontEnd)
+                      [ clip; silent ]
 
-              Expect.isTrue (Double.IsNaN rows[1].Voice.Sdr && Double.IsNaN rows[1].Music.Sir) "NaN"
+              Expect.isTrue (Double.IsNaN rows[1].["voice"].Sdr && Double.IsNaN rows[1].["music"].Sir) "NaN"
 
               Expect.floatClose
                   Accuracy.high
-                  (Evaluate.summary _.Music rows).Gsir
-                  rows[0].Music.Sir
+                  (Evaluate.summary "music" rows).Gsir
+                  rows[0].["music"].Sir
                   "nor does the other source count"
 
-              let summary = Evaluate.summary _.Voice rows
+              let summary = Evaluate.summary "voice" rows
               Expect.equal (summary.Clips, summary.Unscored) (1, [ "silent" ]) "counted and named"
-              Expect.floatClose Accuracy.high summary.Gnsdr rows[0].Voice.Nsdr "the others count"
+              Expect.floatClose Accuracy.high summary.Gnsdr rows[0].["voice"].Nsdr "the others count"
           }
 
           for name, task in [ "Adam", task (Optim.adam (Schedule.cosine 1e-3 10 0)); "L-BFGS", fullBatchTask (Lbfgs.minFunc 10) ] do

@@ -8,7 +8,7 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-let private small = { Architecture.huang2014 with Hidden = [ 16; 16 ] }
+let private small = { Drnn.huang2014 with Hidden = [ 16; 16 ] }
 let private corpus = lazy (Corpus.embedded 3)
 
 /// Runs the work twice, so that what is made once and kept is there, then expects the count of live tensors unchanged.
@@ -23,13 +23,19 @@ let private leaksNothing work =
 
 let private trainNet architecture optimiser steps () =
     let feed =
-        Feed.excerpts architecture.FrontEnd { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 } torch.CPU corpus.Value.Train
+        Feed.excerpts
+            (Drnn.network architecture)
+            Scratch.magnitudes
+            { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 }
+            torch.CPU
+            corpus.Value.Train
 
     let task =
-        { Model = Architecture.model architecture
+        { Model = Network.model (Drnn.network architecture)
           Loss = Loss.discriminative 0.05 Loss.squaredError
           Optimiser = optimiser
-          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
+          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
+          Key = Key.ofSeed 9 }
 
     let start = Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)
 
@@ -39,12 +45,12 @@ let private train = trainNet small
 
 let private otherNets =
     [ { small with Recurrence = FeedForward; Neuron = VectorProduct Window }
-      { small with FrontEnd = FrontEnd.huang2014 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
+      { small with Context = 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
       { small with Recurrence = Stacked; Neuron = Gated; Output = ReluOutput } ]
 
 let private trained () =
-    { Architecture = small
-      Parameters = Params.start (Architecture.model small).Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    { Network = Drnn.network small
+      Parameters = Params.start (Network.layout (Drnn.network small)) torch.float32 torch.CPU (Key.ofSeed 1)
       Level = 0.004 }
 
 [<Tests>]
@@ -58,7 +64,7 @@ let tests =
           }
 
           for architecture in otherNets do
-              test $"training steps of {Architecture.name architecture}" {
+              test $"training steps of {Drnn.name architecture}" {
                   leaksNothing (trainNet architecture (Optim.adam (Schedule.constant 1e-3)) 10)
               }
 
@@ -101,14 +107,14 @@ let tests =
                   let folder = Directory.CreateTempSubdirectory("funcsep-leak-").FullName
 
                   let recipe =
-                      { Recipe.smoke with
-                          Architecture = { small with Hidden = [ 8; 8 ] }
+                      { DrnnRecipe.smoke with
+                          Network = { small with Hidden = [ 8; 8 ] }
                           Plan = FullBatch(None, 4)
-                          Selection = BestOnDev 2 }
+                          Selection = Selection.bestOnDev 2 }
 
                   let run resume =
                       TrainingRun.run
-                          { Recipe = recipe
+                          { Recipe = DrnnRecipe.toRecipe recipe
                             Train = List.truncate 2 corpus.Value.Train
                             Dev = List.truncate 1 corpus.Value.Dev
                             Device = torch.CPU
@@ -129,6 +135,33 @@ let tests =
                       Directory.Delete(folder, true))
           }
 
+          test "every kind of layer, its gradient and its statistics" {
+              let model =
+                  Conv.layer 3 2 4
+                  --> Norm.batch 4
+                  --> Model.skip (Conv.down 2 4 4 --> Norm.group 2 4 --> Layer.prelu 4 --> Dropout.layer 0.5 --> Conv.up 2 4 4)
+                  --> Image.overBands (Gru.bidirectional 8 2)
+                  --> Image.overTime (Norm.layer 4 --> Attention.layer 2 4)
+                  --> Image.linear 6 6
+                  --> Image.toFrames
+                  --> Model.concat [ Lstm.bidirectional 24 4; Layer.glu ]
+
+              let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
+
+              let outputs mode vector =
+                  let flow = Flow.ofImages (torch.ones (2L, 2L, 4L, 6L)) |> Flow.inMode mode
+                  (Model.apply model { parameters with Vector = vector } flow).Value.sum()
+
+              leaksNothing (fun () ->
+                  use gradient = Grad.grad (outputs (Mode.Training(Key.ofSeed 2))) parameters.Vector
+                  Memory.plain (fun () -> outputs Mode.Inference parameters.Vector |> ignore)
+                  use statistics = Statistics.observe model parameters (Seq.init 3 (fun _ -> torch.ones (2L, 2L, 4L, 6L)))
+                  Params.dispose (Model.init torch.float32 torch.CPU (Key.ofSeed 1) model)
+                  ignore (gradient.shape, statistics.shape))
+
+              Params.dispose parameters
+          }
+
           test "mel filters, cosines and deltas" {
               leaksNothing (fun () ->
                   use filters = Mel.filters 16000 513 41 torch.float32 torch.CPU
@@ -137,11 +170,26 @@ let tests =
                   ignore (filters.shape, cosines.shape, deltas.shape))
           }
 
+          test "products with Jacobian and Hessian" {
+              leaksNothing (fun () ->
+                  use point = torch.ones (5L)
+                  let cubes (x: torch.Tensor) = x * x * x
+                  use forward = Grad.jvp cubes point point
+                  use backward = Grad.vjp cubes point point
+                  use curvature = Grad.hvp (fun x -> (cubes x).sum()) point point
+                  ignore (forward.shape, backward.shape, curvature.shape))
+          }
+
           test "an evaluation" {
               leaksNothing (fun () ->
                   let trained = trained ()
 
-                  Evaluate.clip torch.float32 torch.CPU (Separation.separator trained Soft) (List.head corpus.Value.Test)
+                  Evaluate.clip
+                      Scoring.papers
+                      torch.float32
+                      torch.CPU
+                      (Separation.separator trained Soft)
+                      (List.head corpus.Value.Test)
                   |> ignore
 
                   trained.Parameters.Vector.Dispose())
@@ -157,15 +205,30 @@ let tests =
                   use refined = GriffinLim.refine (GriffinLim.fast 3) stft spectrogram
                   GriffinLim.inconsistency stft refined |> ignore
                   let separator = Separation.refinedSeparator (GriffinLim.classic 2) trained Soft
-                  Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+                  Evaluate.clip Scoring.papers torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
                   trained.Parameters.Vector.Dispose())
+          }
+
+          test "four stems in stereo, mixed and scored" {
+              let clip = (Corpus.embeddedBand 3).Train.Head
+              let short = { clip with Read = clip.Read >> Scratch.beginning 22050 }
+              let mixing = Mixing.unitNorm |> Mixing.andThen (Mixing.gains 3.0)
+              let frontEnd = { small.FrontEnd with SampleRate = 44100 }
+
+              leaksNothing (fun () ->
+                  use sources = Clip.sources mixing (Key.ofSeed 1) torch.float32 torch.CPU (Clip.read short)
+                  use recorded = Mixing.plain.Sources (Key.ofSeed 1) sources
+                  ignore recorded.shape
+                  let scoring = { Scoring.papers with Mixing = mixing }
+                  Evaluate.clip scoring torch.float32 torch.CPU (Evaluate.wienerMask frontEnd) short |> ignore)
           }
 
           test "a feed of whole clips, freed" {
               leaksNothing (fun () ->
                   for batch in
                       Feed.wholeClips
-                          small.FrontEnd
+                          (Drnn.network small)
+                          Scratch.magnitudes
                           (Some 40000)
                           800
                           torch.float32
@@ -195,7 +258,21 @@ let tests =
                         Mlrr.decompose mlrr learnt
                         Dictionaries.decompose Divergence.KullbackLeibler 3 learnt ] do
                       let separator = Decomposition.separator "earlier" rendering decompose
-                      Evaluate.clip torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+                      Evaluate.clip Scoring.papers torch.float32 torch.CPU separator (List.head corpus.Value.Test) |> ignore
+
+                  let hann size = Stft(size, size / 4, StftWindow.Hann, true)
+
+                  let hpss =
+                      { SampleRate = 16000
+                        Long = hann 2048
+                        Short = hann 512
+                        Frames = 2
+                        Bins = 2
+                        Rule = MaskRule.Ratio 2.0
+                        VoiceFrom = 100.0 }
+
+                  Evaluate.clip Scoring.papers torch.float32 torch.CPU (Hpss.separator "HPSS" hpss) (List.head corpus.Value.Test)
+                  |> ignore
 
                   learnt.OfMusic.Dispose()
                   learnt.OfVoice.Dispose())
@@ -204,9 +281,10 @@ let tests =
           test "the ceiling of true magnitudes" {
               leaksNothing (fun () ->
                   Evaluate.clip
+                      Scoring.papers
                       torch.float32
                       torch.CPU
-                      (Evaluate.trueMagnitude (FrontEnd.huang2014 1))
+                      (Evaluate.trueMagnitude FrontEnd.huang2014)
                       (List.head corpus.Value.Test)
                   |> ignore)
           } ]

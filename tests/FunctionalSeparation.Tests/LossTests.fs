@@ -6,26 +6,25 @@ open TorchSharp
 open FunctionalSeparation
 
 let private noise seed (shape: int64 list) = (Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed))
-let private value (loss: Loss) y s = Memory.plain (fun () -> (loss (Estimate y) (Reference s)).item<float>())
+let private value (loss: Loss) y s = Memory.plain (fun () -> (loss.Of (Views.ofMagnitude y) (Views.ofMagnitude s)).item<float>())
 
 /// A loss of one's own, as a script would write it: it would broadcast.
-let private own: Loss = fun (Estimate y) (Reference s) -> (y - s).sum()
+let private own = Loss.onMagnitudes "mine" (fun y s -> (y - s).sum())
 
 let private losses =
     [ "squared error", Loss.squaredError
       "mean squared error", Loss.meanSquaredError
-      "Kullback-Leibler", Loss.kullbackLeibler
-      "scaled loss", Loss.scale 2.0 own
-      "sum of losses", Loss.add own own
-      "discriminative loss", Loss.discriminative 0.05 own
-      "mine", Loss.define "mine" (fun y s -> (y - s).abs().sum()) ]
+      "generalised KL", Loss.kullbackLeibler
+      "mine", Loss.scale 2.0 own
+      "mine", Loss.add own Loss.squaredError
+      "mine", Loss.discriminative 0.05 own ]
 
 [<Tests>]
 let tests =
     testList
         "losses"
         [ for name, loss in losses do
-              test $"{name}: other shapes are refused by name, none is broadcast" {
+              test $"{Loss.inWords loss}: other shapes are refused by name, none is broadcast" {
                   Memory.plain (fun () ->
                       let y = noise 1 [ 3L; 4L; 2L; 5L ]
                       value loss y (noise 2 [ 3L; 4L; 2L; 5L ]) |> ignore
@@ -37,20 +36,26 @@ let tests =
                               value loss y (noise 2 shape) |> ignore))
               }
 
-          test "the discriminative loss has two sources, or a gamma of 0" {
+          test "the discriminative loss wants other sources, or a gamma of 0, and is made once" {
               Memory.plain (fun () ->
-                  for sources in [ 1L; 3L; 4L ] do
-                      let y, s = noise 1 [ 3L; sources; 5L ], noise 2 [ 3L; sources; 5L ]
-                      let refused () = value (Loss.discriminative 0.05 Loss.squaredError) y s |> ignore
-                      Scratch.refusesArgument [ "discriminative loss"; $"{sources} sources"; "two sources"; "gamma 0" ] refused
+                  let y, s = noise 1 [ 3L; 1L; 5L ], noise 2 [ 3L; 1L; 5L ]
+                  let loss = Loss.discriminative 0.05 Loss.squaredError
+                  Scratch.refusesArgument [ "discriminative"; "two sources"; "[3, 1, 5]" ] (fun () -> value loss y s |> ignore)
 
-                      Expect.equal
-                          (value (Loss.discriminative 0.0 Loss.squaredError) y s)
-                          (value Loss.squaredError y s)
-                          "gamma 0"
+                  Scratch.refusesArgument [ "discriminative"; "two sources"; "[5]" ] (fun () ->
+                      value loss (noise 1 [ 5L ]) (noise 2 [ 5L ]) |> ignore)
 
-                  Scratch.refusesArgument [ "discriminative loss"; "no axis of sources" ] (fun () ->
-                      value (Loss.discriminative 0.05 Loss.squaredError) (noise 1 [ 5L ]) (noise 2 [ 5L ]) |> ignore))
+                  Expect.equal (value (Loss.discriminative 0.0 Loss.squaredError) y s) (value Loss.squaredError y s) "gamma 0"
+                  Scratch.refusesArgument [ "discriminative already" ] (fun () -> Loss.discriminative 0.1 loss |> ignore))
+          }
+
+          test "of more than two sources it takes the mean of the others" {
+              Memory.plain (fun () ->
+                  let y, s = noise 1 [ 3L; 4L; 5L ], noise 2 [ 3L; 4L; 5L ]
+                  let one (k: int64) = s.index_select (1L, torch.tensor [| for i in 0L .. 3L -> (i + k) % 4L |])
+                  let others = List.averageBy (fun k -> value Loss.squaredError y (one k)) [ 1L; 2L; 3L ]
+                  let expected = value Loss.squaredError y s - 0.05 * others
+                  Expect.floatClose Accuracy.high (value (Loss.discriminative 0.05 Loss.squaredError) y s) expected "value")
           }
 
           test "of two sources it takes the other one" {

@@ -3,12 +3,20 @@ module FunctionalSeparation.Tests.MelTests
 open System
 open Expecto
 open FsCheck
+open NWaves.FeatureExtractors
+open NWaves.FeatureExtractors.Base
+open NWaves.FeatureExtractors.Options
+open NWaves.Windows
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Core
 
 let private numbers (x: torch.Tensor) = x.contiguous().data<float>().ToArray()
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
+
+/// NWaves computes in float32.
+let private single = { absolute = 5e-6; relative = 1e-6 }
 
 /// One column of the filters.
 let private filter rate bins count index =
@@ -23,12 +31,7 @@ let private centreHertz rate count index =
 let tests =
     testList
         "Mel"
-        [ test "1000 Hz are 1000 mel, nearly: the scale was made so" {
-              Expect.floatClose { absolute = 0.02; relative = 0.0 } (Mel.ofHertz 1000.0) 1000.0 "1 kHz"
-              Expect.equal (Mel.ofHertz 0.0) 0.0 "0 Hz"
-          }
-
-          test "a filter is largest at the bin next to its centre, and ends at the centres of its neighbours" {
+        [ test "a filter is largest at the bin next to its centre, and ends at the centres of its neighbours" {
               let rate, bins, count = 16000, 4097, 41
               let hertz bin = float bin * 8000.0 / float (bins - 1)
 
@@ -67,9 +70,9 @@ let tests =
                   let hertz = float bin * 8000.0 / float (bins - 1)
 
                   if hertz >= first && hertz <= last then
-                      Expect.floatClose Accuracy.high sums[bin] 1.0 $"{hertz} Hz"
+                      Expect.floatClose single sums[bin] 1.0 $"{hertz} Hz"
                   else
-                      Expect.isTrue (sums[bin] >= 0.0 && sums[bin] < 1.0) $"{hertz} Hz, outside"
+                      Expect.isTrue (sums[bin] >= 0.0 && sums[bin] < 1.0 + single.absolute) $"{hertz} Hz, outside"
 
           testProperty "the cosines are orthonormal, and all of them turn without loss"
           <| fun (PositiveInt n) ->
@@ -77,22 +80,22 @@ let tests =
                   let length = 1 + n % 50
                   let whole = Mel.cosines length length torch.float64 torch.CPU
                   let identity = torch.eye (length, dtype = torch.float64)
-                  Expect.isLessThan (difference (whole.t().matmul whole) identity) 1e-12 "columns"
-                  Expect.isLessThan (difference (whole.matmul (whole.t ())) identity) 1e-12 "rows")
+                  Expect.isLessThan (difference (whole.t().matmul whole) identity) 5e-6 "columns"
+                  Expect.isLessThan (difference (whole.matmul (whole.t ())) identity) 5e-6 "rows")
 
           test "a constant has only the constant cepstrum, n ones have sqrt n" {
               let cepstra =
                   Memory.plain (fun () ->
                       numbers (torch.ones(1L, 41L, dtype = torch.float64).matmul(Mel.cosines 41 13 torch.float64 torch.CPU)))
 
-              Expect.floatClose Accuracy.high cepstra[0] (sqrt 41.0) "coefficient 0"
-              Expect.all cepstra[1..] (fun c -> abs c < 1e-12) "the others"
+              Expect.floatClose single cepstra[0] (sqrt 41.0) "coefficient 0"
+              Expect.all cepstra[1..] (fun c -> abs c < single.absolute) "the others"
           }
 
           testProperty "the delta of a ramp is its slope, the delta-delta of a parabola its second derivative"
           <| fun (a: int) (b: int) (c: int) ->
               Memory.plain (fun () ->
-                  let t = Core.Arithmetic.Integers(0L, 20L).to_type torch.float64
+                  let t = Arithmetic.Integers(0L, 20L).to_type torch.float64
                   let ramp = t.mul(float a).add(float b).view(-1L, 1L)
                   Expect.allEqual (numbers (Mel.delta ramp)) (float a) "slope"
                   let parabola = (t * t).mul(0.5 * float c).view(-1L, 1L)
@@ -107,6 +110,48 @@ let tests =
                           (fun (actual: float) wanted -> Expect.floatClose Accuracy.high actual wanted $"frame {time}")
                           (numbers threefold[row])
                           expected)
+
+          test "deltas are those of NWaves, inside" {
+              let rows = Array.init 20 (fun frame -> Array.map float32 (Key.uniforms 3 (Key.fold frame (Key.ofSeed 6))))
+              let theirs = Collections.Generic.List<float32[]> rows
+              FeaturePostProcessing.AddDeltas theirs
+
+              let ours =
+                  Memory.plain (fun () ->
+                      (Mel.withDeltas (torch.tensor(Array.concat rows).view(20L, 3L))).data<float32>().ToArray()
+                      |> Array.chunkBySize 9)
+
+              for frame in 0..11 do
+                  for actual, expected in Array.zip ours[frame] theirs[frame + 4] do
+                      Expect.isLessThan (abs (actual - expected)) 1e-5f $"frame {frame + 4}"
+          }
+
+          test "MFCC are those of NWaves' extractor, but for what the logarithm of 1 + 10^6 x puts on the first" {
+              let options = MfccOptions(SamplingRate = 16000, FeatureCount = 13, FilterBankSize = 41, FftSize = 1024)
+              options.FrameDuration <- 0.064
+              options.Window <- WindowType.Rectangular
+              options.SpectrumType <- SpectrumType.Power
+              let extractor = MfccExtractor options
+
+              // Loud, so that 1 + 10^6 x is 10^6 x to float32.
+              let sound = noise 7 [ 8192L ]
+              let stft = Stft(1024, 512, StftWindow.Hann, false)
+              let shown: Shown = { Features = Mfcc; Context = 1; InputScale = 1.0 }
+
+              Memory.plain (fun () ->
+                  let magnitude = (Spectra.magnitude stft sound).unsqueeze 1L
+                  let frontEnd = { FrontEnd.huang2014 with Stft = stft }
+                  let ours = Spectra.features frontEnd shown (Spectra.withMargins 4L magnitude)
+                  let windowed = sound.unfold (0L, 1024L, 512L) * stft.Weights(torch.float64, torch.CPU)
+
+                  for frame in 0L .. magnitude.shape[0] - 1L do
+                      let theirs = Array.zeroCreate<float32> 13
+                      extractor.ProcessFrame(Array.map float32 (numbers windowed[frame]), theirs)
+                      theirs[0] <- theirs[0] + 6.0f * sqrt 41.0f
+
+                      for actual, expected in Array.zip (Array.truncate 13 (numbers ours[frame])) theirs do
+                          Expect.isLessThan (abs (actual - float expected)) 1e-4 $"frame {frame}")
+          }
 
           testProperty "deltas do not look beyond their reach"
           <| fun (seed: int) ->

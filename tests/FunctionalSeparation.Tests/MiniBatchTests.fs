@@ -35,17 +35,17 @@ let private norm (x: float[]) = x |> Array.sumBy (fun v -> v * v) |> sqrt
 let private corpus = lazy (Corpus.embedded 4)
 
 let private recipe =
-    { Recipe.paper with
-        Architecture = { Recipe.desk.Architecture with Hidden = [ 12; 12 ] }
+    { DrnnRecipe.paper with
+        Network = { DrnnRecipe.desk.Network with Hidden = [ 12; 12 ] }
         Plan = MiniBatches { ShiftStep = Some 60000; Passes = 2; Iterations = 3; Clipping = ClipNorm 10.0 }
-        Selection = LastStep }
+        Selection = Selection.lastStep }
 
 exception private Cut
 
 let private train folder resume cutAt =
     let finished =
         TrainingRun.run
-            { Recipe = recipe
+            { Recipe = DrnnRecipe.toRecipe recipe
               Train = List.truncate 1 corpus.Value.Train
               Dev = []
               Device = torch.CPU
@@ -118,27 +118,28 @@ let tests =
           test "rotations: each as the whole-clip feed makes it, and round again" {
               Memory.plain (fun () ->
                   let clips = List.truncate 1 corpus.Value.Train
-                  let frontEnd = recipe.Architecture.FrontEnd
-                  let feed = Feed.rotations frontEnd (Some 60000) 100000 torch.CPU clips
-                  let offsets = Augment.shifts (Some 60000) (clips.Head.Read().Music.Length)
+                  let network = Drnn.network recipe.Network
+                  let feed = Feed.rotations network Scratch.magnitudes (Some 60000) 100000 torch.CPU clips
+                  let offsets = Augment.shifts (Some 60000) (Stems.length (Clip.read clips.Head))
                   Expect.equal feed.Count offsets.Length "rotations"
                   Expect.isGreaterThan feed.Count 1 "more than one"
 
                   let energy (batches: Batch list) =
-                      batches |> List.sumBy (fun b -> b.References.squared().sum().to_type(torch.float64).item<float>())
+                      batches
+                      |> List.sumBy (fun b -> (Scratch.references b).squared().sum().to_type(torch.float64).item<float>())
 
-                  let whole = Feed.wholeClips frontEnd (Some 60000) 100000 torch.float32 torch.CPU clips
+                  let whole = Feed.wholeClips network Scratch.magnitudes (Some 60000) 100000 torch.float32 torch.CPU clips
                   let each = [ for index in 0 .. feed.Count - 1 -> energy (feed.Batches index) ]
                   Expect.floatClose Accuracy.medium (List.sum each) (energy whole) "all of them"
 
                   Expect.equal
-                      ((feed.Batches feed.Count).Head.Mixture.Magnitude.data<float32>().ToArray())
-                      ((feed.Batches 0).Head.Mixture.Magnitude.data<float32>().ToArray())
+                      ((Scratch.mixtures (feed.Batches feed.Count).Head).data<float32>().ToArray())
+                      ((Scratch.mixtures (feed.Batches 0).Head).data<float32>().ToArray())
                       "round again"
 
                   Expect.notEqual
-                      ((feed.Batches 1).Head.Mixture.Magnitude.data<float32>().ToArray())
-                      ((feed.Batches 0).Head.Mixture.Magnitude.data<float32>().ToArray())
+                      ((Scratch.mixtures (feed.Batches 1).Head).data<float32>().ToArray())
+                      ((Scratch.mixtures (feed.Batches 0).Head).data<float32>().ToArray())
                       "the next is another")
           }
 

@@ -8,20 +8,21 @@ open TorchSharp
 open FunctionalSeparation
 
 let private architecture =
-    { Architecture.huang2014 with
+    { Drnn.huang2014 with
         FrontEnd =
-            { FrontEnd.huang2014 1 with
+            { FrontEnd.huang2014 with
                 Stft = FunctionalSeparation.Core.Stft(32, 16, FunctionalSeparation.Core.StftWindow.Sine, false) }
+        Context = 1
         Hidden = [ 5; 4 ] }
 
-let private start dtype = Params.start (Architecture.model architecture).Layout dtype torch.CPU (Key.ofSeed 3)
+let private start dtype = Params.start (Network.layout (Drnn.network architecture)) dtype torch.CPU (Key.ofSeed 3)
 
-let private trained () = { Architecture = architecture; Parameters = start torch.float32; Level = 0.004 }
+let private trained () = { Network = Drnn.network architecture; Parameters = start torch.float32; Level = 0.004 }
 
 let private description folder = Path.Combine(folder, "model.json")
 let private weights folder = Path.Combine(folder, "weights.safetensors")
 
-let private load folder () = Memory.plain (fun () -> ModelFolder.load torch.CPU folder |> ignore)
+let private load folder () = Memory.plain (fun () -> ModelFolder.load ModelFolder.families torch.CPU folder |> ignore)
 
 /// A model folder, whose description is changed.
 let private withDescription (change: JsonObject -> unit) (test: string -> unit) =
@@ -93,7 +94,7 @@ let tests =
                       json["provenance"] <- JsonNode.Parse """{"anything": [1, {"at": "all"}]}""")
                   (fun folder ->
                       load folder ()
-                      let training = (ModelFolder.provenance folder)["training"]
+                      let training = (ModelFolder.provenance ModelFolder.families folder)["training"]
                       Expect.equal (training["anything"].ToJsonString()) """[1,{"at":"all"}]""" "kept")
           }
 
@@ -104,8 +105,8 @@ let tests =
 
               withDescription asOld (fun folder ->
                   Memory.plain (fun () ->
-                      let read = ModelFolder.load torch.CPU folder
-                      Expect.equal read.Architecture architecture "architecture"
+                      let read = ModelFolder.load ModelFolder.families torch.CPU folder
+                      Expect.equal (string read.Network.Words) (string (Drnn.network architecture).Words) "architecture"
 
                       Expect.equal
                           (read.Parameters.Vector.data<float32>().ToArray())
@@ -229,7 +230,7 @@ let tests =
                     [ "voice"; "voice" ], "'voice'"
                     [ ""; "voice" ], "no name"
                     [ "../voice"; "music" ], "'../voice'" ] do
-                  let wrong = Expect.throwsC (fun () -> Architecture.model { architecture with Sources = sources } |> ignore) id
+                  let wrong = Expect.throwsC (fun () -> Drnn.network { architecture with Sources = sources } |> ignore) id
                   Expect.stringContains wrong.Message words "said"
 
                   refusedWith [ words ] (fun json ->

@@ -13,10 +13,15 @@ open FunctionalSeparation.Core
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
 
-let private frontEnd context = { FrontEnd.huang2014 context with Stft = Stft(64, 16, StftWindow.Hann, true); InputScale = 3.0 }
+let private frontEnd = { FrontEnd.huang2014 with Stft = Stft(64, 16, StftWindow.Hann, true) }
 
 let private small context =
-    { Architecture.huang2014 with FrontEnd = frontEnd context; Hidden = [ 6; 5 ]; Recurrence = FeedForward }
+    { Drnn.huang2014 with
+        FrontEnd = frontEnd
+        Context = context
+        InputScale = 3.0
+        Hidden = [ 6; 5 ]
+        Recurrence = FeedForward }
 
 let private kinds =
     [ "DNN", small 3
@@ -27,8 +32,8 @@ let private kinds =
       "DRNN-1", { small 1 with Recurrence = RecurrentAt 1; Output = ReluOutput } ]
 
 let private trained architecture =
-    { Architecture = architecture
-      Parameters = Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 2)
+    { Network = Drnn.network architecture
+      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
       Level = 0.01 }
 
 let private refusedDescriptions =
@@ -46,12 +51,12 @@ let tests =
                   Scratch.inFolder (fun folder ->
                       Memory.plain (fun () ->
                           let trained = trained architecture
-                          Expect.equal (Architecture.name architecture) name "name"
+                          Expect.equal (Drnn.name architecture) name "name"
                           ModelFolder.save folder trained (JsonObject())
-                          let loaded = ModelFolder.load torch.CPU folder
-                          Expect.equal loaded.Architecture architecture "architecture"
+                          let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
+                          Expect.equal (string loaded.Network.Words) (string trained.Network.Words) "architecture"
                           Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
-                          let mixture = (noise 1 [ 1L; 3000L ]).mul 0.01
+                          let mixture = (noise 1 [ 1L; 1L; 3000L ]).mul 0.01
                           let estimate model = Separation.estimate model Soft mixture
                           Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"))
               }
@@ -67,24 +72,37 @@ let tests =
                           Expect.isLessThan (difference blocks whole) 1e-12 $"blocks of {frames}")
               }
 
+          test "standardised features: the statistics decide what comes out, and a model folder keeps them" {
+              Scratch.inFolder (fun folder ->
+                  Memory.plain (fun () ->
+                      let drnn = { small 3 with Activation = Tanh; Standardised = true }
+                      let plain = trained drnn
+                      let statistics = (noise 7 [ plain.Parameters.Statistics.shape[0] ]).abs().add(0.5)
+                      let observed = { plain with Parameters = Params.withStatistics statistics plain.Parameters }
+                      ModelFolder.save folder observed (JsonObject())
+                      let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
+                      let mixture = (noise 1 [ 1L; 1L; 3000L ]).mul 0.01
+                      let estimate model = Separation.estimate model Soft mixture
+                      Expect.equal (difference (estimate loaded) (estimate observed)) 0.0 "kept"
+                      Expect.isGreaterThan (difference (estimate plain) (estimate observed)) 1e-6 "they matter"))
+          }
+
           test "a description written before there were other kinds is that of a plain network" {
-              let architecture = { small 3 with Recurrence = RecurrentAt 2 }
-              let json = ArchitectureJson.write architecture
+              let json = (Drnn.network { small 3 with Recurrence = RecurrentAt 2 }).Words
               Expect.isFalse (json.ContainsKey "neuron" || json.ContainsKey "output") "no new entry where nothing is new"
-              Expect.equal (ArchitectureJson.read (JsonSerializer.SerializeToElement json)) architecture "read"
+              Expect.equal (string (Drnn.read (JsonSerializer.SerializeToElement json)).Words) (string json) "read"
           }
 
           test "an unknown kind is refused by name" {
-              let json = ArchitectureJson.write { small 3 with Neuron = VectorProduct Window }
+              let json = (Drnn.network { small 3 with Neuron = VectorProduct Window }).Words
               json["neuron"] <- JsonValue.Create "quaternion"
 
-              Scratch.refuses [ "quaternion"; "gated" ] (fun () ->
-                  ArchitectureJson.read (JsonSerializer.SerializeToElement json) |> ignore)
+              Scratch.refuses [ "quaternion"; "gated" ] (fun () -> Drnn.read (JsonSerializer.SerializeToElement json) |> ignore)
           }
 
           for words, architecture in refusedDescriptions do
               test $"refused: {words}" {
-                  let refused () = Architecture.model architecture |> ignore
+                  let refused () = Network.model (Drnn.network architecture) |> ignore
 
                   let wrong =
                       try
@@ -101,15 +119,18 @@ let tests =
                   ModelFolder.save folder (trained { small 3 with Neuron = VectorProduct Window }) (JsonObject())
                   let path = Path.Combine(folder, "model.json")
                   File.WriteAllText(path, File.ReadAllText(path).Replace("\"context\": 3", "\"context\": 5"))
-                  Scratch.refuses [ "model.json"; "WVPNN sees 3" ] (fun () -> ModelFolder.load torch.CPU folder |> ignore))
+
+                  Scratch.refuses [ "model.json"; "WVPNN sees 3" ] (fun () ->
+                      ModelFolder.load ModelFolder.families torch.CPU folder |> ignore))
           }
 
           test "ReLU outputs are the linear outputs without their negative part" {
               Memory.plain (fun () ->
                   let linear = { small 1 with Neuron = Gated; Recurrence = Stacked }
                   let parameters = (trained linear).Parameters
-                  let mixture = { Magnitude = (noise 5 [ 7L; 2L; 33L ]).abs(); Margin = 0L; Start = [] }
-                  let outputs architecture = (Model.apply (Architecture.model architecture) parameters mixture).Outputs
+                  let sound = Views.ofMagnitude ((noise 5 [ 2L; 1L; 7L; 33L ]).abs())
+                  let mixture = { Sound = sound; Mode = Mode.Inference; Start = [] }
+                  let outputs architecture = (Model.apply (Network.model (Drnn.network architecture)) parameters mixture).Outputs
                   let sums = outputs linear
                   Expect.isLessThan (sums.min().item<float>()) 0.0 "some are negative"
                   Expect.equal (difference (outputs { linear with Output = ReluOutput }) (sums.relu ())) 0.0 "outputs")

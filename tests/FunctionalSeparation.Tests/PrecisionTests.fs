@@ -5,23 +5,21 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-let private architecture = { Architecture.huang2014 with FrontEnd = FrontEnd.huang2014 3; Hidden = [ 60; 60 ] }
+let private architecture = { Drnn.huang2014 with Context = 3; Hidden = [ 60; 60 ] }
 
 let private draw seed (shape: int64 list) = (Key.uniformTensor 0.0 0.05 shape (Key.ofSeed seed)).``to`` torch.float32
 
 let private evaluate precision =
-    let model = Architecture.modelIn precision architecture
+    let model = Network.modelIn precision (Drnn.network architecture)
     let start = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
 
     // One source is the whole mixture: a gradient with a direction, not the sum of noise.
     let mixture = draw 2 [ 22L; 4L; 513L ]
     let voice = mixture.narrow (0L, 1L, 20L)
 
-    let batch =
-        { Mixture = { Magnitude = mixture; Margin = 1L; Start = [] }
-          References = torch.stack ([| torch.zeros_like voice; voice |], 2L) }
-
-    Train.objective model Loss.squaredError [ batch ] start.Vector
+    let references = torch.stack ([| torch.zeros_like voice; voice |], 2L)
+    let batch = Batch.ofMagnitudes (Drnn.network architecture) mixture references
+    Train.objective model Loss.squaredError (Key.ofSeed 9) [ batch ] start.Vector
 
 [<Tests>]
 let tests =
@@ -40,16 +38,16 @@ let tests =
           }
 
           test "a recipe says so, and only where it is so" {
-              let text recipe = (Recipe.toJson recipe).ToJsonString()
-              Expect.stringContains (text (Recipe.withPrecision Precision.Bfloat16 Recipe.desk)) "bfloat16" "told"
-              Expect.isFalse ((text Recipe.desk).Contains "float") "recipes of float32 read as they always did"
+              let text recipe = (Recipe.toJson (DrnnRecipe.toRecipe recipe)).ToJsonString()
+              Expect.stringContains (text (DrnnRecipe.withPrecision Precision.Bfloat16 DrnnRecipe.desk)) "bfloat16" "told"
+              Expect.isFalse ((text DrnnRecipe.desk).Contains "float") "recipes of float32 read as they always did"
           }
 
           test "L-BFGS refuses it" {
               Scratch.inFolder (fun folder ->
                   Scratch.refuses [ "L-BFGS"; "bfloat16" ] (fun () ->
                       TrainingRun.run
-                          { Recipe = Recipe.withPrecision Precision.Bfloat16 Recipe.paper
+                          { Recipe = DrnnRecipe.toRecipe (DrnnRecipe.withPrecision Precision.Bfloat16 DrnnRecipe.paper)
                             Train = (Corpus.embedded 0).Train
                             Dev = (Corpus.embedded 0).Dev
                             Device = torch.CPU

@@ -94,18 +94,4 @@ let tests =
                   let missing = Path.Combine(folder, "nowhere.safetensors")
                   Scratch.refuses [ missing; "does not exist" ] (fun () -> Safetensors.load missing |> ignore)
                   Scratch.refuses [ folder; "is a folder" ] (fun () -> Safetensors.load folder |> ignore))
-          }
-
-          test "models composed without prefixes are refused where they are composed" {
-              let layer = Layer.linear 3 3
-
-              for compose in
-                  [ (fun () -> (layer --> layer).Layout)
-                    (fun () -> (Model.prefixed "x" layer --> Model.prefixed "x" layer).Layout)
-                    (fun () -> Layout.join layer.Layout layer.Layout) ] do
-                  let wrong = Expect.throwsC (fun () -> compose () |> ignore) (fun wrong -> wrong)
-                  Expect.stringContains wrong.Message "weight" "names the weight"
-                  Expect.stringContains wrong.Message "prefix" "says what to do"
-
-              Expect.hasLength (Model.beside layer layer).Layout 4 "side by side they have prefixes"
           } ]

@@ -61,10 +61,13 @@ let signal (name: string) (running: Process) =
 
 /// Saves a small network with random weights as a model.
 let saveModel (folder: string) (hidden: int list) =
-    let architecture = { Architecture.huang2014 with Hidden = hidden; Recurrence = FeedForward }
-    let parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    let architecture = { Drnn.huang2014 with Hidden = hidden; Recurrence = FeedForward }
+    let parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
 
-    ModelFolder.save folder { Architecture = architecture; Parameters = parameters; Level = 0.004 } (Text.Json.Nodes.JsonObject())
+    ModelFolder.save
+        folder
+        { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 }
+        (Text.Json.Nodes.JsonObject())
 
     parameters.Vector.Dispose()
 
@@ -99,6 +102,19 @@ let sharedData (parts: string list) =
 
     path
 
+/// The sources with one of them silent.
+let silenced (name: string) (stems: Stems) : Stems =
+    let silent (sound: AudioBuffer) =
+        AudioBuffer([| for channel in sound.Channels -> Array.zeroCreate channel.Length |], sound.SampleRate)
+
+    [ for stem in stems -> if stem.Name = name then { stem with Sound = silent stem.Sound } else stem ]
+
+/// The first so many samples of the sources.
+let beginning (samples: int) (stems: Stems) : Stems =
+    stems
+    |> Stems.map (fun sound ->
+        AudioBuffer([| for channel in sound.Channels -> Array.truncate samples channel |], sound.SampleRate))
+
 /// Expects an InputException of one line that holds all the words.
 let refuses (words: string list) (action: unit -> unit) =
     let message =
@@ -126,6 +142,16 @@ let refusesArgument (words: string list) (action: unit -> unit) =
 
     for word in words do
         Expect.stringContains message word "the message"
+
+/// What the papers' networks and losses need of a batch.
+let magnitudes: Needs =
+    { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ]; Mixing = Mixing.unitNorm }
+
+/// The magnitudes of the references of a batch, [time, batch, sources, channels, bins].
+let references (batch: Batch) = batch.References[Domain.Magnitude]
+
+/// The magnitudes of the mixtures of a batch, [margin + time + margin, batch, channels, bins].
+let mixtures (batch: Batch) = batch.Mixture[Domain.Magnitude]
 
 /// The estimates [channels, sources, samples] of a mixture [channels, samples] that comes in pieces of so many samples.
 let separatedInPieces (samples: int) (trained: TrainedModel) (mixture: torch.Tensor) : torch.Tensor =

@@ -8,20 +8,15 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-let private ofArchitecture architecture =
-    { Architecture = architecture
-      Parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 2)
+let private ofDrnn architecture =
+    { Network = Drnn.network architecture
+      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
       Level = 0.01 }
 
 /// Wide enough that libtorch takes the products of large matrices.
-let private net context recurrence =
-    { Architecture.huang2014 with
-        FrontEnd = FrontEnd.huang2014 context
-        Hidden = [ 200; 200 ]
-        Recurrence = recurrence }
+let private net context recurrence = { Drnn.huang2014 with Context = context; Hidden = [ 200; 200 ]; Recurrence = recurrence }
 
-let private withFeatures features (architecture: Architecture) =
-    { architecture with FrontEnd = { architecture.FrontEnd with Features = features; InputScale = 10.0 } }
+let private withFeatures features (architecture: Drnn) = { architecture with Features = features; InputScale = 10.0 }
 
 let private feedForward =
     [ "DNN", net 3 FeedForward
@@ -46,7 +41,7 @@ let private noise rate channels seconds =
         rate
     )
 
-let private separator architecture = new NetworkSeparator("test", ofArchitecture architecture) :> ISeparator
+let private separator architecture = new NetworkSeparator("test", ofDrnn architecture) :> ISeparator
 
 let private piecesOf lengths (audio: AudioBuffer) =
     let starts = List.scan (+) 0 lengths
@@ -102,7 +97,7 @@ let tests =
         [ for name, architecture in feedForward @ recurrent do
               test $"{name}: however the sound is cut, the estimates are the same" {
                   Memory.plain (fun () ->
-                      let trained = ofArchitecture architecture
+                      let trained = ofDrnn architecture
                       let mixture = (Key.uniformTensor -0.03 0.03 [ 2L; 30011L ] (Key.ofSeed 1)).``to`` torch.float32
                       let whole = Scratch.separatedInPieces 1000000 trained mixture
                       let loudest = whole.abs().max().item<float32>()
@@ -176,7 +171,7 @@ let tests =
 
           test "one push of more frames than run at once is what pieces give" {
               Memory.plain (fun () ->
-                  let trained = ofArchitecture { net 1 FeedForward with Hidden = [ 32 ] }
+                  let trained = ofDrnn { net 1 FeedForward with Hidden = [ 32 ] }
                   let mixture = (Key.uniformTensor -0.03 0.03 [ 1L; 1_200_000L ] (Key.ofSeed 1)).``to`` torch.float32
                   let whole = Scratch.separatedInPieces 2_000_000 trained mixture
                   Expect.equal (difference (Scratch.separatedInPieces 100_000 trained mixture) whole) 0.0f "estimates")

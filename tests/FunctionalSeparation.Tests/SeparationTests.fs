@@ -12,13 +12,14 @@ let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max()
 
 let private withStft stft recurrence =
     let architecture =
-        { Architecture.huang2014 with
-            FrontEnd = { FrontEnd.huang2014 3 with Stft = stft }
+        { Drnn.huang2014 with
+            FrontEnd = { FrontEnd.huang2014 with Stft = stft }
+            Context = 3
             Hidden = [ 10; 10 ]
             Recurrence = recurrence }
 
-    { Architecture = architecture
-      Parameters = Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 2)
+    { Network = Drnn.network architecture
+      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
       Level = 0.01 }
 
 /// A network whose outputs are its biases alone: `voice` of the mixture in every bin.
@@ -61,7 +62,7 @@ let tests =
                   Expect.isLessThan
                       (difference
                           (inner (Scratch.separatedInPieces 20480 trained mixture))
-                          (inner (Separation.estimate trained Soft mixture)))
+                          (inner ((Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze 2L)))
                       1e-10
                       "samples")
           }
@@ -70,7 +71,7 @@ let tests =
               Memory.plain (fun () ->
                   let trained = constantMask Stft.Huang2014 0.25
                   let mixture = noise 1 [ 1L; 10240L ]
-                  let voice mask = (Separation.estimate trained mask mixture).select(1L, 1L)
+                  let voice mask = (Separation.estimate trained mask (mixture.unsqueeze 1L)).select(1L, 1L)
                   let energy (x: torch.Tensor) = (x * x).sum().item<float>()
 
                   Expect.floatClose
@@ -119,7 +120,7 @@ let tests =
 
                   let refuse (name: string) =
                       try
-                          (ModelFolder.load torch.CPU folder).Parameters.Vector.Dispose()
+                          (ModelFolder.load ModelFolder.families torch.CPU folder).Parameters.Vector.Dispose()
                           failtest $"{name}: loaded"
                       with :? InputException as wrong ->
                           Expect.stringContains wrong.Message name "names the file"
@@ -155,8 +156,8 @@ let tests =
                       refuse "weights.safetensors"
 
                   File.WriteAllBytes(weights, bytes)
-                  let loaded = ModelFolder.load torch.CPU folder
-                  Expect.equal loaded.Architecture trained.Architecture "whole again"
+                  let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
+                  Expect.equal (string loaded.Network.Words) (string trained.Network.Words) "whole again"
               finally
                   Directory.Delete(folder, true)
           } ]

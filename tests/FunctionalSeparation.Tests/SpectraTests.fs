@@ -9,14 +9,14 @@ open FunctionalSeparation.Core
 
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
-let private frontEnd features = { FrontEnd.huang2014 3 with Features = features }
+let private frontEnd = FrontEnd.huang2014
+let private showing features : Shown = { Features = features; Context = 3; InputScale = 1.0 }
 
 let private sizes = [ Magnitude, 513; LogPower, 513; LogMel, 123; Mfcc, 39 ]
 
-/// A clip's frames with the margins of a front end, edges repeated.
-let private whole frontEnd (magnitude: torch.Tensor) =
-    let margin = FrontEnd.margin frontEnd
-    { Magnitude = Spectra.withMargins margin magnitude; Margin = margin; Start = [] }
+/// The features of a whole clip, its edges repeated.
+let private ofWhole shown (magnitude: torch.Tensor) =
+    Spectra.withMargins (Shown.margin shown) magnitude |> Spectra.features frontEnd shown
 
 [<Tests>]
 let tests =
@@ -25,11 +25,9 @@ let tests =
         [ for features, size in sizes do
               test $"{features}: {size} numbers for each of 3 frames, one input for each frame of the mixture" {
                   Memory.plain (fun () ->
-                      let frontEnd = frontEnd features
-                      Expect.equal (FrontEnd.inputs frontEnd) (3 * size) "inputs"
-                      let mixture = whole frontEnd ((noise 1 [ 20L; 2L; 513L ]).abs())
-                      Expect.equal (Spectra.inner mixture).shape [| 20L; 2L; 513L |] "frames that are masked"
-                      let input = Spectra.features frontEnd mixture
+                      let shown = showing features
+                      Expect.equal (Shown.inputs frontEnd.Stft shown) (3 * size) "inputs"
+                      let input = ofWhole shown ((noise 1 [ 20L; 2L; 513L ]).abs())
                       Expect.equal input.shape [| 20L; 2L; int64 (3 * size) |] "input"
                       // Oldest first: the middle third is the frame itself, the first third the frame before.
                       let part index = input.narrow (2L, int64 (index * size), int64 size)
@@ -39,26 +37,23 @@ let tests =
 
               test $"{features}: an excerpt has the features that the whole clip has there" {
                   Memory.plain (fun () ->
-                      let frontEnd = frontEnd features
-                      let margin = FrontEnd.margin frontEnd
+                      let shown = showing features
+                      let margin = Shown.margin shown
                       let clip = (noise 2 [ 40L; 1L; 513L ]).abs()
                       let excerpt = clip.narrow (0L, 11L - margin, 9L + 2L * margin)
-                      let alone = Spectra.features frontEnd { Magnitude = excerpt; Margin = margin; Start = [] }
-                      let there = (Spectra.features frontEnd (whole frontEnd clip)).narrow(0L, 11L, 9L)
+                      let alone = Spectra.features frontEnd shown excerpt
+                      let there = (ofWhole shown clip).narrow(0L, 11L, 9L)
                       Expect.isLessThan (difference alone there) 1e-12 "features")
               }
 
               test $"{features}: separated block by block or at once, the estimates are the same" {
                   Memory.plain (fun () ->
-                      let architecture =
-                          { Architecture.huang2014 with
-                              FrontEnd = { frontEnd features with InputScale = 10.0 }
-                              Hidden = [ 10; 10 ] }
+                      let architecture = { Drnn.huang2014 with Features = features; InputScale = 10.0; Hidden = [ 10; 10 ] }
 
                       let trained =
-                          { Architecture = architecture
+                          { Network = Drnn.network architecture
                             Parameters =
-                              Params.start (Architecture.model architecture).Layout torch.float64 torch.CPU (Key.ofSeed 2)
+                              Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
                             Level = 0.01 }
 
                       let mixture = noise 3 [ 1L; 40000L ]
@@ -70,29 +65,25 @@ let tests =
               }
 
               test $"{features}: the description of a model keeps them" {
-                  let architecture = { Architecture.huang2014 with FrontEnd = frontEnd features }
-                  let json = ArchitectureJson.write architecture
-                  Expect.equal (ArchitectureJson.read (JsonElement.Parse(json.ToJsonString()))) architecture "there and back"
+                  let words (drnn: Drnn) = (Drnn.network drnn).Words
+                  let read (json: JsonObject) = string (Drnn.read (JsonElement.Parse(json.ToJsonString()))).Words
+                  let json = words { Drnn.huang2014 with Features = features }
+                  Expect.equal (read json) (string json) "there and back"
                   json.Remove "features" |> ignore
-
-                  Expect.equal
-                      (ArchitectureJson.read (JsonSerializer.SerializeToElement json)).FrontEnd.Features
-                      Magnitude
-                      "without the entry: magnitudes"
+                  Expect.equal (read json) (string (words Drnn.huang2014)) "without the entry: magnitudes"
               }
 
           test "silence is zero, whatever the features, and a louder mixture has larger logarithms" {
               Memory.plain (fun () ->
                   for features, _ in sizes do
-                      let frontEnd = frontEnd features
                       let silence = torch.zeros (10L, 1L, 513L, dtype = torch.float64)
-                      Expect.equal ((Spectra.features frontEnd (whole frontEnd silence)).abs().max().item<float>()) 0.0 "silence"
+                      Expect.equal ((ofWhole (showing features) silence).abs().max().item<float>()) 0.0 "silence"
 
-                  let frontEnd = { frontEnd LogPower with Context = 1 }
+                  let shown = { showing LogPower with Context = 1 }
 
                   let level (x: float) =
                       let steady = torch.zeros(10L, 1L, 513L, dtype = torch.float64).fill_(x: float)
-                      (Spectra.features frontEnd (whole frontEnd steady)).mean().item<float>()
+                      (ofWhole shown steady).mean().item<float>()
 
                   // log10(1 + (1000 x)^2): 1 above the floor by 30 dB is 3 Bel and 0.0004 more.
                   Expect.floatClose Accuracy.high (level 0.001) (log10 2.0) "at the floor"
@@ -104,20 +95,16 @@ let tests =
                   let magnitude = (noise 4 [ 12L; 1L; 513L ]).abs()
 
                   for features, _ in sizes do
-                      let plain, scaled = frontEnd features, { frontEnd features with InputScale = 10.0 }
-                      let louder = whole plain (magnitude.mul 10.0)
-
-                      Expect.isLessThan
-                          (difference (Spectra.features scaled (whole scaled magnitude)) (Spectra.features plain louder))
-                          1e-9
-                          $"{features}")
+                      let plain, scaled = showing features, { showing features with InputScale = 10.0 }
+                      let louder = ofWhole plain (magnitude.mul 10.0)
+                      Expect.isLessThan (difference (ofWhole scaled magnitude) louder) 1e-9 $"{features}")
           }
 
           test "a steady mixture has constant log mel powers and no deltas" {
               Memory.plain (fun () ->
-                  let frontEnd = { frontEnd LogMel with Context = 1 }
+                  let shown = { showing LogMel with Context = 1 }
                   let steady = (noise 5 [ 1L; 1L; 513L ]).abs().expand(15L, 1L, 513L)
-                  let input = Spectra.features frontEnd (whole frontEnd steady)
+                  let input = ofWhole shown steady
                   Expect.isLessThan ((input.narrow (2L, 41L, 82L)).abs().max().item<float>()) 1e-12 "deltas"
                   Expect.isGreaterThan ((input.narrow (2L, 0L, 41L)).min().item<float>()) 0.0 "log powers")
           } ]

@@ -17,7 +17,10 @@ let private speaker (root: string) (name: string) rate (lengths: int list) =
 
     folder
 
-let private counts (samples: float32[]) = samples |> Array.map (fun x -> int (Math.Round(1000.0 * float x)))
+let private counts (sound: AudioBuffer) = sound.Channels[0] |> Array.map (fun x -> int (Math.Round(1000.0 * float x)))
+
+let private first = Stems.find "speaker 1"
+let private second = Stems.find "speaker 2"
 
 [<Tests>]
 let tests =
@@ -27,14 +30,14 @@ let tests =
               Scratch.inFolder (fun root ->
                   let corpus = SpeechPair.ofFolders (speaker root "A" 16000 [ 40; 30; 30 ]) (speaker root "B" 16000 [ 50; 20 ])
                   Expect.equal corpus.Name "A-B" "name"
-                  let train, dev, test = corpus.Train.Head.Read(), corpus.Dev.Head.Read(), corpus.Test.Head.Read()
+                  let train, dev, test = Clip.read corpus.Train.Head, Clip.read corpus.Dev.Head, Clip.read corpus.Test.Head
                   // A: 100 samples, 80 + 10 + 10. B: 70 samples, 56 + 7 + 7.
-                  Expect.equal (counts train.Voice) [| 0..55 |] "A, training"
-                  Expect.equal (counts train.Music) [| 0..55 |] "B, training"
-                  Expect.equal (counts dev.Voice) [| 80..86 |] "A, development"
-                  Expect.equal (counts dev.Music) [| 56..62 |] "B, development"
-                  Expect.equal (counts test.Voice) [| 90..96 |] "A, test"
-                  Expect.equal (counts test.Music) [| 63..69 |] "B, test")
+                  Expect.equal (counts (first train)) [| 0..55 |] "A, training"
+                  Expect.equal (counts (second train)) [| 0..55 |] "B, training"
+                  Expect.equal (counts (first dev)) [| 80..86 |] "A, development"
+                  Expect.equal (counts (second dev)) [| 56..62 |] "B, development"
+                  Expect.equal (counts (first test)) [| 90..96 |] "A, test"
+                  Expect.equal (counts (second test)) [| 63..69 |] "B, test")
           }
 
           test "48 kHz becomes 16 kHz, sentence by sentence" {
@@ -42,8 +45,8 @@ let tests =
                   let corpus = SpeechPair.ofFolders (speaker root "A" 48000 [ 3001; 2999 ]) (speaker root "B" 16000 [ 5000 ])
                   Expect.equal corpus.Train.Head.SampleRate 16000 "rate"
                   // ceil(3001 / 3) + ceil(2999 / 3) = 1001 + 1000 samples: 1600 of the first 1800 train.
-                  Expect.equal (corpus.Train.Head.Read().Voice.Length) 1600 "training"
-                  Expect.equal (corpus.Test.Head.Read().Voice.Length) (2001 - 1800) "test")
+                  Expect.equal (Stems.length (Clip.read corpus.Train.Head)) 1600 "training"
+                  Expect.equal (Stems.length (Clip.read corpus.Test.Head)) (2001 - 1800) "test")
           }
 
           test "noise at 8 kHz: one clip a noise, the noise repeated from its own part" {
@@ -53,22 +56,32 @@ let tests =
                   let corpus = SpeechPair.inNoise speech (Path.Combine(root, "noise"))
                   Expect.equal [ for clip in corpus.Train -> clip.Name ] [ "s0 train"; "s1 train" ] "noises"
                   Expect.equal corpus.Test.Head.SampleRate 8000 "rate"
-                  let test = corpus.Test[1].Read()
-                  Expect.equal (counts test.Voice) [| 900..999 |] "speech"
+                  let test = Clip.read corpus.Test[1]
+                  Expect.equal (counts (Stems.find "speech" test)) [| 900..999 |] "speech"
                   // The second noise counts from 50: its last tenth is 95 to 99.
-                  Expect.equal (counts test.Music) [| for i in 0..99 -> 95 + i % 5 |] "noise")
+                  Expect.equal (counts (Stems.find "noise" test)) [| for i in 0..99 -> 95 + i % 5 |] "noise")
           }
 
           test "training in pieces: together they are the whole, and nothing else changes" {
               Scratch.inFolder (fun root ->
                   let whole = SpeechPair.ofFolders (speaker root "A" 16000 [ 4000 ]) (speaker root "B" 16000 [ 4000 ])
                   let pieces = SpeechPair.inPieces 0.05 whole
-                  Expect.equal [ for clip in pieces.Train -> clip.Read().Voice.Length ] [ 800; 800; 800; 800 ] "3200 samples"
-                  let joined = pieces.Train |> List.map (fun clip -> clip.Read().Music) |> Array.concat
-                  Expect.equal joined (whole.Train.Head.Read().Music) "the whole"
+
+                  Expect.equal
+                      [ for clip in pieces.Train -> Stems.length (Clip.read clip) ]
+                      [ 800; 800; 800; 800 ]
+                      "3200 samples"
+
+                  let joined = pieces.Train |> List.map (fun clip -> (second (Clip.read clip)).Channels[0]) |> Array.concat
+                  Expect.equal joined (second (Clip.read whole.Train.Head)).Channels[0] "the whole"
                   Expect.equal (List.distinctBy _.Song pieces.Train).Length 4 "each is a song of its own"
                   let uneven = SpeechPair.inPieces 0.08 whole
-                  Expect.equal [ for clip in uneven.Train -> clip.Read().Voice.Length ] [ 1280; 1920 ] "the last takes the rest"
+
+                  Expect.equal
+                      [ for clip in uneven.Train -> Stems.length (Clip.read clip) ]
+                      [ 1280; 1920 ]
+                      "the last takes the rest"
+
                   Expect.equal (SpeechPair.inPieces 10.0 whole).Train.Length 1 "longer than all"
                   Expect.throwsT<ArgumentException> (fun () -> SpeechPair.inPieces 0.0 whole |> ignore) "no length")
           }
@@ -89,8 +102,11 @@ let tests =
 
           test "the TIMIT pair: parts of equal length, the female is speaker 1" {
               let corpus = SpeechPair.timit (Scratch.sharedData [ "TIMIT-pair" ])
-              let lengths = [ for clip in [ corpus.Train.Head; corpus.Dev.Head; corpus.Test.Head ] -> clip.Read().Voice.Length ]
+
+              let lengths =
+                  [ for clip in [ corpus.Train.Head; corpus.Dev.Head; corpus.Test.Head ] -> Stems.length (Clip.read clip) ]
+
               Expect.equal lengths [ 357994; 64820; 43520 ] "the shorter of each two"
               let female = AudioFile.Read(Scratch.sharedData [ "TIMIT-pair"; "female_test.wav" ])
-              Expect.equal (corpus.Test.Head.Read().Voice) (Array.truncate 43520 female.Channels[0]) "female"
+              Expect.equal (first (Clip.read corpus.Test.Head)).Channels[0] (Array.truncate 43520 female.Channels[0]) "female"
           } ]

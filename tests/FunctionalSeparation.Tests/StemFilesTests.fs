@@ -11,12 +11,12 @@ open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 
 let private separator seed : ISeparator =
-    let architecture = { Architecture.huang2014 with Hidden = [ 8 ]; Recurrence = FeedForward }
-    let layout = (Architecture.model architecture).Layout
+    let architecture = { Drnn.huang2014 with Hidden = [ 8 ]; Recurrence = FeedForward }
+    let layout = (Network.layout (Drnn.network architecture))
 
     new NetworkSeparator(
         "test",
-        { Architecture = architecture
+        { Network = Drnn.network architecture
           Parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed seed)
           Level = 0.01 }
     )

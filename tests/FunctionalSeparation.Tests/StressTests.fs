@@ -16,13 +16,13 @@ let private factor =
     | "" -> 1
     | text -> int text
 
-let private architecture recurrence = { Architecture.huang2014 with Hidden = [ 24; 24 ]; Recurrence = recurrence; Mask = Squared }
+let private architecture recurrence = { Drnn.huang2014 with Hidden = [ 24; 24 ]; Recurrence = recurrence; Mask = Squared }
 
 let private trained recurrence =
     let architecture = architecture recurrence
 
-    { Architecture = architecture
-      Parameters = Params.start (Architecture.model architecture).Layout torch.float32 torch.CPU (Key.ofSeed 2)
+    { Network = Drnn.network architecture
+      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
       Level = 0.01 }
 
 let private corpus = lazy (Corpus.embedded 3)
@@ -47,22 +47,23 @@ let private numbers (scores: SourceScores) = [| scores.Sdr; scores.Sir; scores.S
 let private score () =
     let model = trained FeedForward
 
-    [| for separator in [ Separation.separator model Soft; Evaluate.idealRatioMask model.Architecture.FrontEnd ] do
-           let scores = Evaluate.clip torch.float32 torch.CPU separator corpus.Value.Test.Head
-           yield! numbers scores.Music
-           yield! numbers scores.Voice |]
+    [| for separator in [ Separation.separator model Soft; Evaluate.idealRatioMask model.Network.Setting.FrontEnd ] do
+           let scores = Evaluate.clip Scoring.papers torch.float32 torch.CPU separator corpus.Value.Test.Head
+           yield! numbers (scores["music"])
+           yield! numbers (scores["voice"]) |]
 
 /// Parameters after so many steps.
 let private train optimiser steps () =
     let architecture = architecture (RecurrentAt 1)
     let excerpts = { ExcerptSettings.ofSize 10 2 with OtherSong = 0.5 }
-    let feed = Feed.excerpts architecture.FrontEnd excerpts torch.CPU corpus.Value.Train
+    let feed = Feed.excerpts (Drnn.network architecture) Scratch.magnitudes excerpts torch.CPU corpus.Value.Train
 
     let task =
-        { Model = Architecture.model architecture
+        { Model = Network.model (Drnn.network architecture)
           Loss = Loss.discriminative 0.05 Loss.squaredError
           Optimiser = optimiser
-          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ] }
+          Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
+          Key = Key.ofSeed 9 }
 
     let start = Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)
     let mutable last = [||]

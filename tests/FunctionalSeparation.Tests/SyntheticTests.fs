@@ -3,9 +3,18 @@ module FunctionalSeparation.Tests.SyntheticTests
 open System
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Core
 
 let private few = { FsCheckConfig.defaultConfig with maxTest = 8 }
 let private property name check = testPropertyWithConfig few name check
+
+/// Hz, of songs of voice and music.
+let private rate = 16000
+
+let private source name (song: SyntheticSong) = (Stems.find name song.Stems).Channels[0]
+let private voice = source "voice"
+let private music = source "music"
+let private both song = music song, voice song
 
 let private short seed = Synthetic.song 2.0 "short" (Key.ofSeed seed)
 
@@ -15,13 +24,13 @@ let private allSongs (corpus: SyntheticCorpus) = corpus.Train @ corpus.Dev @ cor
 let private rms (signal: float32[]) = sqrt (Array.averageBy (fun x -> float x * float x) signal)
 
 /// Levels (root mean square) of consecutive 20 ms.
-let private levels (song: SyntheticSong) signal = Array.chunkBySize (song.SampleRate / 50) signal |> Array.map rms
+let private levels signal = Array.chunkBySize (rate / 50) signal |> Array.map rms
 
 /// Fundamental in Hz of the 40 ms from `start` on, by the highest peak of the normalised autocorrelation between 80 and 700 Hz
 /// that is not a multiple of an earlier one; None where nothing periodic sounds.
-let private fundamental (song: SyntheticSong) start =
-    let length, shortest, longest = song.SampleRate / 25, song.SampleRate / 700, song.SampleRate / 80
-    let at i = float song.Voice[start + i]
+let private fundamental (samples: float32[]) start =
+    let length, shortest, longest = rate / 25, rate / 700, rate / 80
+    let at i = float samples[start + i]
 
     /// Sum of the products of the 40 ms from `a` on with those from `b` on.
     let product a b =
@@ -49,14 +58,14 @@ let private fundamental (song: SyntheticSong) start =
             let lag = peaks |> List.find (fun lag -> values[lag] > 0.97 * best)
             let before, now, after = values[lag - 1], values[lag], values[lag + 1]
             let shift = 0.5 * (before - after) / (before - 2.0 * now + after - 1e-12)
-            Some(float song.SampleRate / (float lag + shift))
+            Some(float rate / (float lag + shift))
 
 /// Pitch in semitones every 10 ms, None where the voice is silent or unvoiced.
-let private pitchTrack (song: SyntheticSong) =
-    let room = song.SampleRate / 25 + song.SampleRate / 80 + 2
+let private pitchTrack (samples: float32[]) =
+    let room = rate / 25 + rate / 80 + 2
 
-    [| for start in 0 .. song.SampleRate / 100 .. song.Voice.Length - room ->
-           fundamental song start |> Option.map (fun f -> 12.0 * Math.Log2(f / 440.0)) |]
+    [| for start in 0 .. rate / 100 .. samples.Length - room ->
+           fundamental samples start |> Option.map (fun f -> 12.0 * Math.Log2(f / 440.0)) |]
 
 /// Stretches of the track in which the pitch never leaps by more than 0.6 semitones.
 let private held (track: float option[]) =
@@ -86,28 +95,28 @@ let private modulation (track: float[]) =
 let tests =
     testList
         "Synthetic"
-        [ property "the same key gives the same song to the last bit" (fun seed -> short seed = short seed)
+        [ property "the same key gives the same song to the last bit" (fun seed -> both (short seed) = both (short seed))
 
           property "different seeds give different songs" (fun seed ->
               let one, other = short seed, short (seed + 1)
-              one.Voice <> other.Voice && one.Music <> other.Music)
+              voice one <> voice other && music one <> music other)
 
           property "every sample is a number, and no track nor the mixture reaches full scale" (fun seed ->
               let song = short seed
               let below (x: float32) = Single.IsFinite x && abs x < 1.0f
-              let mixture = Array.map2 (+) song.Voice song.Music
-              Seq.forall (Array.forall below) [ song.Voice; song.Music; mixture ])
+              let mixture = (Stems.sum song.Stems).Channels[0]
+              Seq.forall (Array.forall below) [ voice song; music song; mixture ])
 
           property "a song has the length that was asked for" (fun (tenths: uint8) ->
               let seconds = 2.0 + float (tenths % 40uy) / 10.0
               let song = Synthetic.song seconds "x" (Key.ofSeed 1)
-              let expected = int (Math.Round(seconds * 16000.0))
-              song.SampleRate = 16000 && song.Voice.Length = expected && song.Music.Length = expected)
+              let expected = int (Math.Round(seconds * float rate))
+              song.Stems |> List.forall (fun stem -> stem.Sound.SampleRate = rate && stem.Sound.Length = expected))
 
           test "the name does not change the song" {
               let one = Synthetic.song 2.0 "one" (Key.ofSeed 3)
               let other = Synthetic.song 2.0 "other" (Key.ofSeed 3)
-              Expect.equal { other with Name = "one" } one "one key, one song"
+              Expect.equal (both other, other.Description) (both one, one.Description) "one key, one song"
           }
 
           test "a song too short for a phrase is refused" {
@@ -120,8 +129,8 @@ let tests =
               let songs = allSongs corpus.Value
               Expect.isLessThan clock.Elapsed.TotalSeconds 20.0 "generation is quick"
               Expect.equal (songs.Length, corpus.Value.Train.Length, corpus.Value.Test.Length) (18, 12, 4) "sizes"
-              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Voice) songs).Length 18 "voices differ"
-              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Music) songs).Length 18 "accompaniments differ"
+              Expect.equal (List.distinctBy voice songs).Length 18 "voices differ"
+              Expect.equal (List.distinctBy music songs).Length 18 "accompaniments differ"
               Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Name) songs).Length 18 "names differ"
 
               Expect.isGreaterThan
@@ -133,24 +142,24 @@ let tests =
           test "a smaller corpus is a part of a larger one" {
               let one = Synthetic.corpusOf { Train = 1; Dev = 0; Test = 1; Seconds = 2.0 } 5
               let two = Synthetic.corpusOf { Train = 2; Dev = 1; Test = 1; Seconds = 2.0 } 5
-              Expect.equal (one.Train.Head, one.Test) (two.Train.Head, two.Test) "same songs"
-              Expect.notEqual one.Train.Head.Voice one.Test.Head.Voice "train is not test"
+              Expect.equal (both one.Train.Head, both one.Test.Head) (both two.Train.Head, both two.Test.Head) "same songs"
+              Expect.notEqual (voice one.Train.Head) (voice one.Test.Head) "train is not test"
           }
 
           test "voice and music are both heard, comparably loud, and the voice rests between phrases" {
               for song in allSongs corpus.Value do
-                  let voice, music = levels song song.Voice, levels song song.Music
+                  let voice, music = levels (voice song), levels (music song)
                   let share test values = float (Array.length (Array.filter test values)) / float (Array.length values)
                   Expect.isGreaterThan (share (fun level -> level > 0.02) voice) 0.4 $"{song.Name}: the voice sings"
                   Expect.isGreaterThan (share (fun level -> level > 0.01) music) 0.8 $"{song.Name}: the music plays"
                   Expect.isGreaterThan (share (fun level -> level < 1e-3) voice) 0.08 $"{song.Name}: the voice rests"
-                  let difference = 20.0 * log10 (rms song.Voice / rms song.Music)
+                  let difference = 20.0 * log10 (rms (source "voice" song) / rms (source "music" song))
                   Expect.isLessThan (abs difference) 6.0 $"{song.Name}: dB between the two"
           }
 
           test "held notes have a vibrato of 4 to 8 Hz, and melodies move" {
               for song in corpus.Value.Test do
-                  let track = pitchTrack song
+                  let track = pitchTrack (voice song)
                   let pitches = Array.choose id track |> Array.sort
                   let quantile share = pitches[int (share * float (pitches.Length - 1))]
                   Expect.isGreaterThan (quantile 0.95 - quantile 0.05) 1.5 $"{song.Name}: range in semitones"
@@ -159,4 +168,31 @@ let tests =
                   let shaken = tails |> List.map modulation
                   let isVibrato (rate, depth) = rate > 4.0 && rate < 8.0 && depth > 0.15
                   Expect.isTrue (List.exists isVibrato shaken) $"{song.Name}: vibrato among {shaken}"
+          }
+
+          property "by its parts: four sources in stereo at 44.1 kHz that stay below full scale, the same for a key" (fun seed ->
+              let parts = (Synthetic.bandSong 2.0 "parts" (Key.ofSeed seed)).Stems
+              let again = (Synthetic.bandSong 2.0 "again" (Key.ofSeed seed)).Stems
+              let samples (stems: Stems) = [ for stem in stems -> List.ofSeq stem.Sound.Channels ]
+              Expect.equal (Stems.names parts) [ "drums"; "bass"; "other"; "vocals" ] "names"
+              Expect.equal (samples again) (samples parts) "the same"
+
+              for sound in Stems.sum parts :: List.map _.Sound parts do
+                  Expect.equal (sound.SampleRate, sound.Channels.Count, sound.Length) (44100, 2, 88200) "shape"
+                  Expect.isGreaterThan (rms sound.Channels[0]) 1e-3 "it sounds"
+                  Expect.all (Seq.concat sound.Channels) (fun x -> abs x < 1.0f) "below full scale"
+
+              let vocals, other = Stems.find "vocals" parts, Stems.find "other" parts
+              let apart (sound: AudioBuffer) = Array.map2 (-) sound.Channels[0] sound.Channels[1] |> rms
+              Expect.isLessThan (apart vocals) 1e-3 "vocals in the middle, but for the hiss"
+              Expect.isGreaterThan (apart other) (0.2 * rms other.Channels[0]) "the chords aside")
+
+          test "by its parts it is the same song" {
+              let whole = Synthetic.song 2.0 "x" (Key.ofSeed 5)
+              let vocals = (Synthetic.bandSong 2.0 "x" (Key.ofSeed 5)).Stems |> Stems.find "vocals"
+              let found = (Resampler.Resample(vocals, rate)).Channels[0]
+              let dot (a: float32[]) b = Array.map2 (fun x y -> float x * float y) a b |> Array.sum
+              let expected = voice whole
+              let likeness = dot found expected / sqrt (dot found found * dot expected expected)
+              Expect.isGreaterThan likeness 0.999 "the voice, but for its level"
           } ]

@@ -6,18 +6,19 @@ open Expecto
 open TorchSharp
 open FunctionalSeparation
 
-let private small =
-    { Architecture.huang2014 with FrontEnd = FrontEnd.huang2014 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
+let private small = { Drnn.huang2014 with Context = 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
 
 let private corpus = lazy (Corpus.embedded 3)
 
 let private taskWith optimiser =
-    let feed = Feed.excerpts small.FrontEnd (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
+    let feed =
+        Feed.excerpts (Drnn.network small) Scratch.magnitudes (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
 
-    { Model = Architecture.model small
+    { Model = Network.model (Drnn.network small)
       Loss = Loss.squaredError
       Optimiser = optimiser
-      Feed = fun _ -> [ feed.Batch (Key.ofSeed 5) 0 ] }
+      Feed = fun _ -> [ feed.Batch (Key.ofSeed 5) 0 ]
+      Key = Key.ofSeed 9 }
 
 let private task = lazy (taskWith (Optim.adam (Schedule.constant 1e-3)))
 
@@ -91,7 +92,7 @@ let tests =
           }
 
           test "a state whose step failed is as it was" {
-              let failing = { task.Value with Loss = fun _ _ -> failwith "no loss" }
+              let failing = { task.Value with Loss = Loss.onMagnitudes "none" (fun _ _ -> failwith "no loss") }
               let first = start failing
               Expect.throws (fun () -> Train.states failing 3 first |> Seq.last |> ignore) "fails"
               Expect.isTrue (numbers first |> Array.forall Single.IsFinite) "whole"

@@ -12,15 +12,15 @@ let private corpus = lazy (Corpus.embedded 4)
 
 /// The paper's protocol in small: L-BFGS on whole clips, the model chosen on development clips.
 let private recipe =
-    { Recipe.paper with
-        Architecture = { Recipe.desk.Architecture with Hidden = [ 12; 12 ] }
+    { DrnnRecipe.paper with
+        Network = { DrnnRecipe.desk.Network with Hidden = [ 12; 12 ] }
         Plan = FullBatch(Some 60000, 8)
-        Selection = BestOnDev 2 }
+        Selection = Selection.bestOnDev 2 }
 
 exception private Stopped
 
 let private settings folder recipe resume stopAt : RunSettings =
-    { Recipe = recipe
+    { Recipe = DrnnRecipe.toRecipe recipe
       Train = List.truncate 2 corpus.Value.Train
       Dev = List.truncate 1 corpus.Value.Dev
       Device = torch.CPU
@@ -76,9 +76,15 @@ let tests =
                   Expect.hasLength scores 4 "looked at every second step"
 
                   let rows =
-                      Evaluate.clips torch.float32 torch.CPU ignore (Separation.separator finished.Trained Soft) settings.Dev
+                      Evaluate.clips
+                          Scoring.papers
+                          torch.float32
+                          torch.CPU
+                          ignore
+                          (Separation.separator finished.Trained Soft)
+                          settings.Dev
 
-                  Expect.floatClose Accuracy.medium (Evaluate.summary _.Voice rows).Gnsdr (Seq.max scores) "the best one")
+                  Expect.floatClose Accuracy.medium (Evaluate.summary "voice" rows).Gnsdr (Seq.max scores) "the best one")
           }
 
           test "event files hold every step once, whether the run was stopped or not" {
@@ -155,8 +161,9 @@ let tests =
                       { clip with Name = "changed"; SampleRate = rate; Read = clip.Read >> change }
 
                   let dev = corpus.Value.Dev.Head
-                  let silent = change dev 16000 (fun stems -> { stems with Voice = Array.zeroCreate stems.Voice.Length })
-                  let short = change dev 16000 (fun stems -> { Music = stems.Music[..99]; Voice = stems.Voice[..99] })
+                  let silent = change dev 16000 (Scratch.silenced "voice")
+
+                  let short = change dev 16000 (Scratch.beginning 100)
 
                   for clip, words in [ silent, "silent"; short, "fewer than one window"; change dev 8000 id, "8000 Hz" ] do
                       let settings =
@@ -190,7 +197,8 @@ let tests =
 
           test "an objective that is not finite ends the run with a message and leaves no model" {
               inScratch (fun folder ->
-                  let wild = { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = LastStep }
+                  let wild =
+                      { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = Selection.lastStep }
 
                   let said = message (fun () -> TrainingRun.run (settings folder wild false None) |> ignore)
                   Expect.stringContains said "step" "says where"

@@ -60,8 +60,9 @@ let private windowNetwork (weights: torch.Tensor list) (magnitude: torch.Tensor)
     | _ -> failwith "two layers"
 
 let private windowArchitecture =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 3 with Stft = Core.Stft(8, 4, Core.StftWindow.Sine, false) }
+    { Drnn.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 with Stft = Core.Stft(8, 4, Core.StftWindow.Sine, false) }
+        Context = 3
         Hidden = [ 6 ]
         Neuron = VectorProduct Window
         Recurrence = FeedForward }
@@ -128,7 +129,7 @@ let tests =
                   let expected = (whole * (torch.tensor c).view(1L, 3L, 1L)).sum(1L)
                   let layer = VectorProduct.along (c[0], c[1], c[2]) (int inputs) (int units)
                   let projected = (bias * (torch.tensor c).view(3L, 1L)).sum(0L)
-                  let output = (layer.Apply [ weight; projected ] (Sequence.ofFrames x)).Frames
+                  let output = (layer.Apply [ weight; projected ] (Flow.ofFrames x)).Value
                   Expect.isLessThan (difference (output.squeeze 1L) expected) 1e-14 "projection")
 
           test "colours rise one after the other" {
@@ -156,11 +157,12 @@ let tests =
           testProperty "WVPNN as a whole is its definition on (previous, current, next) frames"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
-                  let model = Architecture.model windowArchitecture
+                  let model = Network.model (Drnn.network windowArchitecture)
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
                   let magnitude = (noise seed [ 9L; 1L; 5L ]).abs()
-                  let mixture = { Magnitude = magnitude; Margin = 1L; Start = [] }
-                  let outputs = (Model.apply model parameters mixture).Outputs.view(7L, 10L)
+                  let sound = Views.ofMagnitude (magnitude.permute(1L, 0L, 2L).unsqueeze 1L)
+                  let mixture = { Sound = sound; Mode = Mode.Inference; Start = [] }
+                  let outputs = (Model.apply model parameters mixture).Outputs.permute(0L, 2L, 1L, 3L).reshape(7L, 10L)
                   let expected = windowNetwork (Params.split parameters) magnitude
                   Expect.isLessThan (difference outputs expected) 1e-14 "outputs")
 

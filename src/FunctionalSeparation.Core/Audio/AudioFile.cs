@@ -34,12 +34,16 @@ public static class AudioFile
     /// The file is missing, a folder, a socket, a device, empty, truncated, damaged or undecodable, or needs ffmpeg where there
     /// is none.
     /// </exception>
-    public static WavReader Open(string path)
+    public static WavReader Open(string path) => OpenTrack(path, null);
+
+    private static WavReader OpenTrack(string path, int? track)
     {
         using var source = SoundSource.From(path);
         var file = source.OpenHandle();
-        if (!NeedsDecoder(file, source.Name)) return new WavReader(file, source.Name);
-        return ForeignAudio.Open(source, Environment.GetEnvironmentVariable("PATH") ?? "");
+        if (NeedsDecoder(file, source.Name)) return ForeignAudio.Open(source, SearchPath, track);
+        if (track is null or 0) return new WavReader(file, source.Name);
+        file.Dispose();
+        throw new InputException($"{source.Name} has 1 sound track: track {track}, counted from 0, is not there.");
     }
 
     /// <summary>Sample rate, channels, exact length and coding. A file that ffmpeg must decode is decoded for it.</summary>
@@ -51,6 +55,22 @@ public static class AudioFile
         return reader.Info;
     }
 
+    /// <summary>
+    /// Sample rate and channels as the header states them, of the first sound track where there are several. Nothing is decoded.
+    /// </summary>
+    /// <param name="path">The file; no pipe, which could not be read again.</param>
+    /// <exception cref="InputException">As <see cref="Open"/>, but for damage beyond the header.</exception>
+    public static AudioShape Shape(string path)
+    {
+        using var source = SoundSource.From(path);
+        var file = source.OpenHandle();
+        if (NeedsDecoder(file, source.Name)) return ForeignAudio.Shape(source, SearchPath);
+        using var reader = new WavReader(file, source.Name);
+        return new(reader.Info.SampleRate, reader.Info.Channels);
+    }
+
+    private static string SearchPath => Environment.GetEnvironmentVariable("PATH") ?? "";
+
     /// <summary>Reads a whole file.</summary>
     /// <param name="path">The file.</param>
     /// <returns>All its channels at its own sample rate, full scale = ±1.</returns>
@@ -60,8 +80,29 @@ public static class AudioFile
     public static AudioBuffer Read(string path)
     {
         using var reader = Open(path);
+        return Whole(reader);
+    }
+
+    /// <summary>
+    /// Reads a whole sound track of a file that may hold several (mp4, mkv, mov), such as a part of a <c>.stem.mp4</c>.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="track">Which of its sound tracks, from 0. Pictures do not count.</param>
+    /// <returns>All channels of the track at its own sample rate, full scale = ±1.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A negative track.</exception>
+    /// <exception cref="InputException">As <see cref="Read(string)"/>; also a track that is not there.</exception>
+    public static AudioBuffer ReadTrack(string path, int track)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(track);
+        using var reader = OpenTrack(path, track);
+        return Whole(reader);
+    }
+
+    private static AudioBuffer Whole(WavReader reader)
+    {
         if (reader.Info.Length > Array.MaxLength)
-            throw new InputException($"{path} has {reader.Info.Length} samples per channel, too many for memory: read it in parts.");
+            throw new InputException(
+                $"{reader.Path} has {reader.Info.Length} samples per channel, too many for memory: read it in parts.");
         return reader.Read(0, (int)reader.Info.Length);
     }
 

@@ -22,6 +22,11 @@ public enum SampleFormat
     Float64,
 }
 
+/// <summary>What the header of a file says without its sound being read.</summary>
+/// <param name="SampleRate">Sample rate in Hz.</param>
+/// <param name="Channels">Number of channels, at least 1.</param>
+public readonly record struct AudioShape(int SampleRate, int Channels);
+
 /// <summary>What a file says about its sound.</summary>
 /// <param name="SampleRate">Sample rate in Hz.</param>
 /// <param name="Channels">Number of channels, at least 1.</param>

@@ -7,7 +7,7 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Files that are no plain WAV: the ffmpeg program decodes their first audio stream to a temporary float WAV file, which is
+/// Files that are no plain WAV: the ffmpeg program decodes one of their audio streams to a temporary float WAV file, which is
 /// then read in bounded memory. It has no name: it is gone with the reader, or with the process, however that ends. What was
 /// left out, shifted or damaged is in the notes.
 /// </summary>
@@ -15,14 +15,30 @@ internal static class ForeignAudio
 {
     /// <param name="source">The file.</param>
     /// <param name="searchPath">Folders to look for the programs in, as in the environment variable PATH.</param>
-    public static WavReader Open(SoundSource source, string searchPath)
+    /// <param name="track">Which of its sound tracks, from 0; null for the first, with a note where there are others.</param>
+    public static WavReader Open(SoundSource source, string searchPath, int? track = null)
+    {
+        RequirePrograms(source, searchPath);
+        return Decode(source, Probe(source, track), track ?? 0);
+    }
+
+    /// <summary>Sample rate and channels of the first sound track, by its header.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="searchPath">As for <see cref="Open"/>.</param>
+    public static AudioShape Shape(SoundSource source, string searchPath)
+    {
+        RequirePrograms(source, searchPath);
+        return Probe(source, null).Shape
+            ?? throw new InputException($"{source.Name} does not tell its sample rate and channels: convert it to WAV.");
+    }
+
+    private static void RequirePrograms(SoundSource source, string searchPath)
     {
         var path = source.Name;
         RequireProgram(GlobalFFOptions.GetFFMpegBinaryPath(), path, searchPath);
         RequireProgram(GlobalFFOptions.GetFFProbeBinaryPath(), path, searchPath);
         if (source.Location.Contains('"') || source.Location.EndsWith('\\'))
             throw new InputException($"{path} has a name that cannot be handed to ffmpeg: rename it without quotes and backslashes.");
-        return Decode(source, Probe(source));
     }
 
     private static void RequireProgram(string program, string path, string searchPath)
@@ -34,12 +50,16 @@ internal static class ForeignAudio
                 $"{System.IO.Path.GetFileName(program)} is not on the PATH: install ffmpeg or convert {path} to WAV.");
     }
 
-    private static ForeignTracks Probe(SoundSource source)
+    private static ForeignTracks Probe(SoundSource source, int? track)
     {
         try
         {
             var analysis = FFProbe.Analyse(System.IO.Path.GetFullPath(source.Location));
-            if (analysis.PrimaryAudioStream is { } stream) return new(analysis.Format, stream, analysis.AudioStreams.Count);
+            AudioStream[] streams = [.. analysis.AudioStreams.OrderBy(stream => stream.Index)];
+            if (streams.Length > 0 && track >= streams.Length)
+                throw new InputException(
+                    $"{source.Name} has {streams.Length} sound track(s): track {track}, counted from 0, is not there.");
+            if (streams.Length > 0) return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0);
         }
         catch (FFProbeProcessException cause)
         {
@@ -52,13 +72,13 @@ internal static class ForeignAudio
         throw new InputException($"{source.Name} has no audio in it: name an audio file.");
     }
 
-    private static WavReader Decode(SoundSource source, ForeignTracks tracks)
+    private static WavReader Decode(SoundSource source, ForeignTracks tracks, int track)
     {
         var wav = Spool.Open(UnfinishedFiles.CreateNameless, source.Name);
         DecoderLog log;
         try
         {
-            log = DecoderLog.Of(Run(source, wav));
+            log = DecoderLog.Of(Run(source, track, wav));
         }
         catch
         {
@@ -80,12 +100,12 @@ internal static class ForeignAudio
     /// Damaged frames are told about, not decoded in silence: checksums are looked at, and the log names changes of format. ffmpeg
     /// writes into a pipe, so it ends with this process.
     /// </summary>
-    private static string[] Run(SoundSource source, SafeFileHandle wav)
+    private static string[] Run(SoundSource source, int track, SafeFileHandle wav)
     {
         string[] arguments =
         [
             "-nostdin", "-nostats", "-loglevel", DecoderLog.Level, "-err_detect", "crccheck",
-            "-i", System.IO.Path.GetFullPath(source.Location), "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-",
+            "-i", System.IO.Path.GetFullPath(source.Location), "-map", $"0:a:{track}", "-c:a", "pcm_f32le", "-f", "wav", "-",
         ];
         var start = new ProcessStartInfo(GlobalFFOptions.GetFFMpegBinaryPath(), arguments)
         {

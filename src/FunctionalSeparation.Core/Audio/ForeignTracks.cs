@@ -5,8 +5,8 @@ namespace FunctionalSeparation.Core;
 /// <summary>What ffprobe says about a file and the sound track that is read from it.</summary>
 /// <param name="format">The container.</param>
 /// <param name="stream">The track that is read.</param>
-/// <param name="count">How many sound tracks there are.</param>
-internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int count)
+/// <param name="others">How many sound tracks are left out that nobody knows of.</param>
+internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int others)
 {
     /// <summary>
     /// Containers whose header states the length, so that a shorter decoded length means a cut file; elsewhere (mp3, aac) the
@@ -30,6 +30,9 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
     /// <summary>The coding.</summary>
     public string Codec => stream.CodecName ?? "sound of an unknown coding";
 
+    /// <summary>Sample rate and channels; null where the header leaves them open.</summary>
+    public AudioShape? Shape => stream is { SampleRateHz: > 0 and var rate, Channels: > 0 and var channels } ? new(rate, channels) : null;
+
     /// <summary>The length that the header states or ffprobe guesses, in seconds; 0 or less where it does neither.</summary>
     public double Seconds => stream.Duration.TotalSeconds - (Is("matroska") ? stream.StartTime.TotalSeconds : 0);
 
@@ -41,7 +44,7 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
     /// <param name="decoded">Seconds.</param>
     public IEnumerable<string> Notes(double decoded)
     {
-        if (count > 1) yield return $"{count} sound tracks: the first ({Description}) is taken";
+        if (others > 0) yield return $"{others + 1} sound tracks: the first ({Description}) is taken";
         if (Start > StartTolerance)
             yield return FormattableString.Invariant(
                 $"the sound starts {Start:0.###} s into the file's time line; what is read begins with the sound");

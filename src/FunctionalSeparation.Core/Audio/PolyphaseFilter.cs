@@ -8,6 +8,11 @@ namespace FunctionalSeparation.Core;
 /// unit of time it is h(t) = c sinc(c t) w(t / half), c = the cut-off as a share of the input's Nyquist frequency, w = Kaiser's
 /// window (references at <see cref="Resampler"/>).
 /// </summary>
+/// <remarks>
+/// NWaves' designs take no parameter of Kaiser's window. Put together from its sinc and its window, of float32, the filter from 44.1 to
+/// 16 kHz has the same stop band (109.5 dB down), weights 6e-8 of the largest away from these, and 125 385 of them at once, where
+/// rows here are made as they are needed. Its own resampler lets 9 kHz through 49 dB down on that way.
+/// </remarks>
 internal sealed class PolyphaseFilter
 {
     /// <summary>Rows are padded with zeros to a multiple of this: two vectors of up to eight doubles.</summary>

@@ -36,12 +36,15 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     /// <param name="mixture">Magnitude x of the mixture, [..., bins]; the operation has no gradient for it.</param>
     /// <param name="share">What of the outputs the mixture is shared by.</param>
     /// <returns>Estimates y, [..., sources, bins]; they sum to the mixture over the sources, but where all outputs are 0.</returns>
-    /// <exception cref="ArgumentException">The tensors do not fit each other, or the mixture requires a gradient.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tensors do not fit each other, the mixture requires a gradient, or the second derivative is wanted, which there is not.
+    /// </exception>
     public static Tensor Apply(Tensor outputs, Tensor mixture, MaskShare share = MaskShare.Absolute)
     {
         Require(outputs, mixture);
         if (mixture.requires_grad)
             throw new ArgumentException("mask: has no gradient for the mixture: detach it, or use a mask with the exact gradient.");
+        SecondDerivatives.Refuse("mask", "use a mask with the exact gradient");
         return apply(outputs, mixture, share);
     }
 

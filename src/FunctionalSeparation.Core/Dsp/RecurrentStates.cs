@@ -34,7 +34,9 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     /// <param name="weight">U, [units, units].</param>
     /// <param name="activation">The nonlinearity f.</param>
     /// <returns>The states h, [time, batch, units].</returns>
-    /// <exception cref="ArgumentException">The tensors do not fit each other, or there is no frame.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tensors do not fit each other, there is no frame, or the second derivative is wanted, which there is not.
+    /// </exception>
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, RecurrentActivation activation)
     {
         const string owner = "recurrence";
@@ -43,6 +45,7 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
         if (shape[0] == 0) throw new ArgumentException($"{owner}: wants at least one frame, got {Shapes.Describe(frames)}.");
         Shapes.Require(owner, "a start state", start, [Axis.Of(shape[1]), Axis.Of(shape[2])], frames);
         Shapes.Require(owner, "a weight", weight, [Axis.Of(shape[2]), Axis.Of(shape[2])], frames);
+        SecondDerivatives.Refuse(owner, "write the recurrence step by step");
         return apply(frames, start, weight, activation);
     }
 

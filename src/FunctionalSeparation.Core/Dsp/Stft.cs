@@ -100,7 +100,10 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         return OverlapAdd(Weights(dtype, device).Square().expand(frames, FftSize)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The window.</summary>
+    /// <summary>
+    /// The window. Not NWaves', which are of float32: its sine, and its Hann window cut from one sample more (it is a symmetric one), are
+    /// 3e-8 away from these, where transforms agree with the authors' to 1e-12.
+    /// </summary>
     /// <param name="dtype">Real element type.</param>
     /// <param name="device">Where to make it.</param>
     /// <returns>Real tensor [n_fft].</returns>

@@ -59,6 +59,33 @@ public static class BssEval
         return Score(references, estimates, filterLength, permute);
     }
 
+    /// <summary>
+    /// <see cref="Version3"/> for clips of several channels: each channel is scored by itself, as one would a mono clip, and the
+    /// means of the scores in dB over the channels are given, all channels counting alike. A channel in which a source is silent
+    /// has no say in its scores. One permutation holds for all channels. It is not <c>bss_eval_images</c>, whose filters cross
+    /// channels and whose spatial error (ISR) is not measured here.
+    /// </summary>
+    /// <param name="references">The true sources of one clip, [S, C, N].</param>
+    /// <param name="estimates">Their estimates, of the same shape.</param>
+    /// <param name="filterLength">Taps; 512 in the published measure.</param>
+    /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR over sources and channels.</param>
+    /// <returns>Scores for each true source; those of <see cref="Version3"/> for a single channel.</returns>
+    /// <exception cref="ArgumentException">The shapes are not [S, C, N]; else as for <see cref="Version3"/>, of each channel.</exception>
+    /// <exception cref="InputException">libtorch could not be loaded.</exception>
+    public static BssEvalScores Version3Channels(
+        Tensor references, Tensor estimates, int filterLength = DefaultFilterLength, bool permute = true)
+    {
+        TorchRuntime.Initialize();
+        ArgumentOutOfRangeException.ThrowIfLessThan(filterLength, 1);
+        RequireSameShape(references, estimates, nameof(estimates));
+        if (references.dim() != 3)
+            throw new ArgumentException($"One clip of several channels has the shape [S, C, N]; references are {Shape(references)}.", nameof(references));
+        using var scope = NewDisposeScope();
+        var channels = Enumerable.Range(0, (int)references.shape[1])
+            .Select(channel => RatiosOf(references.select(1, channel), estimates.select(1, channel), filterLength, permute));
+        return BssEvalScores.Of(BssEvalRatios.Mean([.. channels]), permute);
+    }
+
     /// <summary><see cref="Version3"/> for clips of equal length.</summary>
     /// <param name="references">The true sources, [..., S, N].</param>
     /// <param name="estimates">Their estimates, of the same shape.</param>
@@ -104,7 +131,11 @@ public static class BssEval
         return scores;
     }
 
-    private static BssEvalScores Score(Tensor references, Tensor estimates, int taps, bool permute)
+    private static BssEvalScores Score(Tensor references, Tensor estimates, int taps, bool permute) =>
+        BssEvalScores.Of(RatiosOf(references, estimates, taps, permute), permute);
+
+    /// <summary>The scores of every estimate against every source, [S, N] or [N].</summary>
+    private static BssEvalRatios RatiosOf(Tensor references, Tensor estimates, int taps, bool permute)
     {
         RequireRoom(references.dim() == 1 ? 1 : references.shape[0], references.shape[^1], taps, permute);
         using var scope = NewDisposeScope();
@@ -115,9 +146,9 @@ public static class BssEval
             throw new ArgumentException("A reference has samples that are not finite numbers.", nameof(references));
         int[] audible = [.. Enumerable.Range(0, energies.Length).Where(j => energies[j] > 0)];
         if (audible.Length == 0)
-            return BssEvalScores.Of(new(new double[0, 0], new double[0, 0], new double[0, 0], new double[0, 0]), [], energies.Length, permute);
+            return BssEvalRatios.Nothing(energies.Length);
         var heard = audible.Length == energies.Length ? sources : stack(audible.Select(j => sources[j]));
-        return BssEvalScores.Of(ProjectionEnergies.Of(heard, stems, taps), audible, energies.Length, permute);
+        return BssEvalRatios.Of(ProjectionEnergies.Of(heard, stems, taps), audible, energies.Length);
     }
 
     /// <summary>Rows in float64 on the CPU with energy 1, or 0 where a row is silent or not finite; and the energies before.</summary>

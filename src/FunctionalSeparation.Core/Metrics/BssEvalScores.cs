@@ -11,32 +11,15 @@ namespace FunctionalSeparation.Core;
 /// </remarks>
 public sealed record BssEvalScores(double[] Sdr, double[] Sir, double[] Sar, int[] Permutation)
 {
-    /// <summary>Scores of given energies, with the assignment of estimates to sources chosen or as given.</summary>
-    /// <param name="energies">Energies for the audible references only.</param>
-    /// <param name="audible">The index of each of these among all references.</param>
-    /// <param name="sources">Number of all references.</param>
+    /// <summary>The scores of each source, with the assignment of estimates to sources chosen or as given.</summary>
+    /// <param name="ratios">Of every estimate against every source.</param>
     /// <param name="permute">Whether to choose the permutation with the greatest mean SIR.</param>
-    internal static BssEvalScores Of(ProjectionEnergies energies, int[] audible, int sources, bool permute)
+    internal static BssEvalScores Of(BssEvalRatios ratios, bool permute)
     {
-        var sdr = Nothing(sources);
-        var sir = Nothing(sources);
-        var sar = Nothing(sources);
-        for (var j = 0; j < audible.Length; j++)
-            for (var e = 0; e < sources; e++)
-            {
-                var target = energies.Target[e, j];
-                var interference = energies.Interference[e, j];
-                sdr[e, audible[j]] = Decibels(target, energies.Distortion[e, j]);
-                sir[e, audible[j]] = Decibels(target, interference);
-                sar[e, audible[j]] = Decibels(target + interference, energies.Artifacts[e, j]);
-            }
-        var order = permute ? BestPermutation(sir) : [.. Enumerable.Range(0, sources)];
+        var order = permute ? BestPermutation(ratios.Sir) : [.. Enumerable.Range(0, ratios.Sir.GetLength(0))];
         double[] Chosen(double[,] scores) => [.. order.Select((e, j) => scores[e, j])];
-        return new BssEvalScores(Chosen(sdr), Chosen(sir), Chosen(sar), order);
+        return new BssEvalScores(Chosen(ratios.Sdr), Chosen(ratios.Sir), Chosen(ratios.Sar), order);
     }
-
-    /// <summary>10 log10 of a ratio of energies; +inf over 0, NaN for 0 / 0. Rounding below 0 counts as 0.</summary>
-    internal static double Decibels(double signal, double error) => 10 * Math.Log10(Math.Max(signal, 0) / Math.Max(error, 0));
 
     /// <summary>
     /// The estimate for each source (column) such that the mean of the scores is greatest. A score that does not exist has
@@ -67,14 +50,5 @@ public sealed record BssEvalScores(double[] Sdr, double[] Sir, double[] Sar, int
         }
         Assign(0, 0);
         return best.Order;
-    }
-
-    private static double[,] Nothing(int sources)
-    {
-        var scores = new double[sources, sources];
-        for (var e = 0; e < sources; e++)
-            for (var j = 0; j < sources; j++)
-                scores[e, j] = double.NaN;
-        return scores;
     }
 }

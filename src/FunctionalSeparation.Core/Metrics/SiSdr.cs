@@ -41,7 +41,7 @@ public static class SiSdr
         var target = scale * reference;
         var signal = target.Square().sum(-1).data<double>().ToArray();
         var error = (target - estimate).Square().sum(-1).data<double>().ToArray();
-        return [.. signal.Zip(error, BssEvalScores.Decibels)];
+        return [.. signal.Zip(error, BssEvalRatios.Decibels)];
     }
 
     private static Tensor Rows(Tensor signals, bool zeroMean)

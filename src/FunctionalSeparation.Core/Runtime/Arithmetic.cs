@@ -96,6 +96,16 @@ public static class Arithmetic
         return Keep(x.clamp(low, high), x);
     }
 
+    /// <summary>Each element where it is positive, else times a slope.</summary>
+    public static Tensor LeakyRelu(this Tensor x, double slope)
+    {
+        using var scalar = slope.ToScalar();
+        return Keep(x.leaky_relu(scalar), x);
+    }
+
+    /// <summary>Each element where it is positive, else exp x - 1.</summary>
+    public static Tensor Elu(this Tensor x) => Keep(x.elu(One.Value, One.Value, One.Value), x);
+
     /// <summary>Whether each element equals a number: a boolean tensor, as of all comparisons here.</summary>
     public static Tensor Eq(this Tensor x, double number)
     {

@@ -78,7 +78,8 @@ module Decomposition =
             let voice = voiceShare rendering.Rule decomposition * isVoiced rendering decomposition.VoicePart
             torch.stack [ voice.rsub 1.0; voice ])
 
-    let private render rendering decompose (mixture: torch.Tensor) =
+    /// The estimates [2, samples], music first, of a mixture [samples].
+    let internal render rendering decompose (mixture: torch.Tensor) =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let spectrogram = rendering.Stft.Forward mixture
@@ -90,8 +91,10 @@ module Decomposition =
             else
                 rendering.Stft.Inverse estimates)
 
-    /// A separator that decomposes the magnitudes [frames, bins] of the mixture and shares its bins by the rendering's rule.
+    /// A separator that decomposes the magnitudes [frames, bins] of the mixture, each channel by itself, and shares its bins by the
+    /// rendering's rule. Its estimates are called music and voice.
     let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
         { Name = name
-          FrontEnd = { FrontEnd.huang2014 1 with SampleRate = rendering.SampleRate; Stft = rendering.Stft }
-          Hearing = Blind(render rendering decompose) }
+          FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft }
+          Sources = Stems.musicAndVoice
+          Hearing = Hearing.eachChannel (render rendering decompose) }

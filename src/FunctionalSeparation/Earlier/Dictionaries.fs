@@ -3,7 +3,7 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// Spectra that stand for the two sources, [atoms, bins] each; or frames to learn them from, [frames, bins] each.
+/// Spectra that stand for the two sources of a clip in their order, music and voice or what stands for them, [atoms, bins] each; or frames to learn them from, [frames, bins] each.
 [<NoEquality; NoComparison>]
 type Dictionaries = { OfMusic: torch.Tensor; OfVoice: torch.Tensor }
 
@@ -33,15 +33,18 @@ module Dictionaries =
 
     let private framesOf device stft count key (clip: Clip) =
         Memory.scoped tensors (fun () ->
-            let stems = clip.Read()
+            Clip.requireTwoSources clip
+            let stems = Clip.read clip
             Clip.requireUsable stft clip stems
-            let spectra = Spectra.magnitude stft (Clip.unitNorm torch.float32 device stems)
+            let sources = Clip.sources Mixing.unitNorm (Clip.key clip) torch.float32 device stems
+            // Frames of all channels, one after the other.
+            let spectra = (Spectra.magnitude stft sources).flatten(1L, 2L)
 
             { OfMusic = drawRows count (Key.fold 0 key) spectra[0L]
               OfVoice = drawRows count (Key.fold 1 key) spectra[1L] })
 
     /// Frames of the separate sources, drawn at random: about `count` of each, equally many from each clip. Raises
-    /// InputException, naming the clip, where it is too short or a source is silent, and ArgumentException for no frame or no clip.
+    /// InputException, naming the clip, where it has not two sources, is too short or a source is silent, and ArgumentException for no frame or no clip.
     let frames (device: torch.Device) (stft: Stft) (count: int) (key: Key) (clips: Clip list) : Dictionaries =
         Numbers.atLeast 1 "A dictionary" "frames" count
 

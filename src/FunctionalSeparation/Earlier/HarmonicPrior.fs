@@ -27,7 +27,9 @@ type HarmonicPrior =
 
 /// Which bins belong to the harmonics of the predominant pitch: a prior on the sparse part of RPCA, after the idea of Yang
 /// (ACM Multimedia 2012) that the voice is harmonic; the form is ours. Subharmonic summation (Hermes 1988), then the path
-/// of greatest salience (Viterbi).
+/// of greatest salience (Viterbi). On 20 training clips of MIR-1K, ten of each singer, the voice's GNSDR of RPCAh is 7.79 dB with
+/// that pitch; with those of NWaves, frame by frame, it is 7.30 (autocorrelation), 7.28 (YIN), 6.45 and 6.10 (harmonic sums and
+/// products); without a prior 6.46.
 [<RequireQualifiedAccess>]
 module HarmonicPrior =
 

@@ -28,8 +28,8 @@ module Mlrr =
 
     [<NoEquality; NoComparison>]
     type private State =
-        { Music: Source
-          Voice: Source
+        { MusicSide: Source
+          VoiceSide: Source
           Rest: torch.Tensor
           Multiplier: torch.Tensor
           Penalty: float
@@ -42,7 +42,7 @@ module Mlrr =
     let private growth, private largest = 1.2, 1e7
 
     let private tensors state =
-        [ for source in [ state.Music; state.Voice ] do
+        [ for source in [ state.MusicSide; state.VoiceSide ] do
               yield! [ source.Z; source.J; source.Tie ]
           state.Rest
           state.Multiplier ]
@@ -74,16 +74,16 @@ module Mlrr =
     let private step (settings: Mlrr) (x: torch.Tensor) (music: Basis) (voice: Basis) sparsity ceiling state =
         let penalty = state.Penalty
         let scaled = x .+ state.Multiplier.div penalty
-        let ofVoice = state.Voice.Z.mm voice.Atoms
-        let nextMusic = updated music 1.0 penalty (scaled - ofVoice - state.Rest) state.Music
+        let ofVoice = state.VoiceSide.Z.mm voice.Atoms
+        let nextMusic = updated music 1.0 penalty (scaled - ofVoice - state.Rest) state.MusicSide
         let ofMusic = nextMusic.Z.mm music.Atoms
-        let nextVoice = updated voice settings.VoiceRank penalty (scaled - ofMusic - state.Rest) state.Voice
+        let nextVoice = updated voice settings.VoiceRank penalty (scaled - ofMusic - state.Rest) state.VoiceSide
         let explained = ofMusic .+ nextVoice.Z.mm voice.Atoms
         let rest = Shrinkage.soft (sparsity / penalty) (scaled - explained)
         let gap = x - explained - rest
 
-        { Music = nextMusic
-          Voice = nextVoice
+        { MusicSide = nextMusic
+          VoiceSide = nextVoice
           Rest = rest
           Multiplier = state.Multiplier .+ gap.mul penalty
           Penalty = min (penalty * growth) ceiling
@@ -96,8 +96,8 @@ module Mlrr =
             let atoms = basis.Atoms.shape[0]
             { Z = zeros atoms; J = zeros atoms; Tie = zeros atoms }
 
-        { Music = source music
-          Voice = source voice
+        { MusicSide = source music
+          VoiceSide = source voice
           Rest = torch.zeros_like x
           Multiplier = torch.zeros_like x
           Penalty = penalty
@@ -129,4 +129,4 @@ module Mlrr =
                 { MusicPart = torch.zeros_like x; VoicePart = torch.zeros_like x }
             else
                 let solved = solve settings x music voice
-                { MusicPart = solved.Music.Z.mm music.Atoms; VoicePart = solved.Voice.Z.mm voice.Atoms })
+                { MusicPart = solved.MusicSide.Z.mm music.Atoms; VoicePart = solved.VoiceSide.Z.mm voice.Atoms })

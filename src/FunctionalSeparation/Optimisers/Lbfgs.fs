@@ -265,7 +265,8 @@ module Lbfgs =
           Init = fun _ -> OptimiserState.empty
           Step =
             fun objective state parameters ->
-                Memory.scoped OptimiserStep.tensors (fun () -> stepOf settings objective state parameters) }
+                Memory.scoped OptimiserStep.tensors (fun () -> stepOf settings objective state parameters)
+          Answer = Optimiser.lastParameters }
 
     /// `create defaults` with a limit on the number of iterations.
     let minFunc (maxIterations: int) : Optimiser = create { defaults with MaxIterations = maxIterations }

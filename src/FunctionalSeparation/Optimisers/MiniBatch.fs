@@ -52,4 +52,5 @@ module MiniBatch =
 
         { Name = $"{optimiser.Name}, restarted every {period} steps"
           Init = fun parameters -> wrap 0 (optimiser.Init parameters)
-          Step = fun objective state parameters -> Memory.scoped OptimiserStep.tensors (fun () -> step objective state parameters) }
+          Step = fun objective state parameters -> Memory.scoped OptimiserStep.tensors (fun () -> step objective state parameters)
+          Answer = fun state -> optimiser.Answer(OptimiserState.inside "inner" state) }

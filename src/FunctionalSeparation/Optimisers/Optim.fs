@@ -114,15 +114,28 @@ module Optim =
                 let step = OptimiserState.number "step" state
                 struct (gradient.mul (rateAt schedule step), OptimiserState.create [] [ "step", step + 1.0 ]) }
 
+    /// A transform of one's own that remembers one vector, called `memory` in its state, zero at first: from gradient and memory to
+    /// update and next memory, a fresh tensor.
+    let remembering
+        (name: string)
+        (memory: string)
+        (update: torch.Tensor -> torch.Tensor -> struct (torch.Tensor * torch.Tensor))
+        : Transform =
+        let state (vector: torch.Tensor) = OptimiserState.create [ memory, vector ] []
+
+        { Name = name
+          Init = fun parameters -> state (torch.zeros_like parameters)
+          Update =
+            fun gradient before _ ->
+                let struct (step, next) = update gradient (OptimiserState.tensor memory before)
+                struct (step, state next) }
+
     let private accumulate name (decay: float) (look: torch.Tensor -> torch.Tensor -> torch.Tensor) : Transform =
         fraction (nameof decay) decay
 
-        { Name = FormattableString.Invariant $"{name} {decay}"
-          Init = fun parameters -> OptimiserState.create [ "velocity", torch.zeros_like parameters ] []
-          Update =
-            fun gradient state _ ->
-                let velocity = gradient.add (OptimiserState.tensor "velocity" state, decay)
-                struct (look gradient velocity, OptimiserState.create [ "velocity", velocity ] []) }
+        remembering (FormattableString.Invariant $"{name} {decay}") "velocity" (fun gradient before ->
+            let velocity = gradient.add (before, decay)
+            struct (look gradient velocity, velocity))
 
     /// Heavy-ball momentum: v' = decay * v + gradient, the update is v' (Polyak 1964). Raises ArgumentException unless
     /// 0 <= decay < 1.
@@ -220,7 +233,8 @@ module Optim =
                 OptimiserState.join rule (OptimiserState.create [] [ "step", 0.0 ])
           Step =
             fun objective state parameters ->
-                Memory.scoped OptimiserStep.tensors (fun () -> stepOf schedule transform objective state parameters) }
+                Memory.scoped OptimiserStep.tensors (fun () -> stepOf schedule transform objective state parameters)
+          Answer = Optimiser.lastParameters }
 
     /// `descend` at rate 1: parameters' = parameters - update.
     let ofTransform (transform: Transform) : Optimiser = descend (Schedule.constant 1.0) transform
@@ -234,3 +248,31 @@ module Optim =
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019): the schedule multiplies the decay too.
     let adamW (decay: float) (schedule: Schedule) : Optimiser =
         descend schedule { chain [ adamDirection 0.9 0.999 1e-8; weightDecay decay ] with Name = "adamW" }
+
+    /// The optimiser, whose answer is the exponential moving average decay * a + (1 - decay) * p of its parameters, corrected for its
+    /// start (a is zero before the first step). Raises ArgumentException unless 0 <= decay < 1.
+    let averaged (decay: float) (optimiser: Optimiser) : Optimiser =
+        fraction (nameof decay) decay
+
+        let wrap steps (average: torch.Tensor) inner =
+            OptimiserState.join
+                (OptimiserState.nest "inner" inner)
+                (OptimiserState.create [ "average", average ] [ "steps", steps ])
+
+        let step objective state parameters =
+            let result = optimiser.Step objective (OptimiserState.inside "inner" state) parameters
+            let steps = OptimiserState.number "steps" state + 1.0
+            // a' = a + w (p - a), with w such that a' is the corrected average.
+            let weight = (1.0 - decay) / (1.0 - decay ** steps)
+            let before = OptimiserState.tensor "average" state
+            { result with State = wrap steps (before.lerp (result.Parameters, like before weight)) result.State }
+
+        { Name = FormattableString.Invariant $"{optimiser.Name}, averaged {decay}"
+          Init = fun parameters -> wrap 0.0 (torch.zeros_like parameters) (optimiser.Init parameters)
+          Step = fun objective state parameters -> Memory.scoped OptimiserStep.tensors (fun () -> step objective state parameters)
+          Answer =
+            fun state parameters ->
+                if OptimiserState.number "steps" state = 0.0 then
+                    parameters
+                else
+                    OptimiserState.tensor "average" state }

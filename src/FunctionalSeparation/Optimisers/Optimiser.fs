@@ -48,6 +48,9 @@ type Optimiser =
         /// One step from a state and the parameters that belong to it. Raises InputException where the objective is not
         /// finite; state and parameters are then as they were.
         Step: Objective -> OptimiserState -> torch.Tensor -> OptimiserStep
+        /// The parameters [n] that a run which ended with this state and these parameters gives: the parameters themselves, unless
+        /// the rule averages them. The handle is one of those given.
+        Answer: OptimiserState -> torch.Tensor -> torch.Tensor
     }
 
 /// A function of the gradient: gradient [n], state, parameters [n] to update [n] and new state. The parameters then become
@@ -63,6 +66,12 @@ type Transform =
         /// Gradient, state, parameters.
         Update: torch.Tensor -> OptimiserState -> torch.Tensor -> struct (torch.Tensor * OptimiserState)
     }
+
+[<RequireQualifiedAccess>]
+module Optimiser =
+
+    /// The answer of a rule that does not average: the parameters.
+    let lastParameters: OptimiserState -> torch.Tensor -> torch.Tensor = fun _ parameters -> parameters
 
 /// Reading, joining and freeing optimiser states.
 [<RequireQualifiedAccess>]

@@ -9,8 +9,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type ModelDescription =
     {
-        /// The network, described in full.
-        Architecture: Architecture
+        Network: Network
         /// See `TrainedModel.Level`.
         Level: float
         /// SHA-256 of the file of the weights, 64 hexadecimal digits. None: a model of format 1, which did not record it.
@@ -27,7 +26,7 @@ module ModelDescription =
 
     let private hashName = "weightsSha256"
 
-    let private free = [ "format"; "name"; "notes"; "architecture"; "level"; "provenance" ]
+    let private free = [ "format"; "name"; "notes"; NetworkJson.place; "level"; "provenance" ]
 
     /// Levels that a recording can have: a full scale of ±1 has at most 1; the softest clip of MIR-1K at unit norm has 0.002.
     let private leastLevel, greatestLevel = 1e-9, 1e3
@@ -42,7 +41,7 @@ module ModelDescription =
 
         hash
 
-    let private ofJson (json: JsonElement) : ModelDescription =
+    let private ofJson (families: Family list) (json: JsonElement) : ModelDescription =
         let format =
             json
             |> StrictJson.pairs "the file"
@@ -64,19 +63,13 @@ module ModelDescription =
         for name in [ "name"; "notes"; "provenance" ] do
             StrictJson.tryEntry name entries |> Option.iter (StrictJson.requireTexts name)
 
-        { Architecture = ArchitectureJson.read (StrictJson.entry "architecture" entries)
+        { Network = Family.read families (StrictJson.entry NetworkJson.place entries)
           Level = StrictJson.positive leastLevel greatestLevel "level" entries
           WeightsHash = if List.contains hashName names then Some(hashOf entries) else None
           Provenance =
             match StrictJson.tryEntry "provenance" entries with
             | Some found when found.ValueKind <> JsonValueKind.Null -> found.Deserialize<JsonNode>()
             | _ -> null }
-
-    /// Raises ArgumentException where the network contradicts itself.
-    let private check (description: ModelDescription) =
-        description.Architecture.FrontEnd.Stft.Validate()
-        FrontEnd.margin description.Architecture.FrontEnd |> ignore
-        Architecture.model description.Architecture |> ignore
 
     /// The level as it stands, where a recording can have it. Raises InputException otherwise.
     let requireLevel (level: float) =
@@ -86,16 +79,14 @@ module ModelDescription =
                     $"The level of the model is {string level}; it is the root mean square of a training mixture, from {string leastLevel} to {string greatestLevel}."
             )
 
-    /// The description in a file that messages call `name`. Raises InputException, naming file and entry, where the file is no
+    /// The description in a file that messages call `name`, of a network of one of these families. Raises InputException, naming file and entry, where the file is no
     /// description of a model, or of one that this version does not know.
-    let read (name: string) (bytes: ReadOnlyMemory<byte>) : ModelDescription =
+    let read (families: Family list) (name: string) (bytes: ReadOnlyMemory<byte>) : ModelDescription =
         let damaged (why: string) (cause: exn) =
             raise (InputException($"{name}: is not the description of a model ({why}). Copy the model folder again.", cause))
 
         try
-            let description = ofJson (StrictJson.parse bytes.Span)
-            check description
-            description
+            ofJson families (StrictJson.parse bytes.Span)
         with
         | :? InputException as cause -> damaged cause.Message cause
         | :? ArgumentException as cause ->
@@ -106,11 +97,11 @@ module ModelDescription =
     let private options = JsonSerializerOptions(WriteIndented = true, NewLine = "\n")
 
     /// The text of `model.json`, in format 2.
-    let write (architecture: Architecture) (level: float) (weightsHash: string) (provenance: JsonNode) : string =
+    let write (network: Network) (level: float) (weightsHash: string) (provenance: JsonNode) : string =
         let json = JsonObject()
         json["format"] <- JsonValue.Create 2
-        json["name"] <- JsonValue.Create(Architecture.name architecture)
-        json["architecture"] <- ArchitectureJson.write architecture
+        json["name"] <- JsonValue.Create network.Name
+        json[NetworkJson.place] <- network.Words.DeepClone()
         json["level"] <- JsonValue.Create level
         json[hashName] <- JsonValue.Create weightsHash
         json["provenance"] <- provenance.DeepClone()

@@ -36,7 +36,7 @@ module ModelFolder =
     /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
     /// Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
     /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
-    /// model without an architecture or parameters.
+    /// model without a network or parameters.
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
         requireName folder
         TrainedModel.requireWhole trained
@@ -47,17 +47,15 @@ module ModelFolder =
         Memory.plain (fun () ->
             let weights = Params.named trained.Parameters
             List.iter (requireFinite path) weights
-            Safetensors.save path { Tensors = weights; Texts = Map.ofList [ "model", Architecture.name trained.Architecture ] })
+            Safetensors.save path { Tensors = weights; Texts = Map.ofList [ "model", trained.Network.Name ] })
 
         let weightsHash = WholeFile.Read(path, hash)
-        WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Architecture trained.Level weightsHash provenance)
+        WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Network trained.Level weightsHash provenance)
 
     let private shapeText (shape: int64 seq) = shape |> Seq.map string |> String.concat " x "
 
-    /// The weights as one vector, in the order of the layout.
-    let private vectorOf path (layout: Layout) (file: TensorFile) : torch.Tensor =
+    let private check path (layout: Layout) (file: TensorFile) =
         let refuse why = raise (InputException $"{path}: {why}. The folder mixes two models.")
-        let tensors = Map.ofList file.Tensors
 
         for name, tensor in file.Tensors do
             if not (layout |> List.exists (fun weight -> weight.Name = name)) then
@@ -68,23 +66,38 @@ module ModelFolder =
 
             requireFinite path (name, tensor)
 
-        let find (weight: Weight) =
+        let tensors = Map.ofList file.Tensors
+
+        for weight in layout do
             match tensors.TryFind weight.Name with
-            | Some tensor when List.ofArray tensor.shape = weight.Shape -> tensor.reshape -1L
+            | Some tensor when List.ofArray tensor.shape = weight.Shape -> ()
             | Some tensor ->
                 refuse $"'{weight.Name}' has the shape {shapeText tensor.shape}, the model needs {shapeText weight.Shape}"
             | None -> refuse $"the weight '{weight.Name}' is missing"
 
-        torch.cat (layout |> List.map find |> Array.ofList)
+    /// The weights of a layout as one vector, in its order.
+    let private vectorOf (tensors: Map<string, torch.Tensor>) (layout: Layout) : torch.Tensor =
+        torch.cat [| for weight in layout -> tensors[weight.Name].reshape -1L |]
 
-    let private readWeights path (description: ModelDescription) (layout: Layout) (device: torch.Device) (stream: Stream) =
+    let private parametersOf path (device: torch.Device) (layout: Layout) (file: TensorFile) : Params =
+        check path layout file
+        let tensors = Map.ofList file.Tensors
+        let parameters = Params.create layout ((vectorOf tensors (Layout.learnt layout)).``to`` device)
+
+        match Layout.statistics layout with
+        | [] -> parameters
+        | statistics -> parameters |> Params.withStatistics ((vectorOf tensors statistics).``to`` device)
+
+    let private readWeights path (description: ModelDescription) (device: torch.Device) (stream: Stream) : Params =
         match description.WeightsHash with
         | Some expected when hash stream <> expected ->
             raise (
                 InputException
                     $"{path}: is not the file that model.json describes (its SHA-256 differs): it is damaged, or the folder mixes two models. Copy the model folder again."
             )
-        | _ -> Memory.tensor (fun () -> (Safetensors.read path stream |> vectorOf path layout).``to`` device)
+        | _ ->
+            Memory.scoped Params.tensors (fun () ->
+                Safetensors.read path stream |> parametersOf path device (Network.layout description.Network))
 
     let private requireFolder folder =
         requireName folder
@@ -100,26 +113,28 @@ module ModelFolder =
                 InputException $"{folder}: is not a model folder (it holds no model.json). Give the folder that training wrote."
             )
 
-    let private describe folder : ModelDescription =
+    let private describe families folder : ModelDescription =
         requireFolder folder
         let path = descriptionPath folder
-        ModelDescription.read path (ReadOnlyMemory(WholeFile.Read path))
+        ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
-    /// Loads a model folder onto a device, whatever the model. Raises InputException, naming the file and the entry or weight,
+    /// The families that this library has.
+    let families: Family list = [ Family.drnn ]
+
+    /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). Raises InputException, naming the file and the entry or weight,
     /// where the folder is missing, is no model folder, is one of a newer version, or its parts do not fit or are damaged. What
     /// is damaged in the weights of a model of format 1 (see `ModelDescription`) is only seen where it leaves no finite number.
-    let load (device: torch.Device) (folder: string) : TrainedModel =
-        let description = describe folder
-        let layout = (Architecture.model description.Architecture).Layout
+    let load (families: Family list) (device: torch.Device) (folder: string) : TrainedModel =
+        let description = describe families folder
         let path = weightsPath folder
 
-        { Architecture = description.Architecture
-          Parameters = Params.create layout (WholeFile.Read(path, readWeights path description layout device))
+        { Network = description.Network
+          Parameters = WholeFile.Read(path, readWeights path description device)
           Level = description.Level }
 
     /// Where a model comes from: what training recorded, and a fingerprint of the weights. Raises InputException as `load`.
-    let provenance (folder: string) : JsonObject =
-        let description = describe folder
+    let provenance (families: Family list) (folder: string) : JsonObject =
+        let description = describe families folder
         let json = JsonObject()
         json["folder"] <- JsonValue.Create folder
         json["weights"] <- JsonValue.Create(WholeFile.Read(weightsPath folder, hash).Substring(0, 16))
@@ -132,7 +147,11 @@ module ModelFolder =
 
         json
 
-    /// Loads a model folder as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
-    let openSeparator (device: string) (folder: string) : ISeparator =
-        let trained = load (Devices.Parse device) folder
-        new NetworkSeparator(Architecture.name trained.Architecture, trained)
+    /// Loads a model folder, whose network is of one of these families, as a separator for applications. `device`: cpu, cuda, cuda:N
+    /// or auto.
+    let openWith (families: Family list) (device: string) (folder: string) : ISeparator =
+        let trained = load families (Devices.Parse device) folder
+        new NetworkSeparator(trained.Network.Name, trained)
+
+    /// Loads a model folder of this library's families as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
+    let openSeparator (device: string) (folder: string) : ISeparator = openWith families device folder

@@ -16,19 +16,32 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
 
         state
 
-    let mutable state = SeparationStream.start trained channels |> owned
+    /// A network that hears several channels together hears a sound of one channel in all of them.
+    let isSpread = channels = 1 && trained.Network.Setting.Channels > 1
+
+    let mutable state =
+        SeparationStream.start trained (if isSpread then trained.Network.Setting.Channels else channels) |> owned
 
     let toTensor (audio: AudioBuffer) =
-        torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(state.Pending.dtype).``to``
-            state.Pending.device
+        let sound =
+            torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(state.Pending.dtype).``to``
+                state.Pending.device
+
+        if isSpread then
+            sound.expand (int64 trained.Network.Setting.Channels, -1L)
+        else
+            sound
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
-        let plain = estimates.div(gain).``to``(torch.float32).cpu()
+        let heard = if isSpread then estimates.mean ([| 0L |], keepdim = true) else estimates
+        let plain = heard.div(gain).``to``(torch.float32).cpu()
 
         [| for source in 0L .. plain.shape[1] - 1L ->
-               let samples = [| for channel in 0L .. plain.shape[0] - 1L -> plain[channel, source].data<float32>().ToArray() |]
-               AudioBuffer(samples, trained.Architecture.FrontEnd.SampleRate) |]
+               let samples =
+                   [| for channel in 0L .. plain.shape[0] - 1L -> plain[channel, source].contiguous().data<float32>().ToArray() |]
+
+               AudioBuffer(samples, trained.Network.Setting.FrontEnd.SampleRate) |]
 
     let push (mixture: AudioBuffer) =
         Memory.scoped (fun (_, next: SeparationState) -> next.Pending :: next.Tail :: next.States) (fun () ->
@@ -66,8 +79,8 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
         if isDisposed then
             raise (ObjectDisposedException(nameof NetworkSeparator, $"The separator {name} was disposed {what}."))
 
-    let stems = trained.Architecture.Sources |> Array.ofList
-    let rate = trained.Architecture.FrontEnd.SampleRate
+    let stems = trained.Network.Setting.Sources |> Array.ofList
+    let rate = trained.Network.Setting.FrontEnd.SampleRate
 
     /// The network inside. Raises ObjectDisposedException where the separator has been disposed.
     member _.Model =
@@ -92,4 +105,4 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
         member _.Dispose() =
             isDisposed <- true
-            trained.Parameters.Vector.Dispose()
+            Params.dispose trained.Parameters

@@ -14,39 +14,24 @@ type TestMask =
     /// of the others have no scale of their own.
     | Unmasked
 
-/// A network with its weights: all that separation needs.
-[<NoEquality; NoComparison>]
-type TrainedModel =
-    {
-        /// The network, described in full.
-        Architecture: Architecture
-        /// The weights, in the layout of the architecture's model.
-        Parameters: Params
-        /// Root mean square of a training mixture: other mixtures are brought to this level for the network, and back.
-        Level: float
-    }
-
-[<RequireQualifiedAccess>]
-module internal TrainedModel =
-
-    /// Refuses the nulls that other languages can put into a model.
-    let requireWhole (trained: TrainedModel) =
-        let require name (part: obj) =
-            if isNull part then
-                raise (System.ArgumentNullException(name, $"A trained model needs its {name}."))
-
-        require "trained" trained
-        require "Architecture" trained.Architecture
-        require "Parameters" trained.Parameters
-        require "Parameters.Vector" trained.Parameters.Vector
-
-/// What a separator is given, and what it does: estimates [sources, samples'], music first, cut to whole frames.
+/// What a separator is given, and what it does: estimates [sources, channels, samples'], cut to whole frames.
 [<NoEquality; NoComparison>]
 type Hearing =
-    /// The mixture alone, [samples].
+    /// The mixture alone, [channels, samples].
     | Blind of (torch.Tensor -> torch.Tensor)
-    /// The true sources, [sources, samples]: a ceiling, not a system.
+    /// The true sources, [sources, channels, samples]: a bound, not a system.
     | Oracle of (torch.Tensor -> torch.Tensor)
+
+[<RequireQualifiedAccess>]
+module Hearing =
+
+    /// A system for mono mixtures, [samples] -> [sources, samples'], hears each channel by itself.
+    let eachChannel (separate: torch.Tensor -> torch.Tensor) : Hearing =
+        let ofChannels (mixture: torch.Tensor) =
+            Memory.tensor (fun () ->
+                torch.stack ([ for channel in 0L .. mixture.shape[0] - 1L -> separate mixture[channel] ], 1L))
+
+        Blind ofChannels
 
 /// A way to take mixtures apart, as evaluation sees it.
 [<NoEquality; NoComparison>]
@@ -56,6 +41,8 @@ type Separator =
         Name: string
         /// The sample rate and the shortest clip that it can work on follow from this.
         FrontEnd: FrontEnd
+        /// What its estimates are called, in their order. None where it is given the true sources: then they are called as these.
+        Sources: string list
         /// What it is given, and what it does.
         Hearing: Hearing
     }
@@ -64,63 +51,88 @@ type Separator =
 [<RequireQualifiedAccess>]
 module Separation =
 
-    /// What the mixture [time, batch, bins] is multiplied by: [time, batch, sources, bins].
-    let private masksOf (trained: TrainedModel) testMask (mixture: torch.Tensor) (separated: Separated) =
-        match testMask, trained.Architecture.Mask with
-        | Hard, _ -> Mask.binary separated.Outputs
-        | Soft, (Squared | SquaredExact) -> Mask.wiener separated.Outputs
-        | Soft, (Absolute | AbsoluteExact | NoMask) -> Mask.ratio separated.Outputs
-        | Unmasked, NoMask -> separated.Outputs.abs () / mixture.unsqueeze(2L).add Mask.epsilon
+    /// Masks [batch, sources, channels, time, bins] of raw outputs [batch, outputs, time, bins] on mixture magnitudes [batch, channels,
+    /// time, bins], for a network with a mask layer of this kind.
+    let private masksOf network kind testMask (mixture: torch.Tensor) (outputs: torch.Tensor) =
+        let outputs = Network.bySource network outputs
+
+        match testMask, kind with
+        | Hard, _ -> Network.overSources Mask.binary outputs
+        | Soft, (Squared | SquaredExact) -> Network.overSources Mask.wiener outputs
+        | Soft, (Absolute | AbsoluteExact | NoMask) -> Network.overSources Mask.ratio outputs
+        | Unmasked, NoMask -> outputs.abs () / mixture.unsqueeze(1L).add Mask.epsilon
         | Unmasked, _ ->
             raise (
                 InputException
                     "The network has its mask inside, so its outputs mean nothing without one. Choose the soft or the hard mask."
             )
 
-    /// Masks [batch, sources, time, bins] of spectrograms [batch, margin + time + margin, bins], and the recurrent states after
-    /// them.
-    let internal masks trained testMask margin states (spectrogram: torch.Tensor) =
-        let magnitude = spectrogram.abs().transpose(0L, 1L)
+    /// The estimated spectrograms [batch, sources, channels, time, bins] of spectrograms [batch, channels, before + time + after, bins],
+    /// and the recurrent states after them. `before` and `after` are the frames around, the network's margin included.
+    let internal spectra (trained: TrainedModel) testMask before after states (spectrogram: torch.Tensor) =
+        let network = trained.Network
+        let stft = network.Setting.FrontEnd.Stft
+        let heard = { Sound = Views.ofSpectrum stft spectrogram; Mode = Mode.Inference; Start = states }
+        let separated = Model.apply (Network.model network) trained.Parameters heard
+        let time = spectrogram.shape[2] - before - after
+        let inner (frames: torch.Tensor) = frames.narrow (Network.timeAxis, before, time)
+        let own (outputs: torch.Tensor) = outputs.narrow (Network.timeAxis, before - network.Margin, time)
 
-        let separated =
-            Model.apply
-                (Architecture.model trained.Architecture)
-                trained.Parameters
-                { Magnitude = magnitude; Margin = margin; Start = states }
+        let estimates =
+            match network.Means, testMask with
+            | Means.Mask kind, _ ->
+                let masks = own separated.Outputs |> masksOf network kind testMask (inner heard.Sound.Magnitude)
+                masks * (inner spectrogram).unsqueeze 1L
+            | Means.ComplexMask, Soft -> own separated.Estimates.Spectrum
+            | Means.ComplexMask, (Hard | Unmasked) ->
+                raise (InputException $"{network.Name} makes a complex mask; there is only the soft mask for it.")
 
-        let inner = magnitude.narrow (0L, margin, magnitude.shape[0] - 2L * margin)
-        (masksOf trained testMask inner separated).permute(1L, 2L, 0L, 3L), separated.States
+        estimates, separated.States
 
-    /// `estimate`, with masked spectrograms [batch, sources, frames, bins] passed through `finish`.
-    let private estimateWith (finish: Stft -> torch.Tensor -> torch.Tensor) trained testMask (mixture: torch.Tensor) =
+    /// `estimate`, with estimated spectrograms [batch, sources, channels, frames, bins] passed through `finish`.
+    let private estimateWith
+        (finish: Stft -> torch.Tensor -> torch.Tensor)
+        (trained: TrainedModel)
+        testMask
+        (mixture: torch.Tensor)
+        =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
-            let stft = trained.Architecture.FrontEnd.Stft
-            let margin = FrontEnd.margin trained.Architecture.FrontEnd
+            let stft, margin = trained.Network.Setting.FrontEnd.Stft, trained.Network.Margin
             let spectrogram = stft.Forward mixture
-            let padded = (spectrogram.transpose (0L, 1L) |> Spectra.withMargins margin).transpose(0L, 1L)
-            let masks, _ = masks trained testMask margin [] padded
-            stft.Inverse(finish stft (masks * spectrogram.unsqueeze 1L)))
+            let missing = (-spectrogram.shape[2] % trained.Network.Stride + trained.Network.Stride) % trained.Network.Stride
 
-    /// Separates whole clips as the paper does at test time: one sequence, edge frames repeated for the context, no padding, a
-    /// tail that does not fill a frame dropped. Mixtures [batch, samples] give estimates [batch, sources, samples']. Raises
-    /// ArgumentException for mixtures of another shape, type or device than the network's.
+            let padded =
+                (spectrogram.movedim ([| 2L |], [| 0L |]) |> Spectra.between margin (margin + missing))
+                    .movedim([| 0L |], [| 2L |])
+
+            let estimates, _ = spectra trained testMask margin (margin + missing) [] padded
+            stft.Inverse(finish stft estimates))
+
+    /// Separates whole clips as the papers do at test time: one sequence, edge frames repeated for the context, no padding but that of
+    /// a centred transform, a tail that does not fill a frame dropped. Mixtures [batch, channels, samples] give estimates [batch,
+    /// sources, channels, samples']. Raises ArgumentException for mixtures of another shape, type or device than the network's.
     let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
-        let wanted = [| Axis.Any "batch"; Axis.Any "samples" |]
-        Shapes.Require(Architecture.name trained.Architecture, "mixtures", mixture, wanted, trained.Parameters.Vector)
-        estimateWith (fun _ masked -> masked) trained testMask mixture
+        let wanted = [| Axis.Any "batch"; Axis.Of(int64 trained.Network.Setting.Channels); Axis.Any "samples" |]
+        Shapes.Require(trained.Network.Name, "mixtures", mixture, wanted, trained.Parameters.Vector)
+        estimateWith (fun _ estimates -> estimates) trained testMask mixture
 
     let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =
-        if trained.Architecture.Sources.Length <> 2 then
-            let sources = String.Join(", ", trained.Architecture.Sources)
-            raise (InputException $"The model estimates {sources}; only models of two sources can be scored here.")
+        let setting = trained.Network.Setting
+        let together = int64 setting.Channels
 
-        { Name = Architecture.name trained.Architecture + suffix
-          FrontEnd = trained.Architecture.FrontEnd
-          Hearing = Blind(fun mixture -> (estimateWith finish trained testMask (mixture.unsqueeze 0L)).squeeze 0L) }
+        /// Channels that are heard by themselves are a batch.
+        let separate (mixture: torch.Tensor) =
+            let estimates = estimateWith finish trained testMask (mixture.reshape (-1L, together, mixture.shape[1]))
+            estimates.transpose(0L, 1L).flatten(1L, 2L)
 
-    /// The network as a separator of mixtures at the level of the training data. Raises InputException where its sources are
-    /// not two: the other source (music, noise, a second speaker), then the voice.
+        { Name = trained.Network.Name + suffix
+          FrontEnd = setting.FrontEnd
+          Sources = setting.Sources
+          Hearing = Blind separate }
+
+
+    /// The network as a separator of mixtures at the level of the training data, each channel by itself.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
         separatorOf "" (fun _ masked -> masked) trained testMask
 

@@ -4,15 +4,16 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// The separation of a sound that comes piece by piece, at a moment. Its tensors belong to it.
+/// The separation of a sound that comes piece by piece, at a moment. Its tensors belong to it. A network that hears channels by
+/// themselves has each of them as an element of a batch; one that hears several together has a batch of one.
 [<NoEquality; NoComparison>]
 type SeparationState =
     {
-        /// Sound that frames to come look at, [channels, samples].
+        /// Sound that frames to come look at, [batch, channels, samples].
         Pending: torch.Tensor
-        /// The recurrent states after the last frame, [channels, units] each.
+        /// The recurrent states after the last frame, [batch, units] each.
         States: torch.Tensor list
-        /// What the frames so far add to samples that later frames add to as well, [channels, sources, n_fft - hop].
+        /// What the frames so far add to samples that later frames add to as well, [batch, sources, channels, n_fft - hop].
         Tail: torch.Tensor
         /// Samples that have come.
         Received: int64
@@ -32,15 +33,24 @@ module SeparationStream =
 
     /// The transform of the network, without the padding of a whole clip.
     let private stftOf (trained: TrainedModel) =
-        let stft = trained.Architecture.FrontEnd.Stft
+        let stft = trained.Network.Setting.FrontEnd.Stft
         Stft(stft.FftSize, stft.HopLength, stft.Window, false)
 
     /// How far the first frame begins before the sound, so that its first sample is in as many frames as any other.
     let private lead (stft: Stft) = int64 (stft.FftSize - stft.HopLength)
 
-    /// Samples that the network looks ahead of a frame, and back.
-    let private outlook (trained: TrainedModel) =
-        FrontEnd.margin trained.Architecture.FrontEnd * int64 trained.Architecture.FrontEnd.Stft.HopLength
+    let private roundedUp (step: int64) (count: int64) = (count + step - 1L) / step * step
+
+    /// Frames that the network is given before and after those of which it is asked. Pieces begin and end at multiples of its stride.
+    let private around (network: Network) : struct (int64 * int64) =
+        let back, ahead =
+            match network.Outlook with
+            | Outlook.Frames(back, ahead) -> int64 back, int64 ahead
+            | Outlook.Whole enough -> int64 enough, int64 enough
+
+        struct (roundedUp network.Stride (back + network.Margin), roundedUp network.Stride (ahead + network.Margin))
+
+    let private hopOf (trained: TrainedModel) = int64 trained.Network.Setting.FrontEnd.Stft.HopLength
 
     let private tensors state = state.Pending :: state.Tail :: state.States
 
@@ -49,18 +59,35 @@ module SeparationStream =
         for tensor in tensors state do
             tensor.Dispose()
 
-    /// Samples that estimates stay behind: one window and what the network looks ahead.
-    let latency (trained: TrainedModel) : int = trained.Architecture.FrontEnd.Stft.FftSize + int (outlook trained)
+    /// Samples that estimates stay behind: one window, what the network looks ahead, and what it waits for until its stride is full.
+    let latency (trained: TrainedModel) : int =
+        let struct (_, after) = around trained.Network
+        trained.Network.Setting.FrontEnd.Stft.FftSize + int ((after + trained.Network.Stride - 1L) * hopOf trained)
 
-    /// Before the first sample of a sound of so many channels: silence.
+    /// How many elements a batch has, and how many channels each, for a sound of so many channels. Raises InputException where the
+    /// network hears several channels together and the sound has others.
+    let private placesOf (network: Network) (channels: int) : struct (int64 * int64) =
+        match network.Setting.Channels with
+        | 1 -> struct (int64 channels, 1L)
+        | together when together = channels -> struct (1L, int64 channels)
+        | together ->
+            raise (
+                InputException
+                    $"{network.Name} hears {together} channels together, the sound has {channels}. Give it such a sound."
+            )
+
+    /// Before the first sample of a sound of so many channels: silence. Raises InputException where the network hears several channels
+    /// together and these are others.
     let start (trained: TrainedModel) (channels: int) : SeparationState =
         Numbers.atLeast 1 "A stream" (nameof channels) channels
-        let lead, sources = lead (stftOf trained), int64 trained.Architecture.Sources.Length
+        let lead, sources = lead (stftOf trained), int64 trained.Network.Setting.Sources.Length
+        let struct (batch, together) = placesOf trained.Network channels
+        let struct (before, _) = around trained.Network
         let zeros (shape: int64[]) = trained.Parameters.Vector.new_zeros shape
 
-        { Pending = zeros [| int64 channels; lead + outlook trained |]
+        { Pending = zeros [| batch; together; lead + before * hopOf trained |]
           States = []
-          Tail = zeros [| int64 channels; sources; lead |]
+          Tail = zeros [| batch; sources; together; lead |]
           Received = 0L
           Done = 0L }
 
@@ -72,72 +99,89 @@ module SeparationStream =
     [<NoEquality; NoComparison>]
     type private Carry = { States: torch.Tensor list; Tail: torch.Tensor }
 
-    /// One block of frames, whose sound with all that they look at is `window`: its finished samples [channels, sources,
+    /// One block of frames, whose sound with all that they look at is `window`: its finished samples [batch, sources, channels,
     /// frames hop], and what to carry on.
-    let private block trained (stft: Stft) (window: torch.Tensor) frames (carry: Carry) =
-        let margin = FrontEnd.margin trained.Architecture.FrontEnd
-        let spectrogram = stft.Forward window
-        let masks, states = Separation.masks trained Soft margin carry.States spectrogram
-        let sum = stft.Inverse(masks * spectrogram.narrow(1L, margin, frames).unsqueeze 1L)
+    let private block (trained: TrainedModel) (stft: Stft) (window: torch.Tensor) frames (carry: Carry) =
+        let struct (before, after) = around trained.Network
+        let estimates, states = Separation.spectra trained Soft before after carry.States (stft.Forward window)
+        let sum = stft.Inverse estimates
         let finished = frames * int64 stft.HopLength
         let head = sum.narrow (-1L, 0L, lead stft) .+ carry.Tail
         let whole = torch.cat ([| head; sum.narrow (-1L, lead stft, finished) |], -1L)
-        let hops = whole.narrow(-1L, 0L, finished).view(whole.shape[0], whole.shape[1], frames, int64 stft.HopLength)
+        let hops = whole.narrow(-1L, 0L, finished).unflatten(3L, [| frames; int64 stft.HopLength |])
 
-        (hops / overlapGain stft hops).flatten(2L, 3L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
+        (hops / overlapGain stft hops).flatten(3L, 4L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
 
-    let private blockByBlock trained (stft: Stft) (pending: torch.Tensor) frames (first: Carry) =
-        let hop, margin = int64 stft.HopLength, FrontEnd.margin trained.Architecture.FrontEnd
+    /// The most frames of a block: more where the network is given many around them.
+    let private blockOf (network: Network) =
+        let struct (before, after) = around network
+        roundedUp network.Stride (max blockFrames (before + after))
+
+    let private blockByBlock (trained: TrainedModel) (stft: Stft) (pending: torch.Tensor) frames (first: Carry) =
+        let hop, size = int64 stft.HopLength, blockOf trained.Network
+        let struct (before, after) = around trained.Network
 
         let next (carry: Carry) start =
-            let count = min blockFrames (frames - start)
-            let window = pending.narrow (-1L, start * hop, stft.Samples(count + 2L * margin))
+            let count = min size (frames - start)
+            let window = pending.narrow (-1L, start * hop, stft.Samples(before + count + after))
 
             Memory.scoped (fun (output, carry: Carry) -> output :: carry.Tail :: carry.States) (fun () ->
                 block trained stft window count carry)
 
-        let outputs, last = List.mapFold next first [ 0L .. blockFrames .. frames - 1L ]
+        let outputs, last = List.mapFold next first [ 0L .. size .. frames - 1L ]
         torch.cat (Array.ofList (first.Tail.narrow (-1L, 0L, 0L) :: outputs), -1L), last
 
     /// The samples that belong to the sound, of those from `start` on.
     let private ofSound lead length start (finished: torch.Tensor) =
+        let count = finished.shape[3]
         let first = max start lead
-        let until = min (start + finished.shape[2]) (lead + length)
-        finished.narrow (-1L, min (first - start) finished.shape[2], max 0L (until - first))
+        let until = min (start + count) (lead + length)
+        finished.narrow (-1L, min (first - start) count, max 0L (until - first))
 
-    let private advance trained (samples: torch.Tensor) length (state: SeparationState) =
+    let private advance (trained: TrainedModel) (samples: torch.Tensor) length (state: SeparationState) =
         Memory.scoped (fun (output, state) -> output :: tensors state) (fun () ->
             use _ = torch.no_grad ()
-            let stft = stftOf trained
-            let pending = torch.cat ([| state.Pending; samples |], -1L)
-            let frames = max 0L (stft.Frames pending.shape[1] - 2L * FrontEnd.margin trained.Architecture.FrontEnd)
+            let stft, network = stftOf trained, trained.Network
+            let struct (before, after) = around network
+
+            let pending =
+                torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
+
+            let ready = max 0L (stft.Frames pending.shape[2] - before - after)
+            let frames = ready / network.Stride * network.Stride
             let finished, last = blockByBlock trained stft pending frames { States = state.States; Tail = state.Tail }
             let used = frames * int64 stft.HopLength
 
             (ofSound (lead stft) length state.Done finished).clone(),
-            { Pending = pending.narrow(-1L, used, pending.shape[1] - used).clone()
+            { Pending = pending.narrow(-1L, used, pending.shape[2] - used).clone()
               States = last.States |> List.map _.clone()
               Tail = last.Tail.clone ()
               Received = state.Received + samples.shape[1]
               Done = state.Done + used })
 
+    /// [batch, sources, channels, samples] -> [channels, sources, samples], channels of all elements.
+    let private byChannel (estimates: torch.Tensor) = estimates.transpose(1L, 2L).flatten(0L, 1L)
+
+    let private channelsOf (state: SeparationState) = state.Pending.shape[0] * state.Pending.shape[1]
+
     /// Takes a piece in, [channels, samples] at the model's rate and level, of the model's type and on its device: the
     /// estimates that have become certain, [channels, sources, samples'], and the next state. The given state stays as it is. Raises
     /// ArgumentException for a piece of another shape, type or device.
     let push (trained: TrainedModel) (samples: torch.Tensor) (state: SeparationState) : torch.Tensor * SeparationState =
-        let wanted = [| Axis.Of state.Pending.shape[0]; Axis.Any "samples" |]
-        Shapes.Require(Architecture.name trained.Architecture, "a piece", samples, wanted, state.Pending)
-        advance trained samples (Int64.MaxValue / 2L) state
+        let wanted = [| Axis.Of(channelsOf state); Axis.Any "samples" |]
+        Shapes.Require(trained.Network.Name, "a piece", samples, wanted, state.Pending)
+        let estimates, next = advance trained samples (Int64.MaxValue / 2L) state
+        byChannel estimates, next
 
     /// The estimates still missing when the sound has ended, [channels, sources, samples']: all together are as long as it.
     /// The given state stays as it is.
     let finish (trained: TrainedModel) (state: SeparationState) : torch.Tensor =
-        let stft = stftOf trained
+        let stft, network = stftOf trained, trained.Network
         let hop = int64 stft.HopLength
-        let frames = (state.Received + lead stft + hop - 1L) / hop
+        let struct (_, after) = around network
+        let frames = (state.Received + lead stft + hop - 1L) / hop |> roundedUp network.Stride
 
         Memory.tensor (fun () ->
-            let silence =
-                state.Pending.new_zeros [| state.Pending.shape[0]; frames * hop - state.Received + outlook trained |]
-
-            fst (advance trained silence state.Received state))
+            let missing = frames * hop - state.Received + after * hop
+            let silence = state.Pending.new_zeros [| channelsOf state; missing |]
+            byChannel (fst (advance trained silence state.Received state)))

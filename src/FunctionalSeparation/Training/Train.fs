@@ -9,13 +9,15 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Task =
     {
-        Model: Model<MixtureFrames, Separated>
+        Model: Model<Heard, Separated>
         Loss: Loss
         Optimiser: Optimiser
         /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0): nothing about
         /// the data is remembered, so a resumed run sees what an uninterrupted one sees. A feed that makes fresh tensors
         /// makes them inside the scope of the step.
         Feed: int -> Batch list
+        /// Of what layers draw, such as dropout: a step draws from the child of its number.
+        Key: Key
     }
 
 /// Training at a moment: all that the next step depends on, apart from the task. Its tensors belong to it. A state that was freed
@@ -176,16 +178,18 @@ module TrainState =
 [<RequireQualifiedAccess>]
 module Train =
 
-    /// The objective of a step: the summed loss of its batches, and its gradient. Raises ArgumentException where there are none.
-    let objective (model: Model<MixtureFrames, Separated>) (loss: Loss) (batches: Batch list) : Objective =
+    /// The objective of a step: the summed loss of its batches, and its gradient. Layers that draw use children of the key. Raises
+    /// ArgumentException where there are no batches.
+    let objective (model: Model<Heard, Separated>) (loss: Loss) (key: Key) (batches: Batch list) : Objective =
         if batches.IsEmpty then
             invalidArg (nameof batches) "A step needs at least one batch, and the feed gave none."
 
-        let part (batch: Batch) (vector: torch.Tensor) =
-            let separated = Model.apply model (Params.create model.Layout vector) batch.Mixture
-            loss (Estimate separated.Estimates) (Reference batch.References)
+        let part (index: int) (batch: Batch) (vector: torch.Tensor) =
+            let heard = Batch.heard (Mode.Training(Key.fold index key)) batch
+            let separated = Model.apply model (Params.create model.Layout vector) heard
+            loss.Of separated.Estimates (Batch.references batch)
 
-        Grad.valueAndGradOfSum (batches |> List.map part)
+        Grad.valueAndGradOfSum (batches |> List.mapi part)
 
     /// The state before the first step. Takes over the parameter vector. Raises ArgumentException where it is not one of the model.
     let start (task: Task) (parameters: torch.Tensor) : TrainState =
@@ -206,7 +210,7 @@ module Train =
     let step (task: Task) (state: TrainState) : TrainState =
         let result =
             Memory.scoped OptimiserStep.tensors (fun () ->
-                let objective = objective task.Model task.Loss (task.Feed state.Step)
+                let objective = objective task.Model task.Loss (Key.fold state.Step task.Key) (task.Feed state.Step)
                 task.Optimiser.Step objective state.Optimiser state.Parameters)
 
         TrainState(

@@ -20,11 +20,12 @@ type Reader =
 type Original = { Name: string; Reader: Reader; Bytes: byte[] }
 
 let private architecture =
-    { Architecture.huang2014 with
-        FrontEnd = { FrontEnd.huang2014 1 with Stft = Stft(16, 8, StftWindow.Sine, false) }
+    { Drnn.huang2014 with
+        FrontEnd = { FrontEnd.huang2014 with Stft = Stft(16, 8, StftWindow.Sine, false) }
+        Context = 1
         Hidden = [ 4; 3 ] }
 
-let private layout = (Architecture.model architecture).Layout
+let private layout = (Network.layout (Drnn.network architecture))
 let private identity = "the run's settings and clips"
 
 /// Bytes as text and back, one character a byte.
@@ -46,7 +47,7 @@ let private progress (vector: torch.Tensor) : Progress =
 
 let private saved (folder: string) =
     let parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed 1)
-    let model = { Architecture = architecture; Parameters = parameters; Level = 0.004 }
+    let model = { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 }
 
     ModelFolder.save
         folder
@@ -209,7 +210,7 @@ let private readWeights name (stream: Stream) =
     if held <> int64 data.Length then failwith $"{held} bytes were read of {data.Length}"
 
 let private readDescription name (bytes: byte[]) =
-    let read = ModelDescription.read name (ReadOnlyMemory bytes)
+    let read = ModelDescription.read ModelFolder.families name (ReadOnlyMemory bytes)
     let hash = read.WeightsHash |> Option.defaultValue (String('0', 64))
 
     let origin =
@@ -218,10 +219,10 @@ let private readDescription name (bytes: byte[]) =
         else
             read.Provenance
 
-    let again = ModelDescription.write read.Architecture read.Level hash origin
-    let twice = ModelDescription.read name (ReadOnlyMemory(Encoding.UTF8.GetBytes again))
+    let again = ModelDescription.write read.Network read.Level hash origin
+    let twice = ModelDescription.read ModelFolder.families name (ReadOnlyMemory(Encoding.UTF8.GetBytes again))
 
-    if twice.Architecture <> read.Architecture || twice.Level <> read.Level then
+    if string twice.Network.Words <> string read.Network.Words || twice.Level <> read.Level then
         failwith "it reads differently"
 
 let private readCheckpoint name (stream: Stream) =

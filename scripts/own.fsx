@@ -1,0 +1,60 @@
+// A network, a loss and an optimiser rule of one's own: a row of a table beside the papers', a run, a model folder, a song.
+//   dotnet fsi scripts/own.fsx [--preset brief --data MIR-1K]      the table
+//   dotnet fsi scripts/own.fsx train FOLDER                        a run; the same command again goes on with it
+//   dotnet fsi scripts/own.fsx separate MODEL SONG OUT             a song of any length, with the model of such a run
+#load "load.fsx"
+
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
+
+/// Convolutions that look two frames back and ahead: complex spectrograms in, complex masks out.
+let tiny =
+    Family.define "tiny" (fun (settings: {| Channels: int |}) setting ->
+        let n, ears = settings.Channels, setting.Channels
+        let block = Norm.batch n --> Layer.activation Relu --> Conv.layer 3 n n
+
+        Conv.layer 3 (2 * ears) n --> Model.residual block --> Conv.layer 1 n (2 * ears * setting.Sources.Length)
+        |> NetworkPlan.complexMask (2, 2))
+
+let logDistance =
+    let energy (x: torch.Tensor) = (x.real.squared () .+ x.imag.squared ()).sum()
+    Loss.onSpectra "log distance of spectra" (fun estimate reference -> (energy (estimate - reference)).log())
+
+/// Chen et al. 2023: steps of one size, along the sign of the gradient mixed with its average.
+let lion (rate: float) =
+    let mix (decay: float) (gradient: torch.Tensor) (average: torch.Tensor) = average.mul(decay).add(gradient, 1.0 - decay)
+
+    Optim.remembering "lion" "average" (fun gradient average ->
+        struct ((mix 0.9 gradient average).sign(), mix 0.99 gradient average))
+    |> Rule.descend $"Lion {rate}" (Rule.cosine rate)
+
+let recipe preset =
+    let network =
+        tiny.Network {| Channels = 8 |} { FrontEnd = FrontEnd.create 16000 512 128; Channels = 1; Sources = Stems.musicAndVoice }
+
+    let seeing = Learning.excerpts { ExcerptSettings.ofSize 64 4 with OtherSong = 0.8; Effects = [ Effect.polarity ] }
+    Recipe.create network logDistance (Learning.create (lion 1e-3) (Steps(if preset = Smoke then 30 else 2000)) seeing)
+
+match List.tail (List.ofArray fsi.CommandLineArgs) with
+| [ "train"; folder ] ->
+    let trial = { Trial.onCorpus (Corpus.embedded 0) folder (recipe Smoke) with CheckpointEvery = 10 }
+    Experiment.main (fun () -> Trial.run trial |> ignore)
+| [ "separate"; model; song; out ] ->
+    Experiment.main (fun () ->
+        use separator = ModelFolder.openWith [ tiny.Reader ] "auto" model
+
+        for stem in separator.SeparateFile(song, out) do
+            printfn $"{stem.Value}")
+| _ ->
+    { Paper = "own"
+      Name = "own"
+      Title = "A network of one's own"
+      Load = Mir1k.loadOrEmbedded
+      Cells =
+        [ Cell.trained "tiny" recipe
+          Cell.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe)
+          Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
+      Claims = [ { Text = "Convolutions beat the mixture"; Pairs = [ ("tiny", "mixture") ] } ] }
+    |> Table.main fsi.CommandLineArgs TablePage.save

@@ -1,0 +1,169 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+
+/// Where a row of a table is made.
+[<NoEquality; NoComparison>]
+type CellSite =
+    {
+        /// The row's own folder.
+        Folder: string
+        /// Holds a folder for each network: rows that ask different things of one network train it once.
+        Models: string
+        Corpus: Corpus
+        /// Fingerprint of the corpus.
+        Data: string
+        Device: torch.Device
+        Preset: Preset
+        Seed: int
+        /// Whether training also writes event files for TensorBoard.
+        TensorBoard: bool
+    }
+
+/// What a row of a table comes to.
+[<NoComparison>]
+type CellOutcome =
+    {
+        /// One entry a test clip.
+        Scores: ClipScores list
+        /// Seconds of training, over all sessions; 0 where nothing is learnt.
+        Seconds: float
+        /// Further figures of the row, by name (such as STOI).
+        Extra: (string * float) list
+    }
+
+/// One row of an experiment's table: a system and how its scores come about.
+[<NoEquality; NoComparison>]
+type Cell =
+    {
+        /// What the table calls it; unique in the table.
+        Name: string
+        /// All that decides the row apart from clips and seed: a finished row with the same settings is this row. The entry `plan`
+        /// is what tables say of the training.
+        Settings: Preset -> JsonObject
+        /// The parts of the corpus without which the row cannot be made.
+        Needs: Preset -> Split list
+        /// Makes the row; goes on where an interrupted call stopped.
+        Run: CellSite -> CellOutcome
+    }
+
+/// Cells of the usual kinds.
+[<RequireQualifiedAccess>]
+module Cell =
+
+    let private settings (pairs: (string * string) list) : JsonObject =
+        let json = JsonObject()
+
+        for name, text in pairs do
+            json[name] <- JsonValue.Create text
+
+        json
+
+    let private evaluate (site: CellSite) separator =
+        Experiment.evaluate (Scoring.ofCorpus site.Corpus) site.Device "scoring" separator site.Corpus.Test
+
+    let private modelFolder (site: CellSite) (recipe: Recipe) =
+        let text = Text.Encoding.UTF8.GetBytes((Recipe.toJson recipe).ToJsonString() + site.Data)
+        let hash = Security.Cryptography.SHA256.HashData text
+        Path.Combine(site.Models, (Convert.ToHexStringLower hash).Substring(0, 16))
+
+    let private train (site: CellSite) (recipe: Recipe) : Outcome =
+        let folder = modelFolder site recipe
+        use _ = FolderLock.take folder
+
+        Trial.run { Trial.onCorpus site.Corpus folder recipe with Device = site.Device; TensorBoard = site.TensorBoard }
+
+    /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
+    let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =
+        { Name = name
+          Settings =
+            fun preset ->
+                let json = Recipe.toJson (recipe preset)
+                json["testMask"] <- JsonValue.Create $"{mask}"
+                json
+          Needs = recipe >> Recipe.needs
+          Run =
+            fun site ->
+                let outcome = train site { recipe site.Preset with Seed = site.Seed }
+                use _ = outcome.Trained.Parameters.Vector
+
+                let scores =
+                    match mask with
+                    | Soft -> outcome.Scores
+                    | _ -> evaluate site (Separation.separator outcome.Trained mask)
+
+                { Scores = scores; Seconds = outcome.Seconds; Extra = [] } }
+
+    /// A network, scored with the soft mask.
+    let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
+
+    /// A system that learns from the training clips, all at once. `parameters` says what else decides its scores.
+    let fitted (name: string) (parameters: string) (fit: Clip list -> Separator) : Cell =
+        { Name = name
+          Settings = fun _ -> settings [ "system", name; "plan", parameters ]
+          Needs = fun _ -> [ Split.Train; Split.Test ]
+          Run =
+            fun site ->
+                let clock = Diagnostics.Stopwatch.StartNew()
+                let separator = fit site.Corpus.Train
+                let seconds = clock.Elapsed.TotalSeconds
+                { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }
+
+    /// A system that has nothing to learn, made where the row is made: it may depend on the preset. `parameters` says what
+    /// decides its scores.
+    let systemAt (name: string) (parameters: string) (separator: CellSite -> Separator) : Cell =
+        { Name = name
+          Settings = fun preset -> settings [ "system", name; "plan", parameters; "preset", $"{preset}" ]
+          Needs = fun _ -> [ Split.Test ]
+          Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = [] } }
+
+    /// A system that has nothing to learn. `parameters` says what decides its scores.
+    let system (name: string) (parameters: string) (separator: Separator) : Cell =
+        { systemAt name parameters (fun _ -> separator) with
+            Settings = fun _ -> settings [ "system", name; "plan", parameters ] }
+
+    /// The row made from a corpus that is changed first; `how` says how, and is part of what the table says of the training.
+    let onCorpus (how: string) (change: Corpus -> Corpus) (cell: Cell) : Cell =
+        let settings preset =
+            let json = cell.Settings preset
+            json["plan"] <- JsonValue.Create(json["plan"].GetValue<string>() + ", " + how)
+            json
+
+        let changed (site: CellSite) = { site with Corpus = change site.Corpus; Data = $"{site.Data}, {how}" }
+        { cell with Settings = settings; Run = changed >> cell.Run }
+
+    /// The row with further figures, made where it was made.
+    let withFigures (figures: CellSite -> ClipScores list -> (string * float) list) (cell: Cell) : Cell =
+        let run site =
+            let outcome = cell.Run site
+            { outcome with Extra = outcome.Extra @ figures site outcome.Scores }
+
+        { cell with Run = run }
+
+    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of some sources, each with what the experiment
+    /// calls it: what papers on speech report. BSS Eval 3, length-weighted means in dB.
+    let withSdr (sources: (string * string) list) (cell: Cell) : Cell =
+        let ofSource rows (source: string, title) =
+            let mean (figure: SourceScores -> float) = Evaluate.mean (fun row -> figure (row[source])) rows
+            [ $"{title} SDR", mean _.Sdr; $"{title} SIR", mean _.Sir; $"{title} SAR", mean _.Sar ]
+
+        withFigures (fun _ rows -> List.collect (ofSource rows) sources) cell
+
+    /// The row with the mean STOI of a source over the test clips, as `STOI`. `separator` makes the row's separator again, from
+    /// what is in its folder; `Cell.network` does so for a trained network.
+    let withStoi (source: string) (separator: CellSite -> Separator) (cell: Cell) : Cell =
+        let stoi site =
+            let separator = separator site
+
+            site.Corpus.Test
+            |> List.averageBy (Evaluate.stoi site.Corpus.Mixing torch.float32 site.Device separator source)
+
+        withFigures (fun site _ -> [ "STOI", stoi site ]) cell
+
+    /// The network that a row with this recipe has trained, with the soft mask. Its weights live as long as the process.
+    let network (recipe: Preset -> Recipe) (site: CellSite) : Separator =
+        let folder = modelFolder site { recipe site.Preset with Seed = site.Seed }
+        Separation.separator (ModelFolder.load [] site.Device folder) Soft

@@ -1,0 +1,140 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// A table as it is made: its rows, on some data, at some preset, for some seeds.
+[<NoEquality; NoComparison>]
+type Grid =
+    {
+        /// Holds `rows` and `models`, with a folder for each.
+        Folder: string
+        Cells: Cell list
+        /// Every cell is made once for each seed.
+        Seeds: int list
+        Corpus: Corpus
+        Preset: Preset
+        Device: torch.Device
+        /// Whether training also writes event files for TensorBoard, into the folders of the networks.
+        TensorBoard: bool
+    }
+
+/// A row that has been made, as its file holds it.
+[<NoEquality; NoComparison>]
+type GridRow =
+    {
+        Cell: string
+        Seed: int
+        /// What the table says of the training.
+        Plan: string
+        Outcome: CellOutcome
+        Provenance: JsonObject
+    }
+
+/// The experiment runner: rows are made one by one by any number of processes, each row by one of them at a time and only
+/// once; what was interrupted goes on; what is finished is skipped.
+[<RequireQualifiedAccess>]
+module Grid =
+
+    /// All that decides a row: its settings, seed and data.
+    let private identity (grid: Grid) (data: string) (cell: Cell, seed: int) =
+        let json = cell.Settings(grid.Preset).DeepClone().AsObject()
+        json["seed"] <- JsonValue.Create seed
+        json["data"] <- JsonValue.Create data
+        json.ToJsonString()
+
+    /// The folder is named after all that decides the row, so a row that stands in several tables is made once, and one with
+    /// other settings never taken for it.
+    let private folder (grid: Grid) data row =
+        let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
+        Path.Combine(grid.Folder, "rows", (Convert.ToHexStringLower hash).Substring(0, 16))
+
+    let private rowPath grid data row = Path.Combine(folder grid data row, "row.json")
+
+    /// The rows to make, in order.
+    let rows (grid: Grid) : (Cell * int) list = List.allPairs grid.Cells grid.Seeds
+
+    /// Fingerprint of all clips, and how they are mixed where it is not the papers' way: a row made from other mixtures is not
+    /// taken for one of this grid.
+    let fingerprint (grid: Grid) : string =
+        let sound = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
+        let mixing = grid.Corpus.Mixing.Words
+        if mixing = Mixing.unitNorm.Words then sound else $"{sound}, {mixing}"
+
+    let private extra (figures: (string * float) list) =
+        let json = JsonObject()
+
+        for name, value in figures do
+            json[name] <- Results.number value
+
+        json
+
+    let private write grid (data: string) (cell: Cell) (seed: int) (outcome: CellOutcome) =
+        let json = JsonObject()
+        json["settings"] <- cell.Settings(grid.Preset).DeepClone()
+        json["seed"] <- JsonValue.Create seed
+        json["trainingSeconds"] <- JsonValue.Create(Math.Round(outcome.Seconds, 1))
+
+        json["extra"] <- extra outcome.Extra
+
+        json["scores"] <- Results.ofSystem cell.Name outcome.Scores
+        json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
+        Results.save (rowPath grid data (cell, seed)) json
+
+    let private ofJson (cell: Cell, seed) (json: JsonNode) : GridRow =
+        let plan = json["settings"].["plan"]
+
+        { Cell = cell.Name
+          Seed = seed
+          Plan = if isNull plan then "" else plan.GetValue<string>()
+          Outcome =
+            { Scores = Results.toScores json["scores"]
+              Seconds = json["trainingSeconds"].GetValue<float>()
+              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, Results.readNumber pair.Value ] }
+          Provenance = json["provenance"].AsObject() }
+
+    /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
+    let tryRow (grid: Grid) (data: string) (row: Cell * int) : GridRow option =
+        let path = rowPath grid data row
+
+        if not (File.Exists path) then
+            None
+        else
+            try
+                JsonNode.Parse(File.ReadAllText path) |> ofJson row |> Some
+            with
+            | :? Text.Json.JsonException
+            | :? NullReferenceException
+            | :? ArgumentException
+            | :? FormatException
+            | :? InvalidOperationException as cause ->
+                raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
+
+    let private site (grid: Grid) data (cell, seed) : CellSite =
+        { Folder = folder grid data (cell, seed)
+          Models = Path.Combine(grid.Folder, "models")
+          Corpus = grid.Corpus
+          Data = data
+          Device = grid.Device
+          Preset = grid.Preset
+          Seed = seed
+          TensorBoard = grid.TensorBoard }
+
+    /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it.
+    let make (grid: Grid) (data: string) (cell: Cell, seed: int) : unit =
+        let title = if grid.Seeds.Length = 1 then cell.Name else $"{cell.Name}, seed {seed}"
+        let site = site grid data (cell, seed)
+
+        match FolderLock.tryTake site.Folder with
+        | None -> eprintfn $"{title}: another process is at it"
+        | Some taken ->
+            use _ = taken
+
+            if (tryRow grid data (cell, seed)).IsSome then
+                eprintfn $"{title}: done before"
+            else
+                eprintfn $"{title}"
+                cell.Run site |> write grid data cell seed

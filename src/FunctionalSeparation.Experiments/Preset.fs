@@ -1,0 +1,12 @@
+namespace FunctionalSeparation
+
+/// How long a run may take.
+type Preset =
+    /// Under a minute: does everything work?
+    | Smoke
+    /// A few minutes a run: enough to compare the rows of a table, not to reach the papers.
+    | Brief
+    /// An hour on one core.
+    | Desk
+    /// The paper's exact setting.
+    | Paper

@@ -1,0 +1,156 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// One row of an experiment's table: a recipe, trained on some clips and scored on others.
+[<NoEquality; NoComparison>]
+type Trial =
+    {
+        Recipe: Recipe
+        /// Name of the data, for provenance.
+        Data: string
+        Train: Clip list
+        /// Clips that the recipe may choose its model with; unused where it keeps the last step.
+        Dev: Clip list
+        Test: Clip list
+        Device: torch.Device
+        /// Folder of the run: log, checkpoint, model, results.json.
+        Folder: string
+        /// Go on with the run in the folder.
+        Resume: bool
+        /// Steps between checkpoints.
+        CheckpointEvery: int
+        /// Also write event files for TensorBoard into the folder `tensorboard` of the run's folder.
+        TensorBoard: bool
+    }
+
+/// What became of a trial. The model belongs to the caller.
+[<NoEquality; NoComparison>]
+type Outcome =
+    {
+        Trial: Trial
+        Trained: TrainedModel
+        Scores: ClipScores list
+        /// Step and objective, for the training curve: the steps of this session.
+        Curve: (int * float) list
+        /// Seconds of training, over all sessions.
+        Seconds: float
+        /// Whether this call trained or was the first to score: false where it went back to a run that had ended.
+        IsNew: bool
+        Provenance: JsonObject
+    }
+
+/// Trials: train, keep the model, score, write down.
+[<RequireQualifiedAccess>]
+module Trial =
+
+    /// A recipe on the clips of a corpus, in a folder: on the device that is there, gone on with where it was begun.
+    let onCorpus (corpus: Corpus) (folder: string) (recipe: Recipe) : Trial =
+        { Recipe = recipe
+          Data = corpus.Name
+          Train = corpus.Train
+          Dev = corpus.Dev
+          Test = corpus.Test
+          Device = Devices.Parse "auto"
+          Folder = folder
+          Resume = true
+          CheckpointEvery = 100
+          TensorBoard = false }
+
+    let private train (trial: Trial) =
+        let tell = Experiment.progress "training"
+        let curve = ResizeArray()
+
+        let report (step: StepReport) =
+            curve.Add(step.Step, step.Value)
+            let dev = step.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
+            tell step.Step step.Steps $"objective {step.Value:F1}{dev}"
+
+        let finished =
+            TrainingRun.run
+                { Recipe = trial.Recipe
+                  Train = trial.Train
+                  Dev = trial.Dev
+                  Device = trial.Device
+                  Folder = trial.Folder
+                  Resume = trial.Resume
+                  CheckpointEvery = trial.CheckpointEvery
+                  TensorBoard = trial.TensorBoard
+                  Report = report }
+
+        finished, List.ofSeq curve
+
+    let private provenance (trial: Trial) (seconds: float) =
+        Provenance.create
+            (string trial.Device)
+            [ "recipe", Recipe.toJson trial.Recipe
+              "corpus", JsonValue.Create trial.Data
+              "trainingClips", JsonValue.Create trial.Train.Length
+              "trainingData", JsonValue.Create(Corpus.fingerprint trial.Train)
+              "testData", JsonValue.Create(Corpus.fingerprint trial.Test)
+              "trainingSeconds", JsonValue.Create(Math.Round(seconds, 1)) ]
+
+    /// What would fail after the training fails before it.
+    let private checkTest (trial: Trial) =
+        if trial.Test.IsEmpty then
+            raise (
+                InputException $"{trial.Data}: there are no test clips, so the network could not be scored. Give data with some."
+            )
+
+        let setting = trial.Recipe.Network.Setting
+        FrontEnd.requireScorable setting.Sources setting.FrontEnd trial.Test
+
+    /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
+    /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.
+    let run (trial: Trial) : Outcome =
+        checkTest trial
+        Experiment.announce trial.Device
+        let finished, curve = train trial
+        let resultsPath = Path.Combine(trial.Folder, "results.json")
+        // A run that was stopped while it was scored is new, though its training had ended.
+        let isNew = finished.StepsMade > 0 || not (File.Exists resultsPath)
+        let provenance = provenance trial finished.Seconds
+        ModelFolder.save trial.Folder finished.Trained provenance
+        let separator = Separation.separator finished.Trained Soft
+
+        let scores =
+            Experiment.evaluate { Mixing = trial.Recipe.Mixing; Pairing = ByBestSir } trial.Device "scoring" separator trial.Test
+
+        let results = Results.ofSystem (Recipe.title trial.Recipe) scores
+        results["provenance"] <- provenance.DeepClone()
+        Results.save resultsPath results
+
+        if isNew then
+            Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)
+
+        { Trial = trial
+          Trained = finished.Trained
+          Scores = scores
+          Curve = curve
+          Seconds = finished.Seconds
+          IsNew = isNew
+          Provenance = provenance }
+
+    let private facts (outcome: Outcome) =
+        let entry (name: string) = outcome.Provenance[name].GetValue<string>()
+
+        [ "plan", outcome.Provenance["recipe"].["plan"].GetValue<string>()
+          "seed", string outcome.Trial.Recipe.Seed
+          "training clips", string outcome.Trial.Train.Length
+          "training seconds", FormattableString.Invariant $"{outcome.Seconds:F0}"
+          "threads", outcome.Provenance["threads"].ToString()
+          "device", string outcome.Trial.Device
+          "commit", entry "commit"
+          "time", entry "time" ]
+
+    /// Adds the outcome to a CSV file, after `first` columns that tell it from other rows. The outcome of a run that had ended
+    /// before is there already.
+    let record (path: string) (first: (string * string) list) (outcome: Outcome) : unit =
+        if outcome.IsNew then
+            Results.appendCsv
+                path
+                (first @ facts outcome @ Results.columns outcome.Scores @ [ "extra", Results.further outcome.Scores ])

@@ -1,0 +1,48 @@
+namespace FunctionalSeparation
+
+open FunctionalSeparation.Core
+
+/// How sound becomes spectrograms, and at which rate.
+[<NoComparison>]
+type FrontEnd =
+    {
+        /// Hz; audio of another rate is resampled or refused, never reinterpreted.
+        SampleRate: int
+        Stft: Stft
+    }
+
+[<RequireQualifiedAccess>]
+module FrontEnd =
+
+    /// The setting of Huang et al. (ISMIR 2014) at 16 kHz: 64 ms windows every 32 ms.
+    let huang2014: FrontEnd = { SampleRate = 16000; Stft = Stft.Huang2014 }
+
+    /// Centred Hann windows of `fftSize` samples every `hop` samples, at a rate in Hz.
+    let create (sampleRate: int) (fftSize: int) (hop: int) : FrontEnd =
+        { SampleRate = sampleRate; Stft = Stft(fftSize, hop, StftWindow.Hann, true) }
+
+    /// Raises ArgumentException for settings that make no spectrogram.
+    let require (frontEnd: FrontEnd) : unit =
+        Numbers.atLeast 1 "A front end" "SampleRate" frontEnd.SampleRate
+        frontEnd.Stft.Validate()
+
+    /// Reads all clips to see that they can be scored by a system with these sources (none: any) and this front end, before hours
+    /// of work that would end there. Raises InputException, naming the clip, where one cannot be read, has another sample rate,
+    /// other sources or is shorter than one window; and where there is no clip, or none in which two sources sound.
+    let requireScorable (sources: string list) (frontEnd: FrontEnd) (clips: Clip list) : unit =
+        let isScorable clip =
+            Clip.requireRate frontEnd.SampleRate clip
+            Clip.requireSources sources clip
+            let stems = Clip.read clip
+            Clip.requireLength frontEnd.Stft clip stems
+            Clip.isMixture stems
+
+        // Filtered, not searched: every clip is looked at.
+        if (List.filter isScorable clips).IsEmpty then
+            match clips with
+            | [] -> raise (InputException "There are no clips to score. Give data that has some.")
+            | first :: _ ->
+                raise (
+                    InputException
+                        $"{first.Name}: in this clip and all {clips.Length} of its part all sources but one are silent, so there is nothing to score. Give clips in which several sources sound."
+                )

@@ -1,0 +1,225 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// How estimates are judged.
+[<NoEquality; NoComparison>]
+type Loss =
+    {
+        /// What tells it from other losses, but for the discriminative term: part of the identity of a run.
+        Words: string
+        /// Weight of the discriminative term; 0 = none.
+        Gamma: float
+        /// The views of estimates and references that it looks at.
+        Domains: Domain list
+        /// A scalar tensor, from estimates and references, [batch, sources, channels, ...] both.
+        Of: Views -> Views -> torch.Tensor
+    }
+
+/// Losses as values that carry their words. Those of the papers are sums (not means) over batch, sources, frames and bins, so that
+/// the loss of a data set is the sum of the losses of its parts. Estimates and references have one shape: each loss raises
+/// ArgumentException, naming itself and both shapes, where they have not, since libtorch would broadcast.
+[<RequireQualifiedAccess>]
+module Loss =
+
+    /// A loss of one's own on a domain, from a function of estimates and references, which it is given only where they have one
+    /// shape. `words` tell it from other losses, its numbers included.
+    let on (domain: Domain) (words: string) (loss: torch.Tensor -> torch.Tensor -> torch.Tensor) : Loss =
+        if String.IsNullOrWhiteSpace words then
+            invalidArg (nameof words) "A loss needs words that tell it from others."
+
+        { Words = words
+          Gamma = 0.0
+          Domains = [ domain ]
+          Of =
+            fun estimates references ->
+                let y, s = estimates.At domain, references.At domain
+                Shapes.RequireSame(words, "estimates", y, "references", s)
+                loss y s }
+
+    /// A loss on magnitudes, [batch, sources, channels, time, bins].
+    let onMagnitudes words loss : Loss = on Domain.Magnitude words loss
+
+    /// A loss on complex spectrograms, [batch, sources, channels, time, bins].
+    let onSpectra words loss : Loss = on Domain.Spectrum words loss
+
+    /// A loss on samples, [batch, sources, channels, samples].
+    let onWaveforms words loss : Loss = on Domain.Waveform words loss
+
+    /// 1/2 sum |y - s|^2 of magnitudes (Huang et al. 2014, eq. 3).
+    let squaredError: Loss =
+        onMagnitudes "squared error" (fun y s ->
+            let difference = y - s
+            (difference * difference).sum().mul(0.5))
+
+    /// Mean of |y - s|^2 of magnitudes over all elements. It is not the sum of its parts: one batch a step.
+    let meanSquaredError: Loss =
+        onMagnitudes "mean squared error" (fun y s ->
+            let difference = y - s
+            (difference * difference).mean())
+
+    /// The constant of the KL loss in the authors' code; at these magnitudes it is not a harmless epsilon.
+    let klConstant = 1e-3
+
+    /// Generalised Kullback-Leibler divergence sum [ s log(s/(y+c) + c) - s + y + c ], c = 1e-3 (Huang et al. 2014, eq. 4).
+    /// The value is the authors' cost and the gradient their published one, 1 - s/(y+c), which leaves out the constant
+    /// inside the logarithm; the two differ by about 3e-6, relative.
+    let kullbackLeibler: Loss =
+        onMagnitudes "generalised KL" (fun y s ->
+            let c = klConstant
+            let shifted = y.add c
+            let differentiated = (shifted - s * shifted.log ()).sum()
+
+            let offset =
+                Memory.tensor (fun () ->
+                    use _ = torch.no_grad ()
+                    let value = (s * (s / shifted).add(c).log() - s .+ shifted).sum()
+                    value - differentiated)
+
+            differentiated .+ offset)
+
+    /// 10 log10 of the energy of `x` over its last axis.
+    let private decibels (x: torch.Tensor) = (x * x).sum(-1L).add(1e-8).log10().mul(10.0)
+
+    /// The projection of y on s, over the last axis.
+    let private projected (y: torch.Tensor) (s: torch.Tensor) =
+        let scale = (y * s).sum(-1L, keepdim = true) / (s * s).sum(-1L, keepdim = true).add(1e-8)
+        scale * s
+
+    /// Minus the scale-invariant signal-to-distortion ratio in dB, the mean over batch, sources and channels (Le Roux et al. 2019,
+    /// eqs. 3 to 5, with 1e-8 added to each energy).
+    let siSdr: Loss =
+        onWaveforms "SI-SDR" (fun y s ->
+            let target = projected y s
+            (decibels (y - target) - decibels target).mean())
+
+    /// Minus the signal-to-distortion ratio 10 log10 (|s|^2 / |s - y|^2) in dB, the mean over batch, sources and channels: the log of
+    /// the error ratio, which knows the scale of the estimates.
+    let logErrorRatio: Loss = onWaveforms "log error ratio" (fun y s -> (decibels (y - s) - decibels s).mean())
+
+    /// The loss in words, its discriminative term included.
+    let inWords (loss: Loss) : string =
+        if loss.Gamma = 0.0 then
+            loss.Words
+        else
+            FormattableString.Invariant $"{loss.Words}, discriminative {loss.Gamma}"
+
+    /// A loss times a factor. Raises ArgumentException for a factor that is not finite.
+    let scale (factor: float) (loss: Loss) : Loss =
+        if not (Double.IsFinite factor) then
+            invalidArg (nameof factor) $"A loss is scaled by a finite factor, got {factor}."
+
+        { loss with
+            Words = FormattableString.Invariant $"{factor} x ({inWords loss})"
+            Gamma = 0.0
+            Of = fun estimates references -> (loss.Of estimates references).mul factor }
+
+    /// The sum of two losses, be they on different domains.
+    let add (first: Loss) (second: Loss) : Loss =
+        { Words = $"{inWords first} + {inWords second}"
+          Gamma = 0.0
+          Domains = List.distinct (first.Domains @ second.Domains)
+          Of = fun estimates references -> first.Of estimates references .+ second.Of estimates references }
+
+    /// The mean over several transforms of the samples of: |Y - S| in the Frobenius norm over that of S, and the mean of
+    /// |log Y - log S| (Yamamoto et al. 2020, eqs. 4 to 6). Transforms are centred Hann windows of these lengths, a quarter apart.
+    let multiResolution (fftSizes: int list) : Loss =
+        if fftSizes.IsEmpty then
+            invalidArg (nameof fftSizes) "A multi-resolution loss needs at least one window length."
+
+        let transforms = [ for size in fftSizes -> Stft(size, size / 4, StftWindow.Hann, true) ]
+        let sizes = fftSizes |> List.map string |> String.concat " "
+
+        let magnitude (stft: Stft) (x: torch.Tensor) =
+            let spectrum = stft.Forward x
+            (spectrum.real.squared () .+ spectrum.imag.squared ()).clamp_min(1e-7).sqrt()
+
+        let at (y: torch.Tensor) (s: torch.Tensor) stft =
+            let estimate, reference = magnitude stft y, magnitude stft s
+            let convergence = (estimate - reference).norm() / reference.norm ()
+            convergence .+ (estimate.log () - reference.log ()).abs().mean()
+
+        onWaveforms $"multi-resolution STFT of {sizes}" (fun y s ->
+            let all = transforms |> List.map (at y s)
+            (List.reduce (.+) all).div(float all.Length))
+
+    /// |theta|^2, for weight decay as a term of the objective.
+    let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum()
+
+    let private sourceAxis = 1L
+
+    let private sourcesOf (loss: Loss) (references: Views) =
+        let shape = (references.At loss.Domains.Head).shape
+        if shape.Length < 2 then 1 else int shape[int sourceAxis]
+
+    /// Discriminative training: loss(y, s) - gamma loss(y, n), where n holds another source for each estimate (Huang et al. 2014,
+    /// eqs. 5 and 6); of more than two sources the mean over the others. The result can be negative. Raises ArgumentException for
+    /// a gamma that is negative or not finite, and a loss that is discriminative already; at 0 it is the loss itself.
+    let discriminative (gamma: float) (loss: Loss) : Loss =
+        Numbers.notNegative "A discriminative loss" (nameof gamma) gamma
+
+        if loss.Gamma <> 0.0 then
+            invalidArg (nameof loss) $"The loss is discriminative already: {inWords loss}."
+
+        let against estimates references count shift =
+            let others = references |> Views.map (fun (s: torch.Tensor) -> s.roll (int64 shift, sourceAxis))
+            (loss.Of estimates others).mul(gamma / float (count - 1))
+
+        if gamma = 0.0 then
+            loss
+        else
+            { loss with
+                Gamma = gamma
+                Of =
+                    fun estimates references ->
+                        let own, count = loss.Of estimates references, sourcesOf loss references
+
+                        if count < 2 then
+                            invalidArg
+                                (nameof references)
+                                $"{loss.Words}, discriminative: wants at least two sources, [batch, sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}."
+
+                        [ 1 .. count - 1 ] |> List.map (against estimates references count) |> List.fold (-) own }
+
+    let rec private permutations items =
+        match items with
+        | [] -> [ [] ]
+        | _ ->
+            [ for item in items do
+                  for rest in permutations (List.filter ((<>) item) items) -> item :: rest ]
+
+    /// Sources that a permutation-invariant loss tries in all orders: 5 have 120.
+    let private mostPermuted = 5
+
+    /// The least of the losses over all orders of the sources, for each element of the batch by itself (Yu et al. 2017): for sources
+    /// without names of their own, such as speakers. Raises ArgumentException for more than 5 sources.
+    let permutationInvariant (loss: Loss) : Loss =
+        let one index (views: Views) = views |> Views.map (fun (x: torch.Tensor) -> x.narrow (0L, index, 1L))
+
+        let inOrder (order: int list) (references: Views) =
+            references
+            |> Views.map (fun (s: torch.Tensor) ->
+                s.index_select (sourceAxis, torch.tensor (List.toArray order, dtype = torch.int64, device = s.device)))
+
+        let least estimates references orders =
+            torch.stack([| for order in orders -> loss.Of estimates (inOrder order references) |]).min()
+
+        { loss with
+            Words = $"{inWords loss}, permutation-invariant"
+            Gamma = 0.0
+            Of =
+                fun estimates references ->
+                    let count = sourcesOf loss references
+
+                    if count > mostPermuted then
+                        invalidArg
+                            (nameof references)
+                            $"A permutation-invariant loss takes at most {mostPermuted} sources, got {count}."
+
+                    let orders = permutations [ 0 .. count - 1 ]
+                    let batch = (references.At loss.Domains.Head).shape[0]
+
+                    [ for index in 0L .. batch - 1L -> least (one index estimates) (one index references) orders ]
+                    |> List.reduce (.+) }

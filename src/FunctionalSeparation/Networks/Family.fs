@@ -1,0 +1,179 @@
+namespace FunctionalSeparation
+
+open System
+open System.Text.Json
+open System.Text.Json.Nodes
+open FunctionalSeparation.Core
+
+/// A kind of network that files may name: the way back from its description.
+[<NoEquality; NoComparison>]
+type Family =
+    {
+        /// Unique among the families that are met.
+        Name: string
+        /// The network of a description that one of the family wrote. Raises InputException, naming the entry, for another.
+        Read: Text.Json.JsonElement -> Network
+    }
+
+/// What a network is, apart from what it is built for: how it is made of its settings is said by `Family.define`.
+[<NoEquality; NoComparison>]
+type NetworkPlan =
+    {
+        Reads: Reads
+        Means: Means
+        Outlook: Outlook
+        /// Frames that it strides over in time; 1 = none.
+        Stride: int
+        /// See `Network.Model`; without a margin.
+        Model: Model<Flow, Flow>
+    }
+
+[<RequireQualifiedAccess>]
+module NetworkPlan =
+
+    /// A network that reads complex spectrograms and makes complex masks: the model from [batch, 2 channels, time, bins] to [batch, 2
+    /// sources x channels, time, bins]. It looks so many frames back and ahead.
+    let complexMask (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
+        { Reads = Reads.Spectrum
+          Means = Means.ComplexMask
+          Outlook = Outlook.Frames(back, ahead)
+          Stride = 1
+          Model = model }
+
+    /// A network that reads magnitudes and makes ratio masks: the model from [batch, channels, time, bins] to [batch, sources x
+    /// channels, time, bins]. It looks so many frames back and ahead.
+    let ratioMask (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
+        { Reads = Reads.Magnitude
+          Means = Means.Mask Absolute
+          Outlook = Outlook.Frames(back, ahead)
+          Stride = 1
+          Model = model }
+
+/// A family of networks that differ in their settings.
+[<NoEquality; NoComparison>]
+type Family<'settings> =
+    {
+        /// What files name it, and tables call its networks.
+        Name: string
+        /// The network of these settings, built for this setting.
+        Network: 'settings -> Setting -> Network
+        /// The way back from a file, for functions that load.
+        Reader: Family
+    }
+
+/// Families of one's own. Their settings become the words of a run and the description in a model folder.
+[<RequireQualifiedAccess>]
+module Family =
+
+    let private options =
+        JsonSerializerOptions(
+            UnmappedMemberHandling = Serialization.JsonUnmappedMemberHandling.Disallow,
+            RespectRequiredConstructorParameters = true,
+            AllowDuplicateProperties = false
+        )
+
+    let private entryNames = [ "family"; "sampleRate"; "stft"; "channels"; "sources"; "settings" ]
+
+    let private write name (settings: 'settings) (setting: Setting) : JsonObject =
+        NetworkJson.entries (
+            [ "family", NetworkJson.text name ]
+            @ NetworkJson.ofFrontEnd setting.FrontEnd
+            @ [ "channels", NetworkJson.number setting.Channels
+                "sources", NetworkJson.texts setting.Sources
+                "settings", JsonSerializer.SerializeToNode(settings, options) ]
+        )
+
+    let private readSettings<'settings> (json: JsonElement) : 'settings =
+        try
+            json.Deserialize<'settings> options
+        with
+        | :? JsonException as cause when not (isNull cause.Path) && cause.Path.Length > 1 ->
+            let entry = $"{NetworkJson.place}.settings{cause.Path.Substring 1}"
+
+            raise (
+                InputException(
+                    $"the entry {StrictJson.quoted entry} is not one of the family's settings, or of another kind",
+                    cause
+                )
+            )
+        | :? JsonException
+        | :? NotSupportedException as cause ->
+            let why = cause.Message.ReplaceLineEndings " "
+            raise (InputException($"the entry '{NetworkJson.place}.settings' cannot be read ({why})", cause))
+
+    /// What could not be read back is refused before anything is trained.
+    let private requireReadable name (settings: 'settings) =
+        try
+            readSettings<'settings>(JsonSerializer.SerializeToElement(settings, options)) |> ignore
+        with :? InputException as cause ->
+            raise (
+                ArgumentException(
+                    $"{name}: settings of the type {typeof<'settings>.Name} could not be read from a file again. Take a public record of numbers, texts and lists of them.",
+                    cause
+                )
+            )
+
+    let private mostChannels = 1000
+
+    let private readWith (network: 'settings -> Setting -> Network) (json: JsonElement) : Network =
+        let entries = StrictJson.entries NetworkJson.place entryNames json
+
+        network
+            (readSettings (StrictJson.entry "settings" entries))
+            { FrontEnd = NetworkJson.toFrontEnd entries
+              Channels = StrictJson.integer 1 mostChannels "channels" entries
+              Sources = NetworkJson.toSources entries }
+
+    /// A family: `plan` says how a network is made of settings (a record or an anonymous record of numbers, texts and lists of them)
+    /// for what it is built for. Networks are named after the family; `Network` raises ArgumentException for a setting or settings
+    /// that make none.
+    let define (name: string) (plan: 'settings -> Setting -> NetworkPlan) : Family<'settings> =
+        if String.IsNullOrWhiteSpace name then
+            invalidArg (nameof name) "A family of networks needs a name: files name it."
+
+        let network (settings: 'settings) (setting: Setting) : Network =
+            Network.requireSetting setting
+            requireReadable name settings
+            let plan = plan settings setting
+            Numbers.atLeast 1 name "Stride" plan.Stride
+
+            { Family = name
+              Name = name
+              Words = write name settings setting
+              Setting = setting
+              Reads = plan.Reads
+              Means = plan.Means
+              Margin = 0L
+              Outlook = plan.Outlook
+              Stride = int64 plan.Stride
+              Model = plan.Model }
+
+        { Name = name; Network = network; Reader = { Name = name; Read = readWith network } }
+
+    /// The networks of the papers: every description that names no family is one of theirs.
+    let drnn: Family = { Name = Drnn.familyName; Read = Drnn.read }
+
+    /// The network of a description, by the family that it names; descriptions without a name are of the first family. Raises
+    /// InputException where none of the families has that name.
+    let read (families: Family list) (json: JsonElement) : Network =
+        let named =
+            if json.ValueKind = JsonValueKind.Object then
+                match json.TryGetProperty "family" with
+                | true, name when name.ValueKind = JsonValueKind.String -> Some(name.GetString())
+                | true, _ -> raise (InputException $"the entry '{NetworkJson.place}.family' is no text")
+                | false, _ -> None
+            else
+                None
+
+        match named with
+        | None -> drnn.Read json
+        | Some name ->
+            match families |> List.tryFind (fun family -> family.Name = name) with
+            | Some family -> family.Read json
+            | None ->
+                let known = families |> List.map _.Name |> String.concat ", "
+
+                raise (
+                    InputException
+                        $"the network is of the family {StrictJson.quoted name}, and the families at hand are: {known}. Load it with the list of families that has it"
+                )

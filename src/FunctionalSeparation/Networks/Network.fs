@@ -1,0 +1,185 @@
+namespace FunctionalSeparation
+
+open System
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// What of a mixture a network reads, as images [batch, channels, time, bins] but for samples.
+[<RequireQualifiedAccess>]
+type Reads =
+    /// Magnitudes, [batch, channels, time, bins].
+    | Magnitude
+    /// The complex spectrogram, [batch, 2 channels, time, bins]: of each channel the real part, then the imaginary one.
+    | Spectrum
+
+/// What the outputs of a network mean.
+[<RequireQualifiedAccess>]
+type Means =
+    /// Raw outputs a_i, [batch, sources x channels, time, bins], that a mask layer makes magnitudes of.
+    | Mask of MaskKind
+    /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
+    /// complex spectrogram of the mixture.
+    | ComplexMask
+
+/// How far a network looks from a frame of its output.
+[<RequireQualifiedAccess>]
+type Outlook =
+    /// So many frames back and ahead, beyond its margin. What it knows of earlier frames besides are the states that it carries.
+    | Frames of back: int * ahead: int
+    /// At all frames of the sound. Where that does not fit into memory, so many frames on both sides stand for it.
+    | Whole of enough: int
+
+/// What a network is built for.
+[<NoEquality; NoComparison>]
+type Setting =
+    {
+        FrontEnd: FrontEnd
+        /// Channels that it hears together; 1 = each channel of a sound by itself.
+        Channels: int
+        /// Names of the estimates, in the order of the outputs.
+        Sources: string list
+    }
+
+/// A separation network: all that training, separation, streams and files need to know of one, but for the weights.
+[<NoEquality; NoComparison>]
+type Network =
+    {
+        /// The family that reads it from a file again.
+        Family: string
+        /// What tables call it.
+        Name: string
+        /// The network in full, as JSON: what a model folder stores, and part of the identity of a run.
+        Words: JsonObject
+        Setting: Setting
+        Reads: Reads
+        Means: Means
+        /// Frames around those of its outputs that it is given on each side and takes off.
+        Margin: int64
+        Outlook: Outlook
+        /// Pieces of a sound that it is given begin and end at multiples of so many frames: what it strides over in time.
+        Stride: int64
+        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Reads` and `Means` say.
+        Model: Model<Flow, Flow>
+    }
+
+/// Mixtures as a network hears them.
+[<NoEquality; NoComparison>]
+type Heard =
+    {
+        /// [batch, channels, margin + time + margin, bins].
+        Sound: Views
+        /// How the network is run.
+        Mode: Mode
+        /// States that recurrent layers start from; empty = zero.
+        Start: torch.Tensor list
+    }
+
+/// Estimates of a batch, and the states in which recurrent layers ended.
+[<NoEquality; NoComparison>]
+type Separated =
+    {
+        /// Raw outputs of the network, [batch, outputs, time, bins].
+        Outputs: torch.Tensor
+        /// Estimated sources, [batch, sources, channels, time, bins].
+        Estimates: Views
+        /// The states in which the recurrent layers ended, first layer first.
+        States: torch.Tensor list
+    }
+
+[<RequireQualifiedAccess>]
+module Network =
+
+    let internal timeAxis = -2L
+
+    /// The frames without their margins, [..., time, bins].
+    let private inner (network: Network) (frames: torch.Tensor) =
+        frames.narrow (timeAxis, network.Margin, frames.shape[frames.shape.Length - 2] - 2L * network.Margin)
+
+    /// Real and imaginary parts as channels of their own: [batch, channels, time, bins] -> [batch, 2 channels, time, bins].
+    let private parts (spectrum: torch.Tensor) = (torch.view_as_real spectrum).permute(0L, 1L, 4L, 2L, 3L).flatten(1L, 2L)
+
+    /// What `parts` makes real, complex again.
+    let private ofParts (parts: torch.Tensor) =
+        torch.view_as_complex ((parts.unflatten (1L, [| -1L; 2L |])).permute(0L, 1L, 3L, 4L, 2L).contiguous())
+
+    /// What the network reads of mixtures.
+    let input (network: Network) (mixture: Views) : torch.Tensor =
+        match network.Reads with
+        | Reads.Magnitude -> mixture.Magnitude
+        | Reads.Spectrum -> parts mixture.Spectrum
+
+    /// The views of mixtures that the network needs: of what it reads, and of what its estimates are made of.
+    let needs (network: Network) : Domain list =
+        match network.Reads, network.Means with
+        | Reads.Magnitude, Means.Mask _ -> [ Domain.Magnitude ]
+        | Reads.Magnitude, Means.ComplexMask -> [ Domain.Magnitude; Domain.Spectrum ]
+        | Reads.Spectrum, Means.Mask _ -> [ Domain.Magnitude; Domain.Spectrum ]
+        | Reads.Spectrum, Means.ComplexMask -> [ Domain.Spectrum ]
+
+    /// [batch, sources x channels, time, bins] -> [batch, sources, channels, time, bins].
+    let internal bySource (network: Network) (outputs: torch.Tensor) =
+        outputs.unflatten (1L, [| int64 network.Setting.Sources.Length; int64 network.Setting.Channels |])
+
+    /// A function of masks, on [..., sources, bins], applied to [batch, sources, channels, time, bins].
+    let internal overSources (f: torch.Tensor -> torch.Tensor) (x: torch.Tensor) =
+        (f (x.permute (3L, 0L, 2L, 1L, 4L))).permute(1L, 3L, 2L, 0L, 4L)
+
+    let private masked kind (outputs: torch.Tensor) (magnitude: torch.Tensor) =
+        let mixture = magnitude.permute (2L, 0L, 1L, 3L)
+        outputs |> overSources (fun a -> Mask.apply kind a mixture)
+
+    /// The estimates that raw outputs [batch, outputs, time, bins] make of mixtures.
+    let estimates (network: Network) (mixture: Views) (outputs: torch.Tensor) : Views =
+        let stft = network.Setting.FrontEnd.Stft
+        let spectrum = Views.once (fun () -> (inner network mixture.Spectrum).unsqueeze 1L)
+
+        match network.Means with
+        | Means.Mask kind ->
+            masked kind (bySource network outputs) (inner network mixture.Magnitude)
+            |> Views.ofMagnitudeAndPhases stft spectrum
+        | Means.ComplexMask -> Views.ofSpectrum stft (bySource network (ofParts outputs) * spectrum ())
+
+    let private requireStates name (start: torch.Tensor list) (output: Flow) =
+        if not start.IsEmpty && start.Length <> output.End.Length then
+            invalidArg
+                "Start"
+                $"{name}: wants a start state for each of its {output.End.Length} recurrent layers, or none, got {start.Length}."
+
+    /// The model from mixtures to estimates, with the network's products in the given precision.
+    let modelIn (precision: Precision) (network: Network) : Model<Heard, Separated> =
+        let model = Precision.network precision network.Model
+
+        let apply weights (mixture: Heard) =
+            let flow = input network mixture.Sound |> Flow.continuing mixture.Start |> Flow.inMode mixture.Mode
+            let output = model.Apply weights flow
+            requireStates network.Name mixture.Start output
+
+            { Outputs = output.Value
+              Estimates = estimates network mixture.Sound output.Value
+              States = Flow.finalStates output }
+
+        { Name = network.Name; Layout = model.Layout; Apply = apply }
+
+    /// The model from mixtures to estimates.
+    let model (network: Network) : Model<Heard, Separated> = modelIn Precision.Float32 network
+
+    /// The weights.
+    let layout (network: Network) : Layout = network.Model.Layout
+
+    /// Estimates are told apart, and their files named, by the names of the sources.
+    let private requireSources (sources: string list) =
+        if sources.IsEmpty then
+            invalidArg (nameof sources) "A network estimates at least one source."
+
+        for name, count in List.countBy id sources do
+            if count > 1 then invalidArg (nameof sources) $"Two sources are called '{name}'."
+
+            if String.IsNullOrWhiteSpace name || name |> Seq.exists (fun c -> Char.IsControl c || "/\\:*?\"<>|".Contains c) then
+                invalidArg (nameof sources) $"{StrictJson.quoted name} is no name for a source: files are named after it."
+
+    /// Raises ArgumentException for a setting that no network can be built for.
+    let requireSetting (setting: Setting) : unit =
+        FrontEnd.require setting.FrontEnd
+        Numbers.atLeast 1 "A network" "Channels" setting.Channels
+        requireSources setting.Sources

@@ -1,0 +1,26 @@
+namespace FunctionalSeparation
+
+/// A network with its weights: all that separation needs.
+[<NoEquality; NoComparison>]
+type TrainedModel =
+    {
+        Network: Network
+        /// The weights, in the layout of the network.
+        Parameters: Params
+        /// Root mean square of a training mixture: other mixtures are brought to this level for the network, and back.
+        Level: float
+    }
+
+[<RequireQualifiedAccess>]
+module internal TrainedModel =
+
+    /// Refuses the nulls that other languages can put into a model.
+    let requireWhole (trained: TrainedModel) =
+        let require name (part: obj) =
+            if isNull part then
+                raise (System.ArgumentNullException(name, $"A trained model needs its {name}."))
+
+        require "trained" trained
+        require "Network" trained.Network
+        require "Parameters" trained.Parameters
+        require "Parameters.Vector" trained.Parameters.Vector

@@ -1,0 +1,118 @@
+namespace FunctionalSeparation
+
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// Which parameters a run ends with.
+[<NoEquality; NoComparison>]
+type Selection =
+    {
+        /// Part of the identity of a run.
+        Words: string
+        /// Steps between two looks at the development clips; None: they are not looked at, and the last parameters are taken.
+        Every: int option
+        /// What they are worth: the greatest is taken, the first of equals. Raises InputException where no clip has a score.
+        Judge: Mixing -> torch.Device -> Clip list -> TrainedModel -> float
+    }
+
+[<RequireQualifiedAccess>]
+module Selection =
+
+    /// The last ones.
+    let lastStep: Selection = { Words = "last step"; Every = None; Judge = fun _ _ _ _ -> nan }
+
+    /// GNSDR of the network's last source (the papers' voice) on the clips, with the soft mask.
+    let private gnsdr (mixing: Mixing) (device: torch.Device) (clips: Clip list) (trained: TrainedModel) : float =
+        let separator = Separation.separator trained Soft
+        let rows = Evaluate.clips { Mixing = mixing; Pairing = ByBestSir } torch.float32 device ignore separator clips
+        let summary = Evaluate.summary (List.last separator.Sources) rows
+
+        if summary.Clips = 0 then
+            let names = String.concat ", " (List.truncate 3 summary.Unscored)
+
+            raise (
+                InputException
+                    $"{names}: no development clip has a score (a silent source, or an estimate without sound), so no model can be chosen on them."
+            )
+
+        summary.Gnsdr
+
+    /// Those with the best GNSDR of the last source on the development clips, looked at every so many steps (the protocol of Huang et
+    /// al. 2014). Raises ArgumentException for a number below 1.
+    let bestOnDev (everySteps: int) : Selection =
+        Numbers.atLeast 1 "A selection" (nameof everySteps) everySteps
+
+        { Words = $"best on the development clips, every {everySteps} steps"; Every = Some everySteps; Judge = gnsdr }
+
+/// Everything that decides the outcome of a training run, apart from the clips. Each part carries the words that tell it from others.
+[<NoEquality; NoComparison>]
+type Recipe =
+    {
+        Network: Network
+        Loss: Loss
+        /// How mixtures are made of the sources of clips, in training and in scoring.
+        Mixing: Mixing
+        /// How the training data is walked through, and by which optimiser.
+        Learning: Learning
+        /// What the network's products are computed in while it trains.
+        Precision: Precision
+        /// Which parameters the run ends with.
+        Selection: Selection
+        /// Seed of the start weights and of all draws.
+        Seed: int
+    }
+
+[<RequireQualifiedAccess>]
+module Recipe =
+
+    /// A recipe in float32 that takes the last parameters, each source at unit norm, with seed 0.
+    let create (network: Network) (loss: Loss) (learning: Learning) : Recipe =
+        { Network = network
+          Loss = loss
+          Mixing = Mixing.unitNorm
+          Learning = learning
+          Precision = Precision.Float32
+          Selection = Selection.lastStep
+          Seed = 0 }
+
+    /// The parts of a corpus without which a run cannot be made and scored.
+    let needs (recipe: Recipe) : Split list =
+        match recipe.Selection.Every with
+        | None -> [ Split.Train; Split.Test ]
+        | Some _ -> [ Split.Train; Split.Dev; Split.Test ]
+
+    let private precisionWords =
+        function
+        | Precision.Float32 -> ""
+        | Precision.Bfloat16 -> ", products in bfloat16"
+
+    /// The recipe as JSON, for provenance and to tell runs apart.
+    let toJson (recipe: Recipe) : JsonObject =
+        let json = JsonObject()
+        json["architecture"] <- recipe.Network.Words.DeepClone()
+        json["loss"] <- JsonValue.Create recipe.Loss.Words
+        json["gamma"] <- JsonValue.Create recipe.Loss.Gamma
+
+        // Runs of the first recipes, all at unit norm, did not say so.
+        if recipe.Mixing.Words <> Mixing.unitNorm.Words then
+            json["mixing"] <- JsonValue.Create recipe.Mixing.Words
+
+        json["plan"] <- JsonValue.Create(recipe.Learning.Words + precisionWords recipe.Precision)
+        json["selection"] <- JsonValue.Create recipe.Selection.Words
+        json["seed"] <- JsonValue.Create recipe.Seed
+        json
+
+    /// Losses that a title need not tell, and what it calls another.
+    let private lossTitle (loss: Loss) =
+        if loss.Words = Loss.squaredError.Words || loss.Words = Loss.meanSquaredError.Words then
+            ""
+        elif loss.Words = Loss.kullbackLeibler.Words then
+            " KL"
+        else
+            $", {loss.Words}"
+
+    /// The recipe in short, such as DRNN-2 + discrim.
+    let title (recipe: Recipe) : string =
+        let discriminative = if recipe.Loss.Gamma > 0.0 then " + discrim" else ""
+        recipe.Network.Name + lossTitle recipe.Loss + discriminative

@@ -1,0 +1,301 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// One piece of a corpus. `Read` loads the sound each time it is called, so a corpus costs no memory by itself.
+[<NoEquality; NoComparison>]
+type Clip =
+    {
+        /// Unique within its corpus.
+        Name: string
+        /// The song it was cut from.
+        Song: string
+        /// The singer (or speaker).
+        Singer: string
+        /// Hz.
+        SampleRate: int
+        /// Channels of every source.
+        Channels: int
+        /// Names of the sources, in the order of the corpus.
+        Sources: string list
+        /// Loads the sound. Raises InputException, naming the file, where it cannot be read or has another shape than the corpus.
+        Read: unit -> Stems
+    }
+
+/// A part of a corpus.
+[<RequireQualifiedAccess>]
+type Split =
+    /// To learn from.
+    | Train
+    /// To choose with.
+    | Dev
+    /// To test on.
+    | Test
+
+/// Clips to learn from, to choose with, and to test on.
+[<NoEquality; NoComparison>]
+type Corpus =
+    {
+        Name: string
+        /// Where it was read: the folder, which messages name.
+        Place: string
+        /// How its mixtures are made of the sources.
+        Mixing: Mixing
+        Train: Clip list
+        Dev: Clip list
+        Test: Clip list
+        /// What the place holds besides and was not read.
+        LeftOut: LeftOut list
+    }
+
+[<RequireQualifiedAccess>]
+module Clip =
+
+    /// A clip that is its own song and singer.
+    let create (name: string) (sampleRate: int) (channels: int) (sources: string list) (read: unit -> Stems) : Clip =
+        { Name = name
+          Song = name
+          Singer = name
+          SampleRate = sampleRate
+          Channels = channels
+          Sources = sources
+          Read = read }
+
+    let private refuse (clip: Clip) (reason: string) = raise (InputException $"{clip.Name}: {reason}")
+
+    /// The sound of a clip. Raises what `Read` raises, and InputException, naming the clip, where what was read has other sources,
+    /// channels or another rate than the clip says, or sources of unequal length.
+    let read (clip: Clip) : Stems =
+        let stems = clip.Read()
+        let names = Stems.names stems
+
+        if names <> clip.Sources then
+            let wanted, got = String.concat ", " clip.Sources, String.concat ", " names
+            refuse clip $"has the sources {got}, the corpus says {wanted}. Correct its loader."
+
+        for stem in stems do
+            let sound = stem.Sound
+
+            if
+                sound.SampleRate <> clip.SampleRate
+                || sound.Channels.Count <> clip.Channels
+                || sound.Length <> Stems.length stems
+            then
+                refuse
+                    clip
+                    $"the source '{stem.Name}' has {sound.Channels.Count} channel(s) of {sound.Length} samples at {sound.SampleRate} Hz, the clip {clip.Channels} of {Stems.length stems} at {clip.SampleRate} Hz. Convert it."
+
+        stems
+
+    /// Raises InputException, naming the clip, where its sample rate is not `expected` (Hz).
+    let requireRate (expected: int) (clip: Clip) =
+        if clip.SampleRate <> expected then
+            refuse
+                clip
+                $"the sample rate is {clip.SampleRate} Hz, the model works at {expected} Hz. Resample the data first (Corpus.resampled)."
+
+    /// Raises InputException, naming the clip, where its sources are not called as those that a system estimates, whatever their
+    /// order. A system without names takes any.
+    let requireSources (estimated: string list) (clip: Clip) =
+        if not estimated.IsEmpty && List.sort estimated <> List.sort clip.Sources then
+            let wanted, got = String.concat ", " estimated, String.concat ", " clip.Sources
+
+            refuse
+                clip
+                $"its sources are {got}, the system estimates {wanted}. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
+
+    /// Raises InputException, naming the clip, where it has more or less than two sources: what sounds beside, and what is wanted.
+    let requireTwoSources (clip: Clip) =
+        if clip.Sources.Length <> 2 then
+            let got = String.concat ", " clip.Sources
+            refuse clip $"two sources are learnt from here, it has {got}. Sum some of them (Corpus.grouped)."
+
+    /// Raises InputException, naming the clip, where it is shorter than one window.
+    let requireLength (stft: Stft) (clip: Clip) (stems: Stems) =
+        if stft.Frames(int64 (Stems.length stems)) < 1L then
+            refuse
+                clip
+                $"{Stems.length stems} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window."
+
+    /// Raises InputException, naming the clip, where it is shorter than one window or a source is silent: nothing can be learnt
+    /// from such a clip, and its unit norm does not exist.
+    let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
+        requireLength stft clip stems
+
+        for stem in stems do
+            if Stems.isSilent stem.Sound then
+                refuse
+                    clip
+                    $"the source '{stem.Name}' is silent, so the clip cannot be mixed at 0 dB. Remove it from the training data."
+
+    /// Whether at least two sources of the clip sound: else there is nothing to separate.
+    let isMixture (stems: Stems) : bool = stems |> List.filter (fun stem -> not (Stems.isSilent stem.Sound)) |> List.length >= 2
+
+    /// What draws the random part of a clip's mixture where nothing else does: the same for one name.
+    let key (clip: Clip) : Key = Seq.fold (fun key letter -> Key.fold (int letter) key) (Key.ofSeed 0) clip.Name
+
+    /// The sources [sources, channels, samples], ready to be summed to the mixture.
+    let sources (mixing: Mixing) (key: Key) (dtype: torch.ScalarType) (device: torch.Device) (stems: Stems) : torch.Tensor =
+        Memory.tensor (fun () -> mixing.Sources key ((Stems.tensor stems).``to``(dtype).``to`` device))
+
+[<RequireQualifiedAccess>]
+module Corpus =
+
+    let private ofSong (song: SyntheticSong) : Clip =
+        let sound = song.Stems.Head.Sound
+        Clip.create song.Name sound.SampleRate sound.Channels.Count (Stems.names song.Stems) (fun () -> song.Stems)
+
+    let private ofSongs name mixing (songs: SyntheticCorpus) : Corpus =
+        { Name = name
+          Place = name
+          Mixing = mixing
+          Train = List.map ofSong songs.Train
+          Dev = List.map ofSong songs.Dev
+          Test = List.map ofSong songs.Test
+          LeftOut = [] }
+
+    /// The embedded corpus: generated songs of music and voice, mono at 16 kHz, for demonstrations and tests (see `Synthetic`).
+    let embedded (seed: int) : Corpus = Synthetic.corpus seed |> ofSongs "embedded corpus" Mixing.unitNorm
+
+    /// Generated songs by their parts: drums, bass, other and vocals in stereo at 44.1 kHz, summed as they are.
+    let embeddedBand (seed: int) : Corpus =
+        Synthetic.bandCorpusOf Synthetic.smallBand seed |> ofSongs "embedded band" Mixing.plain
+
+    /// The clips of a part.
+    let clips (split: Split) (corpus: Corpus) : Clip list =
+        match split with
+        | Split.Train -> corpus.Train
+        | Split.Dev -> corpus.Dev
+        | Split.Test -> corpus.Test
+
+    let private nameOf =
+        function
+        | Split.Train -> "training clips"
+        | Split.Dev -> "development clips"
+        | Split.Test -> "test clips"
+
+    /// Raises InputException, naming the corpus's place and the part, where one of the parts has no clip.
+    let require (splits: Split list) (corpus: Corpus) : unit =
+        for split in splits do
+            if (clips split corpus).IsEmpty then
+                let folder = $"{split}".ToLowerInvariant()
+
+                raise (
+                    InputException
+                        $"{corpus.Place}: there are no {nameOf split}{AudioFolder.because corpus.LeftOut}. Give the folder of a data set that has some, or one with clips in a folder '{folder}'."
+                )
+
+    /// One singer of the training clips held out to test on; no clip to choose with. A choice between recipes that looks at this
+    /// corpus alone leaves the test clips untouched.
+    let heldOut (singer: string) (corpus: Corpus) : Corpus =
+        let test, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
+
+        if test.IsEmpty || train.IsEmpty then
+            let singers = corpus.Train |> List.map _.Singer |> List.distinct |> String.concat ", "
+            raise (InputException $"'{singer}' cannot be held out: the training singers of {corpus.Name} are {singers}.")
+
+        { corpus with Name = $"{corpus.Name} without {singer}"; Train = train; Dev = []; Test = test }
+
+    /// Every clip changed; the corpus is then called so.
+    let private changed (name: string) (change: Clip -> Clip) (corpus: Corpus) : Corpus =
+        { corpus with
+            Name = name
+            Train = List.map change corpus.Train
+            Dev = List.map change corpus.Dev
+            Test = List.map change corpus.Test }
+
+    /// The same sound under other names, in the order of the corpus. Raises ArgumentException, naming the clip, where there are
+    /// not as many sources as names, or a name comes twice.
+    let named (names: string list) (corpus: Corpus) : Corpus =
+        let rename (clip: Clip) : Clip =
+            if names.Length <> clip.Sources.Length || (List.distinct names).Length <> names.Length then
+                let wanted, got = String.concat ", " names, String.concat ", " clip.Sources
+                invalidArg (nameof names) $"{clip.Name}: the sources {got} cannot be called {wanted}."
+
+            { clip with
+                Sources = names
+                Read = fun () -> List.map2 (fun name stem -> { stem with Name = name }) names (Clip.read clip) }
+
+        changed corpus.Name rename corpus
+
+    let private words (groups: (string * string list) list) =
+        [ for name, members in groups ->
+              if members = [ name ] then
+                  name
+              else
+                  $"""{name} ({String.concat " + " members})""" ]
+        |> String.concat ", "
+
+    /// Sums of sources under another name, in the order given:
+    /// `Corpus.grouped [ "accompaniment", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ]`. Raises ArgumentException,
+    /// naming the clip, unless every source of it is in one group.
+    let grouped (groups: (string * string list) list) (corpus: Corpus) : Corpus =
+        let members, names = List.collect snd groups, List.map fst groups
+
+        let regroup (clip: Clip) : Clip =
+            if
+                List.sort members <> List.sort clip.Sources
+                || (List.distinct names).Length <> names.Length
+                || List.exists (snd >> List.isEmpty) groups
+            then
+                let got = String.concat ", " clip.Sources
+
+                invalidArg
+                    (nameof groups)
+                    $"{clip.Name}: the sources {got} cannot be grouped as {words groups}: each belongs into one group."
+
+            let sum stems (name, members) =
+                { Name = name
+                  Sound = Stems.sum [ for source in members -> { Name = source; Sound = Stems.find source stems } ] }
+
+            { clip with
+                Sources = names
+                Read =
+                    fun () ->
+                        let stems = Clip.read clip
+                        List.map (sum stems) groups }
+
+        changed $"{corpus.Name} as {words groups}" regroup corpus
+
+    /// The corpus at another sample rate (Hz); clips that have it stay as they are.
+    let resampled (sampleRate: int) (corpus: Corpus) : Corpus =
+        let resample (clip: Clip) : Clip =
+            if clip.SampleRate = sampleRate then
+                clip
+            else
+                let convert (sound: AudioBuffer) = Resampler.Resample(sound, sampleRate)
+                { clip with SampleRate = sampleRate; Read = fun () -> Clip.read clip |> Stems.map convert }
+
+        changed $"{corpus.Name} at {sampleRate} Hz" resample corpus
+
+    /// The mean of the channels.
+    let private mixedDown (sound: AudioBuffer) =
+        let count = float32 sound.Channels.Count
+        let sum = sound.Channels |> Seq.reduce (Array.map2 (+))
+        AudioBuffer([| sum |> Array.map (fun x -> x / count) |], sound.SampleRate)
+
+    /// The corpus in one channel, the mean of its channels; clips that have one stay as they are.
+    let mono (corpus: Corpus) : Corpus =
+        let mixDown (clip: Clip) : Clip =
+            if clip.Channels = 1 then
+                clip
+            else
+                { clip with Channels = 1; Read = fun () -> Clip.read clip |> Stems.map mixedDown }
+
+        changed $"{corpus.Name}, mono" mixDown corpus
+
+    /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits. What the sources
+    /// are called does not count.
+    let fingerprint (clips: Clip list) : string =
+        use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256
+
+        for clip in clips do
+            hash.AppendData(Text.Encoding.UTF8.GetBytes clip.Name)
+
+            for stem in Clip.read clip do
+                for channel in stem.Sound.Channels do
+                    hash.AppendData(Runtime.InteropServices.MemoryMarshal.AsBytes(ReadOnlySpan channel))
+
+        Convert.ToHexStringLower(hash.GetHashAndReset()).Substring(0, 16)

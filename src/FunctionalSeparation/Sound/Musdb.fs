@@ -1,0 +1,119 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open FunctionalSeparation.Core
+
+/// MUSDB18 (Rafii, Liutkus, Stöter, Mimilakis and Bittner 2017): 150 songs in stereo at 44.1 kHz as drums, bass, other and
+/// vocals. Both editions are read: MUSDB18-HQ, a folder of WAV files a song, and MUSDB18, whose `.stem.mp4` files hold five sound
+/// tracks (ffmpeg decodes them).
+[<RequireQualifiedAccess>]
+module Musdb =
+
+    /// Sample rate of the songs, Hz.
+    let sampleRate = 44100
+
+    /// The sources, in the order of the sound tracks behind the mixture.
+    let sources = [ "drums"; "bass"; "other"; "vocals" ]
+
+    /// Training songs that everybody chooses with: the list that comes with the data set's own tools.
+    let private devNames =
+        set
+            [ "ANiMAL - Rockshow"
+              "Actions - One Minute Smile"
+              "Alexander Ross - Goodbye Bolero"
+              "Clara Berry And Wooldog - Waltz For My Victims"
+              "Fergessen - Nos Palpitants"
+              "James May - On The Line"
+              "Johnny Lokke - Promises & Lies"
+              "Leaf - Summerghost"
+              "Meaxic - Take A Step"
+              "Patrick Talbot - A Reason To Leave"
+              "Skelpolu - Human Mistakes"
+              "Traffic Experiment - Sirens"
+              "Triviul - Angelsaint"
+              "Young Griffo - Pennies" ]
+
+    let private extension = ".stem.mp4"
+
+    let private isStemFile (path: string) = path.EndsWith(extension, StringComparison.OrdinalIgnoreCase)
+
+    /// Songs are called "artist - title".
+    let private clip (name: string) (read: unit -> Stems) : Clip =
+        { Clip.create name sampleRate 2 sources read with Singer = (name.Split(" - ", 2))[0] }
+
+    /// The file of a source in a song's folder.
+    let private fileOf (files: string list) (folder: string) (source: string) =
+        match files |> List.tryFind (fun path -> AudioFolder.clipName path = source) with
+        | Some path -> source, path
+        | None ->
+            raise (
+                InputException
+                    $"{folder}: has no {source}.wav. A song of MUSDB18-HQ has drums, bass, other and vocals: copy it again, or remove it."
+            )
+
+    let private ofFolder (folder: string) : Clip =
+        let files = sources |> List.map (fileOf (AudioFolder.list folder).Files folder)
+        clip (Path.GetFileName folder) (fun () -> StemFolder.readFiles files)
+
+    /// The first sound track is the mixture.
+    let private readTracks (path: string) : Stems =
+        [ for index, source in List.indexed sources -> { Name = source; Sound = AudioFile.ReadTrack(path, index + 1) } ]
+
+    let private ofFile (path: string) : Clip =
+        let file = Path.GetFileName path
+        clip (file.Substring(0, file.Length - extension.Length)) (fun () -> readTracks path)
+
+    let private requireNames (part: string) (clips: Clip list) =
+        match clips |> List.countBy _.Name |> List.tryFind (fun (_, count) -> count > 1) with
+        | Some(name, _) -> raise (InputException $"{part}: holds '{name}' twice, as a folder and as a file. Remove one of them.")
+        | None -> ()
+
+    /// The songs of a part, of either edition, and what is left out there.
+    let private songs (part: string) : Clip list * LeftOut list =
+        if Directory.Exists part then
+            let folders, _ = AudioFolder.folders part
+            let listed = AudioFolder.list part |> AudioFolder.fitting "not named .stem.mp4" isStemFile
+            let isSong (one: LeftOut) = List.contains one.Path folders
+            let clips = List.map ofFolder folders @ List.map ofFile listed.Files
+            requireNames part clips
+            clips, List.filter (isSong >> not) listed.LeftOut
+        else
+            [], []
+
+    /// Reads a copy of MUSDB18 or MUSDB18-HQ, with `train` and `test` in it; the 14 songs that the data set's tools choose with are
+    /// for development where they are there. Mixtures are sums of the sources as recorded; MUSDB18-HQ's own are the same. Sound is
+    /// read when it is used. Raises InputException where the folder is missing or holds no song, and where a song lacks a source.
+    let load (folder: string) : Corpus =
+        let train, besideTrain = songs (Path.Combine(folder, "train"))
+        let test, besideTest = songs (Path.Combine(folder, "test"))
+
+        let beside =
+            if Directory.Exists folder then
+                AudioFolder.beside [ "train"; "test" ] folder
+            else
+                []
+
+        let leftOut = besideTrain @ besideTest @ beside
+
+        if train.IsEmpty && test.IsEmpty then
+            raise (
+                InputException
+                    $"{folder}: no songs in 'train' or 'test'{AudioFolder.because leftOut}. Give the folder of MUSDB18 or MUSDB18-HQ that holds these."
+            )
+
+        let dev, train = train |> List.partition (fun clip -> devNames.Contains clip.Name)
+
+        { Name = "MUSDB18"
+          Place = folder
+          Mixing = Mixing.plain
+          Train = train
+          Dev = dev
+          Test = test
+          LeftOut = leftOut }
+
+    /// The data in a folder (as `load`), or the embedded band where there is none.
+    let loadOrEmbedded (folder: string option) : Corpus =
+        match folder with
+        | Some folder -> load folder
+        | None -> Corpus.embeddedBand 0

@@ -1,0 +1,555 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
+[<NoEquality; NoComparison>]
+type Needs = { Mixture: Domain list; References: Domain list; Mixing: Mixing }
+
+[<RequireQualifiedAccess>]
+module Needs =
+
+    /// Waveforms are made of spectrograms.
+    let private kept (domains: Domain list) =
+        domains
+        |> List.map (fun domain -> if domain = Domain.Waveform then Domain.Spectrum else domain)
+        |> List.distinct
+
+    /// What a network and a loss need.
+    let create (network: Network) (loss: Loss) (mixing: Mixing) : Needs =
+        // Estimates that are masks on magnitudes take the phases of the mixture.
+        let phases = loss.Domains |> List.filter ((<>) Domain.Magnitude)
+        { Mixture = kept (Network.needs network @ phases); References = kept loss.Domains; Mixing = mixing }
+
+/// What a network is trained on at once: mixtures and their true sources, time first.
+[<NoEquality; NoComparison>]
+type Batch =
+    {
+        /// [margin + time + margin, batch, channels, bins] in each domain.
+        Mixture: Map<Domain, torch.Tensor>
+        /// [time, batch, sources, channels, bins] in each domain.
+        References: Map<Domain, torch.Tensor>
+        /// Frames of margin on each side of a mixture.
+        Margin: int64
+        Stft: Stft
+    }
+
+/// How the music of an excerpt is moved against its voice.
+type Rotation =
+    /// To any place.
+    | Anywhere
+    /// By the offsets of the paper: multiples of a step (samples), or not at all (see `Augment.shifts`).
+    | ShiftStep of int option
+
+/// What is done to one source of an excerpt, at random.
+[<NoEquality; NoComparison>]
+type Effect =
+    {
+        /// Its name and numbers: part of the identity of a run.
+        Words: string
+        /// From a rate (Hz), a key and the channels of a source, channels of the same length.
+        Apply: int -> Key -> float32[][] -> float32[][]
+    }
+
+/// Effects of `Augment` as values.
+[<RequireQualifiedAccess>]
+module Effect =
+
+    /// An effect of one's own on each channel. `words` tell it from others, its numbers included.
+    let onChannels (words: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
+        { Words = words; Apply = fun rate key -> Array.map (change rate key) }
+
+    /// The polarity of a source turned, half of the time.
+    let polarity: Effect =
+        onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
+
+    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`).
+    let equalise (range: float) : Effect =
+        Numbers.notNegative "An equalisation" (nameof range) range
+        onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
+
+    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`).
+    let transpose (semitones: float) : Effect =
+        if not (semitones > 0.0 && semitones <= 12.0) then
+            invalidArg (nameof semitones) $"A source is transposed by up to 12 semitones, got {semitones}."
+
+        onChannels (FormattableString.Invariant $"transposed by {semitones} semitones") (fun rate key ->
+            Augment.transpose ((2.0 * Key.uniform key - 1.0) * semitones) rate)
+
+/// How clips become random training excerpts.
+[<NoEquality; NoComparison>]
+type ExcerptSettings =
+    {
+        /// Frames of an excerpt.
+        Frames: int
+        /// Excerpts of a batch.
+        Count: int
+        /// Each excerpt is cut into sequences of so many frames, for recurrent layers that forget after so many; must divide
+        /// `Frames`. None = one sequence an excerpt.
+        Sequence: int option
+        /// How the music is moved against the voice.
+        Rotation: Rotation
+        /// Probability that a voice is mixed with the music of another song instead of its own.
+        OtherSong: float
+        /// Each source is scaled by a random gain of up to ± so many dB.
+        GainRange: float
+        /// Each source of an excerpt plays at one of these speeds, drawn anew: 1.1 is a tenth faster and as much higher, so that
+        /// one singer sounds like several. [ 1.0 ] = as recorded.
+        Speeds: float list
+        /// Probability that another song's accompaniment is added to that which there is.
+        SecondCompany: float
+        /// What is done to each source of an excerpt, in this order, each time at random.
+        Effects: Effect list
+    }
+
+[<RequireQualifiedAccess>]
+module ExcerptSettings =
+
+    /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
+    let ofSize (frames: int) (count: int) : ExcerptSettings =
+        { Frames = frames
+          Count = count
+          Sequence = None
+          Rotation = Anywhere
+          OtherSong = 0.0
+          GainRange = 0.0
+          Speeds = [ 1.0 ]
+          SecondCompany = 0.0
+          Effects = [] }
+
+    /// The settings in words: part of the identity of a run.
+    let words (settings: ExcerptSettings) : string =
+        let sequences =
+            match settings.Sequence with
+            | None -> ""
+            | Some frames -> $" in sequences of {frames}"
+
+        let rotation =
+            match settings.Rotation with
+            | Anywhere -> ""
+            | ShiftStep None -> ", unshifted"
+            | ShiftStep(Some step) -> $", shift step {step}"
+
+        let speeds =
+            match settings.Speeds with
+            | [ 1.0 ] -> ""
+            | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
+
+        let second =
+            if settings.SecondCompany = 0.0 then
+                ""
+            else
+                FormattableString.Invariant $", second accompaniment {settings.SecondCompany}"
+
+        let effects = settings.Effects |> List.map (fun effect -> ", " + effect.Words) |> String.concat ""
+
+        FormattableString.Invariant
+            $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{second}{effects}"
+
+    /// Raises ArgumentException, naming the setting, for numbers that make no excerpts.
+    let internal require (settings: ExcerptSettings) : unit =
+        let owner = "A feed of excerpts"
+        let refuse name (wanted: string) got = invalidArg name $"{owner} needs {name} {wanted}, got {got}."
+        Numbers.atLeast 1 owner "Frames" settings.Frames
+        Numbers.atLeast 1 owner "Count" settings.Count
+        Numbers.notNegative owner "GainRange" settings.GainRange
+
+        for name, probability in [ "OtherSong", settings.OtherSong; "SecondCompany", settings.SecondCompany ] do
+            if not (probability >= 0.0 && probability <= 1.0) then
+                refuse name "from 0 to 1, a probability" $"{probability}"
+
+        match settings.Sequence with
+        | Some frames when frames < 1 || settings.Frames % frames <> 0 ->
+            refuse "Sequence" $"that divides its {settings.Frames} frames" $"{frames}"
+        | _ -> ()
+
+        match settings.Rotation with
+        | ShiftStep(Some step) -> Numbers.atLeast 1 owner "ShiftStep" step
+        | ShiftStep None
+        | Anywhere -> ()
+
+        if settings.Speeds.IsEmpty || List.exists (fun speed -> not (speed >= 0.5 && speed <= 2.0)) settings.Speeds then
+            let speeds = settings.Speeds |> List.map string |> String.concat ", "
+            refuse "Speeds" "from 0.5 to 2, at least one" $"[{speeds}]"
+
+[<RequireQualifiedAccess>]
+module Batch =
+
+    /// Every tensor of a batch.
+    let tensors (batch: Batch) : torch.Tensor list = [ yield! Map.values batch.Mixture; yield! Map.values batch.References ]
+
+    /// A batch of which only magnitudes are known: mixtures [margin + time + margin, batch, bins] with the margin of the network, of
+    /// one channel, and their sources [time, batch, sources, bins].
+    let ofMagnitudes (network: Network) (mixture: torch.Tensor) (references: torch.Tensor) : Batch =
+        { Mixture = Map [ Domain.Magnitude, mixture.unsqueeze 2L ]
+          References = Map [ Domain.Magnitude, references.unsqueeze 3L ]
+          Margin = network.Margin
+          Stft = network.Setting.FrontEnd.Stft }
+
+    let private anyOf (frames: Map<Domain, torch.Tensor>) = frames |> Map.values |> Seq.head
+
+    /// Frames in the batch, over all its sequences.
+    let frames (batch: Batch) : int64 =
+        let references = anyOf batch.References
+        references.shape[0] * references.shape[1]
+
+    /// Frames as they are kept, time first, seen as [batch, ..., time, bins].
+    let private views (stft: Stft) (frames: Map<Domain, torch.Tensor>) : Views =
+        let image (x: torch.Tensor) = x.movedim ([| 0L |], [| -2L |])
+
+        match frames.TryFind Domain.Magnitude, frames.TryFind Domain.Spectrum with
+        | Some magnitude, Some spectrum -> Views.create stft (fun () -> image magnitude) (fun () -> image spectrum)
+        | Some magnitude, None -> Views.ofMagnitude (image magnitude)
+        | None, Some spectrum -> Views.ofSpectrum stft (image spectrum)
+        | None, None -> invalidOp "A batch holds magnitudes or spectrograms."
+
+    /// The mixtures, as a network hears them that is run in this mode.
+    let heard (mode: Mode) (batch: Batch) : Heard = { Sound = views batch.Stft batch.Mixture; Mode = mode; Start = [] }
+
+    /// The true sources.
+    let references (batch: Batch) : Views = views batch.Stft batch.References
+
+    /// Windows of `size` frames, `step` apart, side by side: [time, batch, ...] -> [size, windows * batch, ...].
+    let private windows size step (frames: torch.Tensor) =
+        let cut = frames.unfold (0L, size, step)
+        let rest = [| 2L .. cut.dim () - 2L |]
+        cut.permute(Array.concat [ [| cut.dim () - 1L; 0L; 1L |]; rest ]).flatten(1L, 2L).contiguous()
+
+    /// Cuts the sequences of a batch into shorter ones that begin at zero states; the context of their edge frames stays.
+    /// Raises ArgumentException where `frames` does not divide their length.
+    let inSequences (frames: int) (batch: Batch) : Batch =
+        let time = (anyOf batch.References).shape[0]
+
+        if frames < 1 || time % int64 frames <> 0L then
+            invalidArg (nameof frames) $"{time} frames cannot be cut into sequences of {frames}."
+
+        let size = int64 frames
+        let cut size = Map.map (fun _ tensor -> windows size (int64 frames) tensor)
+
+        { batch with Mixture = cut (size + 2L * batch.Margin) batch.Mixture; References = cut size batch.References }
+
+/// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
+[<RequireQualifiedAccess>]
+module Feed =
+
+    /// Lengths of the pieces into which Huang et al. (2014, authors' code) cut a clip, greedily.
+    let chunkLengths = [ 100; 50; 25; 10; 1 ]
+
+    /// Cuts `frames` frames greedily into pieces: (start, length), in order. What is shorter than the shortest length is left
+    /// out. Raises ArgumentException for a length below 1.
+    let chunks (lengths: int list) (frames: int) : (int * int) list =
+        for length in lengths do
+            Numbers.atLeast 1 "A cut into pieces" (nameof length) length
+
+        let rec cut start =
+            match lengths |> List.tryFind (fun length -> length <= frames - start) with
+            | Some length -> (start, length) :: cut (start + length)
+            | None -> []
+
+        cut 0
+
+    /// Spectrograms of sounds [..., samples] in these domains, time first: [time, ..., bins].
+    let private spectrograms (stft: Stft) (domains: Domain list) (sounds: torch.Tensor) : Map<Domain, torch.Tensor> =
+        let spectrum = (stft.Forward sounds).movedim([| -2L |], [| 0L |])
+
+        Map.ofList [ for domain in domains -> domain, (if domain = Domain.Magnitude then spectrum.abs () else spectrum) ]
+
+    let private mapped (change: torch.Tensor -> torch.Tensor) = Map.map (fun _ tensor -> change tensor)
+
+    /// One piece of a clip: its length, its mixture with margins and its references, time first, by domain.
+    [<NoEquality; NoComparison>]
+    type private Piece = { Length: int; Mixed: Map<Domain, torch.Tensor>; Sources: Map<Domain, torch.Tensor> }
+
+    let private tensorsOf (piece: Piece) = [ yield! Map.values piece.Mixed; yield! Map.values piece.Sources ]
+
+    /// The sources of a clip that this network can learn from, in the network's order. Where each is brought to unit norm, none may be
+    /// silent.
+    let private usable (network: Network) (mixing: Mixing) (clip: Clip) : Stems =
+        let setting = network.Setting
+
+        if clip.Channels <> setting.Channels then
+            raise (
+                InputException
+                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono), or build the network for as many."
+            )
+
+        Clip.requireRate setting.FrontEnd.SampleRate clip
+        Clip.requireSources setting.Sources clip
+        let stems = Clip.read clip
+
+        if mixing.Words = Mixing.unitNorm.Words then
+            Clip.requireUsable setting.FrontEnd.Stft clip stems
+        else
+            Clip.requireLength setting.FrontEnd.Stft clip stems
+
+        [ for name in setting.Sources -> { Name = name; Sound = Stems.find name stems } ]
+
+    /// The pieces of sources [sources, channels, samples].
+    let private piecesOf (network: Network) (needs: Needs) (sources: torch.Tensor) =
+        let stft, margin = network.Setting.FrontEnd.Stft, network.Margin
+        let padded = spectrograms stft needs.Mixture (sources.sum 0L) |> mapped (Spectra.withMargins margin)
+        let references = spectrograms stft needs.References sources
+
+        [ for start, length in chunks chunkLengths (int (stft.Frames sources.shape[2])) ->
+              let cut extra (frames: torch.Tensor) = frames.narrow(0L, int64 start, int64 length + extra).clone()
+              { Length = length; Mixed = mapped (cut (2L * margin)) padded; Sources = mapped (cut 0L) references } ]
+
+    let private sideBySide (all: Map<Domain, torch.Tensor> list) =
+        all.Head |> Map.map (fun domain _ -> torch.stack (all |> List.map (Map.find domain), 1L))
+
+    let private stackPieces (network: Network) (pieces: Piece list) : Batch =
+        { Mixture = pieces |> List.map _.Mixed |> sideBySide
+          References = pieces |> List.map _.Sources |> sideBySide
+          Margin = network.Margin
+          Stft = network.Setting.FrontEnd.Stft }
+
+    /// Pieces of equal length side by side, about `framesPerBatch` frames a batch. Frees the pieces.
+    let private batchesOf network framesPerBatch (pieces: Piece list) =
+        [ for length, group in List.groupBy _.Length pieces do
+              for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
+                  Memory.scoped Batch.tensors (fun () -> stackPieces network part)
+
+                  for tensor in List.collect tensorsOf part do
+                      tensor.Dispose() ]
+
+    /// The pieces of a clip whose other sources are rotated by each of the offsets against the last one. The caller owns the tensors.
+    let private rotatedPieces network needs (offsets: int list) (sources: unit -> torch.Tensor) =
+        Memory.scoped (List.collect tensorsOf) (fun () ->
+            let sources = sources ()
+            let last = sources.shape[0] - 1L
+
+            [ for offset in offsets do
+                  let others = Augment.rotate (int64 offset) (sources.narrow (0L, 0L, last))
+                  yield! piecesOf network needs (torch.cat [| others; sources.narrow (0L, last, 1L) |]) ])
+
+    /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
+    /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
+    /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors. Raises
+    /// ArgumentException for no frame in a batch.
+    let wholeClips
+        (network: Network)
+        (needs: Needs)
+        (shiftStep: int option)
+        (framesPerBatch: int)
+        dtype
+        device
+        (clips: Clip list)
+        : Batch list =
+        Numbers.atLeast 1 "A feed of whole clips" (nameof framesPerBatch) framesPerBatch
+
+        [ for clip in clips do
+              let stems = usable network needs.Mixing clip
+              let offsets = Augment.shifts shiftStep (Stems.length stems)
+              let sources () = Clip.sources needs.Mixing (Clip.key clip) dtype device stems
+              yield! rotatedPieces network needs offsets sources ]
+        |> batchesOf network framesPerBatch
+
+    /// A clip in memory: its sources at each speed, [source][speed][channel][samples].
+    type private Loaded = { Song: string; Sources: float32[][][][] }
+
+    /// Channels as they are, but of unit norm over all of them.
+    let private normalised (channels: float32[][]) : float32[][] =
+        let norm = channels |> Array.sumBy (Array.sumBy (fun x -> float x * float x)) |> sqrt
+        channels |> Array.map (Array.map (fun x -> float32 (float x / norm)))
+
+    /// The channels of a source at each speed; of unit norm again where that is how sources are mixed.
+    let private atSpeeds (settings: ExcerptSettings) (mixing: Mixing) (sampleRate: int) (channels: float32[][]) : float32[][][] =
+        let restored = if mixing.Words = Mixing.unitNorm.Words then normalised else id
+
+        [| for speed in settings.Speeds ->
+               if speed = 1.0 then
+                   channels
+               else
+                   channels |> Array.map (Augment.playAt speed sampleRate) |> restored |]
+
+    /// The sources of a clip as they are mixed: [source][channel][samples].
+    let private sound (network: Network) (mixing: Mixing) (clip: Clip) : float32[][][] =
+        Memory.plain (fun () ->
+            let sources = usable network mixing clip |> Clip.sources mixing (Clip.key clip) torch.float32 torch.CPU
+
+            [| for source in sources.unbind 0 -> [| for channel in source.unbind 0 -> channel.data<float32>().ToArray() |] |])
+
+    let private loadClip network settings mixing (clip: Clip) =
+        { Song = clip.Song
+          Sources = sound network mixing clip |> Array.map (atSpeeds settings mixing clip.SampleRate) }
+
+    let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
+
+    /// Random excerpts of clips that stay in memory: a pure function of key and step. An epoch shows every clip about once,
+    /// in a fresh order, from a fresh phase. The last source of a clip (the voice) leads; the others, freshly rotated, accompany it.
+    [<Sealed>]
+    type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
+        let margin, stft = network.Margin, network.Setting.FrontEnd.Stft
+        let loaded = clips |> List.map (loadClip network settings needs.Mixing) |> Array.ofList
+        let sources, channels = loaded[0].Sources.Length, loaded[0].Sources[0].[0].Length
+        let lead = sources - 1
+        let window = int (stft.Samples(int64 settings.Frames + 2L * margin))
+
+        /// Excerpts that fit a clip; at least one: a short clip is filled up with silence.
+        let perClip =
+            loaded
+            |> Array.map (fun clip -> max 1 (int (stft.Frames(int64 (clip.Sources[lead].[0].[0]).Length)) / settings.Frames))
+
+        let units = perClip |> Array.mapi (fun clip count -> Array.init count (fun index -> clip, index)) |> Array.concat
+        let stepsPerEpoch = max 1 (units.Length / settings.Count)
+
+        /// First sample of excerpt `index` of a clip of so many samples, shifted by a random part of an excerpt.
+        let startOf clip index samples key =
+            let span = max 0 (samples - window)
+            let phase = (float index + Key.uniform key) / float perClip[clip]
+            int (phase * float span)
+
+        /// Another song's clip, or the own one where there is no other.
+        let otherSong clip key =
+            let own = loaded[clip]
+            let others = loaded |> Array.filter (fun other -> other.Song <> own.Song)
+            if others.Length = 0 then own else others[Key.integer 0 others.Length key]
+
+        /// The clip that accompanies.
+        let company clip key =
+            if Key.uniform (Key.fold 0 key) >= settings.OtherSong then
+                loaded[clip]
+            else
+                otherSong clip (Key.fold 1 key)
+
+        /// Adds another song's accompaniment, wherever it begins.
+        let addCompany clip (place: int -> int -> Memory<float32>) key =
+            let other = otherSong clip (Key.fold 0 key)
+            let speed = Key.integer 0 settings.Speeds.Length (Key.fold 1 key)
+            let start = Key.integer 0 (other.Sources[0].[speed].[0]).Length (Key.fold 2 key)
+
+            for source in 0 .. lead - 1 do
+                for channel in 0 .. channels - 1 do
+                    let target = (place source channel).Span
+                    let added = Array.zeroCreate target.Length
+                    Augment.copyCircular other.Sources[source].[speed].[channel] start (Span added)
+
+                    for i in 0 .. added.Length - 1 do
+                        target[i] <- target[i] + added[i]
+
+        /// Passes each source through the effects.
+        let applyEffects (place: int -> int -> Memory<float32>) key =
+            for source in 0..lead do
+                let sound = Array.init channels (fun channel -> (place source channel).ToArray())
+
+                let through sound (index, effect: Effect) =
+                    effect.Apply network.Setting.FrontEnd.SampleRate (Key.fold index (Key.fold source key)) sound
+
+                let changed = settings.Effects |> List.indexed |> List.fold through sound
+
+                for channel in 0 .. channels - 1 do
+                    changed[channel].AsSpan().CopyTo((place source channel).Span)
+
+        /// First sample of what accompanies a lead that starts at `start`.
+        let companyStart samples start key =
+            match settings.Rotation with
+            | Anywhere -> Key.integer 0 samples key
+            | ShiftStep step ->
+                let offsets = Augment.shifts step samples
+                start + offsets[Key.integer 0 offsets.Length key]
+
+        /// Writes an excerpt into its place, [slot, source, channel, window], and the gains of its sources.
+        let fill (target: float32[]) (gains: float32[]) slot (clip, index) key =
+            let child number = Key.fold number key
+            let speed number = Key.integer 0 settings.Speeds.Length (child number)
+            let first = loaded[clip].Sources[lead].[speed 6]
+            let start = startOf clip index (Array.length first[0]) (child 0)
+            let count = min window (Array.length first[0] - start)
+            let place source channel = Memory<float32>(target, ((slot * sources + source) * channels + channel) * window, count)
+            let others, otherSpeed = company clip (child 2), speed 5
+            let otherStart = companyStart (others.Sources[0].[otherSpeed].[0]).Length start (child 1)
+
+            for channel in 0 .. channels - 1 do
+                ReadOnlySpan(first[channel], start, count).CopyTo((place lead channel).Span)
+
+                for source in 0 .. lead - 1 do
+                    let sound = others.Sources[source].[otherSpeed].[channel]
+                    Augment.copyCircular sound otherStart (place source channel).Span
+
+            if settings.SecondCompany > 0.0 && Key.uniform (child 1000) < settings.SecondCompany then
+                addCompany clip place (child 1001)
+
+            if not settings.Effects.IsEmpty then applyEffects place (child 1002)
+
+            // Children 3 and 4, then from 7 on: 5 and 6 are the speeds.
+            for source in 0..lead do
+                let number = if source < 2 then 3 + source else 5 + source
+                gains[sources * slot + source] <- gain settings.GainRange (child number)
+
+        let framesOf domains skip count sounds =
+            spectrograms stft domains sounds |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous())
+
+        let toBatch (samples: float32[]) (gains: float32[]) : Batch =
+            let raw = torch.tensor(samples).view(int64 settings.Count, int64 sources, int64 channels, int64 window)
+            let sounds = (raw * torch.tensor(gains).view(-1L, int64 sources, 1L, 1L)).``to`` device
+            let frames = int64 settings.Frames
+
+            { Mixture = framesOf needs.Mixture 0L (frames + 2L * margin) (sounds.sum 1L)
+              References = framesOf needs.References margin frames sounds
+              Margin = margin
+              Stft = stft }
+
+        /// Steps that make an epoch.
+        member _.StepsPerEpoch = stepsPerEpoch
+
+        /// The batch of a step. The caller owns its tensors.
+        member _.Batch (key: Key) (step: int) : Batch =
+            let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
+            let epochKey = Key.fold epoch key
+            let order = Key.permutation units.Length (Key.fold 0 epochKey)
+            let samples = Array.zeroCreate (settings.Count * sources * channels * window)
+            let gains = Array.zeroCreate (settings.Count * sources)
+
+            for slot in 0 .. settings.Count - 1 do
+                let unit = units[order[(place * settings.Count + slot) % order.Length]]
+                fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
+
+            Memory.scoped Batch.tensors (fun () ->
+                let batch = toBatch samples gains
+                settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
+
+    let private requireClips (clips: Clip list) =
+        if clips.IsEmpty then
+            invalidArg (nameof clips) "A feed needs at least one clip, got none."
+
+    /// Loads the clips and makes random excerpts of them. Raises ArgumentException for settings that make no excerpts, and where
+    /// there is no clip.
+    let excerpts (network: Network) (needs: Needs) (settings: ExcerptSettings) device (clips: Clip list) =
+        ExcerptSettings.require settings
+        requireClips clips
+        Excerpts(network, needs, settings, device, clips)
+
+    /// One rotation of the music at a time: all clips whole and cut into pieces as in `wholeClips`. Clips stay in memory as
+    /// sound. A clip with fewer rotations than the longest one begins again with its first.
+    [<Sealed>]
+    type Rotations
+        internal
+        (network: Network, needs: Needs, shiftStep: int option, framesPerBatch: int, device: torch.Device, clips: Clip list) =
+        let loaded =
+            [ for clip in clips do
+                  let sources = sound network needs.Mixing clip
+                  sources, Augment.shifts shiftStep (sources[0].[0]).Length |> Array.ofList ]
+
+        let tensor (sources: float32[][][]) () =
+            torch.stack([| for source in sources -> torch.stack [| for channel in source -> torch.tensor channel |] |]).``to``
+                device
+
+        /// Rotations of the longest clip.
+        member val Count = loaded |> List.map (fun (_, offsets) -> offsets.Length) |> List.max
+
+        /// The whole set with rotation `index` (modulo `Count`). The caller owns the tensors.
+        member rotations.Batches(index: int) : Batch list =
+            let rotation = index % rotations.Count
+
+            [ for sources, offsets in loaded do
+                  yield! rotatedPieces network needs [ offsets[rotation % offsets.Length] ] (tensor sources) ]
+            |> batchesOf network framesPerBatch
+
+    /// Loads the clips and rotates their music by 0, step, 2 step, ... samples, one rotation a mini-batch (Huang et al. 2015,
+    /// authors' code). Raises ArgumentException where there is no clip, or no frame in a batch.
+    let rotations (network: Network) (needs: Needs) (shiftStep: int option) (framesPerBatch: int) device (clips: Clip list) =
+        requireClips clips
+        Numbers.atLeast 1 "A feed of rotations" (nameof framesPerBatch) framesPerBatch
+        Rotations(network, needs, shiftStep, framesPerBatch, device, clips)

@@ -1,0 +1,156 @@
+/// A network, a loss and an optimiser rule of one's own, as `scripts/own.fsx` has them, through all that the papers' networks go
+/// through.
+module FunctionalSeparation.Tests.OwnTests
+
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+/// Settings with a list and a text: what a family may be described by.
+type Settings = { Channels: int; Kernels: int list; Note: string }
+
+type private Hidden = { Size: int }
+
+let private family =
+    Family.define "own" (fun settings setting ->
+        let channels = settings.Channels
+        let layer kernel = Conv.layer kernel channels channels --> Norm.batch channels --> Layer.activation Relu
+        let first = Conv.layer 1 (2 * setting.Channels) channels --> Dropout.layer 0.1
+
+        { Reads = Reads.Spectrum
+          Means = Means.ComplexMask
+          Outlook = Outlook.Frames(List.sumBy (fun kernel -> kernel / 2) settings.Kernels, 3)
+          Stride = 1
+          Model =
+            List.fold (fun whole kernel -> whole --> layer kernel) first settings.Kernels
+            --> Conv.layer 1 channels (2 * setting.Channels * setting.Sources.Length) })
+
+let private setting: Setting =
+    { FrontEnd = FrontEnd.create 16000 256 64; Channels = 1; Sources = Stems.musicAndVoice }
+
+let private network = family.Network { Channels = 4; Kernels = [ 3; 3 ]; Note = "two" } setting
+
+let private trained () : TrainedModel =
+    let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
+    { Network = network; Parameters = parameters; Level = 0.01 }
+
+let private noise seed (shape: int64 list) = (Key.uniformTensor -0.1 0.1 shape (Key.ofSeed seed)).``to`` torch.float32
+let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
+
+let private recipe =
+    let seeing =
+        Learning.excerpts { ExcerptSettings.ofSize 20 2 with Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+
+    let loss = Loss.add Loss.siSdr (Loss.multiResolution [ 128; 256 ])
+    Recipe.create network loss (Learning.create (Rule.adam 1e-3 |> Rule.clipped 5.0 |> Rule.averaged 0.9) (Steps 6) seeing)
+
+exception private Stopped
+
+let private run folder resume stopAt =
+    let corpus = Corpus.embedded 3
+
+    let finished =
+        TrainingRun.run
+            { Recipe = recipe
+              Train = List.truncate 2 corpus.Train
+              Dev = []
+              Device = torch.CPU
+              Folder = folder
+              Resume = resume
+              CheckpointEvery = 2
+              TensorBoard = false
+              Report = fun report -> if Some report.Step = stopAt then raise Stopped }
+
+    finished.Trained
+
+[<Tests>]
+let tests =
+    testList
+        "networks of one's own"
+        [ test "the description in a model folder is the way back, for those who bring the family" {
+              Scratch.inFolder (fun folder ->
+                  Memory.plain (fun () ->
+                      let trained = trained ()
+                      ModelFolder.save folder trained (JsonObject())
+                      let loaded = ModelFolder.load [ Family.drnn; family.Reader ] torch.CPU folder
+                      Expect.equal (string loaded.Network.Words) (string network.Words) "words"
+                      Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
+                      let mixture = noise 1 [ 1L; 1L; 3000L ]
+                      let estimate model = Separation.estimate model Soft mixture
+                      Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"
+
+                      Scratch.refuses [ "model.json"; "'own'"; "drnn" ] (fun () ->
+                          ModelFolder.load ModelFolder.families torch.CPU folder |> ignore)))
+          }
+
+          test "settings that no file could give back are refused before they are used" {
+              let hidden = Family.define "hidden" (fun (_: Hidden) _ -> failwith "not reached")
+              Scratch.refusesArgument [ "hidden"; "public record" ] (fun () -> hidden.Network { Size = 3 } setting |> ignore)
+          }
+
+          test "settings that are not the family's are refused by name" {
+              let read (json: JsonObject) () =
+                  family.Reader.Read(System.Text.Json.JsonElement.Parse(json.ToJsonString())) |> ignore
+
+              let changed (change: JsonNode -> unit) =
+                  let json = network.Words.DeepClone().AsObject()
+                  change json["settings"]
+                  json
+
+              Scratch.refuses
+                  [ "settings"; "Channels" ]
+                  (read (changed (fun json -> json["Channels"] <- JsonValue.Create "four")))
+
+              Scratch.refuses [ "settings"; "Rate" ] (read (changed (fun json -> json["Rate"] <- JsonValue.Create 4)))
+              Scratch.refuses [ "settings"; "Kernels" ] (read (changed (fun json -> json.AsObject().Remove "Kernels" |> ignore)))
+          }
+
+          test "a stream of it gives what it gives at once, however it is cut" {
+              Memory.plain (fun () ->
+                  let trained, mixture = trained (), noise 2 [ 2L; 20011L ]
+                  let whole = Scratch.separatedInPieces 100000 trained mixture
+                  Expect.equal whole.shape [| 2L; 2L; 20011L |] "channels x sources x samples"
+
+                  for samples in [ 500; 7777 ] do
+                      let pieces = Scratch.separatedInPieces samples trained mixture
+                      Expect.isLessThan (difference pieces whole) 1e-6 $"pieces of {samples}"
+
+                  // A whole clip is heard between other edges; inside, where the network looks at none, all is the same.
+                  let atOnce = (Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze(2L)
+                  let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
+                  Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
+          }
+
+          test "a run stopped and resumed ends bit-identical, with averages, dropout and statistics" {
+              Scratch.inFolder (fun folder ->
+                  Memory.plain (fun () ->
+                      let whole = run (Path.Combine(folder, "whole")) false None
+                      let cut = Path.Combine(folder, "cut")
+                      Expect.throwsT<Stopped> (fun () -> run cut false (Some 3) |> ignore) "stopped"
+                      let resumed = run cut true None
+                      Expect.equal (difference resumed.Parameters.Vector whole.Parameters.Vector) 0.0 "weights"
+                      Expect.equal (difference resumed.Parameters.Statistics whole.Parameters.Statistics) 0.0 "statistics"
+                      let untouched = Params.create whole.Parameters.Layout whole.Parameters.Vector
+                      Expect.isGreaterThan (difference whole.Parameters.Statistics untouched.Statistics) 1e-3 "observed"))
+          }
+
+          test "another loss is another run" {
+              Scratch.inFolder (fun folder ->
+                  Expect.throwsT<Stopped> (fun () -> run folder false (Some 3) |> ignore) "stopped"
+
+                  Scratch.refuses [ "other settings" ] (fun () ->
+                      TrainingRun.run
+                          { Recipe = { recipe with Loss = Loss.siSdr }
+                            Train = List.truncate 2 (Corpus.embedded 3).Train
+                            Dev = []
+                            Device = torch.CPU
+                            Folder = folder
+                            Resume = true
+                            CheckpointEvery = 2
+                            TensorBoard = false
+                            Report = ignore }
+                      |> ignore))
+          } ]
