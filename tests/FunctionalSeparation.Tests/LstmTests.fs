@@ -86,9 +86,10 @@ let tests =
                   use _ = torch.no_grad ()
                   let model = layer --> Lstm.bidirectional units units
                   let parameters = random seed model
-                  let x = (noise (seed + 10) [ batch; int64 inputs; time ]).permute (2L, 0L, 1L)
-                  let start = [ (noise (seed + 11) [ 2L * int64 units; batch ]).t () ]
+                  let x = (noise (seed + 10) [ batch; int64 inputs; time ]).permute(2L, 0L, 1L)
+                  let start = [ (noise (seed + 11) [ 2L * int64 units; batch ]).t() ]
                   let short = { parameters with Vector = parameters.Vector.to_type torch.float32 }
+
                   let run parameters (dtype: torch.ScalarType) =
                       Model.apply model parameters (Flow.continuing (start |> List.map _.``to``(dtype)) (x.``to`` dtype))
 

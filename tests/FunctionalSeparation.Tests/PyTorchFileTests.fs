@@ -27,7 +27,13 @@ let private tensor (kind: string) key count offset shape stride =
 
     Array.concat
         [ name "torch._utils" "_rebuild_tensor_v2"
-          tuple [ storage; whole offset; numbers shape; numbers stride; [| 0x89uy |]; Array.append (name "collections" "OrderedDict") ")R"B ]
+          tuple
+              [ storage
+                whole offset
+                numbers shape
+                numbers stride
+                [| 0x89uy |]
+                Array.append (name "collections" "OrderedDict") ")R"B ]
           "R"B ]
 
 let private zipOf (entries: (string * byte[]) list) =
@@ -50,12 +56,15 @@ let private six = floats [ 1f; 2f; 3f; 4f; 5f; 6f ]
 let private read (bytes: byte[]) = PyTorchFile.read "w.pth" (new MemoryStream(bytes))
 
 /// A file of one tensor `a` of float32.
-let private one count offset shape stride = zip (pickle (dictionary [ text "a"; tensor "FloatStorage" "0" count offset shape stride ])) [ "0", six ]
+let private one count offset shape stride =
+    zip (pickle (dictionary [ text "a"; tensor "FloatStorage" "0" count offset shape stride ])) [ "0", six ]
 
 let private good = one 6 0 [ 2; 3 ] [ 3; 1 ]
 
 let private refused =
-    [ "a function of the system", [ "'os.system'"; "nothing of it was run" ], zip (pickle (Array.concat [ name "os" "system"; tuple [ text "true" ]; "R"B ])) []
+    [ "a function of the system",
+      [ "'os.system'"; "nothing of it was run" ],
+      zip (pickle (Array.concat [ name "os" "system"; tuple [ text "true" ]; "R"B ])) []
       "a class of its own", [ "'__main__.Model'" ], zip (pickle (name "__main__" "Model")) []
       "no dictionary", [ "no dictionary of tensors" ], zip (pickle (whole 3)) []
       "no tensor", [ "'a' is no tensor" ], zip (pickle (dictionary [ text "a"; whole 3 ])) []
@@ -63,8 +72,19 @@ let private refused =
       "a view with repeated elements", [ "'a' is larger" ], one 6 0 [ 2000000000 ] [ 0 ]
       "a negative size", [ "'a' has no shape" ], one 6 0 [ -2; 3 ] [ 3; 1 ]
       "a storage of another length", [ "another length" ], one 7 0 [ 2; 3 ] [ 3; 1 ]
-      "a storage that is missing", [ "'w/data/1' is missing" ], zip (pickle (dictionary [ text "a"; tensor "FloatStorage" "1" 6 0 [ 6 ] [ 1 ] ])) [ "0", six ]
-      "a name that stands twice", [ "two tensors"; "'a'" ], zip (pickle (dictionary [ for _ in 1..2 do text "a"; tensor "FloatStorage" "0" 6 0 [ 6 ] [ 1 ] ])) [ "0", six ]
+      "a storage that is missing",
+      [ "'w/data/1' is missing" ],
+      zip (pickle (dictionary [ text "a"; tensor "FloatStorage" "1" 6 0 [ 6 ] [ 1 ] ])) [ "0", six ]
+      "a name that stands twice",
+      [ "two tensors"; "'a'" ],
+      zip
+          (pickle (
+              dictionary
+                  [ for _ in 1..2 do
+                        text "a"
+                        tensor "FloatStorage" "0" 6 0 [ 6 ] [ 1 ] ]
+          ))
+          [ "0", six ]
       "another opcode", [ "not understood" ], zip (pickle [| 0x95uy |]) []
       "a zip without a pickle", [ "none that PyTorch wrote" ], zipOf [ "w/x", [||] ]
       "another file", [ "neither of PyTorch's two formats" ], ascii "RIFF and so on, long enough"
@@ -78,15 +98,19 @@ let tests =
               Memory.plain (fun () ->
                   let root =
                       dictionary
-                          [ text "a"; tensor "FloatStorage" "0" 6 0 [ 2; 3 ] [ 3; 1 ]
-                            text "turned"; tensor "FloatStorage" "0" 6 1 [ 2; 2 ] [ 1; 3 ]
-                            text "count"; tensor "LongStorage" "1" 1 0 [] []
-                            text "half"; tensor "BFloat16Storage" "2" 1 0 [ 1 ] [ 1 ] ]
+                          [ text "a"
+                            tensor "FloatStorage" "0" 6 0 [ 2; 3 ] [ 3; 1 ]
+                            text "turned"
+                            tensor "FloatStorage" "0" 6 1 [ 2; 2 ] [ 1; 3 ]
+                            text "count"
+                            tensor "LongStorage" "1" 1 0 [] []
+                            text "half"
+                            tensor "BFloat16Storage" "2" 1 0 [ 1 ] [ 1 ] ]
 
                   let file = read (zip (pickle root) [ "0", six; "1", BitConverter.GetBytes 7L; "2", [| 0x80uy; 0x3fuy |] ])
                   let tensors = Map.ofList file.Tensors
                   Expect.equal (List.map fst file.Tensors) [ "a"; "turned"; "count"; "half" ] "in order"
-                  Expect.equal (difference tensors["a"] (torch.tensor([| 1f..6f |]).view(2L, 3L))) 0.0 "a"
+                  Expect.equal (difference tensors["a"] (torch.tensor([| 1f .. 6f |]).view(2L, 3L))) 0.0 "a"
                   Expect.equal (difference tensors["turned"] (torch.tensor([| 2f; 5f; 3f; 6f |]).view(2L, 2L))) 0.0 "turned"
                   Expect.equal (tensors["count"].item<int64>()) 7L "count"
                   Expect.equal (tensors["half"].to_type(torch.float32).item<float32>()) 1f "half")
@@ -117,7 +141,10 @@ let tests =
               let folder = Golden.shared "golden/openunmix"
 
               Memory.plain (fun () ->
-                  let both = [ for name in [ "vocals-0000.pth"; "vocals.legacy-format" ] -> PyTorchFile.load (Path.Combine(folder, name)) ]
+                  let both =
+                      [ for name in [ "vocals-0000.pth"; "vocals.legacy-format" ] ->
+                            PyTorchFile.load (Path.Combine(folder, name)) ]
+
                   Expect.equal (List.map fst both[0].Tensors) (List.map fst both[1].Tensors) "names"
 
                   for (name, tensor), (_, other) in List.zip both[0].Tensors both[1].Tensors do

@@ -216,7 +216,10 @@ module Params =
                 |> torch.cat)
 
         let statistics =
-            if (Layout.statistics layout).IsEmpty then none.Value else vector (Layout.isLearnt >> not)
+            if (Layout.statistics layout).IsEmpty then
+                none.Value
+            else
+                vector (Layout.isLearnt >> not)
 
         { Vector = vector Layout.isLearnt; Statistics = statistics; Layout = layout }
 

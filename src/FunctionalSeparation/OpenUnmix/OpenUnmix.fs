@@ -52,7 +52,9 @@ module OpenUnmix =
             [ for path in Directory.GetFiles(folder, "*.json") do
                   if Path.GetFileName path <> separatorName then Path.GetFileNameWithoutExtension path ]
 
-        if names.IsEmpty then refuse $"{folder}: names no target. A folder of open-unmix holds vocals.json and the like."
+        if names.IsEmpty then
+            refuse $"{folder}: names no target. A folder of open-unmix holds vocals.json and the like."
+
         List.sortBy order names
 
     let private weightsPath folder target =
@@ -81,7 +83,9 @@ module OpenUnmix =
 
         inFile path (fun () ->
             Memory.scoped (fun target -> Params.tensors target.Parameters) (fun () ->
-                let state = (PyTorchFile.load path).Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device) |> Map.ofList
+                let state =
+                    (PyTorchFile.load path).Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device) |> Map.ofList
+
                 let net = UnmixNetwork.ofState channels state
 
                 if net.Bins <> stft.Bins then
@@ -150,5 +154,8 @@ module OpenUnmix =
             let mixture = unmix.Stft.Forward sound
             let spectrograms = Wiener.estimates wiener (magnitudes unmix (mixture.abs ())) mixture
             let inverse (source: int64) = unmix.Stft.Inverse(spectrograms[source], sound.shape[1])
-            let sounds = torch.stack [| for source in 0L .. spectrograms.shape[0] - 1L -> Memory.tensor (fun () -> inverse source) |]
+
+            let sounds =
+                torch.stack [| for source in 0L .. spectrograms.shape[0] - 1L -> Memory.tensor (fun () -> inverse source) |]
+
             sounds.narrow(-1L, 0L, audio.shape[1]).clone())

@@ -60,7 +60,11 @@ module Pickle =
     /// A whole number of up to 8 bytes, little-endian; a longer one is kept as zero, since none is needed here.
     let private readLong (reader: BinaryReader) =
         let bytes = reader.ReadBytes(int (reader.ReadByte()))
-        if bytes.Length > 8 then 0L else int64 (System.Numerics.BigInteger(ReadOnlySpan bytes))
+
+        if bytes.Length > 8 then
+            0L
+        else
+            int64 (System.Numerics.BigInteger(ReadOnlySpan bytes))
 
     /// The machine: a stack, places in it that are marked, and what is kept for later.
     type private Machine(known: string -> bool, reader: BinaryReader) =
@@ -75,7 +79,10 @@ module Pickle =
 
         let popToMark () =
             match marks.TryPop() with
-            | true, mark -> List.rev [ while stack.Count > mark do stack.Pop() ]
+            | true, mark ->
+                List.rev
+                    [ while stack.Count > mark do
+                          stack.Pop() ]
             | false, _ -> refuse "something is missing in it"
 
         let popSome count = List.rev [ for _ in 1..count -> pop () ]
@@ -114,8 +121,10 @@ module Pickle =
 
         let name () =
             let name = readLine reader + "." + readLine reader
+
             if not (known name) then
                 refuse $"it names {StrictJson.quoted name}, which is no weight; nothing of it was run"
+
             Name name
 
         let make () =

@@ -41,14 +41,22 @@ module PyTorchFile =
     /// A tensor has no more elements than its storage, and none of them lies outside.
     let private requireInside (entry: Entry) =
         let product = List.fold (fun product size -> product * bigint (size: int64)) 1I entry.Shape
-        let last = List.fold2 (fun last size stride -> last + bigint (size - 1L: int64) * bigint (stride: int64)) (bigint entry.Offset) entry.Shape entry.Stride
+
+        let last =
+            List.fold2
+                (fun last size stride -> last + bigint (size - 1L: int64) * bigint (stride: int64))
+                (bigint entry.Offset)
+                entry.Shape
+                entry.Stride
 
         if product > bigint entry.Storage.Count || (not product.IsZero && last >= bigint entry.Storage.Count) then
             refuse $"the tensor {StrictJson.quoted entry.Name} is larger than its data"
 
     let private entryOf (name: Pickle.Value, value: Pickle.Value) : Entry =
         match name, value with
-        | Pickle.Text name, Pickle.Made(call, Pickle.Elsewhere(Pickle.Sequence(Pickle.Text "storage" :: Pickle.Name kind :: Pickle.Text key :: Pickle.Text _ :: Pickle.Whole count :: rest)) :: Pickle.Whole offset :: Pickle.Sequence shape :: Pickle.Sequence stride :: _) when
+        | Pickle.Text name,
+          Pickle.Made(call,
+                      Pickle.Elsewhere(Pickle.Sequence(Pickle.Text "storage" :: Pickle.Name kind :: Pickle.Text key :: Pickle.Text _ :: Pickle.Whole count :: rest)) :: Pickle.Whole offset :: Pickle.Sequence shape :: Pickle.Sequence stride :: _) when
             call = rebuild && storages.ContainsKey kind && shape.Length = stride.Length && offset >= 0L && count >= 0L
             ->
             match rest with
@@ -77,7 +85,8 @@ module PyTorchFile =
                 if count > 1 then refuse $"two tensors are called {StrictJson.quoted name}"
 
             for key, kinds in entries |> List.map _.Storage |> List.distinct |> List.groupBy _.Key do
-                if kinds.Length > 1 then refuse $"the data {StrictJson.quoted key} is of two types or lengths"
+                if kinds.Length > 1 then
+                    refuse $"the data {StrictJson.quoted key} is of two types or lengths"
 
             entries
         | _ -> refuse "it is no dictionary of tensors"
@@ -97,7 +106,7 @@ module PyTorchFile =
     /// The tensors, of the storages that `find` gives.
     let private build (entries: Entry list) (find: string -> torch.Tensor) : TensorFile =
         let tensor entry =
-            let view = (find entry.Storage.Key).as_strided (Array.ofList entry.Shape, Array.ofList entry.Stride, entry.Offset)
+            let view = (find entry.Storage.Key).as_strided(Array.ofList entry.Shape, Array.ofList entry.Stride, entry.Offset)
             entry.Name, view.clone ()
 
         { Tensors = List.map tensor entries; Texts = Map.empty }
@@ -130,15 +139,20 @@ module PyTorchFile =
 
         use stream = entry.Open()
         let tensor = readStorage stream storage
-        if checksum tensor.bytes <> entry.Crc32 then refuse $"{StrictJson.quoted entry.FullName} is damaged"
+
+        if checksum tensor.bytes <> entry.Crc32 then
+            refuse $"{StrictJson.quoted entry.FullName} is damaged"
+
         storage.Key, tensor
 
     let private mostOfPickle = 1 <<< 26
 
     let private readAllOf (entry: ZipArchiveEntry) =
-        if entry.Length > int64 mostOfPickle then refuse $"{StrictJson.quoted entry.FullName} is too long"
+        if entry.Length > int64 mostOfPickle then
+            refuse $"{StrictJson.quoted entry.FullName} is too long"
+
         use stream = entry.Open()
-        let bytes = Array.zeroCreate<byte> (int entry.Length)
+        let bytes = Array.zeroCreate<byte>(int entry.Length)
         stream.ReadExactly(Span bytes)
         bytes
 
@@ -168,7 +182,12 @@ module PyTorchFile =
 
         match next (), next () with
         | Pickle.Whole 1001L, Pickle.Entries system when
-            system |> Seq.exists (function Pickle.Text "little_endian", Pickle.Flag true -> true | _ -> false) -> ()
+            system
+            |> Seq.exists (function
+                | Pickle.Text "little_endian", Pickle.Flag true -> true
+                | _ -> false)
+            ->
+            ()
         | _ -> refuse "it is not of PyTorch's older format, or not little-endian"
 
         let entries = next () |> entriesOf
@@ -181,7 +200,9 @@ module PyTorchFile =
                 let count = Array.zeroCreate<byte> 8
                 stream.ReadExactly(Span count)
 
-                if BitConverter.ToInt64(count, 0) <> storage.Count || bytesOf storage > bigint (stream.Length - stream.Position) then
+                if
+                    BitConverter.ToInt64(count, 0) <> storage.Count || bytesOf storage > bigint (stream.Length - stream.Position)
+                then
                     refuse $"the data {StrictJson.quoted key} has another length than its tensors need"
 
                 key, readStorage stream storage
@@ -192,13 +213,29 @@ module PyTorchFile =
             let tensors = keys |> Seq.map readNext |> Map.ofSeq
 
             for storage in known.Keys do
-                if not (tensors.ContainsKey storage) then refuse $"the data {StrictJson.quoted storage} is missing"
+                if not (tensors.ContainsKey storage) then
+                    refuse $"the data {StrictJson.quoted storage} is missing"
 
             build entries (fun key -> tensors[key])
         | _ -> refuse "it does not say where its data lies"
 
     /// The magic number as a pickle, which begins the older format.
-    let private olderMagic = [| 0x80uy; 2uy; 0x8auy; 10uy; 0x6cuy; 0xfcuy; 0x9cuy; 0x46uy; 0xf9uy; 0x20uy; 0x6auy; 0xa8uy; 0x50uy; 0x19uy; 0x2euy |]
+    let private olderMagic =
+        [| 0x80uy
+           2uy
+           0x8auy
+           10uy
+           0x6cuy
+           0xfcuy
+           0x9cuy
+           0x46uy
+           0xf9uy
+           0x20uy
+           0x6auy
+           0xa8uy
+           0x50uy
+           0x19uy
+           0x2euy |]
 
     let private readEither (stream: Stream) =
         let start = Array.zeroCreate<byte> olderMagic.Length

@@ -53,7 +53,8 @@ module UnmixNetwork =
         List.replicate net.Layers layer |> List.reduce (-->)
 
     let private dense number inputs outputs =
-        Model.prefixed $"fc{number}" (Layer.product inputs outputs) --> Model.prefixed $"bn{number}" (Norm.batch outputs)
+        Model.prefixed $"fc{number}" (Layer.product inputs outputs)
+        --> Model.prefixed $"bn{number}" (Norm.batch outputs)
 
     let private check (net: UnmixNetwork) =
         for name, size in [ "Channels", net.Channels; "BinsRead", net.BinsRead; "Hidden", net.Hidden; "Layers", net.Layers ] do
@@ -105,7 +106,9 @@ module UnmixNetwork =
 
     /// The sizes of the network of these weights, named as PyTorch names them. Raises InputException where it is no open-unmix.
     let ofState (channels: int) (state: Map<string, torch.Tensor>) : UnmixNetwork =
-        let layers = Seq.initInfinite id |> Seq.takeWhile (fun layer -> state.ContainsKey $"lstm.weight_ih_l{layer}") |> Seq.length
+        let layers =
+            Seq.initInfinite id |> Seq.takeWhile (fun layer -> state.ContainsKey $"lstm.weight_ih_l{layer}") |> Seq.length
+
         if layers = 0 then refuse "the tensor 'lstm.weight_ih_l0' is missing"
 
         { Channels = channels
@@ -118,7 +121,7 @@ module UnmixNetwork =
     /// What the layout's weights are in terms of PyTorch's, in order.
     let private translated (net: UnmixNetwork) (state: Map<string, torch.Tensor>) : torch.Tensor list =
         let own = find state
-        let transposed name = (own name).t ()
+        let transposed name = (own name).t()
 
         let dense number =
             [ transposed $"fc{number}.weight"
@@ -130,7 +133,11 @@ module UnmixNetwork =
               own $"lstm.bias_ih_{suffix}" .+ own $"lstm.bias_hh_{suffix}"
               transposed $"lstm.weight_hh_{suffix}" ]
 
-        let layer index = if net.IsBidirectional then direction $"l{index}" @ direction $"l{index}_reverse" else direction $"l{index}"
+        let layer index =
+            if net.IsBidirectional then
+                direction $"l{index}" @ direction $"l{index}_reverse"
+            else
+                direction $"l{index}"
 
         [ own "input_mean"; own "input_scale" ]
         @ dense 1
@@ -151,6 +158,7 @@ module UnmixNetwork =
 
             parameters
         with
-        | :? System.ArgumentException as wrong -> raise (InputException($"its weights do not fit each other ({wrong.Message})", wrong))
+        | :? System.ArgumentException as wrong ->
+            raise (InputException($"its weights do not fit each other ({wrong.Message})", wrong))
         | :? System.Runtime.InteropServices.ExternalException as wrong ->
             raise (InputException("its weights do not fit each other", wrong))

@@ -51,7 +51,7 @@ module UnmixStream =
         if length > 0L then
             let rising = (Arithmetic.Integers(0L, length, sound.device)).``to``(sound.dtype).div(float length)
             let head = estimates.narrow (2L, 0L, length)
-            head.copy_(tail .+ (head - tail) * rising) |> ignore
+            head.copy_ (tail .+ (head - tail) * rising) |> ignore
 
         estimates
 

@@ -41,7 +41,10 @@ module Wiener =
     /// sum v R + sqrt(epsilon) I, [channels, channels, time, bins].
     let private mixtureCovariance (v: torch.Tensor) (r: torch.Tensor) =
         let channels = r.shape[1]
-        let eye = torch.eye(channels, dtype = v.dtype, device = v.device).mul(sqrt epsilon).view(channels, channels, 1L, 1L)
+
+        let eye =
+            torch.eye(channels, dtype = v.dtype, device = v.device).mul(sqrt epsilon).view(channels, channels, 1L, 1L)
+
         let ofSource (source: int64) = v[source].unsqueeze(0L).unsqueeze(0L) * r[source].unsqueeze 2L
         [ 0L .. v.shape[0] - 1L ] |> List.fold (fun sum source -> sum .+ ofSource source) eye
 
@@ -93,7 +96,9 @@ module Wiener =
 
         if settings.Iterations > 0 then
             if mixture.shape[0] > 2L then
-                invalidArg (nameof mixture) $"Wiener filter: wants one channel or two, got {mixture.shape[0]}; with 0 iterations any number will do."
+                invalidArg
+                    (nameof mixture)
+                    $"Wiener filter: wants one channel or two, got {mixture.shape[0]}; with 0 iterations any number will do."
 
             if magnitudes.shape[0] = 1L && not settings.Residual then
                 invalidArg
