@@ -137,6 +137,44 @@ let tests =
                       Expect.isGreaterThan (difference whole.Parameters.Statistics untouched.Statistics) 1e-3 "observed"))
           }
 
+          test "four stems in stereo: learnt together, scored by name, taken out of a song" {
+              Scratch.inFolder (fun folder ->
+                  Memory.plain (fun () ->
+                      let corpus = Corpus.embeddedBand 1
+                      let clip = corpus.Train.Head
+
+                      let network =
+                          family.Network
+                              { Channels = 4; Kernels = [ 3 ]; Note = "stereo" }
+                              { FrontEnd = FrontEnd.create clip.SampleRate 512 128; Channels = 2; Sources = clip.Sources }
+
+                      let seeing = Learning.excerpts { ExcerptSettings.ofSize 16 2 with OtherSong = 1.0; SecondCompany = 0.5 }
+                      let loss = Loss.logErrorRatio |> Loss.discriminative 0.05
+                      let recipe = Recipe.create network loss (Learning.create (Rule.adamW 0.01 1 1e-3) (Steps 3) seeing)
+
+                      let trained =
+                          (TrainingRun.run
+                              { Recipe = { recipe with Mixing = corpus.Mixing }
+                                Train = List.truncate 2 corpus.Train
+                                Dev = []
+                                Device = torch.CPU
+                                Folder = folder
+                                Resume = false
+                                CheckpointEvery = 2
+                                TensorBoard = false
+                                Report = ignore })
+                              .Trained
+
+                      let test = corpus.Test.Head
+                      let separator = Separation.separator trained Soft
+                      let scores = Evaluate.clip (Scoring.ofCorpus corpus) torch.float32 torch.CPU separator test
+                      Expect.equal (List.map fst scores.Sources) clip.Sources "a score for each"
+                      use application = new NetworkSeparator("four", trained) :> ISeparator
+                      let stems = application.Separate(Stems.sum (Clip.read test))
+                      Expect.containsAll (List.ofSeq stems.Keys) clip.Sources "stems"
+                      Expect.equal stems["vocals"].Channels.Count 2 "stereo"))
+          }
+
           test "another loss is another run" {
               Scratch.inFolder (fun folder ->
                   Expect.throwsT<Stopped> (fun () -> run folder false (Some 3) |> ignore) "stopped"

@@ -227,15 +227,23 @@ module Evaluate =
         (rows |> List.sumBy (fun row -> float row.Samples * figure row))
         / (rows |> List.sumBy (fun row -> float row.Samples))
 
+    /// Estimates of true sources [sources, channels, samples], made channel by channel from [sources, samples].
+    let private eachChannel (estimate: torch.Tensor -> torch.Tensor) : Hearing =
+        let ofChannels (sources: torch.Tensor) =
+            Memory.tensor (fun () ->
+                torch.stack ([ for channel in 0L .. sources.shape[1] - 1L -> estimate (sources.select (1L, channel)) ], 1L))
+
+        Oracle ofChannels
+
     let private masked (stft: Stft) (mask: torch.Tensor -> torch.Tensor) (sources: torch.Tensor) =
         Memory.tensor (fun () ->
             let spectrograms = stft.Forward sources
-            // [channels, frames, sources, bins] for the masks, and back.
-            let masks = (mask (spectrograms.abs().permute(1L, 2L, 0L, 3L))).permute(2L, 0L, 1L, 3L)
+            // [frames, sources, bins] for the masks, and back.
+            let masks = (mask (spectrograms.abs().transpose(0L, 1L))).transpose(0L, 1L)
             stft.Inverse(masks * spectrograms.sum (0L, keepdim = true)))
 
     let private oracle name mask (frontEnd: FrontEnd) =
-        { Name = name; FrontEnd = frontEnd; Sources = []; Hearing = Oracle(masked frontEnd.Stft mask) }
+        { Name = name; FrontEnd = frontEnd; Sources = []; Hearing = eachChannel (masked frontEnd.Stft mask) }
 
     /// A ceiling: the ideal binary mask of a front end.
     let idealBinaryMask (frontEnd: FrontEnd) : Separator = oracle "ideal binary mask" Mask.binary frontEnd
@@ -258,7 +266,7 @@ module Evaluate =
         { Name = "true magnitude with mixture phase"
           FrontEnd = frontEnd
           Sources = []
-          Hearing = Oracle(mixturePhase frontEnd.Stft) }
+          Hearing = eachChannel (mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =
