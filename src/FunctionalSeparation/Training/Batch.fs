@@ -1,0 +1,93 @@
+namespace FunctionalSeparation
+
+open System
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
+[<NoEquality; NoComparison>]
+type Needs = { Mixture: Domain list; References: Domain list; Mixing: Mixing }
+
+[<RequireQualifiedAccess>]
+module Needs =
+
+    /// Waveforms are made of spectrograms.
+    let private kept (domains: Domain list) =
+        domains
+        |> List.map (fun domain -> if domain = Domain.Waveform then Domain.Spectrum else domain)
+        |> List.distinct
+
+    /// What a network and a loss need.
+    let create (network: Network) (loss: Loss) (mixing: Mixing) : Needs =
+        // Estimates that are masks on magnitudes take the phases of the mixture.
+        let phases = loss.Domains |> List.filter ((<>) Domain.Magnitude)
+        { Mixture = kept (Network.needs network @ phases); References = kept loss.Domains; Mixing = mixing }
+
+/// What a network is trained on at once: mixtures and their true sources, time first.
+[<NoEquality; NoComparison>]
+type Batch =
+    {
+        /// [margin + time + margin, batch, channels, bins] in each domain.
+        Mixture: Map<Domain, torch.Tensor>
+        /// [time, batch, sources, channels, bins] in each domain.
+        References: Map<Domain, torch.Tensor>
+        /// Frames of margin on each side of a mixture.
+        Margin: int64
+        Stft: Stft
+    }
+
+[<RequireQualifiedAccess>]
+module Batch =
+
+    /// Every tensor of a batch.
+    let tensors (batch: Batch) : torch.Tensor list = [ yield! Map.values batch.Mixture; yield! Map.values batch.References ]
+
+    /// A batch of which only magnitudes are known: mixtures [margin + time + margin, batch, bins] with the margin of the network, of
+    /// one channel, and their sources [time, batch, sources, bins].
+    let ofMagnitudes (network: Network) (mixture: torch.Tensor) (references: torch.Tensor) : Batch =
+        { Mixture = Map [ Domain.Magnitude, mixture.unsqueeze 2L ]
+          References = Map [ Domain.Magnitude, references.unsqueeze 3L ]
+          Margin = network.Margin
+          Stft = network.Setting.FrontEnd.Stft }
+
+    let private anyOf (frames: Map<Domain, torch.Tensor>) = frames |> Map.values |> Seq.head
+
+    /// Frames in the batch, over all its sequences.
+    let frames (batch: Batch) : int64 =
+        let references = anyOf batch.References
+        references.shape[0] * references.shape[1]
+
+    /// Frames as they are kept, time first, seen as [batch, ..., time, bins].
+    let private views (stft: Stft) (frames: Map<Domain, torch.Tensor>) : Views =
+        let image (x: torch.Tensor) = x.movedim ([| 0L |], [| -2L |])
+
+        match frames.TryFind Domain.Magnitude, frames.TryFind Domain.Spectrum with
+        | Some magnitude, Some spectrum -> Views.create stft (fun () -> image magnitude) (fun () -> image spectrum)
+        | Some magnitude, None -> Views.ofMagnitude (image magnitude)
+        | None, Some spectrum -> Views.ofSpectrum stft (image spectrum)
+        | None, None -> invalidOp "A batch holds magnitudes or spectrograms."
+
+    /// The mixtures, as a network hears them that is run in this mode.
+    let heard (mode: Mode) (batch: Batch) : Heard = { Sound = views batch.Stft batch.Mixture; Mode = mode; Start = [] }
+
+    /// The true sources.
+    let references (batch: Batch) : Views = views batch.Stft batch.References
+
+    /// Windows of `size` frames, `step` apart, side by side: [time, batch, ...] -> [size, windows * batch, ...].
+    let private windows size step (frames: torch.Tensor) =
+        let cut = frames.unfold (0L, size, step)
+        let rest = [| 2L .. cut.dim () - 2L |]
+        cut.permute(Array.concat [ [| cut.dim () - 1L; 0L; 1L |]; rest ]).flatten(1L, 2L).contiguous()
+
+    /// Cuts the sequences of a batch into shorter ones that begin at zero states; the context of their edge frames stays.
+    /// Raises ArgumentException where `frames` does not divide their length.
+    let inSequences (frames: int) (batch: Batch) : Batch =
+        let time = (anyOf batch.References).shape[0]
+
+        if frames < 1 || time % int64 frames <> 0L then
+            invalidArg (nameof frames) $"{time} frames cannot be cut into sequences of {frames}."
+
+        let size = int64 frames
+        let cut size = Map.map (fun _ tensor -> windows size (int64 frames) tensor)
+
+        { batch with Mixture = cut (size + 2L * batch.Margin) batch.Mixture; References = cut size batch.References }
