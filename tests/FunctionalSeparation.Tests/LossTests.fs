@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.LossTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Core
 
 let private noise seed (shape: int64 list) = (Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed))
 let private value (loss: Loss) y s = Memory.plain (fun () -> (loss.Of (Views.ofMagnitude y) (Views.ofMagnitude s)).item<float>())
@@ -64,6 +65,40 @@ let tests =
                   let swapped = torch.stack ([| s.select (1L, 1L); s.select (1L, 0L) |], 1L)
                   let expected = value Loss.squaredError y s - 0.05 * value Loss.squaredError y swapped
                   Expect.floatClose Accuracy.veryHigh (value (Loss.discriminative 0.05 Loss.squaredError) y s) expected "value")
+          }
+
+          test "losses on waveforms are ratios in dB: SI-SDR knows no scale, the log error ratio does" {
+              Memory.plain (fun () ->
+                  let stft = Stft(16, 4, StftWindow.Hann, true)
+                  let of' (loss: Loss) y s = (loss.Of (Views.ofWaveform stft y) (Views.ofWaveform stft s)).item<float>()
+                  let s = torch.tensor([| 1.0; 1.0; 0.0; 0.0 |]).repeat(8L).view(1L, 1L, 1L, 32L)
+                  // Orthogonal to s, a hundredth of its energy: 20 dB.
+                  let error = torch.tensor([| 0.1; -0.1; 0.0; 0.0 |]).repeat(8L).view(1L, 1L, 1L, 32L)
+                  let y = s .+ error
+                  Expect.floatClose Accuracy.medium (of' Loss.siSdr y s) -20.0 "SI-SDR"
+                  Expect.floatClose Accuracy.medium (of' Loss.siSdr (y.mul 3.0) s) -20.0 "SI-SDR, three times as loud"
+                  Expect.floatClose Accuracy.medium (of' Loss.logErrorRatio y s) -20.0 "log error ratio"
+                  Expect.floatClose Accuracy.medium (of' Loss.logErrorRatio (s.mul 1.1) s) -20.0 "a tenth too loud"
+                  let several = Loss.multiResolution [ 8; 16 ]
+                  Expect.equal (of' several s s) 0.0 "no difference in any resolution"
+                  // Twice the magnitude: 1 of spectral convergence and log 2 of the logarithms, but for the floor under silence.
+                  Expect.isGreaterThan (of' several (s.mul 2.0) s) 1.0 "twice as loud")
+          }
+
+          test "permutation-invariant: the sources of each element in their best order, added up over the batch" {
+              Memory.plain (fun () ->
+                  let s = noise 2 [ 2L; 3L; 5L ]
+                  let swapped = s.index_select (1L, torch.tensor [| 2L; 0L; 1L |])
+                  // One element in another order than the other.
+                  let mixed = torch.stack [| s[0L]; swapped[1L] |]
+                  let loss = Loss.permutationInvariant Loss.squaredError
+                  Expect.isLessThan (value loss mixed s) 1e-12 "found"
+                  Expect.isGreaterThan (value Loss.squaredError mixed s) 0.1 "out of order"
+                  let y = noise 3 [ 2L; 3L; 5L ]
+                  Expect.isLessThanOrEqual (value loss y s) (value Loss.squaredError y s + 1e-12) "never more than as named"
+
+                  Scratch.refusesArgument [ "at most 5"; "6" ] (fun () ->
+                      value loss (noise 4 [ 1L; 6L; 2L ]) (noise 5 [ 1L; 6L; 2L ]) |> ignore))
           }
 
           test "weights that are no numbers are refused where the loss is made" {

@@ -225,4 +225,23 @@ let tests =
                  use curvature = vector [ 1.0; 3.0 ]
                  use target = vector [ 1.0; 1.0 ]
                  use start = vector [ 4.0; 5.0 ]
-                 leakFree everyRule (quadratic curvature target) start ()) ])
+                 leakFree everyRule (quadratic curvature target) start ())
+
+             test "averaged: the answer is the corrected exponential average of the points, which are as without" {
+                 Memory.plain (fun () ->
+                     let objective = quadratic (vector [ 1.0; 4.0 ]) (vector [ 3.0; -2.0 ])
+                     let plain, decay = Optim.sgd (Schedule.constant 0.1), 0.8
+                     let averaged, start = Optim.averaged decay plain, vector [ 0.0; 0.0 ]
+                     let points = [ for steps in 1..5 -> values (run plain objective steps start).Parameters ]
+                     let last = run averaged objective 5 start
+                     Expect.equal (values last.Parameters) (List.last points) "the points"
+                     let weights = [ for t in 0..4 -> (1.0 - decay) * decay ** float (4 - t) / (1.0 - decay ** 5.0) ]
+                     let average i = List.map2 (fun weight (point: float[]) -> weight * point[i]) weights points |> List.sum
+                     let answer = values (averaged.Answer last.State last.Parameters)
+
+                     for i in 0..1 do
+                         Expect.floatClose Accuracy.high answer[i] (average i) "the average"
+
+                     Expect.equal (values (averaged.Answer (averaged.Init start) start)) (values start) "before the first step"
+                     Expect.throwsT<ArgumentException> (fun () -> Optim.averaged 1.0 plain |> ignore) "a decay of 1")
+             } ])

@@ -193,8 +193,8 @@ module Loss =
     /// Sources that a permutation-invariant loss tries in all orders: 5 have 120.
     let private mostPermuted = 5
 
-    /// The least of the losses over all orders of the sources, for each element of the batch by itself (Yu et al. 2017): for sources
-    /// without names of their own, such as speakers. Raises ArgumentException for more than 5 sources.
+    /// The least of the losses over all orders of the sources, for each element of the batch by itself, added up over the batch (Yu et
+    /// al. 2017): for sources without names of their own, such as speakers. Raises ArgumentException for more than 5 sources.
     let permutationInvariant (loss: Loss) : Loss =
         let one index (views: Views) = views |> Views.map (fun (x: torch.Tensor) -> x.narrow (0L, index, 1L))
 
