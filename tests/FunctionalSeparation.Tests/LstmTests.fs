@@ -86,8 +86,8 @@ let tests =
                       use _ = torch.no_grad ()
                       let model = Lstm.layer inputs units --> Lstm.bidirectional units units
                       let parameters = random 1 model
-                      let x = (noise 10 [ batch; int64 inputs; time ]).permute (2L, 0L, 1L)
-                      let start = [ (noise 11 [ 2L * int64 units; batch ]).t () ]
+                      let x = (noise 10 [ batch; int64 inputs; time ]).permute(2L, 0L, 1L)
+                      let start = [ (noise 11 [ 2L * int64 units; batch ]).t() ]
                       let short = { parameters with Vector = parameters.Vector.to_type torch.float32 }
 
                       let run parameters (dtype: torch.ScalarType) =

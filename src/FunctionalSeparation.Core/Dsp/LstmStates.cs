@@ -8,7 +8,7 @@ namespace FunctionalSeparation.Core;
 /// The recurrence of an LSTM over a whole sequence as one differentiable operation. With the four gates of each frame side by side,
 /// (i, f, o) = s(z + h(t-1) U), g = tanh(z_g + h(t-1) U_g), c(t) = f c(t-1) + i g, h(t) = o tanh c(t), where s is the logistic
 /// function. As in <see cref="RecurrentStates"/>, the gradients of U are one matrix product, and a step does no more than it must.
-/// (libtorch's own LSTM of float32 without gradient is oneDNN's, which is wrong for most sizes on processors with AVX-512.)
+/// (libtorch's own LSTM of float32 without gradient is oneDNN's, which is wrong at many sizes on processors with AVX-512.)
 /// </summary>
 public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
 {

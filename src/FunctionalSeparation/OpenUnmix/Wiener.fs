@@ -155,13 +155,17 @@ module Wiener =
         check settings magnitudes mixture
         let frames = mixture.shape[1]
         let window = settings.Window |> Option.map int64 |> Option.defaultValue (max 1L frames)
+        let sources = magnitudes.shape[0] + (if settings.Residual then 1L else 0L)
 
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
+            let result = mixture.new_empty (Array.append [| sources |] mixture.shape)
 
-            torch.cat (
-                [| for start in 0L .. window .. frames - 1L do
-                       let count = min window (frames - start)
-                       ofWindow settings (magnitudes.narrow (2L, start, count)) (mixture.narrow (1L, start, count)) |],
-                2L
-            ))
+            for start in 0L .. window .. frames - 1L do
+                let count = min window (frames - start)
+
+                Memory.plain (fun () ->
+                    let part = ofWindow settings (magnitudes.narrow (2L, start, count)) (mixture.narrow (1L, start, count))
+                    result.narrow(2L, start, count).copy_ part |> ignore)
+
+            result)
