@@ -22,6 +22,7 @@ let private benchmarks: (string * (unit -> Figure list)) list =
       "step", Training.step
       "lbfgs", Training.lbfgs
       "bfloat16", Training.bfloat16
+      "lstm", Recurrence.lstm
       "bss-eval", Scores.bssEval
       "files", Songs.files
       "start", (fun () -> Starting.scripts (Path.Combine(root, "scripts"))) ]

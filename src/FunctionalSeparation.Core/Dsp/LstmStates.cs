@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace FunctionalSeparation.Core;
 /// The recurrence of an LSTM over a whole sequence as one differentiable operation. With the four gates of each frame side by side,
 /// (i, f, o) = s(z + h(t-1) U), g = tanh(z_g + h(t-1) U_g), c(t) = f c(t-1) + i g, h(t) = o tanh c(t), where s is the logistic
 /// function. As in <see cref="RecurrentStates"/>, the gradients of U are one matrix product, and a step does no more than it must.
-/// (libtorch's own LSTM of float32 without gradient is oneDNN's, which is wrong for most sizes on processors with AVX-512.)
+/// (libtorch's own LSTM of float32 without gradient is oneDNN's, which is wrong at many sizes on processors with AVX-512.)
 /// </summary>
 public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
 {
@@ -42,30 +43,69 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
         var (frames, start, weight) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
         var units = weight.shape[0];
         // No scope around what is saved: libtorch takes it over only after this method has returned.
-        var gates = frames.clone();
+        var gates = frames.contiguous().clone();
         var states = frames.new_empty([frames.shape[0], frames.shape[1], 2 * units]);
         using (NewDisposeScope())
         {
-            var sums = gates.unbind(0);
-            var (inputAndForget, candidate, output) = (Part(gates, 0, 2), Part(gates, 2), Part(gates, 3));
-            var (input, forget) = (Part(gates, 0), Part(gates, 1));
-            var (hidden, cell) = (Part(states, 0), Part(states, 1));
-            var (lastHidden, lastCell) = (start.narrow(1, 0, units), start.narrow(1, units, units));
-            for (var t = 0; t < sums.Length; t++)
-            {
-                sums[t].addmm_(lastHidden, weight, 1, 1);
-                inputAndForget[t].sigmoid_();
-                candidate[t].tanh_();
-                output[t].sigmoid_();
-                cell[t].copy_(lastCell).mul_(forget[t]).AddProductInPlace(input[t], candidate[t], 1);
-                hidden[t].copy_(cell[t]).tanh_().mul_(output[t]);
-                (lastHidden, lastCell) = (hidden[t], cell[t]);
-            }
+            if (frames.device_type == DeviceType.CPU && frames.dtype == ScalarType.Float32) RunInMemory(gates, states, start, weight);
+            else Run(gates, states, start, weight);
         }
         ctx.save_for_backward([gates, states, start, weight]);
         return states;
+    }
+
+    /// <summary>The recurrence by libtorch's operations: makes gates of their sums, and the states.</summary>
+    private static void Run(Tensor gates, Tensor states, Tensor start, Tensor weight)
+    {
+        var units = weight.shape[0];
+        var sums = gates.unbind(0);
+        var (inputAndForget, candidate, output) = (Part(gates, 0, 2), Part(gates, 2), Part(gates, 3));
+        var (input, forget) = (Part(gates, 0), Part(gates, 1));
+        var (hidden, cell) = (Part(states, 0), Part(states, 1));
+        var (lastHidden, lastCell) = (start.narrow(1, 0, units), start.narrow(1, units, units));
+        for (var t = 0; t < sums.Length; t++)
+        {
+            sums[t].addmm_(lastHidden, weight, 1, 1);
+            inputAndForget[t].sigmoid_();
+            candidate[t].tanh_();
+            output[t].sigmoid_();
+            cell[t].copy_(lastCell).mul_(forget[t]).AddProductInPlace(input[t], candidate[t], 1);
+            hidden[t].copy_(cell[t]).tanh_().mul_(output[t]);
+            (lastHidden, lastCell) = (hidden[t], cell[t]);
+        }
 
         Tensor[] Part(Tensor whole, long index, long count = 1) => whole.narrow(2, index * units, count * units).unbind(0);
+    }
+
+    /// <summary>The same on float32 in the processor's memory, see <see cref="LstmStep"/>.</summary>
+    private static void RunInMemory(Tensor gates, Tensor states, Tensor start, Tensor weight)
+    {
+        var (batch, units) = ((int)gates.shape[1], (int)weight.shape[0]);
+        var (rowOfGates, rowOfStates) = ((int)Gates * units, 2 * units);
+        var (frames, hidden, lastHidden) = (gates.unbind(0), states.narrow(2, 0, units).unbind(0), start.narrow(1, 0, units));
+        var (first, product) = (start.contiguous(), weight.contiguous());
+        var sums = Numbers(gates);
+        var all = Numbers(states);
+        var last = Numbers(first);
+        var weights = Numbers(product);
+        for (var t = 0; t < frames.Length; t++)
+        {
+            if (batch > 1) frames[t].addmm_(lastHidden, weight, 1, 1);
+            var state = all.Slice(t * batch * rowOfStates, batch * rowOfStates);
+            for (var item = 0; item < batch; item++)
+            {
+                var sum = sums.Slice((t * batch + item) * rowOfGates, rowOfGates);
+                var before = last.Slice(item * rowOfStates, rowOfStates);
+                var after = state.Slice(item * rowOfStates, rowOfStates);
+                if (batch == 1) LstmStep.AddProduct(sum, before[..units], weights);
+                LstmStep.Advance(sum, before[units..], after[..units], after[units..]);
+            }
+            lastHidden = hidden[t];
+            last = state;
+        }
+        GC.KeepAlive((gates, states, first, product));
+
+        static Span<float> Numbers(Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
     }
 
     /// <summary>Called by libtorch.</summary>

@@ -14,8 +14,8 @@ type UnmixState =
     }
 
 /// open-unmix in bounded memory, as a fold over the pieces of a sound. Its networks look at a whole clip, in both directions; here
-/// they look at a part of nine Wiener windows (63 s of 300 frames at 44.1 kHz), which overlaps the next by one window, over which
-/// one fades into the other. Windows lie where they would lie in the whole, so the parts differ from it only in what the
+/// they look at a part of nine Wiener windows (63 s of 300 frames at 44.1 kHz), which overlaps the next by one window, in the middle
+/// of which one fades into the other. Windows lie where they would lie in the whole, so the parts differ from it only in what the
 /// networks make of what lies further away. A sound that is no longer than one part is estimated as a whole.
 [<RequireQualifiedAccess>]
 module UnmixStream =
@@ -49,7 +49,9 @@ module UnmixStream =
         let length = tail.shape[2]
 
         if length > 0L then
-            let rising = (Arithmetic.Integers(0L, length, sound.device)).``to``(sound.dtype).div(float length)
+            let place = (Arithmetic.Integers(0L, length, sound.device)).``to``(sound.dtype).div(float length)
+            // Near its ends a part knows least: the first quarter is the old part's, the last the new one's.
+            let rising = place.sub(0.25).mul(2.0).clamp(0.0, 1.0)
             let head = estimates.narrow (2L, 0L, length)
             head.copy_ (tail .+ (head - tail) * rising) |> ignore
 

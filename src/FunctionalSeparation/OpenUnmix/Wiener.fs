@@ -30,55 +30,98 @@ module Wiener =
     /// Above this the largest magnitude of a window is scaled down.
     let private largest = 10.0
 
-    /// v: the mean power of the channels, [sources, time, bins].
-    let private powers (y: torch.Tensor) = (y * y.conj ()).real.mean [| 1L |]
+    /// A complex array by its parts: libtorch's real operations are many times faster than its complex ones.
+    [<Struct; NoEquality; NoComparison>]
+    type private Parts = { Re: torch.Tensor; Im: torch.Tensor }
 
-    /// R: the mean of y y^H over time, weighted by 1 / v, [sources, channels, channels, bins].
-    let private covariances (y: torch.Tensor) (v: torch.Tensor) =
-        let products = (y.unsqueeze 2L * y.unsqueeze(1L).conj()).sum 3L
-        products / v.sum(1L).add(epsilon).unsqueeze(1L).unsqueeze(1L)
+    let private partsOf (x: torch.Tensor) = { Re = x.real.contiguous (); Im = x.imag.contiguous () }
+    let private wholeOf (x: Parts) = torch.complex (x.Re, x.Im)
+    let private add a b = { Re = a.Re .+ b.Re; Im = a.Im .+ b.Im }
+    let private subtract a b = { Re = a.Re - b.Re; Im = a.Im - b.Im }
+    let private scale (factor: torch.Tensor) a = { Re = a.Re * factor; Im = a.Im * factor }
+    let private multiply a b = { Re = a.Re * b.Re - a.Im * b.Im; Im = a.Re * b.Im .+ a.Im * b.Re }
+    let private conjugate a = { a with Im = a.Im.neg () }
+    let private power a = a.Re.squared () .+ a.Im.squared ()
 
-    /// sum v R + sqrt(epsilon) I, [channels, channels, time, bins].
-    let private mixtureCovariance (v: torch.Tensor) (r: torch.Tensor) =
-        let channels = r.shape[1]
+    /// A Hermitian matrix of one channel or two for each point: its diagonal, which is real, and what is above it.
+    [<NoEquality; NoComparison>]
+    type private Covariance = { Diagonal: torch.Tensor list; Above: Parts option }
 
-        let eye =
-            torch.eye(channels, dtype = v.dtype, device = v.device).mul(sqrt epsilon).view(channels, channels, 1L, 1L)
+    let private covarianceTensors covariance =
+        covariance.Diagonal
+        @ (covariance.Above |> Option.toList |> List.collect (fun above -> [ above.Re; above.Im ]))
 
-        let ofSource (source: int64) = v[source].unsqueeze(0L).unsqueeze(0L) * r[source].unsqueeze 2L
-        [ 0L .. v.shape[0] - 1L ] |> List.fold (fun sum source -> sum .+ ofSource source) eye
+    /// v, the mean power of the channels [time, bins], and R, the mean of y y^H over time, weighted by 1 / v, [bins], of a source.
+    let private modelOf (y: Parts list) =
+        Memory.scoped (fun (v, r) -> v :: covarianceTensors r) (fun () ->
+            let powers = List.map power y
+            let v = (List.reduce (.+) powers).div(float y.Length)
+            let weight = (v.sum 0L).add epsilon
+            let mean (x: torch.Tensor) = x.sum 0L / weight
 
-    /// C^-1 x, for one channel or two.
-    let private whitened (c: torch.Tensor) (x: torch.Tensor) =
-        if x.shape[0] = 1L then
-            x / c[0L]
-        else
-            let at (row: int64) (column: int64) = c[row][column]
-            let determinant = at 0L 0L * at 1L 1L - at 0L 1L * at 1L 0L
-            let first = at 1L 1L * x[0L] - at 0L 1L * x[1L]
-            let second = at 0L 0L * x[1L] - at 1L 0L * x[0L]
-            torch.stack [| first; second |] / determinant
+            let above =
+                match y with
+                | [ left; right ] ->
+                    let product = multiply left (conjugate right)
+                    Some { Re = mean product.Re; Im = mean product.Im }
+                | _ -> None
+
+            v, { Diagonal = List.map mean powers; Above = above })
+
+    /// sum v R + sqrt(epsilon) I.
+    let private mixtureCovariance (models: (torch.Tensor * Covariance) list) =
+        let sum (part: Covariance -> torch.Tensor) = models |> List.map (fun (v, r) -> v * part r) |> List.reduce (.+)
+        let channels = (snd models.Head).Diagonal.Length
+
+        { Diagonal = [ for channel in 0 .. channels - 1 -> (sum _.Diagonal[channel]).add(sqrt epsilon) ]
+          Above =
+            if channels = 1 then
+                None
+            else
+                Some { Re = sum _.Above.Value.Re; Im = sum _.Above.Value.Im } }
+
+    /// C x.
+    let private product (c: Covariance) (x: Parts list) =
+        match c, x with
+        | { Diagonal = [ c11; c22 ]; Above = Some c12 }, [ x1; x2 ] ->
+            [ add (scale c11 x1) (multiply c12 x2); add (scale c22 x2) (multiply (conjugate c12) x1) ]
+        | _ -> List.map2 scale c.Diagonal x
+
+    /// C^-1 x.
+    let private solution (c: Covariance) (x: Parts list) =
+        match c, x with
+        | { Diagonal = [ c11; c22 ]; Above = Some c12 }, [ x1; x2 ] ->
+            let inverse = (c11 * c22 - power c12).reciprocal()
+
+            [ subtract (scale c22 x1) (multiply c12 x2); subtract (scale c11 x2) (multiply (conjugate c12) x1) ]
+            |> List.map (scale inverse)
+        | _ -> List.map2 (fun (diagonal: torch.Tensor) -> scale (diagonal.reciprocal ())) c.Diagonal x
+
+    let private partTensors (x: Parts list) = x |> List.collect (fun part -> [ part.Re; part.Im ])
 
     /// One iteration: powers and covariances of the estimates, then the filter that they are.
-    let private iterate (x: torch.Tensor) (y: torch.Tensor) =
-        Memory.tensor (fun () ->
-            let v = powers y
-            let r = covariances y v
-            let z = whitened (mixtureCovariance v r) x
-            let ofSource (source: int64) = (r[source].unsqueeze 2L * z.unsqueeze 0L).sum 1L * v[source].unsqueeze 0L
-            torch.stack [| for source in 0L .. v.shape[0] - 1L -> ofSource source |])
+    let private iterate (x: Parts list) (estimates: Parts list list) =
+        Memory.scoped (List.collect partTensors) (fun () ->
+            let models = List.map modelOf estimates
+            let whitened = solution (mixtureCovariance models) x
+
+            models
+            |> List.map (fun (v, r) -> Memory.scoped partTensors (fun () -> product r whitened |> List.map (scale v))))
 
     /// The filter is the same at any scale but for what keeps it from dividing by zero.
     let private refined iterations (x: torch.Tensor) (y: torch.Tensor) =
         let scale = x.abs().max().div(largest).clamp_min 1.0
-        let scaled = x / scale
-        ([ 1..iterations ] |> List.fold (fun y _ -> iterate scaled y) (y / scale)) * scale
+        let channels (spectrogram: torch.Tensor) = [ for channel in spectrogram.unbind 0 -> partsOf (channel / scale) ]
+        let mixture, start = channels x, [ for source in y.unbind 0 -> channels source ]
+        let last = [ 1..iterations ] |> List.fold (fun estimates _ -> iterate mixture estimates) start
+        let whole (source: Parts list) = torch.stack [| for channel in source -> wholeOf channel |]
+        (torch.stack [| for source in last -> whole source |]) * scale
 
     let private firstEstimates settings (magnitudes: torch.Tensor) (x: torch.Tensor) =
         if settings.SoftMask then
             x * (magnitudes / magnitudes.sum(0L, keepdim = true).add epsilon)
         else
-            torch.polar (magnitudes, x.angle().expand_as(magnitudes).contiguous())
+            torch.polar (torch.ones_like x.real, x.angle ()) * magnitudes
 
     let private ofWindow settings (magnitudes: torch.Tensor) (x: torch.Tensor) =
         Memory.tensor (fun () ->
@@ -112,13 +155,17 @@ module Wiener =
         check settings magnitudes mixture
         let frames = mixture.shape[1]
         let window = settings.Window |> Option.map int64 |> Option.defaultValue (max 1L frames)
+        let sources = magnitudes.shape[0] + (if settings.Residual then 1L else 0L)
 
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
+            let result = mixture.new_empty (Array.append [| sources |] mixture.shape)
 
-            torch.cat (
-                [| for start in 0L .. window .. frames - 1L do
-                       let count = min window (frames - start)
-                       ofWindow settings (magnitudes.narrow (2L, start, count)) (mixture.narrow (1L, start, count)) |],
-                2L
-            ))
+            for start in 0L .. window .. frames - 1L do
+                let count = min window (frames - start)
+
+                Memory.plain (fun () ->
+                    let part = ofWindow settings (magnitudes.narrow (2L, start, count)) (mixture.narrow (1L, start, count))
+                    result.narrow(2L, start, count).copy_ part |> ignore)
+
+            result)
