@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.IdentityTests
 
 open System.IO
 open Expecto
+open TorchSharp
 open FunctionalSeparation
 
 let private brief = DrnnRecipe.brief
@@ -53,6 +54,29 @@ let tests =
                   let recipe = DrnnRecipe.toRecipe recipe
                   Expect.equal (Recipe.title recipe, (Recipe.toJson recipe).ToJsonString()) written.Value[name] "as written"
               }
+
+          // A seed and a step say what is heard: sums over frames and bins that the code before (0bd4c17) drew for the same key.
+          test "excerpts, their company, speeds and gains are drawn as they were" {
+              Memory.plain (fun () ->
+                  let settings =
+                      { ExcerptSettings.ofSize 12 3 with OtherSong = 0.5; GainRange = 6.0; Speeds = [ 0.8; 1.0; 1.25 ] }
+
+                  let network = Drnn.network { Drnn.huang2014 with Context = 3 }
+                  let feed = Feed.excerpts network Scratch.magnitudes settings torch.CPU (Corpus.embedded 3).Train
+                  let batch = feed.Batch (Key.ofSeed 5) 7
+                  let sums (axes: int64[]) (x: torch.Tensor) = x.sum(axes).to_type(torch.float64).data<float>().ToArray()
+
+                  let drawn =
+                      Array.append
+                          (sums [| 0L; 3L; 4L |] (Scratch.references batch))
+                          (sums [| 0L; 2L; 3L |] (Scratch.mixtures batch))
+
+                  let before = [| 53.67075729; 61.33537292; 80.45128632; 121.0125122; 94.77996826; 20.81991196 |]
+                  let mixtures = [| 125.7098465; 216.40979; 124.1608429 |]
+
+                  for was, is in Array.zip (Array.append before mixtures) drawn do
+                      Expect.isLessThan (abs (is - was) / was) 1e-5 $"{is}, was {was}")
+          }
 
           test "another mixing, effect or accompaniment is another run" {
               let text recipe = (Recipe.toJson recipe).ToJsonString()

@@ -228,11 +228,11 @@ module Feed =
         let fill (target: float32[]) (gains: float32[]) slot (clip, index) key =
             let child number = Key.fold number key
             let speed number = Key.integer 0 settings.Speeds.Length (child number)
-            let first = loaded[clip].Sources[lead].[speed 6]
+            let first = loaded[clip].Sources[lead].[speed 5]
             let start = startOf clip index (Array.length first[0]) (child 0)
             let count = min window (Array.length first[0] - start)
             let place source channel = Memory<float32>(target, ((slot * sources + source) * channels + channel) * window, count)
-            let others, otherSpeed = company clip (child 2), speed 5
+            let others, otherSpeed = company clip (child 2), speed 6
             let otherStart = companyStart (others.Sources[0].[otherSpeed].[0]).Length start (child 1)
 
             for channel in 0 .. channels - 1 do
