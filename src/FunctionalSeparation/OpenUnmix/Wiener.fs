@@ -18,7 +18,8 @@ type WienerSettings =
 
 /// The multichannel Wiener filter, its parameters refined by expectation and maximisation (Nugraha, Liutkus, Vincent 2016,
 /// algorithm 1, as in the norbert library and in open-unmix). A source has a power v(t, f) and a spatial covariance R(f); its
-/// estimate is v R (sum v R)^-1 x. Spectrograms are complex [sources, channels, time, bins], the mixture's [channels, time, bins].
+/// estimate is v R (sum v R)^-1 x. (open-unmix's own program writes ones where the mixture is exactly 0 before it fits R, a side effect
+/// of its arctangent; here silence stays silent.) Spectrograms are complex [sources, channels, time, bins], the mixture's [channels, time, bins].
 [<RequireQualifiedAccess>]
 module Wiener =
 

@@ -252,8 +252,10 @@ module Feed =
                 let number = if source < 2 then 3 + source else 5 + source
                 gains[sources * slot + source] <- gain settings.GainRange (child number)
 
+        // What lies between is freed at once: fresh memory costs more than the transforms.
         let framesOf domains skip count sounds =
-            spectrograms stft domains sounds |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous())
+            Memory.scoped (Map.values >> List.ofSeq) (fun () ->
+                spectrograms stft domains sounds |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous()))
 
         let toBatch (samples: float32[]) (gains: float32[]) : Batch =
             let raw = torch.tensor(samples).view(int64 settings.Count, int64 sources, int64 channels, int64 window)
