@@ -50,6 +50,22 @@ let tests =
                   Scratch.refusesArgument [ "discriminative already" ] (fun () -> Loss.discriminative 0.1 loss |> ignore))
           }
 
+          test "the log error share: 0 dB where nothing is separated out, -30 dB where all is" {
+              Memory.plain (fun () ->
+                  let part seed = noise seed [ 1L; 1L; 1L; 6L; 5L ]
+                  let sound = torch.complex (part 1, part 2)
+                  let references = torch.cat ([| torch.zeros_like sound; sound |], 1L)
+                  let stft = Stft(8, 4, StftWindow.Hann, true)
+
+                  let share (y: torch.Tensor) =
+                      (Loss.logErrorShare.Of (Views.ofSpectrum stft y) (Views.ofSpectrum stft references)).item<float>()
+                  // Each of two sources: an error of the whole mixture, and one of a tenth of its energy.
+                  Expect.floatClose Accuracy.high (share (references.flip 1L)) (10.0 * log10 1.001) "the other way round"
+                  Expect.floatClose Accuracy.high (share references) -30.0 "right"
+                  let off = references.add (torch.cat ([| sound; sound |], 1L), sqrt 0.1)
+                  Expect.floatClose Accuracy.high (share off) (10.0 * log10 0.101) "a tenth off")
+          }
+
           test "of more than two sources it takes the mean of the others" {
               Memory.plain (fun () ->
                   let y, s = noise 1 [ 3L; 4L; 5L ], noise 2 [ 3L; 4L; 5L ]

@@ -76,15 +76,20 @@ module Conv =
             Flow.map (fun image -> convolve (channelsLast image) weights[0] bias))
 
     /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up.
-    /// Raises ArgumentException for a kernel of even size, which has no middle.
+    /// A kernel of even size, which has no middle, must be as large as its stride: patches side by side, what does not fill one left
+    /// out. Raises ArgumentException for another kernel of even size.
     let create (conv: Convolution) : Model<Flow, Flow> =
         check conv
 
-        if fst conv.Kernel % 2 = 0 || snd conv.Kernel % 2 = 0 then
-            invalidArg (nameof conv) $"A convolution needs a Kernel of odd sizes, got {fst conv.Kernel} x {snd conv.Kernel}."
+        for kernel, stride in [ fst conv.Kernel, fst conv.Stride; snd conv.Kernel, snd conv.Stride ] do
+            if kernel % 2 = 0 && (kernel <> stride || conv.Dilation <> (1, 1)) then
+                invalidArg
+                    (nameof conv)
+                    $"A convolution needs a Kernel of odd sizes, or of its stride, got {fst conv.Kernel} x {snd conv.Kernel}."
 
         let fanIn = conv.Inputs / conv.Groups * fst conv.Kernel * snd conv.Kernel
-        let padding = mapPairs (fun span _ -> span / 2) (span conv) (span conv)
+        // A patch needs no zeros around it.
+        let padding = mapPairs (fun span kernel -> if kernel % 2 = 0 then 0 else span / 2) (span conv) conv.Kernel
         let stride, padding, dilation = pair conv.Stride, pair padding, pair conv.Dilation
 
         overImages
@@ -133,6 +138,10 @@ module Conv =
     /// Makes images `factor` times smaller in time and bins: a convolution of that stride, its kernel the next odd size.
     let down (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
         create { settings (factor / 2 * 2 + 1) inputs outputs with Stride = factor, factor }
+
+    /// Makes images `factor` times smaller in time and bins: a convolution of patches side by side, the way back of `up`.
+    let patches (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
+        create { settings factor inputs outputs with Stride = factor, factor }
 
     /// Makes images `factor` times larger in time and bins: a transposed convolution whose kernel is its stride.
     let up (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =

@@ -119,7 +119,7 @@ module ModelFolder =
         ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
     /// The families that this library has.
-    let families: Family list = [ Family.drnn ]
+    let families: Family list = [ Family.drnn; UNet.family.Reader ]
 
     /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). Raises InputException, naming the file and the entry or weight,
     /// where the folder is missing, is no model folder, is one of a newer version, or its parts do not fit or are damaged. What

@@ -1,0 +1,60 @@
+// A convolutional U-Net with complex masks on MIR-1K, in three sizes. Presets: smoke; brief, 4000 steps, a quarter of an hour and
+// more for a row on one thread; desk, about two hours for a row on two.
+//   dotnet fsi scripts/beyond/unet.fsx --preset brief --data MIR-1K
+#load "../load.fsx"
+
+open FunctionalSeparation
+open FunctionalSeparation.Plots
+
+let sizes = [ "U-Net S", UNet.small; "U-Net M", UNet.medium; "U-Net L", UNet.large ]
+
+/// The smallest that has all parts.
+let tiny (settings: UNetSettings) = { settings with Channels = [ 8; 8; 8 ]; Blocks = [ 1; 1; 1 ] }
+
+/// Voices and music of other songs at random, in time, pitch, level and tone.
+let excerpts =
+    { ExcerptSettings.ofSize 64 4 with
+        OtherSong = 0.8
+        SecondCompany = 0.15
+        Speeds = DrnnRecipe.semitones
+        GainRange = 2.0
+        Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+
+let rule =
+    Optim.chain [ Optim.clipNorm 5.0; Optim.adamDirection 0.9 0.99 1e-8; Optim.weightDecay 0.01 ]
+    |> Rule.descend "AdamW 0.002 (0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up 100" (Rule.warmCosine 100 2e-3)
+
+let shorter (preset: Preset) =
+    if preset = Smoke then
+        { ExcerptSettings.ofSize 32 2 with OtherSong = 0.8 }
+    else
+        excerpts
+
+let steps =
+    function
+    | Smoke -> 110
+    | Brief -> 4000
+    | Desk
+    | Paper -> 20000
+
+let recipe settings preset =
+    let network =
+        UNet.family.Network
+            (if preset = Smoke then tiny settings else settings)
+            { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+
+    { Recipe.create network Loss.logErrorShare (Learning.create rule (Steps(steps preset)) (Learning.excerpts (shorter preset))) with
+        Precision = (if preset = Smoke then Precision.Float32 else Precision.Bfloat16) }
+
+{ Paper = "beyond"
+  Name = "unet"
+  Title = "A U-Net in three sizes"
+  Load = Mir1k.loadOrEmbedded
+  Cells =
+    [ for name, settings in sizes do
+          Cell.trained name (recipe settings)
+      Cell.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
+  Claims =
+    [ { Text = "U-Nets beat the papers' network"; Pairs = [ for name, _ in sizes -> name, "DRNN-2 + discrim" ] }
+      { Text = "Larger ones are better"; Pairs = [ "U-Net M", "U-Net S"; "U-Net L", "U-Net M" ] } ] }
+|> Table.main fsi.CommandLineArgs TablePage.save

@@ -1,0 +1,153 @@
+namespace FunctionalSeparation
+
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// A convolutional U-Net with dense layers over frequency, complex spectrograms in, complex masks out.
+type UNetSettings =
+    {
+        /// Channels at each scale; each is half as fine in time and bins as the one before.
+        Channels: int list
+        /// Blocks at each scale, on the way down and again on the way up; at the last scale once.
+        Blocks: int list
+        /// Bins that are looked at, from 0 Hz; a multiple of 2 for each scale below the first. Above, all sound is the first source's.
+        Bins: int
+        /// Factor on the spectrogram that brings the magnitudes of music to about 1.
+        InputScale: float
+    }
+
+/// The family of the U-Nets.
+[<RequireQualifiedAccess>]
+module UNet =
+
+    let private create channels blocks : UNetSettings = { Channels = channels; Blocks = blocks; Bins = 640; InputScale = 10.0 }
+
+    /// 1.4 million weights with the front end of `frontEnd`.
+    let small: UNetSettings = create [ 32; 48; 64; 96; 128 ] [ 1; 1; 1; 1; 2 ]
+
+    /// 3.6 million weights.
+    let medium: UNetSettings = create [ 32; 64; 96; 128; 160 ] [ 1; 2; 2; 2; 2 ]
+
+    /// 5.2 million weights.
+    let large: UNetSettings = create [ 48; 80; 112; 144; 176 ] [ 1; 2; 2; 2; 3 ]
+
+    /// 128 ms windows every 32 ms at 16 kHz, of which 640 bins reach to 5 kHz.
+    let frontEnd: FrontEnd = { SampleRate = 16000; Stft = Stft(2048, 512, StftWindow.Sine, true) }
+
+    let private compression = 0.3
+
+    /// Below this a magnitude has no phase.
+    let private faintest = 1e-7
+
+    /// What the network is shown of complex spectrograms [batch, 2 channels, time, bins]: of each channel the magnitude, then the
+    /// real part, then the imaginary one, with magnitudes to the power of 0.3; and where in frequency a bin lies.
+    let private shown (settings: UNetSettings) : Model<Flow, Flow> =
+        let compressed (image: torch.Tensor) =
+            let parts = (image.narrow (3L, 0L, int64 settings.Bins)).unflatten(1L, [| -1L; 2L |]).mul(settings.InputScale)
+            let power = (parts * parts).sum(2L, keepdim = true).add(faintest * faintest)
+            let magnitude = power.pow(compression / 2.0).add(-0.6).mul(2.0)
+            torch.cat([| magnitude; parts * power.pow ((compression - 1.0) / 2.0) |], 2L).flatten(1L, 2L)
+
+        let place (image: torch.Tensor) =
+            let ramp = Arithmetic.Integers(0L, int64 settings.Bins, image.device).``to``(image.dtype).div(float settings.Bins)
+            ramp.expand (image.shape[0], 1L, image.shape[2], -1L)
+
+        Model.pureFunction "compressed parts" (Flow.map (fun image -> torch.cat ([| compressed image; place image |], 1L)))
+
+    let private relu = Layer.activation Relu
+
+    let private conv kernel inputs outputs = Conv.create { Conv.settings kernel inputs outputs with HasBias = false }
+
+    /// Dense layers over the bins, through an eighth of them.
+    let private overBins channels bins =
+        let narrow = max 16 (bins / 8)
+        Image.linear bins narrow --> Norm.batch channels --> relu --> Image.linear narrow bins
+
+    /// What a block adds counts little at the start.
+    let private quiet (model: Model<Flow, Flow>) =
+        let start (weight: Weight) = if weight.Name = "scale" then { weight with Start = Constant 0.3 } else weight
+
+        { model with Layout = List.map start model.Layout }
+
+    let private block isDense channels bins =
+        let first = conv 3 channels channels --> Norm.batch channels --> relu
+        let middle = if isDense then Model.residual (overBins channels bins) else Model.identity
+        Model.residual (first --> middle --> conv 3 channels channels --> quiet (Norm.batch channels)) --> relu
+
+    /// All that lies at a scale and below it.
+    let rec private from scale (scales: (int * int) list) bins : Model<Flow, Flow> =
+        let blocks (channels, count) = List.replicate count (block (scale > 0) channels bins) |> List.fold (-->) Model.identity
+
+        match scales with
+        | [] -> Model.identity
+        | [ last ] -> blocks last
+        | here :: below ->
+            let channels, deeper = fst here, fst below.Head
+
+            let inside = Conv.patches 2 channels deeper --> from (scale + 1) below (bins / 2) --> Conv.up 2 deeper channels
+
+            (blocks here --> Model.residual inside --> blocks here) |> Model.prefixed $"scale{scale}"
+
+    /// Masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], as deviations from equal shares; completed by
+    /// what they leave of 1, and by zeros above, to [batch, 2 channels sources, time, all bins].
+    let private completed (settings: UNetSettings) (setting: Setting) : Model<Flow, Flow> =
+        let missing = int64 (setting.FrontEnd.Stft.Bins - settings.Bins)
+
+        /// The complex number 1 for each channel: real parts at even places.
+        let one (like: torch.Tensor) =
+            let parts = [| for place in 0 .. 2 * setting.Channels - 1 -> if place % 2 = 0 then 1.0f else 0.0f |]
+            torch.tensor(parts, dtype = like.dtype, device = like.device).view(1L, 1L, -1L, 1L, 1L)
+
+        let complete (outputs: torch.Tensor) =
+            let whole = one outputs
+            let share = whole.div (float setting.Sources.Length)
+            let masks = outputs.unflatten (1L, [| -1L; 2L * int64 setting.Channels |]) .+ share
+            let masks = torch.nn.functional.pad (masks, [| 0L; missing |])
+            torch.cat([| whole - masks.sum (1L, keepdim = true); masks |], 1L).flatten(1L, 2L)
+
+        Model.pureFunction "masks" (Flow.map complete)
+
+    /// Frames at the finest scale that a frame of the last scale spans.
+    let private stride (settings: UNetSettings) = 1 <<< (settings.Channels.Length - 1)
+
+    /// Frames that an output sees on each side, at most.
+    let private reach (settings: UNetSettings) =
+        let last = settings.Blocks.Length - 1
+        let ofScale scale blocks = (if scale = last then 2 else 4) * blocks * (1 <<< scale)
+        1 + (settings.Blocks |> List.mapi ofScale |> List.sum) + stride settings
+
+    let private check (settings: UNetSettings) (setting: Setting) =
+        let refuse why = invalidArg (nameof settings) $"A U-Net needs {why}."
+        List.iter (Numbers.atLeast 1 "A U-Net" "Channels") settings.Channels
+        List.iter (Numbers.atLeast 0 "A U-Net" "Blocks") settings.Blocks
+        Numbers.positive "A U-Net" "InputScale" settings.InputScale
+
+        if settings.Channels.IsEmpty || settings.Channels.Length <> settings.Blocks.Length then
+            refuse $"Channels and Blocks of each scale, got {settings.Channels.Length} and {settings.Blocks.Length}"
+
+        if settings.Channels.Length > 16 then
+            refuse $"at most 16 scales, got {settings.Channels.Length}"
+
+        let bins = setting.FrontEnd.Stft.Bins
+
+        if settings.Bins < 1 || settings.Bins > bins || settings.Bins % stride settings <> 0 then
+            refuse $"Bins up to {bins}, a multiple of {stride settings}, got {settings.Bins}"
+
+    let private plan (settings: UNetSettings) (setting: Setting) : NetworkPlan =
+        check settings setting
+        let inputs, first = 3 * setting.Channels + 1, settings.Channels.Head
+        let outputs = 2 * setting.Channels * (setting.Sources.Length - 1)
+
+        let network =
+            shown settings
+            --> Conv.layer 3 inputs first
+            --> from 0 (List.zip settings.Channels settings.Blocks) settings.Bins
+            --> Conv.layer 1 first outputs
+            --> completed settings setting
+
+        { NetworkPlan.complexMask (reach settings, reach settings) (Image.padded (stride settings, 1) network) with
+            Stride = stride settings }
+
+    /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture,
+    /// so estimates sum to it. Raises ArgumentException for settings that contradict each other or the front end.
+    let family: Family<UNetSettings> = Family.define "unet" plan

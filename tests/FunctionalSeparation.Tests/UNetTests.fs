@@ -1,0 +1,108 @@
+/// The U-Net: its sizes, what its estimates sum to, how far it looks, and what it refuses.
+module FunctionalSeparation.Tests.UNetTests
+
+open System.Text.Json
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.Layers
+
+let private setting frontEnd channels sources : Setting = { FrontEnd = frontEnd; Channels = channels; Sources = sources }
+let private song = setting UNet.frontEnd 1 Stems.musicAndVoice
+
+let private tinyFrontEnd: FrontEnd = { SampleRate = 8000; Stft = Stft(64, 16, StftWindow.Sine, true) }
+
+/// Bins 0 to 23 of 33; an output sees at most 1 + 4 + 4 + 2 frames on each side.
+let private tinySettings: UNetSettings = { Channels = [ 4; 6 ]; Blocks = [ 1; 1 ]; Bins = 24; InputScale = 1.0 }
+
+let private tiny channels sources = UNet.family.Network tinySettings (setting tinyFrontEnd channels sources)
+
+let private trained (network: Network) : TrainedModel =
+    let parameters = random 3 network.Model
+
+    { Network = network
+      Parameters =
+        Params.create network.Model.Layout (parameters.Vector.mul(0.3).``to`` torch.float32)
+        |> Params.withStatistics (parameters.Statistics.``to`` torch.float32)
+      Level = 0.1 }
+
+let private refuses words (settings: UNetSettings) =
+    Scratch.refusesArgument words (fun () -> UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice) |> ignore)
+
+[<Tests>]
+let tests =
+    testList
+        "U-Net"
+        [ for name, settings, millions in [ "S", UNet.small, 1.45; "M", UNet.medium, 3.58; "L", UNet.large, 5.20 ] do
+              test $"{name} has the weights of the trial, {millions} million" {
+                  let count = Layout.total (Network.layout (UNet.family.Network settings song))
+                  Expect.isLessThan (abs (float count / 1e6 - millions)) 0.02 $"{count}"
+              }
+
+          for channels, sources in [ 1, [ "music"; "voice" ]; 2, [ "rest"; "drums"; "bass" ] ] do
+              test
+                  $"estimates of {sources.Length} sources in {channels} channel(s) sum to the mixture, which has no length that it likes" {
+                  Memory.plain (fun () ->
+                      let network = tiny channels sources
+                      let mixture = (noise 1 [ 2L; int64 channels; 1203L ]).``to`` torch.float32
+                      let model = trained network
+                      let spectrum = network.Setting.FrontEnd.Stft.Forward mixture
+                      let sound = Views.ofSpectrum network.Setting.FrontEnd.Stft spectrum
+                      let heard: Heard = { Sound = sound; Mode = Mode.Inference; Start = [] }
+                      let estimates = (Model.apply (Network.model network) model.Parameters heard).Estimates.Spectrum
+                      Expect.equal estimates.shape[..2] [| 2L; int64 sources.Length; int64 channels |] "shape"
+                      Expect.isLessThan ((estimates.sum 1L - spectrum).abs().max().item<float32>()) 1e-4f "sum"
+                      let first = estimates.select(1L, 0L).narrow(3L, 24L, 9L)
+                      Expect.isLessThan ((first - spectrum.narrow (3L, 24L, 9L)).abs().max().item<float32>()) 1e-5f "above")
+              }
+
+          test "its description is the way back" {
+              let words = JsonElement.Parse((UNet.family.Network UNet.medium song).Words.ToJsonString())
+              let network = Family.read ModelFolder.families words
+              Expect.equal (Network.layout network) (Network.layout (UNet.family.Network UNet.medium song)) "layout"
+          }
+
+          test "it looks as far as it says, and no further" {
+              Memory.plain (fun () ->
+                  let network = tiny 1 Stems.musicAndVoice
+                  let parameters = (trained network).Parameters
+                  let image = (noise 2 [ 1L; 2L; 64L; 33L ]).``to`` torch.float32
+
+                  let back, ahead =
+                      match network.Outlook with
+                      | Outlook.Frames(back, ahead) -> back, ahead
+                      | Outlook.Whole _ -> failtest "it looks at frames"
+
+                  let run (image: torch.Tensor) = (Model.apply network.Model parameters (Flow.ofImages image)).Value
+                  let other = image.clone ()
+                  other.narrow(2L, 32L, 1L).mul_ 3.0 |> ignore
+                  let changed = (run other - run image).abs().amax([| 0L; 1L; 3L |])
+                  let frames = [ for t in 0L .. 63L -> changed[t].item<float32>() ]
+
+                  let seen =
+                      [ for t, change in List.indexed frames do
+                            if change > 1e-6f then t ]
+
+                  Expect.isTrue (seen.Head >= 32 - ahead && List.last seen <= 32 + back) $"{seen}"
+                  Expect.isTrue (seen.Length > 12) "it does look around")
+          }
+
+          test "a stream of it gives what it gives at once, however it is cut" {
+              Memory.plain (fun () ->
+                  let model = trained (tiny 1 Stems.musicAndVoice)
+                  let mixture = (noise 4 [ 1L; 20011L ]).``to`` torch.float32
+                  let whole = Scratch.separatedInPieces 100000 model mixture
+
+                  for samples in [ 500; 7777 ] do
+                      let pieces = Scratch.separatedInPieces samples model mixture
+                      Expect.isLessThan (difference pieces whole) 1e-5 $"pieces of {samples}")
+          }
+
+          test "settings that contradict each other are refused by name" {
+              refuses [ "Blocks"; "2 and 1" ] { tinySettings with Blocks = [ 1 ] }
+              refuses [ "Bins"; "multiple of 2"; "25" ] { tinySettings with Bins = 25 }
+              refuses [ "Bins up to 33"; "64" ] { tinySettings with Bins = 64 }
+              refuses [ "Channels"; "0" ] { tinySettings with Channels = [ 4; 0 ] }
+              refuses [ "InputScale"; "-1" ] { tinySettings with InputScale = -1.0 }
+          } ]
