@@ -8,8 +8,11 @@ open FunctionalSeparation.Plots
 
 let sizes = [ "U-Net S", UNet.small; "U-Net M", UNet.medium; "U-Net L", UNet.large ]
 
-/// The smallest that has all parts.
-let tiny (settings: UNetSettings) = { settings with Channels = [ 8; 8; 8 ]; Blocks = [ 1; 1; 1 ] }
+/// All parts, small: two scales of an eighth of the channels.
+let tiny (settings: UNetSettings) =
+    { settings with
+        Channels = settings.Channels |> List.truncate 2 |> List.map (fun channels -> channels / 8)
+        Blocks = List.truncate 2 settings.Blocks }
 
 /// Voices and music of other songs at random, in time, pitch, level and tone.
 let excerpts =
