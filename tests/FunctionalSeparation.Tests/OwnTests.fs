@@ -28,6 +28,15 @@ let private family =
             List.fold (fun whole kernel -> whole --> layer kernel) first settings.Kernels
             --> Conv.layer 1 channels (2 * setting.Channels * setting.Sources.Length) })
 
+/// Samples in, samples out: half of what is heard each, plus what a convolution of 9 samples makes of it.
+let private ofSamples =
+    Family.define "samples" (fun (settings: {| Size: float |}) setting ->
+        let scaled (factor: float) = Model.pureFunction $"times {factor}" (Flow.map _.mul(factor))
+        let outputs = setting.Channels * setting.Sources.Length
+        let smooth = Conv.create { Conv.settings 1 setting.Channels outputs with Kernel = 9, 1 } --> scaled settings.Size
+
+        Model.sum [ Model.concat [ scaled 0.5; scaled 0.5 ]; smooth ] |> NetworkPlan.waveforms (1, 1))
+
 let private setting: Setting =
     { FrontEnd = FrontEnd.create 16000 256 64; Channels = 1; Sources = Stems.musicAndVoice }
 
@@ -122,6 +131,60 @@ let tests =
                   let atOnce = (Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze(2L)
                   let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
                   Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
+          }
+
+          for size in [ 0.0; 1.0 ] do
+              test $"a network of samples, whole and as a stream, with a convolution times {size}" {
+                  Memory.plain (fun () ->
+                      let network = ofSamples.Network {| Size = size |} setting
+                      let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
+                      let trained: TrainedModel = { Network = network; Parameters = parameters; Level = 0.01 }
+                      let mixture = noise 2 [ 2L; 20011L ]
+                      let whole = Scratch.separatedInPieces 100000 trained mixture
+                      Expect.equal whole.shape [| 2L; 2L; 20011L |] "channels x sources x samples"
+
+                      if size = 0.0 then
+                          Expect.isLessThan (difference (whole.sum 1L) mixture) 1e-5 "halves"
+                      else
+                          Expect.isGreaterThan (difference (whole.sum 1L) mixture) 1e-3 "not halves"
+
+                      for samples in [ 500; 7777 ] do
+                          let pieces = Scratch.separatedInPieces samples trained mixture
+                          Expect.isLessThan (difference pieces whole) 1e-5 $"pieces of {samples}"
+
+                      let atOnce = (Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze(2L)
+                      let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
+                      Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
+              }
+
+          test "a network of samples learns, with a loss on samples" {
+              Scratch.inFolder (fun folder ->
+                  Memory.plain (fun () ->
+                      let seeing = Learning.excerpts (ExcerptSettings.ofSize 20 2)
+                      let learning = Learning.create (Rule.adam 3e-2) (Steps 30) seeing
+                      let energy (x: torch.Tensor) = x.squared().sum()
+
+                      let loss =
+                          Loss.onWaveforms "log error" (fun y s -> (energy (y - s) / energy (s.sum 1L)).log10().mul(10.0))
+
+                      let recipe = Recipe.create (ofSamples.Network {| Size = 1.0 |} setting) loss learning
+                      let values = ResizeArray()
+
+                      let finished =
+                          TrainingRun.run
+                              { Recipe = recipe
+                                Train = List.truncate 2 (Corpus.embedded 3).Train
+                                Dev = []
+                                Device = torch.CPU
+                                Folder = folder
+                                Resume = false
+                                CheckpointEvery = 100
+                                TensorBoard = false
+                                Report = fun report -> values.Add report.Value }
+
+                      Params.dispose finished.Trained.Parameters
+                      let first, last = Seq.average (Seq.take 3 values), Seq.average (Seq.skip 27 values)
+                      Expect.isLessThan last (first - 1.0) "dB gained"))
           }
 
           test "a run stopped and resumed ends bit-identical, with averages, dropout and statistics" {

@@ -49,6 +49,15 @@ module NetworkPlan =
           Stride = 1
           Model = model }
 
+    /// A network that reads samples and makes samples: the model from [batch, channels, samples, 1] to [batch, sources x channels,
+    /// samples, 1]. It looks so many frames of the front end back and ahead.
+    let waveforms (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
+        { Reads = Reads.Waveform
+          Means = Means.Waveforms
+          Outlook = Outlook.Frames(back, ahead)
+          Stride = 1
+          Model = model }
+
 /// A family of networks that differ in their settings.
 [<NoEquality; NoComparison>]
 type Family<'settings> =

@@ -5,13 +5,15 @@ open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What of a mixture a network reads, as images [batch, channels, time, bins] but for samples.
+/// What of a mixture a network reads, as images.
 [<RequireQualifiedAccess>]
 type Reads =
     /// Magnitudes, [batch, channels, time, bins].
     | Magnitude
     /// The complex spectrogram, [batch, 2 channels, time, bins]: of each channel the real part, then the imaginary one.
     | Spectrum
+    /// The samples, [batch, channels, samples, 1], that the frames cover.
+    | Waveform
 
 /// What the outputs of a network mean.
 [<RequireQualifiedAccess>]
@@ -21,6 +23,8 @@ type Means =
     /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
     /// complex spectrogram of the mixture.
     | ComplexMask
+    /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Reads.Waveform` gives.
+    | Waveforms
 
 /// How far a network looks from a frame of its output.
 [<RequireQualifiedAccess>]
@@ -79,7 +83,7 @@ type Heard =
 [<NoEquality; NoComparison>]
 type Separated =
     {
-        /// Raw outputs of the network, [batch, outputs, time, bins].
+        /// Raw outputs of the network, [batch, outputs, time, bins] or as `Means` says.
         Outputs: torch.Tensor
         /// Estimated sources, [batch, sources, channels, time, bins].
         Estimates: Views
@@ -108,14 +112,20 @@ module Network =
         match network.Reads with
         | Reads.Magnitude -> mixture.Magnitude
         | Reads.Spectrum -> parts mixture.Spectrum
+        | Reads.Waveform -> mixture.Waveform.unsqueeze -1L
 
     /// The views of mixtures that the network needs: of what it reads, and of what its estimates are made of.
     let needs (network: Network) : Domain list =
-        match network.Reads, network.Means with
-        | Reads.Magnitude, Means.Mask _ -> [ Domain.Magnitude ]
-        | Reads.Magnitude, Means.ComplexMask -> [ Domain.Magnitude; Domain.Spectrum ]
-        | Reads.Spectrum, Means.Mask _ -> [ Domain.Magnitude; Domain.Spectrum ]
-        | Reads.Spectrum, Means.ComplexMask -> [ Domain.Spectrum ]
+        let read =
+            match network.Reads with
+            | Reads.Magnitude -> Domain.Magnitude
+            | Reads.Spectrum -> Domain.Spectrum
+            | Reads.Waveform -> Domain.Waveform
+
+        match network.Means with
+        | Means.Mask _ -> List.distinct [ read; Domain.Magnitude ]
+        | Means.ComplexMask -> List.distinct [ read; Domain.Spectrum ]
+        | Means.Waveforms -> [ read ]
 
     /// [batch, sources x channels, time, bins] -> [batch, sources, channels, time, bins].
     let internal bySource (network: Network) (outputs: torch.Tensor) =
@@ -139,6 +149,7 @@ module Network =
             masked kind (bySource network outputs) (inner network mixture.Magnitude)
             |> Views.ofMagnitudeAndPhases stft spectrum
         | Means.ComplexMask -> Views.ofSpectrum stft (bySource network (ofParts outputs) * spectrum ())
+        | Means.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
     let private requireStates name (start: torch.Tensor list) (output: Flow) =
         if not start.IsEmpty && start.Length <> output.End.Length then

@@ -83,9 +83,9 @@ module Separation =
             | Means.Mask kind, _ ->
                 let masks = own separated.Outputs |> masksOf network kind testMask (inner heard.Sound.Magnitude)
                 masks * (inner spectrogram).unsqueeze 1L
-            | Means.ComplexMask, Soft -> own separated.Estimates.Spectrum
-            | Means.ComplexMask, (Hard | Unmasked) ->
-                raise (InputException $"{network.Name} makes a complex mask; there is only the soft mask for it.")
+            | (Means.ComplexMask | Means.Waveforms), Soft -> own separated.Estimates.Spectrum
+            | (Means.ComplexMask | Means.Waveforms), (Hard | Unmasked) ->
+                raise (InputException $"{network.Name} makes no magnitudes to mask; there is only the soft mask for it.")
 
         estimates, separated.States
 

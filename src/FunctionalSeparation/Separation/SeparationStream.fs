@@ -41,6 +41,15 @@ module SeparationStream =
 
     let private roundedUp (step: int64) (count: int64) = (count + step - 1L) / step * step
 
+    /// Frames on each side that a transform of samples cut off there would spoil.
+    let private spoilt (network: Network) =
+        let stft = network.Setting.FrontEnd.Stft
+
+        match network.Means with
+        | Means.Waveforms -> (stft.FftSize / 2 + stft.HopLength - 1) / stft.HopLength
+        | Means.Mask _
+        | Means.ComplexMask -> 0
+
     /// Frames that the network is given before and after those of which it is asked. Pieces begin and end at multiples of its stride.
     let private around (network: Network) : struct (int64 * int64) =
         let back, ahead =
@@ -48,7 +57,8 @@ module SeparationStream =
             | Outlook.Frames(back, ahead) -> int64 back, int64 ahead
             | Outlook.Whole enough -> int64 enough, int64 enough
 
-        struct (roundedUp network.Stride (back + network.Margin), roundedUp network.Stride (ahead + network.Margin))
+        let more = network.Margin + int64 (spoilt network)
+        struct (roundedUp network.Stride (back + more), roundedUp network.Stride (ahead + more))
 
     let private hopOf (trained: TrainedModel) = int64 trained.Network.Setting.FrontEnd.Stft.HopLength
 
