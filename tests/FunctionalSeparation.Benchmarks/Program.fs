@@ -23,6 +23,7 @@ let private benchmarks: (string * (unit -> Figure list)) list =
       "lbfgs", Training.lbfgs
       "bfloat16", Training.bfloat16
       "lstm", Recurrence.lstm
+      "unet", Convolutions.unet
       "bss-eval", Scores.bssEval
       "files", Songs.files
       "start", (fun () -> Starting.scripts (Path.Combine(root, "scripts"))) ]

@@ -10,7 +10,7 @@ let private cube = 4096L
 let private factors = lazy (Sounds.noise 1 [ cube; cube ], Sounds.noise 2 [ cube; cube ])
 
 /// Matrix products of the size at which libtorch is at its peak.
-let private products (dtype: torch.ScalarType) : Work =
+let products (dtype: torch.ScalarType) : Work =
     let a, b = factors.Value
     let a, b = a.``to`` dtype, b.``to`` dtype
 

@@ -1,0 +1,110 @@
+/// The U-Net: its blocks, its step and its batches against the peak of bfloat16 products.
+module FunctionalSeparation.Benchmarks.Convolutions
+
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Benchmarks.Paired
+
+let private frames, excerpts = 64, 4
+
+/// Forward and backward, in 1e9, of so many products and sums a point.
+let private trained (operations: float) = 3.0 * 2.0 * operations / 1e9
+
+/// Points of an image at a scale, over a whole batch.
+let private points scale bins = float (excerpts * (frames >>> scale) * (bins >>> scale))
+
+/// What a step does, by the settings.
+let private operations (settings: UNetSettings) =
+    let last = settings.Channels.Length - 1
+
+    let ofScale scale (channels: int, blocks: int) =
+        let bins = settings.Bins >>> scale
+        let convolutions = 2.0 * 9.0 * float (channels * channels) * points scale settings.Bins
+        let narrow = float (max 16 (bins / 8))
+
+        let dense =
+            if scale = 0 then
+                0.0
+            else
+                2.0 * narrow * float channels * points scale settings.Bins
+
+        (if scale = last then 1.0 else 2.0) * float blocks * (convolutions + dense)
+
+    let between (scale, (here: int, deeper: int)) = 2.0 * 4.0 * float (here * deeper) * points (scale + 1) settings.Bins
+    let ends = float (settings.Channels.Head * (9 * 4 + 2)) * points 0 settings.Bins
+    let scales = List.zip settings.Channels settings.Blocks |> List.mapi ofScale |> List.sum
+    let steps = List.pairwise settings.Channels |> List.indexed |> List.sumBy between
+    trained (ends + scales + steps)
+
+let private relu = Layer.activation Relu
+
+/// Two convolutions with their normalisation, as in the network.
+let private block channels =
+    let conv = Conv.create { Conv.settings 3 channels channels with HasBias = false }
+    Model.residual (conv --> Norm.batch channels --> relu --> conv --> Norm.batch channels) --> relu
+
+let private blockAlone (settings: UNetSettings) scale : Figure =
+    let channels = settings.Channels[scale]
+    let model = Precision.network Precision.Bfloat16 (block channels)
+    let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
+
+    let image =
+        Sounds.noise 1 [ int64 excerpts; int64 channels; int64 (frames >>> scale); int64 (settings.Bins >>> scale) ]
+
+    let flow = Flow.ofImages image |> Flow.inMode (Mode.Training(Key.ofSeed 2))
+
+    let value (vector: torch.Tensor) = (Model.apply model (Params.create model.Layout vector) flow).Value.squared().sum()
+
+    let run () =
+        let struct (_, _) = Grad.valueAndGrad value parameters.Vector
+        ()
+
+    compare
+        7
+        "GFLOP/s"
+        "forward and backward, casts included"
+        { Name = $"a block of {channels} channels on {excerpts} x {image.shape[2]} x {image.shape[3]} points, bfloat16"
+          Amount = trained (18.0 * float (channels * channels) * points scale settings.Bins)
+          Run = run }
+        (Training.products torch.bfloat16)
+
+let private steps name (settings: UNetSettings) : Figure list =
+    let network =
+        UNet.family.Network settings { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+
+    let model = Network.modelIn Precision.Bfloat16 network
+    let needs = Needs.create network Loss.logErrorShare Mixing.unitNorm
+
+    let seeing =
+        { ExcerptSettings.ofSize frames excerpts with
+            OtherSong = 0.8
+            Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+
+    let feed = Feed.excerpts network needs seeing torch.CPU (List.truncate 20 Sounds.trainingClips.Value)
+    let start = (Model.init torch.float32 torch.CPU (Key.ofSeed 1) model).Vector
+    let optimiser = Optim.adamW 0.01 (Schedule.constant 1e-9)
+    let state = optimiser.Init start
+    let batch = feed.Batch (Key.ofSeed 0) 0
+    let objective batch = Train.objective model Loss.logErrorShare (Key.ofSeed 0) [ batch ]
+
+    [ for what, run in
+          [ "objective and gradient",
+            (fun () ->
+                let struct (_, _) = objective batch start
+                ())
+            "the same with AdamW", (fun () -> optimiser.Step (objective batch) state start |> ignore)
+            "the same with AdamW and the making of the batch",
+            (fun () -> optimiser.Step (objective (feed.Batch (Key.ofSeed 0) 1)) state start |> ignore) ] ->
+          compare
+              5
+              "GFLOP/s"
+              $"{excerpts} x {frames} frames"
+              { Name = $"U-Net {name}: {what}"; Amount = operations settings; Run = run }
+              (Training.products torch.bfloat16) ]
+
+/// Blocks of the medium size at its scales, and steps of the small and the medium one.
+let unet () : Figure list =
+    [ for scale in 0 .. UNet.medium.Channels.Length - 1 do
+          blockAlone UNet.medium scale
+      yield! steps "S" UNet.small
+      yield! steps "M" UNet.medium ]
