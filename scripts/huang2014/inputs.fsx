@@ -7,9 +7,11 @@ open FunctionalSeparation
 open FunctionalSeparation.Plots
 
 /// Magnitudes have the factor of the preset; logarithms, and cepstra of them, are large, all positive or of unlike sizes, and are
-/// brought to mean 0 and variance 1: otherwise they switch all hidden units off for good.
+/// brought to mean 0 and variance 1: otherwise they switch all hidden units off for good. All of them are then as large as only the
+/// loudest magnitudes are, and the preset's learning rate drives them into a corner: with it cepstra learn nothing.
 let showing features (recipe: DrnnRecipe) =
-    { recipe with Network = { recipe.Network with Features = features; Standardised = (features <> Magnitude) } }
+    let shown standardised = { recipe with Network = { recipe.Network with Features = features; Standardised = standardised } }
+    if features = Magnitude then shown false else shown true |> DrnnRecipe.withRate 1e-4
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 

@@ -38,7 +38,7 @@ let private operations (settings: UNetSettings) =
 
 let private relu = Layer.activation Relu
 
-/// Two convolutions with their normalisation, as in the network.
+/// Two convolutions with their normalisation, as at the first scale of the network; deeper ones have dense layers besides.
 let private block channels =
     let conv = Conv.create { Conv.settings 3 channels channels with HasBias = false }
     Model.residual (conv --> Norm.batch channels --> relu --> conv --> Norm.batch channels) --> relu

@@ -83,14 +83,16 @@ let tests =
 
           test "patches: a kernel of its stride, side by side, what does not fill one left out" {
               Memory.plain (fun () ->
-                  let model, input = Conv.patches 2 6 8, noise 1 [ 2L; 6L; 7L; 8L ]
-                  let parameters = random 2 model
-                  let actual = output model parameters input
-                  Expect.equal actual.shape [| 2L; 8L; 3L; 4L |] "size"
-                  let weight, bias = (Params.split parameters)[0], (Params.split parameters)[1]
-                  let patch = input.narrow(2L, 2L, 2L).narrow(3L, 4L, 2L)
-                  let expected = (patch.unsqueeze 1L * weight).sum([| 2L; 3L; 4L |]) .+ bias
-                  Expect.isLessThan (difference (actual.select(3L, 2L).select(2L, 1L)) expected) 1e-12 "the patch at 1, 2")
+                  for factor in [ 2L; 3L ] do
+                      let model, input = Conv.patches (int factor) 6 8, noise 1 [ 2L; 6L; 7L; 10L ]
+                      let parameters = random 2 model
+                      let actual = output model parameters input
+                      Expect.equal actual.shape [| 2L; 8L; 7L / factor; 10L / factor |] "size"
+                      let weight, bias = (Params.split parameters)[0], (Params.split parameters)[1]
+                      let patch = input.narrow(2L, factor, factor).narrow(3L, 2L * factor, factor)
+                      let expected = (patch.unsqueeze 1L * weight).sum([| 2L; 3L; 4L |]) .+ bias
+                      let given = actual.select(3L, 2L).select(2L, 1L)
+                      Expect.isLessThan (difference given expected) 1e-12 "the patch at 1, 2")
           }
 
           test "what a convolution refuses" {

@@ -100,6 +100,23 @@ let tests =
                       Expect.isLessThan (difference last (Flow.finalStates exact).Head) 1e-5 "end state")
               }
 
+          for batch in [ 1L; 3L ] do
+              test $"float32 that lies across memory gives the states and gradients of float64: batch {batch}" {
+                  Memory.plain (fun () ->
+                      let frames, start = noise 1 [ batch; 4L * 5L; time ], noise 2 [ 10L; batch ]
+                      let weight = noise 3 [ 20L; 5L ]
+
+                      let run (dtype: torch.ScalarType) =
+                          let leaf (x: torch.Tensor) = x.detach().``to``(dtype).clone().requires_grad_ true
+                          let leaves = List.map leaf [ frames; start; weight ]
+                          let states = LstmStates.Apply(leaves[0].permute(2L, 0L, 1L), leaves[1].t(), leaves[2].t())
+                          (states * (noise 4 (List.ofArray states.shape)).``to`` dtype).sum().backward()
+                          states :: [ for leaf in leaves -> leaf.grad ]
+
+                      for exact, actual in List.zip (run torch.float64) (run torch.float32) do
+                          Expect.isLessThan (difference (actual.to_type torch.float64) exact) 1e-5 "states, gradients")
+              }
+
           test "float32 and bfloat16 are close to float64, gradients included" {
               Memory.plain (fun () ->
                   let parameters, x = random 1 layer, noise 2 [ time; batch; int64 inputs ]

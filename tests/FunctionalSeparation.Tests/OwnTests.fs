@@ -58,22 +58,23 @@ let private recipe =
 
 exception private Stopped
 
+/// A recipe on two clips of a corpus.
+let private runOf recipe (corpus: Corpus) resume report folder : TrainedModel =
+    let settings =
+        { Recipe = recipe
+          Train = List.truncate 2 corpus.Train
+          Dev = []
+          Device = torch.CPU
+          Folder = folder
+          Resume = resume
+          CheckpointEvery = 2
+          TensorBoard = false
+          Report = report }
+
+    (TrainingRun.run settings).Trained
+
 let private run folder resume stopAt =
-    let corpus = Corpus.embedded 3
-
-    let finished =
-        TrainingRun.run
-            { Recipe = recipe
-              Train = List.truncate 2 corpus.Train
-              Dev = []
-              Device = torch.CPU
-              Folder = folder
-              Resume = resume
-              CheckpointEvery = 2
-              TensorBoard = false
-              Report = fun report -> if Some report.Step = stopAt then raise Stopped }
-
-    finished.Trained
+    runOf recipe (Corpus.embedded 3) resume (fun report -> if Some report.Step = stopAt then raise Stopped) folder
 
 [<Tests>]
 let tests =
@@ -170,19 +171,8 @@ let tests =
                       let recipe = Recipe.create (ofSamples.Network {| Size = 1.0 |} setting) loss learning
                       let values = ResizeArray()
 
-                      let finished =
-                          TrainingRun.run
-                              { Recipe = recipe
-                                Train = List.truncate 2 (Corpus.embedded 3).Train
-                                Dev = []
-                                Device = torch.CPU
-                                Folder = folder
-                                Resume = false
-                                CheckpointEvery = 100
-                                TensorBoard = false
-                                Report = fun report -> values.Add report.Value }
-
-                      Params.dispose finished.Trained.Parameters
+                      let trained = runOf recipe (Corpus.embedded 3) false (fun report -> values.Add report.Value) folder
+                      Params.dispose trained.Parameters
                       let first, last = Seq.average (Seq.take 3 values), Seq.average (Seq.skip 27 values)
                       Expect.isLessThan last (first - 1.0) "dB gained"))
           }
@@ -215,19 +205,7 @@ let tests =
                       let loss = Loss.logErrorRatio |> Loss.discriminative 0.05
                       let recipe = Recipe.create network loss (Learning.create (Rule.adamW 0.01 1 1e-3) (Steps 3) seeing)
 
-                      let trained =
-                          (TrainingRun.run
-                              { Recipe = { recipe with Mixing = corpus.Mixing }
-                                Train = List.truncate 2 corpus.Train
-                                Dev = []
-                                Device = torch.CPU
-                                Folder = folder
-                                Resume = false
-                                CheckpointEvery = 2
-                                TensorBoard = false
-                                Report = ignore })
-                              .Trained
-
+                      let trained = runOf { recipe with Mixing = corpus.Mixing } corpus false ignore folder
                       let test = corpus.Test.Head
                       let separator = Separation.separator trained Soft
                       let scores = Evaluate.clip (Scoring.ofCorpus corpus) torch.float32 torch.CPU separator test

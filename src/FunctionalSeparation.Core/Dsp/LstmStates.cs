@@ -47,7 +47,9 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
         var states = frames.new_empty([frames.shape[0], frames.shape[1], 2 * units]);
         using (NewDisposeScope())
         {
-            if (frames.device_type == DeviceType.CPU && frames.dtype == ScalarType.Float32) RunInMemory(gates, states, start, weight);
+            var isInMemory = frames.device_type == DeviceType.CPU && frames.dtype == ScalarType.Float32;
+            // A span has at most so many bytes.
+            if (isInMemory && frames.NumberOfElements <= int.MaxValue / sizeof(float)) RunInMemory(gates, states, start, weight);
             else Run(gates, states, start, weight);
         }
         ctx.save_for_backward([gates, states, start, weight]);

@@ -51,7 +51,8 @@ internal static class LstmStep
     private static void AddRows(Span<float> sums, ReadOnlySpan<float> state, ReadOnlySpan<float> rows)
     {
         var columns = sums.Length;
-        var (s0, s1, s2, s3) = (Vector512.Create(state[0]), Vector512.Create(state[1]), Vector512.Create(state[2]), Vector512.Create(state[3]));
+        var (s0, s1) = (Vector512.Create(state[0]), Vector512.Create(state[1]));
+        var (s2, s3) = (Vector512.Create(state[2]), Vector512.Create(state[3]));
         ref var sum = ref MemoryMarshal.GetReference(sums);
         ref var row = ref MemoryMarshal.GetReference(rows);
         var i = 0;
@@ -65,7 +66,8 @@ internal static class LstmStep
             total.StoreUnsafe(ref sum, at);
         }
         for (; i < columns; i++)
-            sums[i] += state[0] * rows[i] + state[1] * rows[columns + i] + state[2] * rows[2 * columns + i] + state[3] * rows[3 * columns + i];
+            sums[i] += state[0] * rows[i] + state[1] * rows[columns + i]
+                + state[2] * rows[2 * columns + i] + state[3] * rows[3 * columns + i];
     }
 
     private static void AddRow(Span<float> sums, float state, ReadOnlySpan<float> row)

@@ -112,7 +112,7 @@ module Loss =
     /// 10 log10 of the energy of an error over that of the mixture, + 1e-3, of complex spectra; the mean over batch and sources. Errors
     /// of all excerpts count alike, loud or soft, and those that are nearly gone count little.
     let logErrorShare: Loss =
-        onSpectra "log error share" (fun y s ->
+        onSpectra $"log error share, least {leastShare}" (fun y s ->
             let energy (x: torch.Tensor) = (x.real.squared () .+ x.imag.squared ()).sum([| -3L; -2L; -1L |])
             let mixture = energy(s.sum (1L, keepdim = true)).clamp_min(1e-10)
             (energy (y - s) / mixture).add(leastShare).log10().mul(10.0).mean())

@@ -75,21 +75,9 @@ module Conv =
             let bias = Array.tryItem 1 weights |> Option.toObj
             Flow.map (fun image -> convolve (channelsLast image) weights[0] bias))
 
-    /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up.
-    /// A kernel of even size, which has no middle, must be as large as its stride: patches side by side, what does not fill one left
-    /// out. Raises ArgumentException for another kernel of even size.
-    let create (conv: Convolution) : Model<Flow, Flow> =
-        check conv
-
-        for kernel, stride in [ fst conv.Kernel, fst conv.Stride; snd conv.Kernel, snd conv.Stride ] do
-            if kernel % 2 = 0 && (kernel <> stride || conv.Dilation <> (1, 1)) then
-                invalidArg
-                    (nameof conv)
-                    $"A convolution needs a Kernel of odd sizes, or of its stride, got {fst conv.Kernel} x {snd conv.Kernel}."
-
+    /// The convolution with so many zeros on each side.
+    let private within padding (conv: Convolution) : Model<Flow, Flow> =
         let fanIn = conv.Inputs / conv.Groups * fst conv.Kernel * snd conv.Kernel
-        // A patch needs no zeros around it.
-        let padding = mapPairs (fun span kernel -> if kernel % 2 = 0 then 0 else span / 2) (span conv) conv.Kernel
         let stride, padding, dilation = pair conv.Stride, pair padding, pair conv.Dilation
 
         overImages
@@ -98,6 +86,16 @@ module Conv =
             (layout conv.Outputs (conv.Inputs / conv.Groups) fanIn conv)
             (fun image weight bias ->
                 torch.nn.functional.conv2d (image, weight, bias, stride, padding, dilation, int64 conv.Groups))
+
+    /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up.
+    /// Raises ArgumentException for a kernel of even size, which has no middle.
+    let create (conv: Convolution) : Model<Flow, Flow> =
+        check conv
+
+        if fst conv.Kernel % 2 = 0 || snd conv.Kernel % 2 = 0 then
+            invalidArg (nameof conv) $"A convolution needs a Kernel of odd sizes, got {fst conv.Kernel} x {snd conv.Kernel}."
+
+        within (mapPairs (fun span _ -> span / 2) (span conv) (span conv)) conv
 
     /// What is cut off on both sides of a transposed convolution, and what is added at the end, for `stride` outputs to an input.
     let private cut span stride =
@@ -139,9 +137,12 @@ module Conv =
     let down (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
         create { settings (factor / 2 * 2 + 1) inputs outputs with Stride = factor, factor }
 
-    /// Makes images `factor` times smaller in time and bins: a convolution of patches side by side, the way back of `up`.
+    /// Makes images `factor` times smaller in time and bins: a convolution of patches side by side, the way back of `up`. What does not
+    /// fill a patch is left out.
     let patches (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
-        create { settings factor inputs outputs with Stride = factor, factor }
+        let conv = { settings factor inputs outputs with Stride = factor, factor }
+        check conv
+        within (0, 0) conv
 
     /// Makes images `factor` times larger in time and bins: a transposed convolution whose kernel is its stride.
     let up (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =

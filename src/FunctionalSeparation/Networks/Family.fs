@@ -146,6 +146,9 @@ module Family =
             let plan = plan settings setting
             Numbers.atLeast 1 name "Stride" plan.Stride
 
+            if (plan.Reads = Reads.Waveform || plan.Means = Means.Waveforms) && not setting.FrontEnd.Stft.Centred then
+                invalidArg (nameof setting) $"{name}: a network of samples needs a centred transform in its front end."
+
             { Family = name
               Name = name
               Words = write name settings setting
@@ -162,7 +165,7 @@ module Family =
     /// The networks of the papers: every description that names no family is one of theirs.
     let drnn: Family = { Name = Drnn.familyName; Read = Drnn.read }
 
-    /// The network of a description, by the family that it names; descriptions without a name are of the first family. Raises
+    /// The network of a description, by the family that it names; descriptions without a name are of the papers' (`drnn`). Raises
     /// InputException where none of the families has that name.
     let read (families: Family list) (json: JsonElement) : Network =
         let named =

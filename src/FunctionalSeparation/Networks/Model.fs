@@ -91,6 +91,18 @@ module Model =
     /// al. 2015).
     let skip (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"skip ({model.Name})" joined [ identity; model ]
 
+    /// The same model, freeing what it makes on the way as soon as its output is there (what a gradient needs, libtorch keeps): for parts
+    /// of deep networks on long sounds.
+    let scoped (model: Model<Flow, Flow>) : Model<Flow, Flow> =
+        let tensors (flow: Flow) = flow.Value :: flow.Start @ flow.End @ flow.Moments
+
+        { model with
+            Apply =
+                fun weights input ->
+                    let given = tensors input
+                    let isNew tensor = not (List.exists (fun other -> obj.ReferenceEquals(other, tensor)) given)
+                    Memory.scoped (tensors >> List.filter isNew) (fun () -> model.Apply weights input) }
+
     let private multiplied name (left: torch.Tensor) (right: torch.Tensor) =
         Shapes.RequireSame(name, "input", left, "output", right)
         left * right

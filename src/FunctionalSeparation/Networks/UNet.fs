@@ -3,14 +3,15 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// A convolutional U-Net with dense layers over frequency, complex spectrograms in, complex masks out.
+/// A convolutional U-Net with dense layers over frequency (as the time-distributed layers of Choi et al. 2020), complex spectrograms in,
+/// complex masks out.
 type UNetSettings =
     {
         /// Channels at each scale; each is half as fine in time and bins as the one before.
         Channels: int list
         /// Blocks at each scale, on the way down and again on the way up; at the last scale once.
         Blocks: int list
-        /// Bins that are looked at, from 0 Hz; a multiple of 2 for each scale below the first. Above, all sound is the first source's.
+        /// Bins that are looked at, from 0 Hz; a multiple of 2^(scales - 1). Above, all sound is the first source's.
         Bins: int
         /// Factor on the spectrogram that brings the magnitudes of music to about 1.
         InputScale: float
@@ -72,7 +73,8 @@ module UNet =
     let private block isDense channels bins =
         let first = conv 3 channels channels --> Norm.batch channels --> relu
         let middle = if isDense then Model.residual (overBins channels bins) else Model.identity
-        Model.residual (first --> middle --> conv 3 channels channels --> quiet (Norm.batch channels)) --> relu
+        let second = conv 3 channels channels --> quiet (Norm.batch channels)
+        Model.scoped (Model.residual (first --> middle --> second) --> relu)
 
     /// All that lies at a scale and below it.
     let rec private from scale (scales: (int * int) list) bins : Model<Flow, Flow> =
@@ -110,11 +112,14 @@ module UNet =
     /// Frames at the finest scale that a frame of the last scale spans.
     let private stride (settings: UNetSettings) = 1 <<< (settings.Channels.Length - 1)
 
-    /// Frames that an output sees on each side, at most.
-    let private reach (settings: UNetSettings) =
+    /// The receptive field: frames that an output sees on each side, at most.
+    let private receptiveField (settings: UNetSettings) =
         let last = settings.Blocks.Length - 1
         let ofScale scale blocks = (if scale = last then 2 else 4) * blocks * (1 <<< scale)
         1 + (settings.Blocks |> List.mapi ofScale |> List.sum) + stride settings
+
+    /// Beyond what can be trained, so that a file cannot ask for more.
+    let private mostScales, mostBlocks = 16, 100
 
     let private check (settings: UNetSettings) (setting: Setting) =
         let refuse why = invalidArg (nameof settings) $"A U-Net needs {why}."
@@ -125,8 +130,14 @@ module UNet =
         if settings.Channels.IsEmpty || settings.Channels.Length <> settings.Blocks.Length then
             refuse $"Channels and Blocks of each scale, got {settings.Channels.Length} and {settings.Blocks.Length}"
 
-        if settings.Channels.Length > 16 then
-            refuse $"at most 16 scales, got {settings.Channels.Length}"
+        if settings.Channels.Length > mostScales then
+            refuse $"at most {mostScales} scales, got {settings.Channels.Length}"
+
+        if List.max settings.Blocks > mostBlocks then
+            refuse $"at most {mostBlocks} Blocks at a scale, got {List.max settings.Blocks}"
+
+        if setting.Sources.Length < 2 then
+            refuse $"two sources or more, got {setting.Sources.Length}"
 
         let bins = setting.FrontEnd.Stft.Bins
 
@@ -137,6 +148,7 @@ module UNet =
         check settings setting
         let inputs, first = 3 * setting.Channels + 1, settings.Channels.Head
         let outputs = 2 * setting.Channels * (setting.Sources.Length - 1)
+        let field = receptiveField settings
 
         let network =
             shown settings
@@ -145,7 +157,7 @@ module UNet =
             --> Conv.layer 1 first outputs
             --> completed settings setting
 
-        { NetworkPlan.complexMask (reach settings, reach settings) (Image.padded (stride settings, 1) network) with
+        { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
             Stride = stride settings }
 
     /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture,

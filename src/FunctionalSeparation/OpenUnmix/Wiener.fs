@@ -19,7 +19,8 @@ type WienerSettings =
 /// The multichannel Wiener filter, its parameters refined by expectation and maximisation (Nugraha, Liutkus, Vincent 2016,
 /// algorithm 1, as in the norbert library and in open-unmix). A source has a power v(t, f) and a spatial covariance R(f); its
 /// estimate is v R (sum v R)^-1 x. (open-unmix's own program writes ones where the mixture is exactly 0 before it fits R, a side effect
-/// of its arctangent; here silence stays silent.) Spectrograms are complex [sources, channels, time, bins], the mixture's [channels, time, bins].
+/// of its arctangent; here silence stays silent.) Spectrograms are complex [sources, channels, time, bins], the mixture's [channels, time,
+/// bins].
 [<RequireQualifiedAccess>]
 module Wiener =
 
@@ -111,12 +112,12 @@ module Wiener =
 
     /// The filter is the same at any scale but for what keeps it from dividing by zero.
     let private refined iterations (x: torch.Tensor) (y: torch.Tensor) =
-        let scale = x.abs().max().div(largest).clamp_min 1.0
-        let channels (spectrogram: torch.Tensor) = [ for channel in spectrogram.unbind 0 -> partsOf (channel / scale) ]
+        let loudness = x.abs().max().div(largest).clamp_min 1.0
+        let channels (spectrogram: torch.Tensor) = [ for channel in spectrogram.unbind 0 -> partsOf (channel / loudness) ]
         let mixture, start = channels x, [ for source in y.unbind 0 -> channels source ]
         let last = [ 1..iterations ] |> List.fold (fun estimates _ -> iterate mixture estimates) start
         let whole (source: Parts list) = torch.stack [| for channel in source -> wholeOf channel |]
-        (torch.stack [| for source in last -> whole source |]) * scale
+        (torch.stack [| for source in last -> whole source |]) * loudness
 
     let private firstEstimates settings (magnitudes: torch.Tensor) (x: torch.Tensor) =
         if settings.SoftMask then

@@ -22,7 +22,7 @@ type SeparationState =
     }
 
 /// Separation in bounded memory, as a fold over the pieces of a sound. What comes out does not depend on how the sound was
-/// cut: every frame is computed by the same products, whichever frames it shares them with (on the CPU to the last bit for feed-forward
+/// cut: every frame is computed by the same products, whichever frames it shares them with (on the CPU to the last bit for the papers' feed-forward
 /// networks; otherwise within 1e-5 of the loudest sample). The ends are not tapered, nothing
 /// is dropped.
 [<RequireQualifiedAccess>]
