@@ -6,12 +6,25 @@
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-/// Magnitudes have the factor of the preset; logarithms, and cepstra of them, are large, all positive or of unlike sizes, and are
-/// brought to mean 0 and variance 1: otherwise they switch all hidden units off for good. All of them are then as large as only the
-/// loudest magnitudes are, and the preset's learning rate drives them into a corner: with it cepstra learn nothing.
+/// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes, and are brought to mean 0 and variance 1.
 let showing features (recipe: DrnnRecipe) =
-    let shown standardised = { recipe with Network = { recipe.Network with Features = features; Standardised = standardised } }
-    if features = Magnitude then shown false else shown true |> DrnnRecipe.withRate 1e-4
+    { recipe with Network = { recipe.Network with Features = features; Standardised = (features <> Magnitude) } }
+
+/// The rule of the preset, with a third of its steps to warm up.
+let rule rate =
+    Rule.descend
+        $"Adam {rate}, a third of the steps to warm up"
+        (fun steps -> Schedule.cosine rate steps (steps / 3))
+        (Optim.adamDirection 0.9 0.999 1e-8)
+
+/// Inputs that are all as large as only the loudest magnitudes are: without warming up the first steps drive the network into a corner
+/// that cepstra never leave.
+let warmed (recipe: DrnnRecipe) =
+    match recipe.Plan with
+    | RandomExcerpts(excerpts, epochs, rate) when recipe.Network.Standardised ->
+        { DrnnRecipe.toRecipe recipe with
+            Learning = Learning.create (rule rate) (Epochs epochs) (Learning.excerpts excerpts) }
+    | _ -> DrnnRecipe.toRecipe recipe
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
@@ -19,6 +32,6 @@ let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)
   Name = "inputs"
   Title = "What the network is shown"
   Load = Mir1k.loadOrEmbedded
-  Cells = [ for name, features in rows -> Cell.trained name (DrnnRecipe.forTables >> showing features >> DrnnRecipe.toRecipe) ]
+  Cells = [ for name, features in rows -> Cell.trained name (DrnnRecipe.forTables >> showing features >> warmed) ]
   Claims = [ { Text = "Spectra beat other inputs"; Pairs = [ for name, _ in rows.Tail -> "spectra", name ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -78,6 +78,19 @@ let tests =
                   Expect.isLessThan (norm (rough - gradient)) (0.1f * norm gradient) "gradient")
           }
 
+          test "it starts with equal shares" {
+              Memory.plain (fun () ->
+                  let network = tiny 1 [ "a"; "b"; "c" ]
+                  let start = Model.init torch.float32 torch.CPU (Key.ofSeed 1) network.Model
+
+                  let masks =
+                      (Model.apply network.Model start (Flow.ofImages ((noise 1 [ 1L; 2L; 8L; 33L ]).``to`` torch.float32)))
+                          .Value
+
+                  let real = masks.index_select(1L, torch.tensor [| 0L; 2L; 4L |]).narrow(3L, 0L, 24L)
+                  Expect.isLessThan ((real.sub (1.0 / 3.0)).abs().max().item<float32>()) 1e-6f "a third each")
+          }
+
           test "its description is the way back" {
               let words = JsonElement.Parse((UNet.family.Network UNet.medium song).Words.ToJsonString())
               let network = Family.read ModelFolder.families words

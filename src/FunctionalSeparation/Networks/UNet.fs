@@ -70,6 +70,10 @@ module UNet =
 
         { model with Layout = List.map start model.Layout }
 
+    /// A layer whose outputs start at zero: masks at equal shares.
+    let private silent (model: Model<Flow, Flow>) =
+        { model with Layout = model.Layout |> List.map (fun weight -> { weight with Start = Zeros }) }
+
     let private block isDense channels bins =
         let first = conv 3 channels channels --> Norm.batch channels --> relu
         let middle = if isDense then Model.residual (overBins channels bins) else Model.identity
@@ -154,7 +158,7 @@ module UNet =
             shown settings
             --> Conv.layer 3 inputs first
             --> from 0 (List.zip settings.Channels settings.Blocks) settings.Bins
-            --> Conv.layer 1 first outputs
+            --> silent (Conv.layer 1 first outputs)
             --> completed settings setting
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
