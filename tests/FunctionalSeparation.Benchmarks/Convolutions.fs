@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Convolutions
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Core
 open FunctionalSeparation.Benchmarks.Paired
 
 let private frames, excerpts = 64, 4
@@ -104,6 +105,9 @@ let private steps name (settings: UNetSettings) : Figure list =
 
 /// Blocks of the medium size at its scales, and steps of the small and the medium one.
 let unet () : Figure list =
+    // As `Train.states` does.
+    use _ = HostMemory.Keep()
+
     [ for scale in 0 .. UNet.medium.Channels.Length - 1 do
           blockAlone UNet.medium scale
       yield! steps "S" UNet.small

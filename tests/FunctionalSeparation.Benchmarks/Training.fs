@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Training
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Core
 open FunctionalSeparation.Benchmarks.Paired
 
 let private cube = 4096L
@@ -57,6 +58,8 @@ let objective () : Figure list =
 
 /// One batch of random excerpts, the step of `desk`, in both precisions.
 let step () : Figure list =
+    // As `Train.states` does.
+    use _ = HostMemory.Keep()
     let network = Sounds.network.Value
 
     let feed = Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value

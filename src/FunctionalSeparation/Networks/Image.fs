@@ -72,8 +72,10 @@ module Image =
 
         Layer.withWeights name (fun _ -> "images") (fun _ -> wanted) (Layer.affineLayout bins outputs) (fun weights ->
             Flow.map (fun image ->
-                let rows = image.reshape (-1L, 1L, int64 bins)
-                (Layer.affine weights[0] weights[1] rows).view(image.shape[0], image.shape[1], image.shape[2], -1L)))
+                // [batch time, bins, channels]: no copy where channels lie side by side, as convolutions leave them.
+                let columns = image.permute(0L, 2L, 3L, 1L).reshape(-1L, int64 bins, image.shape[1])
+                let product = weights[0].t().expand(columns.shape[0], -1L, -1L).bmm columns .+ weights[1].view(1L, -1L, 1L)
+                product.view(image.shape[0], image.shape[2], -1L, image.shape[1]).permute(0L, 3L, 1L, 2L)))
 
     /// Means of blocks of `time` x `bins`: images that are so many times smaller; what is left over at the ends is cut off.
     let pool (time: int, bins: int) : Model<Flow, Flow> =
