@@ -106,7 +106,7 @@ let private steps name (settings: UNetSettings) : Figure list =
 /// Blocks of the medium size at its scales, and steps of the small and the medium one.
 let unet () : Figure list =
     // As `Train.states` does.
-    use _ = HostMemory.Keep()
+    HostMemory.Keep() |> ignore
 
     [ for scale in 0 .. UNet.medium.Channels.Length - 1 do
           blockAlone UNet.medium scale

@@ -59,7 +59,7 @@ let objective () : Figure list =
 /// One batch of random excerpts, the step of `desk`, in both precisions.
 let step () : Figure list =
     // As `Train.states` does.
-    use _ = HostMemory.Keep()
+    HostMemory.Keep() |> ignore
     let network = Sounds.network.Value
 
     let feed = Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value

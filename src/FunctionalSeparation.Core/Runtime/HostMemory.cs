@@ -2,83 +2,37 @@ using System.Runtime.InteropServices;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>
-/// Freed memory kept for the next tensors. The C library of Linux gives blocks above a threshold back to the system as they
-/// are freed; work that makes and frees the same large tensors again and again then spends up to half of its time on fresh
-/// pages.
-/// </summary>
+/// <summary>What the C library does with memory that tensors no longer need.</summary>
 public static class HostMemory
 {
     // <malloc.h> of the GNU C library.
-    private const int TrimThreshold = -1, MmapThreshold = -3, MmapMax = -4;
+    private const int TrimThreshold = -1, MmapMax = -4;
 
-    // What the library moves its thresholds to by itself, at most, and its own limit of mapped blocks.
-    private const int LargestThreshold = 32 << 20, MappedBlocks = 65536;
-
-    private static readonly Lock Gate = new();
-    private static int holders;
+    private static readonly Lazy<bool> Kept = new(KeepOnce);
 
     /// <summary>
-    /// Keeps freed memory in the process until the result is disposed; with the last holder it goes back to the system. Without
-    /// effect where the C library is another one. Any thread may call it.
+    /// From now on freed memory stays in the process, for the next tensors. Left alone, the GNU C library gives large blocks back
+    /// to the system, and work that makes and frees the same tensors again and again spends up to half of its time on fresh
+    /// pages. Training calls this; an application that separates songs one after the other may. Threads that allocated before gain
+    /// less. Any thread may call it, any number of times.
     /// </summary>
-    public static IDisposable Keep()
-    {
-        lock (Gate)
-        {
-            if (holders++ == 0)
-                Try(() =>
-                {
-                    Set(MmapMax, 0);
-                    Set(TrimThreshold, int.MaxValue);
-                });
-        }
-        return new Holder();
-    }
+    /// <returns>Whether it took effect: false with another C library.</returns>
+    public static bool Keep() => Kept.Value;
 
-    private static void Release()
-    {
-        lock (Gate)
-        {
-            if (--holders == 0)
-                Try(() =>
-                {
-                    Set(MmapMax, MappedBlocks);
-                    Set(MmapThreshold, LargestThreshold);
-                    Set(TrimThreshold, 2 * LargestThreshold);
-                    _ = Trim(0);
-                });
-        }
-    }
-
-    private static void Try(Action act)
+    private static bool KeepOnce()
     {
         if (!OperatingSystem.IsLinux())
-            return;
+            return false;
         try
         {
-            act();
+            return Set(MmapMax, 0) != 0 && Set(TrimThreshold, int.MaxValue) != 0;
         }
         catch (Exception failure) when (failure is DllNotFoundException or EntryPointNotFoundException)
         {
-            // Another C library, which has its own ways.
+            return false;
         }
     }
 
     [DllImport("libc", EntryPoint = "mallopt")]
     private static extern int Set(int parameter, int value);
-
-    [DllImport("libc", EntryPoint = "malloc_trim")]
-    private static extern int Trim(nuint pad);
-
-    private sealed class Holder : IDisposable
-    {
-        private int disposed;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref disposed, 1) == 0)
-                Release();
-        }
-    }
 }

@@ -229,7 +229,7 @@ module Train =
     /// garbage collector.
     let states (task: Task) (steps: int) (first: TrainState) : TrainState seq =
         seq {
-            use _ = HostMemory.Keep()
+            HostMemory.Keep() |> ignore
             let mutable state = first
 
             while state.Step < steps && state.Stopped.IsNone do
