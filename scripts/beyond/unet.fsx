@@ -1,13 +1,13 @@
-// A convolutional U-Net with complex masks on MIR-1K, in three sizes, each for the same time. Presets: smoke; brief, about half an
-// hour a row on one thread; desk, two hours; paper, eight.
+// A convolutional U-Net with complex masks on MIR-1K, in three sizes, each for the same time. Presets: smoke; brief, about 20 minutes
+// a row on one thread; desk, an hour and a half; paper, six hours.
 //   dotnet fsi scripts/beyond/unet.fsx --preset brief --data MIR-1K
 #load "../load.fsx"
 
 open FunctionalSeparation
 open FunctionalSeparation.Plots
 
-/// Each with the steps of two hours on one thread.
-let sizes = [ "U-Net S", UNet.small, 18000; "U-Net M", UNet.medium, 9000; "U-Net L", UNet.large, 6000 ]
+/// Each with the steps of an hour and a half on one thread.
+let sizes = [ "U-Net S", UNet.small, 13000; "U-Net M", UNet.medium, 6500; "U-Net L", UNet.large, 4500 ]
 
 /// All parts, small: two scales of an eighth of the channels.
 let tiny (settings: UNetSettings) =
@@ -34,14 +34,14 @@ let shorter (preset: Preset) =
     else
         excerpts
 
-let steps twoHours =
+let steps time =
     function
     | Smoke -> 110
-    | Brief -> twoHours / 4
-    | Desk -> twoHours
-    | Paper -> 4 * twoHours
+    | Brief -> time / 4
+    | Desk -> time
+    | Paper -> 4 * time
 
-let recipe settings twoHours preset =
+let recipe settings time preset =
     let network =
         UNet.family.Network
             (if preset = Smoke then tiny settings else settings)
@@ -50,7 +50,7 @@ let recipe settings twoHours preset =
     { Recipe.create
           network
           Loss.logErrorShare
-          (Learning.create rule (Steps(steps twoHours preset)) (Learning.excerpts (shorter preset))) with
+          (Learning.create rule (Steps(steps time preset)) (Learning.excerpts (shorter preset))) with
         Precision = (if preset = Smoke then Precision.Float32 else Precision.Bfloat16) }
 
 { Paper = "beyond"
@@ -58,8 +58,8 @@ let recipe settings twoHours preset =
   Title = "A U-Net in three sizes"
   Load = Mir1k.loadOrEmbedded
   Cells =
-    [ for name, settings, twoHours in sizes do
-          Cell.trained name (recipe settings twoHours)
+    [ for name, settings, time in sizes do
+          Cell.trained name (recipe settings time)
       Cell.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
   Claims =
     [ { Text = "U-Nets beat the papers' network"; Pairs = [ for name, _, _ in sizes -> name, "DRNN-2 + discrim" ] }
