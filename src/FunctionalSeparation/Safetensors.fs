@@ -17,12 +17,12 @@ type TensorFile = { Tensors: (string * torch.Tensor) list; Texts: Map<string, st
 [<RequireQualifiedAccess>]
 module Safetensors =
 
-    let private typeNames = [ torch.float32, "F32"; torch.float64, "F64"; torch.int64, "I64" ]
+    let private typeNames = [ torch.float16, "F16"; torch.float32, "F32"; torch.float64, "F64"; torch.int64, "I64" ]
 
     let private nameOf (dtype: torch.ScalarType) =
         match typeNames |> List.tryFind (fun (known, _) -> known = dtype) with
         | Some(_, name) -> name
-        | None -> invalidArg (nameof dtype) $"Tensors of type {dtype} are not stored; use float32, float64 or int64."
+        | None -> invalidArg (nameof dtype) $"Tensors of type {dtype} are not stored; use float16, float32, float64 or int64."
 
     let private textsName = "__metadata__"
 

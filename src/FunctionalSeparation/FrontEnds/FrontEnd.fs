@@ -21,6 +21,19 @@ module FrontEnd =
     let create (sampleRate: int) (fftSize: int) (hop: int) : FrontEnd =
         { SampleRate = sampleRate; Stft = Stft(fftSize, hop, StftWindow.Hann, true) }
 
+    /// The front end for sound of another rate: windows as long, and as far apart, in seconds. None where that is not within 0.2 % a
+    /// whole number of samples.
+    let internal tryAtRate (sampleRate: int) (frontEnd: FrontEnd) : FrontEnd option =
+        let stft = frontEnd.Stft
+        let exact = float stft.HopLength * float sampleRate / float frontEnd.SampleRate
+        let hop = round exact
+
+        if hop < 1.0 || abs (hop / exact - 1.0) > 0.002 then
+            None
+        else
+            let fftSize = stft.FftSize / stft.HopLength * int hop
+            Some { SampleRate = sampleRate; Stft = Stft(fftSize, int hop, stft.Window, stft.Centred) }
+
     /// Raises ArgumentException for settings that make no spectrogram.
     let require (frontEnd: FrontEnd) : unit =
         Numbers.atLeast 1 "A front end" "SampleRate" frontEnd.SampleRate

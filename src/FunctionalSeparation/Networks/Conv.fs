@@ -75,6 +75,11 @@ module Conv =
             let bias = Array.tryItem 1 weights |> Option.toObj
             Flow.map (fun image -> convolve (channelsLast image) weights[0] bias))
 
+    /// A convolution that sees one point at a time: a product over the channels of each.
+    let private byPoints (image: torch.Tensor) (weight: torch.Tensor) bias =
+        let points = torch.nn.functional.linear (image.permute (0L, 2L, 3L, 1L), weight.flatten 1L, bias)
+        points.permute (0L, 3L, 1L, 2L)
+
     /// The convolution with so many zeros on each side.
     let private within padding (conv: Convolution) : Model<Flow, Flow> =
         let fanIn = conv.Inputs / conv.Groups * fst conv.Kernel * snd conv.Kernel
@@ -84,8 +89,11 @@ module Conv =
             (nameOf "conv" conv)
             conv
             (layout conv.Outputs (conv.Inputs / conv.Groups) fanIn conv)
-            (fun image weight bias ->
-                torch.nn.functional.conv2d (image, weight, bias, stride, padding, dilation, int64 conv.Groups))
+            (if conv.Kernel = (1, 1) && conv.Stride = (1, 1) && conv.Groups = 1 then
+                 byPoints
+             else
+                 (fun image weight bias ->
+                     torch.nn.functional.conv2d (image, weight, bias, stride, padding, dilation, int64 conv.Groups)))
 
     /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up.
     /// Raises ArgumentException for a kernel of even size, which has no middle.

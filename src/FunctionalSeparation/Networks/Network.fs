@@ -21,7 +21,7 @@ type Means =
     /// Raw outputs a_i, [batch, sources x channels, time, bins], that a mask layer makes magnitudes of.
     | Mask of MaskKind
     /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
-    /// complex spectrogram of the mixture.
+    /// complex spectrogram of the mixture. Bins that are missing at the top follow the highest octave (`Mask.overBins`).
     | ComplexMask
     /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Reads.Waveform` gives.
     | Waveforms
@@ -139,6 +139,9 @@ module Network =
         let mixture = magnitude.permute (2L, 0L, 1L, 3L)
         outputs |> overSources (fun a -> Mask.apply kind a mixture)
 
+    /// The masks [batch, sources, channels, time, bins] of a network of complex masks.
+    let internal complexMasks (network: Network) (outputs: torch.Tensor) = bySource network (ofParts outputs)
+
     /// The estimates that raw outputs [batch, outputs, time, bins] make of mixtures.
     let estimates (network: Network) (mixture: Views) (outputs: torch.Tensor) : Views =
         let stft = network.Setting.FrontEnd.Stft
@@ -148,7 +151,8 @@ module Network =
         | Means.Mask kind ->
             masked kind (bySource network outputs) (inner network mixture.Magnitude)
             |> Views.ofMagnitudeAndPhases stft spectrum
-        | Means.ComplexMask -> Views.ofSpectrum stft (bySource network (ofParts outputs) * spectrum ())
+        | Means.ComplexMask ->
+            Views.ofSpectrum stft (Mask.overBins (complexMasks network outputs) (inner network mixture.Spectrum))
         | Means.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
     let private requireStates name (start: torch.Tensor list) (output: Flow) =
@@ -157,18 +161,44 @@ module Network =
                 "Start"
                 $"{name}: wants a start state for each of its {output.End.Length} recurrent layers, or none, got {start.Length}."
 
+    /// Raw outputs, and the states in which recurrent layers ended.
+    let internal run network (model: Model<Flow, Flow>) weights (mixture: Heard) : struct (torch.Tensor * torch.Tensor list) =
+        let flow = input network mixture.Sound |> Flow.continuing mixture.Start |> Flow.inMode mixture.Mode
+        let output = model.Apply weights flow
+        requireStates network.Name mixture.Start output
+        struct (output.Value, Flow.finalStates output)
+
+    /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
+    /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `Mask.overBins`). None where there
+    /// are no such windows, and for networks of samples.
+    let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
+        let own = network.Setting.FrontEnd
+
+        let heardAs (frontEnd: FrontEnd) : Model<Flow, Flow> =
+            let bins, scale = int64 own.Stft.Bins, float own.SampleRate / float frontEnd.SampleRate
+            let missing = max 0L (bins - int64 frontEnd.Stft.Bins)
+
+            Model.pureFunction
+                "own rate"
+                (Flow.map (fun frames -> torch.nn.functional.pad(frames, [| 0L; missing |]).narrow(-1L, 0L, bins).mul(scale)))
+
+        match network.Reads, network.Means with
+        | Reads.Waveform, _
+        | _, Means.Waveforms -> None
+        | (Reads.Magnitude | Reads.Spectrum), (Means.Mask _ | Means.ComplexMask) ->
+            FrontEnd.tryAtRate sampleRate own
+            |> Option.map (fun frontEnd ->
+                { network with
+                    Setting = { network.Setting with FrontEnd = frontEnd }
+                    Model = heardAs frontEnd --> network.Model })
+
     /// The model from mixtures to estimates, with the network's products in the given precision.
     let modelIn (precision: Precision) (network: Network) : Model<Heard, Separated> =
         let model = Precision.network precision network.Model
 
         let apply weights (mixture: Heard) =
-            let flow = input network mixture.Sound |> Flow.continuing mixture.Start |> Flow.inMode mixture.Mode
-            let output = model.Apply weights flow
-            requireStates network.Name mixture.Start output
-
-            { Outputs = output.Value
-              Estimates = estimates network mixture.Sound output.Value
-              States = Flow.finalStates output }
+            let struct (outputs, states) = run network model weights mixture
+            { Outputs = outputs; Estimates = estimates network mixture.Sound outputs; States = states }
 
         { Name = network.Name; Layout = model.Layout; Apply = apply }
 

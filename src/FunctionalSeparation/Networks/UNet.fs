@@ -11,7 +11,7 @@ type UNetSettings =
         Channels: int list
         /// Blocks at each scale, on the way down and again on the way up; at the last scale once.
         Blocks: int list
-        /// Bins that are looked at, from 0 Hz; a multiple of 2^(scales - 1). Above, all sound is the first source's.
+        /// Bins that are looked at, from 0 Hz; a multiple of 2^(scales - 1). What lies above follows their highest octave.
         Bins: int
         /// Factor on the spectrogram that brings the magnitudes of music to about 1.
         InputScale: float
@@ -95,9 +95,8 @@ module UNet =
             (blocks here --> Model.residual inside --> blocks here) |> Model.prefixed $"scale{scale}"
 
     /// Masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], as deviations from equal shares; completed by
-    /// what they leave of 1, and by zeros above, to [batch, 2 channels sources, time, all bins].
-    let private completed (settings: UNetSettings) (setting: Setting) : Model<Flow, Flow> =
-        let missing = int64 (setting.FrontEnd.Stft.Bins - settings.Bins)
+    /// what they leave of 1 to [batch, 2 channels sources, time, bins].
+    let private completed (setting: Setting) : Model<Flow, Flow> =
 
         /// The complex number 1 for each channel: real parts at even places.
         let one (like: torch.Tensor) =
@@ -108,7 +107,6 @@ module UNet =
             let whole = one outputs
             let share = whole.div (float setting.Sources.Length)
             let masks = outputs.unflatten (1L, [| -1L; 2L * int64 setting.Channels |]) .+ share
-            let masks = torch.nn.functional.pad (masks, [| 0L; missing |])
             torch.cat([| whole - masks.sum (1L, keepdim = true); masks |], 1L).flatten(1L, 2L)
 
         Model.pureFunction "masks" (Flow.map complete)
@@ -159,7 +157,7 @@ module UNet =
             --> Conv.layer 3 inputs first
             --> from 0 (List.zip settings.Channels settings.Blocks) settings.Bins
             --> silent (Conv.layer 1 first outputs)
-            --> completed settings setting
+            --> completed setting
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
             Stride = stride settings }

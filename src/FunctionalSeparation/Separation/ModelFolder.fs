@@ -33,11 +33,11 @@ module ModelFolder =
         if File.Exists folder then
             raise (InputException $"{folder}: is a file, a model is a folder. Name a folder.")
 
-    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
-    /// Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
+    /// Writes a model folder with weights of this type, float16 (half as large) or that of the model; the weights first, so that a
+    /// folder with a description is whole. `provenance` is kept as it is. Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
     /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
     /// model without a network or parameters.
-    let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
+    let saveIn (dtype: torch.ScalarType) (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
         requireName folder
         TrainedModel.requireWhole trained
         ArgumentNullException.ThrowIfNull(provenance, nameof provenance)
@@ -45,12 +45,17 @@ module ModelFolder =
         let path = weightsPath folder
 
         Memory.plain (fun () ->
-            let weights = Params.named trained.Parameters
+            let weights = [ for name, weight in Params.named trained.Parameters -> name, weight.``to`` dtype ]
             List.iter (requireFinite path) weights
             Safetensors.save path { Tensors = weights; Texts = Map.ofList [ "model", trained.Network.Name ] })
 
         let weightsHash = WholeFile.Read(path, hash)
         WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Network trained.Level weightsHash provenance)
+
+    /// `saveIn` with weights as they are.
+    let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
+        TrainedModel.requireWhole trained
+        saveIn trained.Parameters.Vector.dtype folder trained provenance
 
     let private shapeText (shape: int64 seq) = shape |> Seq.map string |> String.concat " x "
 
@@ -79,9 +84,12 @@ module ModelFolder =
     let private vectorOf (tensors: Map<string, torch.Tensor>) (layout: Layout) : torch.Tensor =
         torch.cat [| for weight in layout -> tensors[weight.Name].reshape -1L |]
 
+    /// Networks are computed in float32 at least.
+    let private widened (tensor: torch.Tensor) = if tensor.dtype = torch.float16 then tensor.``to`` torch.float32 else tensor
+
     let private parametersOf path (device: torch.Device) (layout: Layout) (file: TensorFile) : Params =
         check path layout file
-        let tensors = Map.ofList file.Tensors
+        let tensors = Map.ofList file.Tensors |> Map.map (fun _ tensor -> widened tensor)
         let parameters = Params.create layout ((vectorOf tensors (Layout.learnt layout)).``to`` device)
 
         match Layout.statistics layout with
@@ -130,6 +138,16 @@ module ModelFolder =
 
         { Network = description.Network
           Parameters = WholeFile.Read(path, readWeights path description device)
+          Level = description.Level }
+
+    /// A model whose description and weights come from streams that messages call by these names. Raises InputException as `load`.
+    let internal ofStreams families device (descriptionName, description: Stream) (weightsName, weights: Stream) : TrainedModel =
+        use bytes = new MemoryStream()
+        description.CopyTo bytes
+        let description = ModelDescription.read families descriptionName (ReadOnlyMemory(bytes.ToArray()))
+
+        { Network = description.Network
+          Parameters = readWeights weightsName description device weights
           Level = description.Level }
 
     /// Where a model comes from: what training recorded, and a fingerprint of the weights. Raises InputException as `load`.

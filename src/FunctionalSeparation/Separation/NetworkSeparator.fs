@@ -62,7 +62,9 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
             requireAlive ()
             Memory.plain (fun () -> toBuffers (SeparationStream.finish trained state))
 
-        member _.Dispose() = SeparationStream.dispose state
+        member _.Dispose() =
+            SeparationStream.dispose state
+            HostMemory.Release()
 
 /// A trained network behind the interface that applications use. Takes over the model: disposing the separator frees its
 /// parameters. From then on it opens no stream, and its streams that are still open refuse to go on (ObjectDisposedException); they
@@ -72,6 +74,7 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
     do
         TrainedModel.requireWhole trained
         Numbers.positive "A separator" "Level" trained.Level
+        HostMemory.Keep() |> ignore
 
     let mutable isDisposed = false
 
@@ -101,7 +104,14 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
             level.RequireChannels channels
             let gain = if level.RootMeanSquare > 0.0 then trained.Level / level.RootMeanSquare else 1.0
             let requireAlive () = require "while this stream of it was open: dispose its streams first"
-            new StemStream(stems, new NetworkStream(trained, channels, gain, requireAlive), rate, sampleRate, channels, level)
+
+            let network, inside =
+                match Network.tryAtRate sampleRate trained.Network with
+                | Some atRate -> atRate, sampleRate
+                | None -> trained.Network, rate
+
+            let estimates = new NetworkStream({ trained with Network = network }, channels, gain, requireAlive)
+            new StemStream(stems, estimates, inside, sampleRate, channels, level)
 
         member _.Dispose() =
             isDisposed <- true

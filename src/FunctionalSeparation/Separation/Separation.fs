@@ -51,16 +51,14 @@ type Separator =
 [<RequireQualifiedAccess>]
 module Separation =
 
-    /// Masks [batch, sources, channels, time, bins] of raw outputs [batch, outputs, time, bins] on mixture magnitudes [batch, channels,
-    /// time, bins], for a network with a mask layer of this kind.
-    let private masksOf network kind testMask (mixture: torch.Tensor) (outputs: torch.Tensor) =
-        let outputs = Network.bySource network outputs
-
+    /// Masks [batch, sources, channels, time, bins] of raw outputs [batch, sources, channels, time, bins] on mixture magnitudes [batch,
+    /// channels, time, bins], for a network with a mask layer of this kind.
+    let private masksOf kind testMask (mixture: torch.Tensor) (outputs: torch.Tensor) =
         match testMask, kind with
         | Hard, _ -> Network.overSources Mask.binary outputs
         | Soft, (Squared | SquaredExact) -> Network.overSources Mask.wiener outputs
         | Soft, (Absolute | AbsoluteExact | NoMask) -> Network.overSources Mask.ratio outputs
-        | Unmasked, NoMask -> outputs.abs () / mixture.unsqueeze(1L).add Mask.epsilon
+        | Unmasked, NoMask -> outputs.abs () / mixture.narrow(-1L, 0L, outputs.shape[4]).unsqueeze(1L).add Mask.epsilon
         | Unmasked, _ ->
             raise (
                 InputException
@@ -73,7 +71,7 @@ module Separation =
         let network = trained.Network
         let stft = network.Setting.FrontEnd.Stft
         let heard = { Sound = Views.ofSpectrum stft spectrogram; Mode = Mode.Inference; Start = states }
-        let separated = Model.apply (Network.model network) trained.Parameters heard
+        let struct (outputs, states) = Network.run network network.Model (Params.split trained.Parameters) heard
         let time = spectrogram.shape[2] - before - after
         let inner (frames: torch.Tensor) = frames.narrow (Network.timeAxis, before, time)
         let own (outputs: torch.Tensor) = outputs.narrow (Network.timeAxis, before - network.Margin, time)
@@ -81,13 +79,14 @@ module Separation =
         let estimates =
             match network.Means, testMask with
             | Means.Mask kind, _ ->
-                let masks = own separated.Outputs |> masksOf network kind testMask (inner heard.Sound.Magnitude)
-                masks * (inner spectrogram).unsqueeze 1L
-            | (Means.ComplexMask | Means.Waveforms), Soft -> own separated.Estimates.Spectrum
+                let masks = Network.bySource network (own outputs) |> masksOf kind testMask (inner heard.Sound.Magnitude)
+                Mask.overBins masks (inner spectrogram)
+            | Means.ComplexMask, Soft -> Mask.overBins (Network.complexMasks network (own outputs)) (inner spectrogram)
+            | Means.Waveforms, Soft -> own (Network.estimates network heard.Sound outputs).Spectrum
             | (Means.ComplexMask | Means.Waveforms), (Hard | Unmasked) ->
                 raise (InputException $"{network.Name} makes no magnitudes to mask; there is only the soft mask for it.")
 
-        estimates, separated.States
+        estimates, states
 
     /// `estimate`, with estimated spectrograms [batch, sources, channels, frames, bins] passed through `finish`.
     let private estimateWith

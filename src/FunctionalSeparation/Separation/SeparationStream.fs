@@ -29,7 +29,7 @@ type SeparationState =
 module SeparationStream =
 
     /// The most frames that run through the network at once.
-    let private blockFrames = 1024L
+    let private blockFrames = 256L
 
     /// The transform of the network, without the padding of a whole clip.
     let private stftOf (trained: TrainedModel) =
