@@ -36,7 +36,7 @@ let private forbidden =
       "'a.shape' is not", object [ entry "a" "[4.5]" 0 16 ], 16
       "'a.shape' is missing", """{"a":{"dtype":"F32","data_offsets":[0,4]}}""", 4
       "'a.order' is unknown", """{"a":{"dtype":"F32","shape":[1],"order":"F","data_offsets":[0,4]}}""", 4
-      "the type 'F16'", object [ entry "a" "[1]" 0 4 ] |> _.Replace("F32", "F16"), 4
+      "the type 'BF16'", object [ entry "a" "[1]" 0 4 ] |> _.Replace("F32", "BF16"), 4
       "'__metadata__.x' is not a text", object [ "\"__metadata__\":{\"x\":1}"; entry "a" "[1]" 0 4 ], 4
       "'__metadata__' is no object", object [ "\"__metadata__\":[]"; entry "a" "[1]" 0 4 ], 4
       "'the header' is no object", "[]", 0

@@ -137,6 +137,7 @@ let tests =
                       AudioBuffer([| Array.init (2 * rate) (sample >> float32) |], rate)
 
                   use separator = new NetworkSeparator("tiny", trained (tiny 1 Stems.musicAndVoice)) :> ISeparator
+
                   let voice rate =
                       let stems = separator.Separate(song rate)
                       stems["voice"].Channels[0]

@@ -135,10 +135,23 @@ internal static class NativeLibraries
                 return null;
             }
         }
+        WithoutNnpack(handles["torch_cpu"]);
         if (!handles.ContainsKey("torch_cuda"))
             cudaProblem ??= $"the libtorch in {folder} is built for the CPU only; to use a GPU set {NativeSearch.SettingName} to the "
                 + "lib folder of a PyTorch or libtorch with CUDA";
         return LoadTorchSharp(folder, cudaProblem, handles, search, tried);
+    }
+
+    /// <summary>
+    /// Where NNPACK does not know the processor, libtorch says so on standard error at each small convolution. TorchSharp has no way
+    /// to torch.backends.nnpack; what it calls is exported where names are mangled as GCC and Clang do.
+    /// </summary>
+    private static unsafe void WithoutNnpack(IntPtr library)
+    {
+        if (!NativeLibrary.TryGetExport(library, "_ZN2at13globalContextEv", out var context)
+            || !NativeLibrary.TryGetExport(library, "_ZN2at7Context20setUserEnabledNNPACKEb", out var enable))
+            return;
+        ((delegate* unmanaged<nint, byte, void>)enable)(((delegate* unmanaged<nint>)context)(), 0);
     }
 
     private static LoadedLibraries? LoadTorchSharp(

@@ -8,7 +8,7 @@ public interface ISeparator : IDisposable
     /// <summary>What it is, for people: model and corpus.</summary>
     string Name { get; }
 
-    /// <summary>The sample rate in Hz that it works at inside; mixtures of any rate are accepted.</summary>
+    /// <summary>The sample rate in Hz that it was made for; mixtures of any rate are accepted.</summary>
     int SampleRate { get; }
 
     /// <summary>Names of the stems, in a fixed order, such as music and voice.</summary>
@@ -20,7 +20,9 @@ public interface ISeparator : IDisposable
     /// <see cref="SeparatorExtensions.SeparateFile(ISeparator, string, string, IProgress{double}?, CancellationToken)"/>.
     /// </summary>
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
-    /// <param name="channels">Its channels; each is separated by itself.</param>
+    /// <param name="channels">
+    /// Its channels. A separator of one channel hears each by itself, but the two of a stereo sound as their middle and side.
+    /// </param>
     /// <param name="level">
     /// Level of the whole sound (<see cref="AudioBuffer.Level"/>): it is brought to the level that the separator was trained
     /// at, and back; a constant offset of a channel goes to the first stem (the accompaniment) without passing through the

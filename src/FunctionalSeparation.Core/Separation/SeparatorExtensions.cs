@@ -10,7 +10,7 @@ public static class SeparatorExtensions
     /// <summary>Pieces that may wait between two stages.</summary>
     private const int Ahead = 2;
 
-    /// <summary>Separates a mixture of any length, rate and number of channels (each channel by itself).</summary>
+    /// <summary>Separates a mixture of any length, rate and number of channels.</summary>
     /// <param name="separator">The separator.</param>
     /// <param name="mixture">The mixture.</param>
     /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>

@@ -132,8 +132,8 @@ public sealed class StemStream : IDisposable
     }
 
     /// <summary>
-    /// What the estimates leave of the mixture goes to the first stem, so that the stems sum to the mixture: rounding at the
-    /// separator's own rate, and all that lies above its band for mixtures of a higher rate.
+    /// What the estimates leave of the mixture goes to the first stem, so that the stems sum to the mixture: rounding, and, where the
+    /// separator hears sound at its own rate alone, all that lies above its band.
     /// </summary>
     private Dictionary<string, AudioBuffer> Stems(float[][][] others)
     {

@@ -19,6 +19,13 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
     /// A network that hears several channels together hears a sound of one channel in all of them.
     let isSpread = channels = 1 && trained.Network.Setting.Channels > 1
 
+    /// The two channels of a stereo sound are heard as their middle and their side, where a network hears one at a time: voices stand in
+    /// the middle (papers/beyond/notes.md has what it gains).
+    let isMiddleAndSide = channels = 2 && trained.Network.Setting.Channels = 1
+
+    /// [2, ...]: half the sum of two channels and half their difference.
+    let halves (sound: torch.Tensor) = torch.stack([| sound[0] .+ sound[1]; sound[0] - sound[1] |]).mul 0.5
+
     let mutable state =
         SeparationStream.start trained (if isSpread then trained.Network.Setting.Channels else channels) |> owned
 
@@ -27,14 +34,17 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
             torch.stack([| for channel in audio.Channels -> torch.tensor channel |]).``to``(state.Pending.dtype).``to``
                 state.Pending.device
 
-        if isSpread then
-            sound.expand (int64 trained.Network.Setting.Channels, -1L)
-        else
-            sound
+        if isSpread then sound.expand (int64 trained.Network.Setting.Channels, -1L)
+        elif isMiddleAndSide then halves sound
+        else sound
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
-        let heard = if isSpread then estimates.mean ([| 0L |], keepdim = true) else estimates
+        let heard =
+            if isSpread then estimates.mean ([| 0L |], keepdim = true)
+            elif isMiddleAndSide then (halves estimates).mul 2.0
+            else estimates
+
         let plain = heard.div(gain).``to``(torch.float32).cpu()
 
         [| for source in 0L .. plain.shape[1] - 1L ->

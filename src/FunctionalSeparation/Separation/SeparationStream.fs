@@ -22,14 +22,13 @@ type SeparationState =
     }
 
 /// Separation in bounded memory, as a fold over the pieces of a sound. What comes out does not depend on how the sound was
-/// cut: every frame is computed by the same products, whichever frames it shares them with (on the CPU to the last bit for the papers' feed-forward
-/// networks; otherwise within 1e-5 of the loudest sample). The ends are not tapered, nothing
-/// is dropped.
+/// cut: every frame is computed by the same products, whichever frames it shares them with (on the CPU to the last bit for the papers'
+/// feed-forward networks; otherwise within 1e-5 of the loudest sample). The ends are not tapered, nothing is dropped.
 [<RequireQualifiedAccess>]
 module SeparationStream =
 
-    /// The most frames that run through the network at once.
-    let private blockFrames = 256L
+    /// Frames that run through the network at once: more cost memory, fewer cost those around them again and again.
+    let private blockFrames = 160L
 
     /// The transform of the network, without the padding of a whole clip.
     let private stftOf (trained: TrainedModel) =
@@ -60,6 +59,21 @@ module SeparationStream =
         let more = network.Margin + int64 (spoilt network)
         struct (roundedUp network.Stride (back + more), roundedUp network.Stride (ahead + more))
 
+    /// The most frames of a block: more where the network is given many around them.
+    let private blockOf (network: Network) =
+        match network.Outlook with
+        | Outlook.Whole _ -> roundedUp network.Stride blockFrames
+        | Outlook.Frames _ ->
+            let struct (before, after) = around network
+            roundedUp network.Stride (max blockFrames (before + after))
+
+    /// Frames that are waited for. Where a network that looks at the whole sound is given a part of it, what comes out depends on where
+    /// the part begins; so it is always given the same parts.
+    let private step (network: Network) =
+        match network.Outlook with
+        | Outlook.Whole _ -> blockOf network
+        | Outlook.Frames _ -> network.Stride
+
     let private hopOf (trained: TrainedModel) = int64 trained.Network.Setting.FrontEnd.Stft.HopLength
 
     let private tensors state = state.Pending :: state.Tail :: state.States
@@ -69,10 +83,11 @@ module SeparationStream =
         for tensor in tensors state do
             tensor.Dispose()
 
-    /// Samples that estimates stay behind: one window, what the network looks ahead, and what it waits for until its stride is full.
+    /// Samples that estimates stay behind: one window, what the network looks ahead, and what it waits for: until its stride is full,
+    /// or a block where it looks at the whole sound.
     let latency (trained: TrainedModel) : int =
         let struct (_, after) = around trained.Network
-        trained.Network.Setting.FrontEnd.Stft.FftSize + int ((after + trained.Network.Stride - 1L) * hopOf trained)
+        trained.Network.Setting.FrontEnd.Stft.FftSize + int ((after + step trained.Network - 1L) * hopOf trained)
 
     /// How many elements a batch has, and how many channels each, for a sound of so many channels. Raises InputException where the
     /// network hears several channels together and the sound has others.
@@ -122,11 +137,6 @@ module SeparationStream =
 
         (hops / overlapGain stft hops).flatten(3L, 4L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
 
-    /// The most frames of a block: more where the network is given many around them.
-    let private blockOf (network: Network) =
-        let struct (before, after) = around network
-        roundedUp network.Stride (max blockFrames (before + after))
-
     let private blockByBlock (trained: TrainedModel) (stft: Stft) (pending: torch.Tensor) frames (first: Carry) =
         let hop, size = int64 stft.HopLength, blockOf trained.Network
         let struct (before, after) = around trained.Network
@@ -148,7 +158,8 @@ module SeparationStream =
         let until = min (start + count) (lead + length)
         finished.narrow (-1L, min (first - start) count, max 0L (until - first))
 
-    let private advance (trained: TrainedModel) (samples: torch.Tensor) length (state: SeparationState) =
+    /// As many frames, a multiple of `step`, as have all that they look at.
+    let private advance (trained: TrainedModel) (samples: torch.Tensor) step length (state: SeparationState) =
         Memory.scoped (fun (output, state) -> output :: tensors state) (fun () ->
             use _ = torch.no_grad ()
             let stft, network = stftOf trained, trained.Network
@@ -158,7 +169,7 @@ module SeparationStream =
                 torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
 
             let ready = max 0L (stft.Frames pending.shape[2] - before - after)
-            let frames = ready / network.Stride * network.Stride
+            let frames = ready / step * step
             let finished, last = blockByBlock trained stft pending frames { States = state.States; Tail = state.Tail }
             let used = frames * int64 stft.HopLength
 
@@ -180,7 +191,7 @@ module SeparationStream =
     let push (trained: TrainedModel) (samples: torch.Tensor) (state: SeparationState) : torch.Tensor * SeparationState =
         let wanted = [| Axis.Of(channelsOf state); Axis.Any "samples" |]
         Shapes.Require(trained.Network.Name, "a piece", samples, wanted, state.Pending)
-        let estimates, next = advance trained samples (Int64.MaxValue / 2L) state
+        let estimates, next = advance trained samples (step trained.Network) (Int64.MaxValue / 2L) state
         byChannel estimates, next
 
     /// The estimates still missing when the sound has ended, [channels, sources, samples']: all together are as long as it.
@@ -194,4 +205,4 @@ module SeparationStream =
         Memory.tensor (fun () ->
             let missing = frames * hop - state.Received + after * hop
             let silence = state.Pending.new_zeros [| channelsOf state; missing |]
-            byChannel (fst (advance trained silence state.Received state)))
+            byChannel (fst (advance trained silence network.Stride state.Received state)))
