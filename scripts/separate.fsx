@@ -1,9 +1,9 @@
-// Takes a song apart with a trained model:
-//   dotnet fsi scripts/separate.fsx IN.wav --model DIR --out DIR
+// Takes a song apart, with the library's own model or with another (--model DIR):
+//   dotnet fsi scripts/separate.fsx IN.wav --out DIR
 // Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems
 // have the rate, channels and length of the song and sum to it. Separating a song again replaces its stems; files in DIR that are
 // not known to be its stems are never replaced. IN.wav may be a pipe, or - for standard input:
-//   curl URL | dotnet fsi scripts/separate.fsx - --model DIR --out DIR
+//   curl URL | dotnet fsi scripts/separate.fsx - --out DIR
 // Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. What is left out of a
 // file, shifted or damaged in it is said on standard error.
 #load "load.fsx"
@@ -14,7 +14,7 @@ open FunctionalSeparation.Core
 
 type SeparateArgument =
     | [<MainCommand; ExactlyOnce>] Input of song: string
-    | [<Mandatory>] Model of folder: string
+    | Model of folder: string
     | [<Mandatory>] Out of folder: string
     | Device of name: string
 
@@ -22,7 +22,8 @@ type SeparateArgument =
         member this.Usage =
             match this with
             | Input _ -> "the song: a file, a pipe, or - for standard input."
-            | Model _ -> "the model folder that training wrote, or a folder of open-unmix's weights."
+            | Model _ ->
+                "the model folder that training wrote, or a folder of open-unmix's weights. Default: the library's own model."
             | Out _ ->
                 "folder for the stems: <song>_music.wav, <song>_voice.wav (32-bit float); <song> is stdin for standard input, pipe for <(...)."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
@@ -30,13 +31,12 @@ type SeparateArgument =
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
     let device = arguments.GetResult(Device, "auto")
-    let folder = arguments.GetResult Model
 
     use separator =
-        (if UnmixSeparator.IsIn folder then
-             UnmixSeparator.Open(device, folder)
-         else
-             ModelFolder.openSeparator device folder)
+        match arguments.TryGetResult Model with
+        | None -> Separators.Default device
+        | Some folder when UnmixSeparator.IsIn folder -> UnmixSeparator.Open(device, folder)
+        | Some folder -> ModelFolder.openSeparator device folder
 
     use song = AudioFile.Open(arguments.GetResult Input)
 

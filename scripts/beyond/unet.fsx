@@ -34,14 +34,14 @@ let shorter (preset: Preset) =
     else
         excerpts
 
-let steps time =
+let steps desk =
     function
     | Smoke -> 110
-    | Brief -> time / 4
-    | Desk -> time
-    | Paper -> 4 * time
+    | Brief -> desk / 4
+    | Desk -> desk
+    | Paper -> 4 * desk
 
-let recipe settings time preset =
+let recipe settings deskSteps preset =
     let network =
         UNet.family.Network
             (if preset = Smoke then tiny settings else settings)
@@ -50,7 +50,7 @@ let recipe settings time preset =
     { Recipe.create
           network
           Loss.logErrorShare
-          (Learning.create rule (Steps(steps time preset)) (Learning.excerpts (shorter preset))) with
+          (Learning.create rule (Steps(steps deskSteps preset)) (Learning.excerpts (shorter preset))) with
         Precision = (if preset = Smoke then Precision.Float32 else Precision.Bfloat16) }
 
 { Paper = "beyond"
@@ -58,8 +58,8 @@ let recipe settings time preset =
   Title = "A U-Net in three sizes"
   Load = Mir1k.loadOrEmbedded
   Cells =
-    [ for name, settings, time in sizes do
-          Cell.trained name (recipe settings time)
+    [ for name, settings, deskSteps in sizes do
+          Cell.trained name (recipe settings deskSteps)
       Cell.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
   Claims =
     [ { Text = "U-Nets beat the papers' network"; Pairs = [ for name, _, _ in sizes -> name, "DRNN-2 + discrim" ] }

@@ -17,11 +17,13 @@ type TensorFile = { Tensors: (string * torch.Tensor) list; Texts: Map<string, st
 [<RequireQualifiedAccess>]
 module Safetensors =
 
-    let private typeNames = [ torch.float16, "F16"; torch.float32, "F32"; torch.float64, "F64"; torch.int64, "I64" ]
+    /// Types with their names and bytes.
+    let private types =
+        [ torch.float16, "F16", 2L; torch.float32, "F32", 4L; torch.float64, "F64", 8L; torch.int64, "I64", 8L ]
 
     let private nameOf (dtype: torch.ScalarType) =
-        match typeNames |> List.tryFind (fun (known, _) -> known = dtype) with
-        | Some(_, name) -> name
+        match types |> List.tryFind (fun (known, _, _) -> known = dtype) with
+        | Some(_, name, _) -> name
         | None -> invalidArg (nameof dtype) $"Tensors of type {dtype} are not stored; use float16, float32, float64 or int64."
 
     let private textsName = "__metadata__"
@@ -88,14 +90,12 @@ module Safetensors =
     type private Entry = { Name: string; Type: torch.ScalarType; Shape: int64[]; First: int64; Last: int64 }
 
     let private typeOf name (kind: string) =
-        match typeNames |> List.tryFind (fun (_, known) -> known = kind) with
-        | Some(dtype, _) -> dtype
+        match types |> List.tryFind (fun (_, known, _) -> known = kind) with
+        | Some(dtype, _, size) -> struct (dtype, size)
         | None -> refuse $"the tensor {StrictJson.quoted name} has the type {StrictJson.quoted kind}, which is not read here"
 
     /// Bytes of a tensor. A size of zero empties the tensor, and the other sizes must be such that they can be counted.
-    let private bytes (dtype: torch.ScalarType) (shape: int64[]) =
-        let size = if dtype = torch.float32 then 4L else 8L
-
+    let private bytes (size: int64) (shape: int64[]) =
         try
             let counted = shape |> Array.fold (fun product n -> Checked.(*) product (max 1L n)) size
             if Array.contains 0L shape then Some 0L else Some counted
@@ -104,11 +104,11 @@ module Safetensors =
 
     let private entryOf (length: int64) (name: string, json: JsonElement) : Entry =
         let entries = StrictJson.entries name [ "dtype"; "shape"; "data_offsets" ] json
-        let dtype = StrictJson.text "dtype" entries |> typeOf name
+        let struct (dtype, size) = StrictJson.text "dtype" entries |> typeOf name
         let shape = StrictJson.integers mostDimensions 0L Int64.MaxValue "shape" entries |> Array.ofList
 
         match StrictJson.integers 2 0L length "data_offsets" entries with
-        | [ first; last ] when bytes dtype shape = Some(last - first) ->
+        | [ first; last ] when bytes size shape = Some(last - first) ->
             { Name = name; Type = dtype; Shape = shape; First = first; Last = last }
         | _ -> refuse $"the tensor {StrictJson.quoted name} has other offsets than its shape needs"
 

@@ -1,12 +1,12 @@
 using FunctionalSeparation;
 using FunctionalSeparation.Core;
 
-// song.wav model-folder out-folder
-using ISeparator separator = ModelFolder.openSeparator("auto", args[1]);
+// song.wav out-folder [model-folder]: with the library's own model, or one that training wrote.
+using ISeparator separator = args.Length < 3 ? Separators.Default() : ModelFolder.openSeparator("auto", args[2]);
 
 // A file of any length, in constant memory: song_music.wav and song_voice.wav.
 var progress = new Progress<double>(share => Console.Error.Write($"\r{share:P0} "));
-var files = separator.SeparateFile(args[0], args[2], progress);
+var files = separator.SeparateFile(args[0], args[1], progress);
 
 // A sound in memory.
 AudioBuffer song = AudioFile.Read(args[0]);

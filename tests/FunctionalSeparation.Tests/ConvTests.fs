@@ -16,7 +16,9 @@ let private cases =
       { plain with Kernel = 5, 3; Stride = 1, 2 }, [| 2L; 1L |]
       { plain with Dilation = 2, 3 }, [| 2L; 3L |]
       { plain with Outputs = 6; Groups = 6; HasBias = false }, [| 1L; 1L |]
-      { plain with Kernel = 1, 7; Groups = 2 }, [| 0L; 3L |] ]
+      { plain with Kernel = 1, 7; Groups = 2 }, [| 0L; 3L |]
+      { plain with Kernel = 1, 1 }, [| 0L; 0L |]
+      { plain with Kernel = 1, 1; HasBias = false }, [| 0L; 0L |] ]
 
 let private pair (time: int, bins: int) = [| int64 time; int64 bins |]
 
@@ -68,6 +70,15 @@ let tests =
                   let left = (output down parameters x * y).sum().item<float>()
                   let right = (x * output up (Params.create up.Layout parameters.Vector) y).sum().item<float>()
                   Expect.floatClose Accuracy.high left right "adjoint")
+          }
+
+          test "an enlarging convolution has the values of torch's conv_transpose2d, bias included" {
+              Memory.plain (fun () ->
+                  let up, input = Conv.up 2 6 8, noise 2 [ 2L; 6L; 5L; 7L ]
+                  let parameters = random 1 up
+                  let weights = Params.split parameters |> Array.ofList
+                  let expected = torch.nn.functional.conv_transpose2d (input, weights[0], weights[1], [| 2L; 2L |])
+                  Expect.isLessThan (difference (output up parameters input) expected) 1e-12 "values")
           }
 
           test "the start is He's: a deep stack of rectified convolutions keeps its power" {

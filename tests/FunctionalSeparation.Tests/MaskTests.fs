@@ -133,7 +133,7 @@ let tests =
                   let voice = (noise 3 [ 5L; 16L ]).abs()
                   let imaginary = torch.complex (torch.zeros_like voice, noise 4 [ 5L; 16L ])
                   let masks = torch.stack [| voice - imaginary; (voice.neg ()).add(1.0) .+ imaginary |]
-                  let all = Mask.overBins (masks.unsqueeze 1L) (mixture.unsqueeze 0L)
+                  let all = Mask.extended (masks.unsqueeze 1L) (mixture.unsqueeze 0L)
                   Expect.equal all.shape [| 2L; 1L; 5L; 40L |] "sources x channels x time x bins"
                   Expect.isLessThan (difference (all.sum 0L) (mixture.unsqueeze 0L)) 1e-12 "sum"
 
@@ -143,7 +143,7 @@ let tests =
                   let share = (voice.narrow (1L, 8L, 8L) * energy).sum(1L) / energy.sum 1L
                   let expected = share.clamp(0.0, 1.0).unsqueeze 1L * mixture.narrow (1L, 16L, 24L)
                   Expect.isLessThan (difference (all[0L, 0L].narrow(1L, 16L, 24L)) expected) 1e-12 "above"
-                  let narrow = Mask.overBins (masks.unsqueeze 1L) (mixture.narrow(1L, 0L, 10L).unsqueeze 0L)
+                  let narrow = Mask.extended (masks.unsqueeze 1L) (mixture.narrow(1L, 0L, 10L).unsqueeze 0L)
                   Expect.equal narrow.shape [| 2L; 1L; 5L; 10L |] "fewer bins than masks"
                   Expect.isLessThan (difference narrow (all.narrow (3L, 0L, 10L))) 1e-12 "the same masks")
           } ]

@@ -76,7 +76,7 @@ let tests =
                           "FunctionalSeparation.CSharpConsumer.dll"
                       )
 
-                  let output = run "dotnet" [ program; song; Path.Combine(folder, "model"); Path.Combine(folder, "stems") ]
+                  let output = run "dotnet" [ program; song; Path.Combine(folder, "stems"); Path.Combine(folder, "model") ]
                   Expect.stringContains output "DNN: music, voice, 2.5 s, 40000 samples, 1536 late" "said"
                   Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "song_voice.wav"))).Length 40000L "voice"
               finally

@@ -58,6 +58,20 @@ let tests =
                   Scratch.refuses [ "w.safetensors" ] (fun () -> read (Array.truncate length whole) |> ignore)
           }
 
+          test "what is written is read again, of every type" {
+              Scratch.inFolder (fun folder ->
+                  let path = Path.Combine(folder, "w.safetensors")
+
+                  Memory.plain (fun () ->
+                      for dtype in [ torch.float16; torch.float32; torch.float64; torch.int64 ] do
+                          let tensor = torch.tensor([| -3.0; -2.0; 0.0; 1.0; 7.0 |]).``to`` dtype
+                          Safetensors.save path { Tensors = [ "a", tensor; "b", tensor.neg () ]; Texts = Map.empty }
+                          let read = Map.ofList (Safetensors.load path).Tensors
+                          Expect.equal read["a"].dtype dtype "type"
+                          let same (a: torch.Tensor) (b: torch.Tensor) = (a.eq b).all().item<bool>()
+                          Expect.isTrue (same read["a"] tensor && same read["b"] (tensor.neg ())) $"{dtype}"))
+          }
+
           test "the order of the header is free, and empty tensors lie anywhere" {
               Memory.plain (fun () ->
                   let header =

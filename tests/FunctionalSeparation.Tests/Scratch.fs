@@ -153,6 +153,16 @@ let references (batch: Batch) = batch.References[Domain.Magnitude]
 /// The magnitudes of the mixtures of a batch, [margin + time + margin, batch, channels, bins].
 let mixtures (batch: Batch) = batch.Mixture[Domain.Magnitude]
 
+/// Two seconds of four tones that rise, all below 1.5 kHz: the same sound at any rate (Hz).
+let chirps (rate: int) : AudioBuffer =
+    let sample n =
+        let time = float n / float rate
+
+        [ 90.0; 160.0; 230.0; 290.0 ]
+        |> List.sumBy (fun hertz -> 0.05 * sin (2.0 * Math.PI * hertz * (1.0 + time) * time))
+
+    AudioBuffer([| Array.init (2 * rate) (sample >> float32) |], rate)
+
 /// The estimates [channels, sources, samples] of a mixture [channels, samples] that comes in pieces of so many samples.
 let separatedInPieces (samples: int) (trained: TrainedModel) (mixture: torch.Tensor) : torch.Tensor =
     let push state piece =

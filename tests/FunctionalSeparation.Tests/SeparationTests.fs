@@ -52,6 +52,42 @@ let tests =
                       Expect.isLessThan (difference (estimates.select (1L, 0L)) (mixture.mul 0.75)) 1e-9 "music")
               }
 
+          for rate in [ 16000; 44100 ] do
+              test $"a mask of 0.25 takes a quarter of left and of right, of all their bins at {rate} Hz" {
+                  use separator = new NetworkSeparator("quarter", constantMask Stft.Huang2014 0.25) :> ISeparator
+
+                  let song =
+                      AudioBuffer(
+                          [| for channel in 1..2 ->
+                                 Key.uniforms rate (Key.ofSeed channel)
+                                 |> Array.map (fun x -> float32 (x - 0.5) / float32 channel) |],
+                          rate
+                      )
+
+                  let stems = separator.Separate song
+
+                  for channel in 0..1 do
+                      let wanted = song.Channels[channel] |> Array.map (fun x -> 0.25f * x)
+                      let off = Array.map2 (fun a b -> abs (a - b)) stems["voice"].Channels[channel] wanted |> Array.max
+                      // A constant offset is the accompaniment's.
+                      Expect.isTrue (off < 0.01f) $"{off}, channel {channel}"
+              }
+
+          for rate in [ 11025; 22050; 44100 ] do
+              test $"songs of {rate} Hz are heard at their own rate, in windows rounded to whole samples" {
+                  use separator = new NetworkSeparator("DNN", withStft Stft.Huang2014 FeedForward) :> ISeparator
+
+                  let voice rate =
+                      let stems = separator.Separate(Scratch.chirps rate)
+                      stems["voice"].Channels[0]
+
+                  let own, here = voice 16000, voice rate
+                  let loudest = own |> Array.map abs |> Array.max
+                  // Windows drift by a millisecond in the two seconds.
+                  let off = [ for n in 5..45 -> abs (own[n * 640] - here[n * rate / 25]) ] |> List.max
+                  Expect.isTrue (loudest > 0.01f && off < 0.1f * loudest) $"{off} of {loudest}"
+              }
+
           test "inside a clip, long separation is the paper's" {
               Memory.plain (fun () ->
                   let trained = withStft Stft.Huang2014 FeedForward

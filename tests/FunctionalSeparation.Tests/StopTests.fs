@@ -18,7 +18,7 @@ let private program =
 /// Starts the application on a song in the folder, with the folder's model; its stems go to `out`.
 let private start (folder: string) (song: string) (environment: (string * string) list) =
     let file name = Path.Combine(folder, name)
-    let info = ProcessStartInfo("dotnet", [ program; file song; file "model"; file "out" ])
+    let info = ProcessStartInfo("dotnet", [ program; file song; file "out"; file "model" ])
     info.WorkingDirectory <- folder
     info.RedirectStandardOutput <- true
     info.RedirectStandardError <- true
@@ -86,7 +86,7 @@ let tests =
 
           test "a signal that the application ignores (nohup) removes nothing" {
               withSong 60 (fun folder out ->
-                  let shell = $"trap '' HUP; exec dotnet {program} song.wav model out"
+                  let shell = $"trap '' HUP; exec dotnet {program} song.wav out model"
                   let info = ProcessStartInfo("sh", [ "-c"; shell ], WorkingDirectory = folder, RedirectStandardError = true)
                   use running = Process.Start info
                   running.ErrorDataReceived.Add ignore

@@ -17,6 +17,11 @@ let private tinyFrontEnd: FrontEnd = { SampleRate = 8000; Stft = Stft(64, 16, St
 /// Bins 0 to 23 of 33; an output sees at most 1 + 4 + 4 + 2 frames on each side.
 let private tinySettings: UNetSettings = { Channels = [ 4; 6 ]; Blocks = [ 1; 1 ]; Bins = 24; InputScale = 1.0 }
 
+/// Windows long enough to be rounded to whole samples at other rates.
+let private fine =
+    let frontEnd: FrontEnd = { SampleRate = 8000; Stft = Stft(1024, 256, StftWindow.Sine, true) }
+    UNet.family.Network { tinySettings with Bins = 384 } (setting frontEnd 1 Stems.musicAndVoice)
+
 let private tiny channels sources = UNet.family.Network tinySettings (setting tinyFrontEnd channels sources)
 
 let private trained (network: Network) : TrainedModel =
@@ -125,32 +130,48 @@ let tests =
                   Expect.isGreaterThanOrEqual seen.Length (back + ahead + 1 - 2 * stride) "and nearly as far")
           }
 
-          for rate in [ 4000; 12000; 16000; 44000 ] do
+          for rate in [ 4000; 12000; 16000; 48000 ] do
               test $"songs of {rate} Hz are heard at their own rate, as if it were the network's" {
-                  // Below 1.5 kHz, so that all rates have it.
-                  let song rate =
-                      let sample n =
-                          [ 90.0; 160.0; 230.0; 290.0 ]
-                          |> List.sumBy (fun hertz ->
-                              0.05 * sin (2.0 * Math.PI * hertz * (1.0 + float n / float rate) * float n / float rate))
-
-                      AudioBuffer([| Array.init (2 * rate) (sample >> float32) |], rate)
-
-                  use separator = new NetworkSeparator("tiny", trained (tiny 1 Stems.musicAndVoice)) :> ISeparator
+                  use separator = new NetworkSeparator("fine", trained fine) :> ISeparator
 
                   let voice rate =
-                      let stems = separator.Separate(song rate)
+                      let stems = separator.Separate(Scratch.chirps rate)
                       stems["voice"].Channels[0]
 
                   let own, here = voice 8000, voice rate
                   let loudest = own |> Array.map abs |> Array.max
 
                   // Where samples of both rates are at the same time; not the ends, where what is beyond differs.
-                  let common = [ for n in 80..320 -> own[n * 40], here[n * rate / 200] ]
+                  let common = [ for n in 10..40 -> own[n * 320], here[n * rate / 25] ]
                   let off = common |> List.map (fun (a, b) -> abs (a - b)) |> List.max
                   Expect.isGreaterThan loudest 0.01f "sound"
                   Expect.isLessThan off (0.02f * loudest) "the voice"
               }
+
+          test "one that looks further than counts is heard in the same parts, however a song is cut" {
+              Memory.plain (fun () ->
+                  let settings = { tinySettings with Blocks = [ 3; 3 ] }
+                  let model = trained (UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice))
+
+                  match model.Network.Outlook with
+                  | Outlook.Whole _ -> ()
+                  | Outlook.Frames _ -> failtest "it is not one that looks far"
+
+                  // 160 frames of 16 samples are a block.
+                  let mixture = (noise 4 [ 1L; 9011L ]).``to`` torch.float32
+                  let whole = Scratch.separatedInPieces 100000 model mixture
+                  Expect.equal whole.shape[2] 9011L "as long as the song"
+
+                  for samples in [ 500; 7777 ] do
+                      let off = difference (Scratch.separatedInPieces samples model mixture) whole
+                      Expect.isTrue (off < 1e-5) $"pieces of {samples}: {off}"
+
+                  let latency, state = SeparationStream.latency model, SeparationStream.start model 1
+
+                  for length in [ latency; latency + 2560 ] do
+                      let given = (fst (SeparationStream.push model (mixture.narrow (1L, 0L, int64 length)) state)).shape[2]
+                      Expect.isTrue (int given >= length - latency) $"{given} of {length}")
+          }
 
           test "a stream of it gives what it gives at once, however it is cut" {
               Memory.plain (fun () ->

@@ -13,8 +13,8 @@ public static class HostMemory
     /// <summary>
     /// From now on freed memory stays in the process, for the next tensors. Left alone, the GNU C library gives large blocks back
     /// to the system, and work that makes and frees the same tensors again and again spends up to half of its time on fresh
-    /// pages. Training and separators call this. Threads that allocated before gain less. Any thread may call it, any number of
-    /// times. <see cref="Release"/> gives back what is not used at the moment.
+    /// pages. Training and separators with networks of this library call this. Threads beside the main one gain less: their heaps
+    /// are small. Any thread may call it, any number of times. <see cref="Release"/> gives back what is not used at the moment.
     /// </summary>
     /// <returns>Whether it took effect: false with another C library.</returns>
     public static bool Keep() => Kept.Value;

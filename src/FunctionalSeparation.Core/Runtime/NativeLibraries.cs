@@ -143,8 +143,9 @@ internal static class NativeLibraries
     }
 
     /// <summary>
-    /// Where NNPACK does not know the processor, libtorch says so on standard error at each small convolution. TorchSharp has no way
-    /// to torch.backends.nnpack; what it calls is exported where names are mangled as GCC and Clang do.
+    /// Switches NNPACK off, which libtorch would take for small convolutions of one item: where it does not know the processor, a
+    /// warning goes to standard error each time. TorchSharp has no way to torch.backends.nnpack; what that calls is exported, where
+    /// names are mangled as GCC and Clang do.
     /// </summary>
     private static unsafe void WithoutNnpack(IntPtr library)
     {

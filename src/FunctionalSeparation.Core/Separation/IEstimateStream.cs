@@ -1,7 +1,7 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// A separator at work on one sound that comes piece by piece, at the separator's own rate. <see cref="StemStream"/> makes
+/// A separator at work on one sound that comes piece by piece, at the rate that it hears it at. <see cref="StemStream"/> makes
 /// stems at the mixture's rate of it. Used by one thread at a time.
 /// </summary>
 public interface IEstimateStream : IDisposable
@@ -12,7 +12,7 @@ public interface IEstimateStream : IDisposable
     int Latency { get; }
 
     /// <summary>Takes a piece of the mixture in.</summary>
-    /// <param name="mixture">Any length, at the separator's rate.</param>
+    /// <param name="mixture">Any length, at that rate.</param>
     /// <returns>The estimates that no later piece can change, one buffer a stem, all of the same length (it may be 0).</returns>
     IReadOnlyList<AudioBuffer> Push(AudioBuffer mixture);
 

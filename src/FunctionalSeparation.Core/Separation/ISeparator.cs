@@ -21,7 +21,7 @@ public interface ISeparator : IDisposable
     /// </summary>
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
     /// <param name="channels">
-    /// Its channels. A separator of one channel hears each by itself, but the two of a stereo sound as their middle and side.
+    /// Its channels. A network of one channel hears the two of a stereo sound as their middle and side, more than two each by itself.
     /// </param>
     /// <param name="level">
     /// Level of the whole sound (<see cref="AudioBuffer.Level"/>): it is brought to the level that the separator was trained

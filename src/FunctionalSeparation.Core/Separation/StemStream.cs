@@ -53,8 +53,8 @@ public sealed class StemStream : IDisposable
     public int Channels { get; }
 
     /// <summary>
-    /// Samples that the stems stay behind: after n samples in, the first n minus this many are out, or more. It is one window
-    /// and what the network looks ahead, and the two filters where rates differ.
+    /// Samples that the stems stay behind: after n samples in, the first n minus this many are out, or more. It is one window, what the
+    /// network looks ahead and waits for, and two filters where the sound is resampled for it.
     /// </summary>
     public int Latency { get; }
 

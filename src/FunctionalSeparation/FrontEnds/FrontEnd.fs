@@ -6,7 +6,7 @@ open FunctionalSeparation.Core
 [<NoComparison>]
 type FrontEnd =
     {
-        /// Hz; audio of another rate is resampled or refused, never reinterpreted.
+        /// Hz; audio of another rate is resampled, heard with windows as long in seconds, or refused, never reinterpreted.
         SampleRate: int
         Stft: Stft
     }
@@ -22,17 +22,17 @@ module FrontEnd =
         { SampleRate = sampleRate; Stft = Stft(fftSize, hop, StftWindow.Hann, true) }
 
     /// The front end for sound of another rate: windows as long, and as far apart, in seconds. None where that is not within 0.2 % a
-    /// whole number of samples.
+    /// whole number of samples, and beyond 16 times the own rate, where windows would be too large for memory.
     let internal tryAtRate (sampleRate: int) (frontEnd: FrontEnd) : FrontEnd option =
         let stft = frontEnd.Stft
         let exact = float stft.HopLength * float sampleRate / float frontEnd.SampleRate
         let hop = round exact
+        let fftSize = float (stft.FftSize / stft.HopLength) * hop
 
-        if hop < 1.0 || abs (hop / exact - 1.0) > 0.002 then
+        if hop < 1.0 || abs (hop / exact - 1.0) > 0.002 || fftSize % 2.0 <> 0.0 || sampleRate / 16 > frontEnd.SampleRate then
             None
         else
-            let fftSize = stft.FftSize / stft.HopLength * int hop
-            Some { SampleRate = sampleRate; Stft = Stft(fftSize, int hop, stft.Window, stft.Centred) }
+            Some { SampleRate = sampleRate; Stft = Stft(int fftSize, int hop, stft.Window, stft.Centred) }
 
     /// Raises ArgumentException for settings that make no spectrogram.
     let require (frontEnd: FrontEnd) : unit =

@@ -97,8 +97,8 @@ module Image =
                 require $"enlarge {time}x{bins}" image
                 image.repeat_interleave(int64 time, 2L).repeat_interleave(int64 bins, 3L)))
 
-    /// Runs a model on images with zeros behind them up to multiples of `time` and `bins`, and cuts its outputs to what the inputs
-    /// were where they are larger: what a U-Net that halves and doubles images needs for images of any size.
+    /// Runs a model on images with zeros behind them up to multiples of `time` and `bins`, and cuts its outputs to the size of its
+    /// inputs (they may have fewer bins): what a U-Net that halves and doubles images needs for images of any size.
     let padded (time: int, bins: int) (model: Model<Flow, Flow>) : Model<Flow, Flow> =
         List.iter (Numbers.atLeast 1 "A padding" "multiples") [ time; bins ]
         let name = $"padded to {time}x{bins} ({model.Name})"
@@ -115,5 +115,4 @@ module Image =
                     flow
                     |> Flow.map (fun image -> torch.nn.functional.pad (image, zeros))
                     |> model.Apply weights
-                    |> Flow.map (fun image ->
-                        image.narrow(2L, 0L, min frames image.shape[2]).narrow(3L, 0L, min width image.shape[3])) }
+                    |> Flow.map (fun image -> image.narrow(2L, 0L, frames).narrow(3L, 0L, min width image.shape[3])) }

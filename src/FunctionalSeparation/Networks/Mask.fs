@@ -77,7 +77,7 @@ module Mask =
 
     /// Masks [..., sources, channels, time, band] on complex spectrograms [..., channels, time, bins]: [..., sources, channels, time, bins].
     /// Bins above the band of the masks are shared out as the energy of the highest octave below.
-    let overBins (masks: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
+    let extended (masks: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
         let bins = mixture.shape[mixture.shape.Length - 1]
         let band = min bins masks.shape[masks.shape.Length - 1]
         let inside = mixture.narrow (-1L, 0L, band)

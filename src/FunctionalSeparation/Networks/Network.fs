@@ -21,7 +21,7 @@ type Means =
     /// Raw outputs a_i, [batch, sources x channels, time, bins], that a mask layer makes magnitudes of.
     | Mask of MaskKind
     /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
-    /// complex spectrogram of the mixture. Bins that are missing at the top follow the highest octave (`Mask.overBins`).
+    /// complex spectrogram of the mixture. Bins that are missing at the top follow the highest octave (`Mask.extended`).
     | ComplexMask
     /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Reads.Waveform` gives.
     | Waveforms
@@ -31,7 +31,7 @@ type Means =
 type Outlook =
     /// So many frames back and ahead, beyond its margin. What it knows of earlier frames besides are the states that it carries.
     | Frames of back: int * ahead: int
-    /// At all frames of the sound. Where that does not fit into memory, so many frames on both sides stand for it.
+    /// At all frames of the sound, or at more than count. Songs are heard in blocks with so many frames on both sides.
     | Whole of enough: int
 
 /// What a network is built for.
@@ -63,7 +63,8 @@ type Network =
         Outlook: Outlook
         /// Pieces of a sound that it is given begin and end at multiples of so many frames: what it strides over in time.
         Stride: int64
-        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Reads` and `Means` say.
+        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Reads` and `Means` say; of complex masks
+        /// bins may be missing at the top.
         Model: Model<Flow, Flow>
     }
 
@@ -152,7 +153,7 @@ module Network =
             masked kind (bySource network outputs) (inner network mixture.Magnitude)
             |> Views.ofMagnitudeAndPhases stft spectrum
         | Means.ComplexMask ->
-            Views.ofSpectrum stft (Mask.overBins (complexMasks network outputs) (inner network mixture.Spectrum))
+            Views.ofSpectrum stft (Mask.extended (complexMasks network outputs) (inner network mixture.Spectrum))
         | Means.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
     let private requireStates name (start: torch.Tensor list) (output: Flow) =
@@ -169,7 +170,7 @@ module Network =
         struct (output.Value, Flow.finalStates output)
 
     /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
-    /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `Mask.overBins`). None where there
+    /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `Mask.extended`). None where there
     /// are no such windows, and for networks of samples.
     let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
         let own = network.Setting.FrontEnd
@@ -183,6 +184,7 @@ module Network =
                 (Flow.map (fun frames -> torch.nn.functional.pad(frames, [| 0L; missing |]).narrow(-1L, 0L, bins).mul(scale)))
 
         match network.Reads, network.Means with
+        | _ when sampleRate = own.SampleRate -> Some network
         | Reads.Waveform, _
         | _, Means.Waveforms -> None
         | (Reads.Magnitude | Reads.Spectrum), (Means.Mask _ | Means.ComplexMask) ->

@@ -33,11 +33,12 @@ module ModelFolder =
         if File.Exists folder then
             raise (InputException $"{folder}: is a file, a model is a folder. Name a folder.")
 
-    /// Writes a model folder with weights of this type, float16 (half as large) or that of the model; the weights first, so that a
-    /// folder with a description is whole. `provenance` is kept as it is. Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
-    /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
-    /// model without a network or parameters.
-    let saveIn (dtype: torch.ScalarType) (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
+    let private saveAs
+        (stored: torch.Tensor -> torch.Tensor)
+        (folder: string)
+        (trained: TrainedModel)
+        (provenance: JsonNode)
+        : unit =
         requireName folder
         TrainedModel.requireWhole trained
         ArgumentNullException.ThrowIfNull(provenance, nameof provenance)
@@ -45,17 +46,24 @@ module ModelFolder =
         let path = weightsPath folder
 
         Memory.plain (fun () ->
-            let weights = [ for name, weight in Params.named trained.Parameters -> name, weight.``to`` dtype ]
+            let weights = Params.named trained.Parameters
+            List.iter (requireFinite path) weights
+            let learnt = set [ for weight in Layout.learnt (Network.layout trained.Network) -> weight.Name ]
+            let weights = [ for name, weight in weights -> name, (if learnt.Contains name then stored weight else weight) ]
             List.iter (requireFinite path) weights
             Safetensors.save path { Tensors = weights; Texts = Map.ofList [ "model", trained.Network.Name ] })
 
         let weightsHash = WholeFile.Read(path, hash)
         WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Network trained.Level weightsHash provenance)
 
-    /// `saveIn` with weights as they are.
-    let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
-        TrainedModel.requireWhole trained
-        saveIn trained.Parameters.Vector.dtype folder trained provenance
+    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is. Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
+    /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
+    /// model without a network or parameters.
+    let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit = saveAs id folder trained provenance
+
+    /// `save`, with what was learnt rounded to float16: half as large. Statistics stay as they are.
+    let saveHalf (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
+        saveAs _.``to``(torch.float16) folder trained provenance
 
     let private shapeText (shape: int64 seq) = shape |> Seq.map string |> String.concat " x "
 
@@ -88,8 +96,9 @@ module ModelFolder =
     let private widened (tensor: torch.Tensor) = if tensor.dtype = torch.float16 then tensor.``to`` torch.float32 else tensor
 
     let private parametersOf path (device: torch.Device) (layout: Layout) (file: TensorFile) : Params =
+        let file = { file with Tensors = [ for name, tensor in file.Tensors -> name, widened tensor ] }
         check path layout file
-        let tensors = Map.ofList file.Tensors |> Map.map (fun _ tensor -> widened tensor)
+        let tensors = Map.ofList file.Tensors
         let parameters = Params.create layout ((vectorOf tensors (Layout.learnt layout)).``to`` device)
 
         match Layout.statistics layout with

@@ -19,12 +19,7 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
     /// A network that hears several channels together hears a sound of one channel in all of them.
     let isSpread = channels = 1 && trained.Network.Setting.Channels > 1
 
-    /// The two channels of a stereo sound are heard as their middle and their side, where a network hears one at a time: voices stand in
-    /// the middle (papers/beyond/notes.md has what it gains).
-    let isMiddleAndSide = channels = 2 && trained.Network.Setting.Channels = 1
-
-    /// [2, ...]: half the sum of two channels and half their difference.
-    let halves (sound: torch.Tensor) = torch.stack([| sound[0] .+ sound[1]; sound[0] - sound[1] |]).mul 0.5
+    let isMiddleAndSide = Stereo.isHeardAsMiddleAndSide trained.Network.Setting (int64 channels)
 
     let mutable state =
         SeparationStream.start trained (if isSpread then trained.Network.Setting.Channels else channels) |> owned
@@ -35,14 +30,14 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
                 state.Pending.device
 
         if isSpread then sound.expand (int64 trained.Network.Setting.Channels, -1L)
-        elif isMiddleAndSide then halves sound
+        elif isMiddleAndSide then Stereo.toMiddleAndSide 0L sound
         else sound
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
         let heard =
             if isSpread then estimates.mean ([| 0L |], keepdim = true)
-            elif isMiddleAndSide then (halves estimates).mul 2.0
+            elif isMiddleAndSide then Stereo.ofMiddleAndSide 0L estimates
             else estimates
 
         let plain = heard.div(gain).``to``(torch.float32).cpu()
@@ -72,9 +67,7 @@ type private NetworkStream(trained: TrainedModel, channels: int, gain: float, re
             requireAlive ()
             Memory.plain (fun () -> toBuffers (SeparationStream.finish trained state))
 
-        member _.Dispose() =
-            SeparationStream.dispose state
-            HostMemory.Release()
+        member _.Dispose() = SeparationStream.dispose state
 
 /// A trained network behind the interface that applications use. Takes over the model: disposing the separator frees its
 /// parameters. From then on it opens no stream, and its streams that are still open refuse to go on (ObjectDisposedException); they
@@ -126,3 +119,4 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
         member _.Dispose() =
             isDisposed <- true
             Params.dispose trained.Parameters
+            HostMemory.Release()

@@ -47,6 +47,22 @@ type Separator =
         Hearing: Hearing
     }
 
+/// Two channels as a network of one channel hears them: not left and right, but middle and side. Voices stand in the middle
+/// (papers/beyond/notes.md has what that gains).
+[<RequireQualifiedAccess>]
+module Stereo =
+
+    /// Whether a network built for this hears a sound of so many channels so.
+    let internal isHeardAsMiddleAndSide (setting: Setting) (channels: int64) = channels = 2L && setting.Channels = 1
+
+    /// Half the sum and half the difference of the two channels along an axis.
+    let toMiddleAndSide (axis: int64) (sound: torch.Tensor) : torch.Tensor =
+        let left, right = sound.select (axis, 0L), sound.select (axis, 1L)
+        torch.stack([| left .+ right; left - right |], axis).mul 0.5
+
+    /// Left and right of middle and side along an axis.
+    let ofMiddleAndSide (axis: int64) (sound: torch.Tensor) : torch.Tensor = (toMiddleAndSide axis sound).mul 2.0
+
 /// Separation with a trained network.
 [<RequireQualifiedAccess>]
 module Separation =
@@ -58,7 +74,7 @@ module Separation =
         | Hard, _ -> Network.overSources Mask.binary outputs
         | Soft, (Squared | SquaredExact) -> Network.overSources Mask.wiener outputs
         | Soft, (Absolute | AbsoluteExact | NoMask) -> Network.overSources Mask.ratio outputs
-        | Unmasked, NoMask -> outputs.abs () / mixture.narrow(-1L, 0L, outputs.shape[4]).unsqueeze(1L).add Mask.epsilon
+        | Unmasked, NoMask -> outputs.abs () / mixture.unsqueeze(1L).add Mask.epsilon
         | Unmasked, _ ->
             raise (
                 InputException
@@ -80,8 +96,8 @@ module Separation =
             match network.Means, testMask with
             | Means.Mask kind, _ ->
                 let masks = Network.bySource network (own outputs) |> masksOf kind testMask (inner heard.Sound.Magnitude)
-                Mask.overBins masks (inner spectrogram)
-            | Means.ComplexMask, Soft -> Mask.overBins (Network.complexMasks network (own outputs)) (inner spectrogram)
+                Mask.extended masks (inner spectrogram)
+            | Means.ComplexMask, Soft -> Mask.extended (Network.complexMasks network (own outputs)) (inner spectrogram)
             | Means.Waveforms, Soft -> own (Network.estimates network heard.Sound outputs).Spectrum
             | (Means.ComplexMask | Means.Waveforms), (Hard | Unmasked) ->
                 raise (InputException $"{network.Name} makes no magnitudes to mask; there is only the soft mask for it.")
@@ -121,9 +137,15 @@ module Separation =
         let together = int64 setting.Channels
 
         /// Channels that are heard by themselves are a batch.
-        let separate (mixture: torch.Tensor) =
+        let separateEach (mixture: torch.Tensor) =
             let estimates = estimateWith finish trained testMask (mixture.reshape (-1L, together, mixture.shape[1]))
             estimates.transpose(0L, 1L).flatten(1L, 2L)
+
+        let separate (mixture: torch.Tensor) =
+            if Stereo.isHeardAsMiddleAndSide setting mixture.shape[0] then
+                (Stereo.ofMiddleAndSide 1L (separateEach (Stereo.toMiddleAndSide 0L mixture)))
+            else
+                separateEach mixture
 
         { Name = trained.Network.Name + suffix
           FrontEnd = setting.FrontEnd
@@ -131,7 +153,7 @@ module Separation =
           Hearing = Blind separate }
 
 
-    /// The network as a separator of mixtures at the level of the training data, each channel by itself.
+    /// The network as a separator of mixtures at the level of the training data, channels as `Stereo` has it.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =
         separatorOf "" (fun _ masked -> masked) trained testMask
 

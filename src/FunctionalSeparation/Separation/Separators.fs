@@ -1,0 +1,32 @@
+namespace FunctionalSeparation
+
+open System.IO
+open System.Runtime.InteropServices
+open TorchSharp
+open FunctionalSeparation.Core
+
+/// The library's own model, which lies inside the assembly (the folder DefaultModel of the sources; its README.md is the model card).
+[<RequireQualifiedAccess>]
+module DefaultModel =
+
+    let private part (name: string) : Stream = typeof<TrainedModel>.Assembly.GetManifestResourceStream $"DefaultModel.{name}"
+
+    /// The model, on a device.
+    let load (device: torch.Device) : TrainedModel =
+        use description = part "model.json"
+        use weights = part "weights.safetensors"
+
+        ModelFolder.ofStreams
+            ModelFolder.families
+            device
+            ("DefaultModel/model.json", description)
+            ("DefaultModel/weights", weights)
+
+/// Separators for applications that want to choose nothing.
+[<AbstractClass; Sealed>]
+type Separators =
+
+    /// The library's own model: singing voice ("voice") and accompaniment ("music") of songs of any rate, length and number of
+    /// channels. `device`: cpu, cuda, cuda:N or auto. Raises InputException for a device that is not there.
+    static member Default([<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
+        new NetworkSeparator("FunctionalSeparation's own", DefaultModel.load (Devices.Parse device))
