@@ -10,21 +10,23 @@ open FunctionalSeparation
 
 type StereoArgument =
     | Data of folder: string
+    | Clips of count: int
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
             | Data _ -> "folder of MIR-1K. Default: the embedded corpus."
+            | Clips _ -> "so many clips. Default: 13."
 
 /// Gains of left and right.
 let middle, left, right, opposite = (0.707, 0.707), (0.95, 0.31), (0.31, 0.95), (0.707, -0.707)
 
 /// Where the voice and the two musics stand.
 let places =
-    [ "voice in the middle, musics left and right", [ middle; left; right ]
+    [ "voice in the middle, a music on each side", [ middle; left; right ]
       "voice in the middle, one music out of phase", [ middle; opposite; middle ]
       "all in the middle", [ middle; middle; middle ]
-      "voice left, musics right and in the middle", [ left; right; middle ] ]
+      "voice on one side, musics in the middle and on the other", [ left; right; middle ] ]
 
 let at (l: float, r: float) (sound: torch.Tensor) = torch.stack [| sound.mul l; sound.mul r |]
 
@@ -37,7 +39,12 @@ let sdr (truth: torch.Tensor) (estimate: torch.Tensor) =
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<StereoArgument> fsi.CommandLineArgs
     let corpus = Mir1k.loadOrEmbedded (arguments.TryGetResult Data)
-    let clips = corpus.Dev @ (corpus.Train |> List.chunkBySize 22 |> List.map List.head) |> Array.ofList
+
+    let clips =
+        corpus.Dev @ (corpus.Train |> List.chunkBySize 22 |> List.map List.head)
+        |> List.truncate (arguments.GetResult(Clips, 13))
+        |> Array.ofList
+
     let trained = DefaultModel.load torch.CPU
 
     /// [channels, samples] -> the voice in them.
