@@ -163,6 +163,11 @@ let chirps (rate: int) : AudioBuffer =
 
     AudioBuffer([| Array.init (2 * rate) (sample >> float32) |], rate)
 
+/// The voice that a separator takes out of `chirps` at a rate (Hz).
+let voiceOfChirps (separator: ISeparator) (rate: int) : float32[] =
+    let stems = separator.Separate(chirps rate)
+    stems["voice"].Channels[0]
+
 /// The estimates [channels, sources, samples] of a mixture [channels, samples] that comes in pieces of so many samples.
 let separatedInPieces (samples: int) (trained: TrainedModel) (mixture: torch.Tensor) : torch.Tensor =
     let push state piece =

@@ -439,18 +439,15 @@ let tests =
 
           long "separate.fsx without a model takes the library's own" (fun () ->
               inScratch (fun folder ->
-                  let file name = Path.Combine(folder, name)
-                  Scratch.writeSong (file "song.wav") 1
-                  succeed "separate.fsx" [ file "song.wav"; "--out"; file "stems" ] |> ignore
-                  let length name = (AudioFile.Info(file name)).Length
-                  Expect.equal (length "stems/song_voice.wav") (length "song.wav") "the voice"))
+                  let song = Path.Combine(folder, "song.wav")
+                  Scratch.writeSong song 1
+                  succeed "separate.fsx" [ song; "--out"; folder ] |> ignore
+                  let voice = AudioFile.Info(Path.Combine(folder, "song_voice.wav"))
+                  Expect.equal voice.Length (AudioFile.Info song).Length "the voice"))
 
           long "beyond/stereo.fsx has a row for each placing" (fun () ->
-              let rows =
-                  (succeed "beyond/stereo.fsx" [ "--clips"; "2" ]).TrimEnd().Split '\n'
-                  |> Array.filter (fun line -> line.StartsWith "| ")
-
-              Expect.hasLength rows 5 "a header and four placings")
+              let output = succeed "beyond/stereo.fsx" [ "--clips"; "2" ]
+              Expect.hasLength (output.Split "\n| ") 5 "a header and four placings")
 
           long "beyond/card.fsx writes a table of singers between the marks of a card" (fun () ->
               inScratch (fun folder ->
@@ -458,21 +455,18 @@ let tests =
                   File.WriteAllText(card, "before\n<!-- scores -->\nold\n<!-- end of scores -->\nafter\n")
                   let table = (succeed "beyond/card.fsx" [ "--card"; card ]).TrimEnd()
                   Expect.stringContains table "| all |" "all clips"
-
-                  Expect.equal
-                      (File.ReadAllText card)
-                      $"before\n<!-- scores -->\n{table}\n<!-- end of scores -->\nafter\n"
-                      "the card"))
+                  let wanted = $"before\n<!-- scores -->\n{table}\n<!-- end of scores -->\nafter\n"
+                  Expect.equal (File.ReadAllText card) wanted "the card"))
 
           long "pack.fsx halves the weights" (fun () ->
               inScratch (fun folder ->
                   succeed "pack.fsx" [ "--model"; fst model.Value; "--out"; folder ] |> ignore
                   let bytes model = FileInfo(Path.Combine(model, "weights.safetensors")).Length
                   Expect.isLessThan (bytes folder) (6L * bytes (fst model.Value) / 10L) "bytes"
-                  let packed = ModelFolder.load ModelFolder.families TorchSharp.torch.CPU folder
-                  let whole = ModelFolder.load ModelFolder.families TorchSharp.torch.CPU (fst model.Value)
-                  let off = (packed.Parameters.Vector - whole.Parameters.Vector).abs().max().item<float32>()
-                  Expect.isLessThan off (1e-3f * whole.Parameters.Vector.abs().max().item<float32>()) "rounded"))
+                  let weights model = (ModelFolder.load ModelFolder.families TorchSharp.torch.CPU model).Parameters.Vector
+                  let packed, whole = weights folder, weights (fst model.Value)
+                  let off = (packed - whole).abs().max().item<float32>()
+                  Expect.isTrue (off < 1e-3f * whole.abs().max().item<float32>()) $"rounded: {off}"))
 
           for path in tableScripts do
               let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), path)

@@ -77,11 +77,7 @@ let tests =
               test $"songs of {rate} Hz are heard at their own rate, in windows rounded to whole samples" {
                   use separator = new NetworkSeparator("DNN", withStft Stft.Huang2014 FeedForward) :> ISeparator
 
-                  let voice rate =
-                      let stems = separator.Separate(Scratch.chirps rate)
-                      stems["voice"].Channels[0]
-
-                  let own, here = voice 16000, voice rate
+                  let own, here = Scratch.voiceOfChirps separator 16000, Scratch.voiceOfChirps separator rate
                   let loudest = own |> Array.map abs |> Array.max
                   // Windows drift by a millisecond in the two seconds.
                   let off = [ for n in 5..45 -> abs (own[n * 640] - here[n * rate / 25]) ] |> List.max

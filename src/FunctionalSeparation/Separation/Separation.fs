@@ -143,7 +143,7 @@ module Separation =
 
         let separate (mixture: torch.Tensor) =
             if Stereo.isHeardAsMiddleAndSide setting mixture.shape[0] then
-                (Stereo.ofMiddleAndSide 1L (separateEach (Stereo.toMiddleAndSide 0L mixture)))
+                Stereo.ofMiddleAndSide 1L (separateEach (Stereo.toMiddleAndSide 0L mixture))
             else
                 separateEach mixture
 
