@@ -81,6 +81,40 @@ let tests =
                   Expect.equal (Augment.transpose 4.0 rate (noise 1 samples)).Length samples "transposed"
           }
 
+          for factor in [ 0.8; 1.25 ] do
+              test $"formants moved by {factor}: the harmonics stay in their places, the loudest is another" {
+                  let harmonics = [ for number in 1..40 -> 120.0 * float number ]
+                  let levelOf hertz = exp (-(abs (hertz - 1200.0) / 300.0)) + 0.01
+
+                  let voice n =
+                      harmonics |> List.sumBy (fun hertz -> levelOf hertz * cos (2.0 * Math.PI * hertz * float n / float rate))
+
+                  let sound = Array.init 16000 (voice >> float32)
+                  let moved = Augment.formants factor rate sound
+                  let spectrum = torch.fft.rfft(torch.tensor moved).abs()
+
+                  let powerNear (hertz: float) =
+                      spectrum.narrow(0L, int64 hertz - 3L, 7L).squared().sum().item<float32>() |> float
+
+                  let loudest = harmonics |> List.maxBy powerNear
+                  Expect.isTrue (abs (loudest - 1200.0 * factor) <= 120.0) $"the loudest lies at {loudest} Hz"
+                  let between = harmonics |> List.sumBy (fun hertz -> powerNear (hertz + 60.0))
+                  Expect.isLessThan between (0.01 * List.sumBy powerNear harmonics) "energy between harmonics"
+                  Expect.isLessThan (abs (decibels (energy moved / energy sound))) 0.1 "level in dB"
+              }
+
+          test "formants moved by nothing, and of hardly any sound" {
+              let sound = noise 1 4000
+
+              for after, before in Array.zip (Augment.formants 1.0 rate sound) sound do
+                  Expect.isLessThan (abs (after - before)) 1e-5f "the same"
+
+              for samples in [ 0; 1; 100; 513 ] do
+                  Expect.equal (Augment.formants 1.2 rate (noise 1 samples)).Length samples "samples"
+
+              Expect.equal (Augment.formants 1.2 rate (Array.zeroCreate 4000)) (Array.zeroCreate 4000) "silence"
+          }
+
           testProperty "6.02 dB are a factor of 2, and two polarities are silence"
           <| fun (seed: int) ->
               let sound = noise seed 100
@@ -124,6 +158,9 @@ let tests =
               refuses [ "between 0.5 and 2"; "NaN" ] (fun () -> Augment.stretch nan rate sound)
               refuses [ "12 semitones"; "13" ] (fun () -> Augment.transpose 13.0 rate sound)
               refuses [ "12 semitones"; "NaN" ] (fun () -> Augment.transpose nan rate sound)
+              refuses [ "between 0.5 and 2"; "2.5" ] (fun () -> Augment.formants 2.5 rate sound)
+              refuses [ "between 0.5 and 2"; "NaN" ] (fun () -> Augment.formants nan rate sound)
+              refuses [ "sampleRate"; "999" ] (fun () -> Augment.formants 1.2 999 sound)
               refuses [ "gain"; "NaN" ] (fun () -> Augment.gain nan sound)
               refuses [ "range"; "-1" ] (fun () -> Augment.equalise -1.0 rate (Key.ofSeed 1) sound)
               refuses [ "sampleRate"; "999" ] (fun () -> Augment.stretch 1.5 999 sound)

@@ -125,25 +125,4 @@ let tests =
                   for mask in [ Mask.ratio; Mask.wiener; Mask.binary ] do
                       Scratch.refusesArgument [ "mask"; "[..., sources, bins]"; "[4]" ] (fun () ->
                           mask (noise 1 [ bins ]) |> ignore))
-          }
-
-          test "above their band masks go on with the shares of their highest octave" {
-              Memory.plain (fun () ->
-                  let mixture = torch.complex (noise 1 [ 5L; 40L ], noise 2 [ 5L; 40L ])
-                  let voice = (noise 3 [ 5L; 16L ]).abs()
-                  let imaginary = torch.complex (torch.zeros_like voice, noise 4 [ 5L; 16L ])
-                  let masks = torch.stack [| voice - imaginary; (voice.neg ()).add(1.0) .+ imaginary |]
-                  let all = Mask.extended (masks.unsqueeze 1L) (mixture.unsqueeze 0L)
-                  Expect.equal all.shape [| 2L; 1L; 5L; 40L |] "sources x channels x time x bins"
-                  Expect.isLessThan (difference (all.sum 0L) (mixture.unsqueeze 0L)) 1e-12 "sum"
-
-                  // By hand: the part of the mixture's energy in bins 8 to 15 that the first source has in phase with it.
-                  let top = mixture.narrow (1L, 8L, 8L)
-                  let energy = (top.abs ()).squared()
-                  let share = (voice.narrow (1L, 8L, 8L) * energy).sum(1L) / energy.sum 1L
-                  let expected = share.clamp(0.0, 1.0).unsqueeze 1L * mixture.narrow (1L, 16L, 24L)
-                  Expect.isLessThan (difference (all[0L, 0L].narrow(1L, 16L, 24L)) expected) 1e-12 "above"
-                  let narrow = Mask.extended (masks.unsqueeze 1L) (mixture.narrow(1L, 0L, 10L).unsqueeze 0L)
-                  Expect.equal narrow.shape [| 2L; 1L; 5L; 10L |] "fewer bins than masks"
-                  Expect.isLessThan (difference narrow (all.narrow (3L, 0L, 10L))) 1e-12 "the same masks")
           } ]

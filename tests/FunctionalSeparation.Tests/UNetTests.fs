@@ -152,10 +152,10 @@ let tests =
                   | Outlook.Whole _ -> ()
                   | Outlook.Frames _ -> failtest "it is not one that looks far"
 
-                  // 160 frames of 16 samples are a block.
-                  let mixture = (noise 4 [ 1L; 9011L ]).``to`` torch.float32
+                  // 320 frames of 16 samples are a block.
+                  let mixture = (noise 4 [ 1L; 18011L ]).``to`` torch.float32
                   let whole = Scratch.separatedInPieces 100000 model mixture
-                  Expect.equal whole.shape[2] 9011L "as long as the song"
+                  Expect.equal whole.shape[2] 18011L "as long as the song"
 
                   for samples in [ 500; 7777 ] do
                       let off = difference (Scratch.separatedInPieces samples model mixture) whole
@@ -163,7 +163,7 @@ let tests =
 
                   let latency, state = SeparationStream.latency model, SeparationStream.start model 1
 
-                  for length in [ latency; latency + 2560 ] do
+                  for length in [ latency; latency + 5120 ] do
                       let given = (fst (SeparationStream.push model (mixture.narrow (1L, 0L, int64 length)) state)).shape[2]
                       Expect.isTrue (int given >= length - latency) $"{given} of {length}")
           }

@@ -64,20 +64,9 @@ module Mask =
         | SquaredExact -> wiener outputs * mixture.unsqueeze sourceAxis
         | NoMask -> outputs
 
-    /// What each source has of the mixture's energy in the highest octave of masked spectrograms [..., sources, channels, time, band] of
-    /// mixtures [..., channels, time, band]: [..., sources, channels, time, 1], from 0 to 1, at most 1 in sum.
-    let private shareOfHighestOctave (masked: torch.Tensor) (mixture: torch.Tensor) =
-        let band = mixture.shape[mixture.shape.Length - 1]
-        let highest (spectrum: torch.Tensor) = spectrum.narrow (-1L, band / 2L, band - band / 2L)
-        let mixture = (highest mixture).unsqueeze(-4L)
-        let energy = mixture.abs().squared().sum(-1L, keepdim = true).add(1e-20)
-        let common = ((highest masked) * mixture.conj ()).real.sum(-1L, keepdim = true)
-        let shares = (common / energy).clamp(0.0, 1.0)
-        shares / shares.sum(-4L, keepdim = true).clamp_min(1.0)
-
     /// Masks [..., sources, channels, time, band] on complex spectrograms [..., channels, time, bins]: [..., sources, channels, time, bins].
-    /// Bins above the band of the masks are shared out as the energy of the highest octave below.
-    let extended (masks: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
+    /// Bins above the band of the masks are shared out by `sharesAbove` (see `HighBand`).
+    let extended sharesAbove (masks: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
         let bins = mixture.shape[mixture.shape.Length - 1]
         let band = min bins masks.shape[masks.shape.Length - 1]
         let inside = mixture.narrow (-1L, 0L, band)
@@ -86,5 +75,6 @@ module Mask =
         if band = bins then
             masked
         else
-            let above = mixture.narrow(-1L, band, bins - band).unsqueeze -4L
-            torch.cat ([| masked; shareOfHighestOctave masked inside * above |], -1L)
+            let above = mixture.narrow (-1L, band, bins - band)
+            let shares: torch.Tensor = sharesAbove masked inside above
+            torch.cat ([| masked; shares * above.unsqueeze -4L |], -1L)

@@ -21,7 +21,7 @@ type Means =
     /// Raw outputs a_i, [batch, sources x channels, time, bins], that a mask layer makes magnitudes of.
     | Mask of MaskKind
     /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
-    /// complex spectrogram of the mixture. Bins that are missing at the top follow the highest octave (`Mask.extended`).
+    /// complex spectrogram of the mixture. Bins that are missing at the top follow those below (`HighBand`).
     | ComplexMask
     /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Reads.Waveform` gives.
     | Waveforms
@@ -143,6 +143,16 @@ module Network =
     /// The masks [batch, sources, channels, time, bins] of a network of complex masks.
     let internal complexMasks (network: Network) (outputs: torch.Tensor) = bySource network (ofParts outputs)
 
+    /// How what lies above the masks is shared out: by all frames where the network looks at all of them, so that others need none to come.
+    let private sharesAbove (network: Network) =
+        match network.Outlook with
+        | Outlook.Whole _ -> HighBand.byActivations
+        | Outlook.Frames _ -> HighBand.byHighestOctave
+
+    /// Masks [batch, sources, channels, time, band] of the network on spectrograms [batch, channels, time, bins].
+    let internal onSpectrum (network: Network) (spectrum: torch.Tensor) (masks: torch.Tensor) : torch.Tensor =
+        Mask.extended (sharesAbove network) masks spectrum
+
     /// The estimates that raw outputs [batch, outputs, time, bins] make of mixtures.
     let estimates (network: Network) (mixture: Views) (outputs: torch.Tensor) : Views =
         let stft = network.Setting.FrontEnd.Stft
@@ -153,7 +163,7 @@ module Network =
             masked kind (bySource network outputs) (inner network mixture.Magnitude)
             |> Views.ofMagnitudeAndPhases stft spectrum
         | Means.ComplexMask ->
-            Views.ofSpectrum stft (Mask.extended (complexMasks network outputs) (inner network mixture.Spectrum))
+            complexMasks network outputs |> onSpectrum network (inner network mixture.Spectrum) |> Views.ofSpectrum stft
         | Means.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
     let private requireStates name (start: torch.Tensor list) (output: Flow) =
@@ -170,7 +180,7 @@ module Network =
         struct (output.Value, Flow.finalStates output)
 
     /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
-    /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `Mask.extended`). None where there
+    /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `HighBand`). None where there
     /// are no such windows, and for networks of samples.
     let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
         let own = network.Setting.FrontEnd

@@ -11,7 +11,7 @@ type UNetSettings =
         Channels: int list
         /// Blocks at each scale, on the way down and again on the way up; at the last scale once.
         Blocks: int list
-        /// Bins that are looked at, from 0 Hz; a multiple of 2^(scales - 1). What lies above follows their highest octave.
+        /// Bins that are looked at, from 0 Hz; a multiple of 2^(scales - 1). What lies above follows them (see `HighBand`).
         Bins: int
         /// Factor on the spectrogram that brings the magnitudes of music to about 1.
         InputScale: float

@@ -95,9 +95,11 @@ module Separation =
         let estimates =
             match network.Means, testMask with
             | Means.Mask kind, _ ->
-                let masks = Network.bySource network (own outputs) |> masksOf kind testMask (inner heard.Sound.Magnitude)
-                Mask.extended masks (inner spectrogram)
-            | Means.ComplexMask, Soft -> Mask.extended (Network.complexMasks network (own outputs)) (inner spectrogram)
+                Network.bySource network (own outputs)
+                |> masksOf kind testMask (inner heard.Sound.Magnitude)
+                |> Network.onSpectrum network (inner spectrogram)
+            | Means.ComplexMask, Soft ->
+                Network.complexMasks network (own outputs) |> Network.onSpectrum network (inner spectrogram)
             | Means.Waveforms, Soft -> own (Network.estimates network heard.Sound outputs).Spectrum
             | (Means.ComplexMask | Means.Waveforms), (Hard | Unmasked) ->
                 raise (InputException $"{network.Name} makes no magnitudes to mask; there is only the soft mask for it.")

@@ -28,7 +28,7 @@ type SeparationState =
 module SeparationStream =
 
     /// Frames that run through the network at once: more cost memory, fewer cost those around them again and again.
-    let private blockFrames = 160L
+    let private blockFrames = 320L
 
     /// The transform of the network, without the padding of a whole clip.
     let private stftOf (trained: TrainedModel) =

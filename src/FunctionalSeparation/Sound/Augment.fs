@@ -132,3 +132,50 @@ module Augment =
         Numbers.atLeast lowestRate "An equalisation" (nameof sampleRate) sampleRate
         let filtered (sound: DiscreteSignal) (filter: IFilter) = filter.ApplyTo(sound)
         (equaliser range sampleRate key |> List.fold filtered (DiscreteSignal(sampleRate, signal))).Samples
+
+    /// Cepstral coefficients that are the envelope of a spectrum: times up to 1.5 ms, below the periods of voices.
+    let private envelopeSeconds = 0.0015
+
+    /// The envelope of log magnitudes [frames, bins]: cepstrally smoothed.
+    let private envelope (sampleRate: int) (logs: torch.Tensor) =
+        let cepstrum = torch.fft.irfft logs
+        let length = cepstrum.shape[1]
+        let last = int64 (envelopeSeconds * float sampleRate)
+        let kept = Array.init (int length) (fun n -> if min (int64 n) (length - int64 n) <= last then 1.0f else 0.0f)
+        (torch.fft.rfft (cepstrum * torch.tensor kept)).real
+
+    /// Rows [frames, bins] with what was at bin k at `factor` k: linearly between bins; the last one goes on above.
+    let private warped (factor: float) (rows: torch.Tensor) =
+        let last = int rows.shape[1] - 1
+        let places = [| for bin in 0..last -> min (float last) (float bin / factor) |]
+        let from extra = torch.tensor [| for place in places -> min (int64 place) (int64 last - 1L) + extra |]
+        let weight = torch.tensor [| for place in places -> float32 (place - min (floor place) (float last - 1.0)) |]
+        let left = rows.index_select (1L, from 0L)
+        left .+ weight * (rows.index_select (1L, from 1L) - left)
+
+    /// The most that formants raise or lower a bin: 30 dB, in nepers.
+    let private mostShift = 3.5
+
+    /// Moves the formants of a signal of the given rate (Hz) by a factor, its pitch and tempo stay: the cepstrally smoothed envelope of
+    /// its spectra (64 ms windows) is stretched over frequency, as a shorter (factor above 1) or longer vocal tract does. The signal
+    /// keeps its energy. Raises ArgumentException unless 0.5 <= factor <= 2, and for rates below 1000 Hz.
+    let formants (factor: float) (sampleRate: int) (signal: float32[]) : float32[] =
+        Numbers.atLeast lowestRate "Formants" (nameof sampleRate) sampleRate
+
+        if not (factor >= 0.5 && factor <= 2.0) then
+            invalidArg (nameof factor) $"Formants move by a factor between 0.5 and 2, got {factor}."
+
+        let window = int (BitOperations.RoundUpToPowerOf2(uint32 (64 * sampleRate / 1000)))
+        let stft = Stft(window, window / 4, StftWindow.Hann, true)
+
+        if stft.Frames(int64 signal.Length) < 1L then
+            signal
+        else
+            Memory.plain (fun () ->
+                let sound = torch.tensor signal
+                let spectrum = stft.Forward sound
+                let logs = spectrum.abs().add(1e-8).log()
+                let smooth = envelope sampleRate logs
+                let change = (warped factor smooth - smooth).clamp(-mostShift, mostShift).exp()
+                let moved = stft.Inverse(spectrum * change, signal.LongLength)
+                (moved * (sound.norm () / moved.norm().add(1e-12))).data<float32>().ToArray())

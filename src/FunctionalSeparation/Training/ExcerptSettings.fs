@@ -38,6 +38,15 @@ module Effect =
         Numbers.notNegative "An equalisation" (nameof range) range
         onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
 
+    /// The formants moved by up to so large a factor, up or down, pitch and tempo kept (see `Augment.formants`): a singer of another
+    /// size.
+    let formants (most: float) : Effect =
+        if not (most >= 1.0 && most <= 2.0) then
+            invalidArg (nameof most) $"Formants move by a factor of 1 to 2, got {most}."
+
+        onChannels (FormattableString.Invariant $"formants moved by {most}") (fun rate key ->
+            Augment.formants (most ** (2.0 * Key.uniform key - 1.0)) rate)
+
     /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`).
     let transpose (semitones: float) : Effect =
         if not (semitones > 0.0 && semitones <= 12.0) then
@@ -70,6 +79,8 @@ type ExcerptSettings =
         SecondCompany: float
         /// What is done to each source of an excerpt, in this order, each time at random.
         Effects: Effect list
+        /// What is done to the last source (the voice) besides, and before.
+        LeadEffects: Effect list
     }
 
 [<RequireQualifiedAccess>]
@@ -85,7 +96,8 @@ module ExcerptSettings =
           GainRange = 0.0
           Speeds = [ 1.0 ]
           SecondCompany = 0.0
-          Effects = [] }
+          Effects = []
+          LeadEffects = [] }
 
     /// The settings in words: part of the identity of a run.
     let words (settings: ExcerptSettings) : string =
@@ -111,7 +123,8 @@ module ExcerptSettings =
             else
                 FormattableString.Invariant $", second accompaniment {settings.SecondCompany}"
 
-        let effects = settings.Effects |> List.map (fun effect -> ", " + effect.Words) |> String.concat ""
+        let words before (effects: Effect list) = effects |> List.map (fun effect -> before + effect.Words) |> String.concat ""
+        let effects = words ", " settings.Effects + words ", lead " settings.LeadEffects
 
         FormattableString.Invariant
             $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{second}{effects}"

@@ -211,7 +211,10 @@ module Feed =
                 let through sound (index, effect: Effect) =
                     effect.Apply network.Setting.FrontEnd.SampleRate (Key.fold index (Key.fold source key)) sound
 
-                let changed = settings.Effects |> List.indexed |> List.fold through sound
+                // The lead's own have keys far from those of the effects of all.
+                let own = if source = lead then settings.LeadEffects else []
+                let effects = List.indexed settings.Effects
+                let changed = (own |> List.mapi (fun i effect -> 100 + i, effect)) @ effects |> List.fold through sound
 
                 for channel in 0 .. channels - 1 do
                     changed[channel].AsSpan().CopyTo((place source channel).Span)
@@ -245,7 +248,8 @@ module Feed =
             if settings.SecondCompany > 0.0 && Key.uniform (child 1000) < settings.SecondCompany then
                 addCompany clip place (child 1001)
 
-            if not settings.Effects.IsEmpty then applyEffects place (child 1002)
+            if not (settings.Effects.IsEmpty && settings.LeadEffects.IsEmpty) then
+                applyEffects place (child 1002)
 
             // Children 3 and 4, then from 7 on: 5 and 6 are the speeds.
             for source in 0..lead do
