@@ -119,6 +119,16 @@ let private killScript script arguments folder (delay: int) =
     running.WaitForExit()
     stepOf folder
 
+/// Trains once in peace and once killed on the way, into `whole` and `cut` of a folder; `modelIn` tells where of such a folder the model
+/// is. Both have the same weights.
+let private killedAndResumed script (arguments: string -> string list) (modelIn: string -> string) root =
+    let whole, cut = Path.Combine(root, "whole"), Path.Combine(root, "cut")
+    succeed script (arguments whole) |> ignore
+    let step = killScript script (arguments cut) (modelIn cut) 0
+    Expect.isLessThan step (stepOf (modelIn whole)) "killed on the way"
+    succeed script (arguments cut) |> ignore
+    Expect.equal (weights (modelIn cut)) (weights (modelIn whole)) "weights"
+
 let private killDuringTraining folder delay arguments = killScript train (arguments @ [ "--out"; folder ]) folder delay
 
 /// Every script that is a table, whatever its paper.
@@ -145,14 +155,8 @@ let tests =
               "own.fsx: killed in training and gone on with, the weights are the same bits; its model separates a song"
               (fun () ->
                   inScratch (fun root ->
-                      let whole, cut, stems =
-                          Path.Combine(root, "whole"), Path.Combine(root, "cut"), Path.Combine(root, "stems")
-
-                      succeed "own.fsx" [ "train"; whole ] |> ignore
-                      let step = killScript "own.fsx" [ "train"; cut ] cut 0
-                      Expect.isLessThan step 30 "killed on the way"
-                      succeed "own.fsx" [ "train"; cut ] |> ignore
-                      Expect.equal (weights cut) (weights whole) "weights"
+                      killedAndResumed "own.fsx" (fun out -> [ "train"; out ]) id root
+                      let whole, stems = Path.Combine(root, "whole"), Path.Combine(root, "stems")
                       let song = Path.Combine(root, "song.wav")
                       Scratch.writeSong song 2
                       let output = succeed "own.fsx" [ "separate"; whole; song; stems ]
@@ -164,6 +168,12 @@ let tests =
                       for i in 0..997 .. mixture.Length - 1 do
                           let sum = music.Channels[0][i] + voice.Channels[0][i]
                           Expect.isLessThan (abs (sum - mixture.Channels[0][i])) 1e-5f "the stems sum to the song"))
+
+          long "a U-Net of unet.fsx killed in training and gone on with ends with the same bits" (fun () ->
+              inScratch (fun root ->
+                  let only folder = Directory.GetDirectories folder |> Array.exactlyOne |> Path.GetFileName
+                  let modelIn out = Path.Combine(out, "models", only (Path.Combine(root, "whole", "models")))
+                  killedAndResumed "beyond/unet.fsx" (fun out -> [ "--row"; "U-Net S"; "--out"; out ]) modelIn root))
 
           test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
               let folder, output = model.Value

@@ -22,7 +22,7 @@ namespace FunctionalSeparation.Core;
 /// (sources × filter length)² numbers, 8 MB for two sources. Safe to call from several threads at once.
 /// </para>
 /// </remarks>
-public static class BssEval
+public static partial class BssEval
 {
     /// <summary>The filter length of BSS Eval 3.0, in samples.</summary>
     public const int DefaultFilterLength = 512;

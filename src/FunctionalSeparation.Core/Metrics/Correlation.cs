@@ -13,8 +13,8 @@ internal static class Correlation
     /// All cross-correlations r[i, j, lag] = sum over n of a[i, n] b[j, n + lag] for the lags 0 .. lags - 1, the signals
     /// being zero outside their samples.
     /// </summary>
-    /// <param name="a">[I, N], float64.</param>
-    /// <param name="b">[J, N], float64.</param>
+    /// <param name="a">[I, N], float32 or float64; summed in float64.</param>
+    /// <param name="b">[J, N], likewise.</param>
     /// <param name="lags">Number of lags.</param>
     /// <returns>[I, J, lags].</returns>
     internal static Tensor Lags(Tensor a, Tensor b, int lags)
@@ -36,8 +36,8 @@ internal static class Correlation
     private static void AddBlocks(Tensor sums, Tensor plain, Tensor wide, long first, long count, long transform)
     {
         using var scope = NewDisposeScope();
-        var left = fft.rfft(plain.narrow(1, first, count), transform).conj();
-        var right = fft.rfft(wide.narrow(1, first, count), transform);
+        var left = fft.rfft(plain.narrow(1, first, count).to(float64), transform).conj();
+        var right = fft.rfft(wide.narrow(1, first, count).to(float64), transform);
         for (long i = 0; i < sums.shape[0]; i++)
             sums[i].AddInPlace((left[i] * right).sum(dim: 1));
     }
