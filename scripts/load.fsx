@@ -15,3 +15,10 @@
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
 
 FunctionalSeparation.Experiment.plainNumbers ()
+
+// Whichever assembly is touched first, libtorch is found.
+try
+    FunctionalSeparation.Core.TorchRuntime.Initialize()
+with :? FunctionalSeparation.Core.InputException as wrong ->
+    eprintfn $"error: {wrong.Message}"
+    exit 2

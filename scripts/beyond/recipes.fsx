@@ -34,7 +34,7 @@ let without singer (corpus: Corpus) =
 
 { Paper = "beyond"
   Name = "recipes"
-  Title = "Recipes on a singer held out"
+  Title = "Recipes, each scored on the singer named, who is held out of its training"
   Load = Mir1k.loadOrEmbedded
   Cells =
     [ for name, rule, excerpts in variants do

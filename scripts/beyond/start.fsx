@@ -25,10 +25,12 @@ let adamW _ =
     Optim.chain [ Optim.clipNorm 5.0; Optim.adamDirection 0.9 0.99 1e-8; Optim.weightDecay 0.01 ]
     |> Rule.descend "AdamW 0.002 (0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up 100" (Rule.warmCosine 100 2e-3)
 
-/// Muon with the other numbers of that rule.
-let muon rate settings =
-    Optim.chain [ Optim.clipNorm 5.0; Muon.create 0.95 0.9 0.99 (Network.layout (network settings)); Optim.weightDecay 0.01 ]
+/// Muon for a network, with the other numbers of that rule.
+let muonOf network rate =
+    Optim.chain [ Optim.clipNorm 5.0; Muon.create 0.95 0.9 0.99 (Network.layout network); Optim.weightDecay 0.01 ]
     |> Rule.descend $"Muon {rate} (0.95; 0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up 100" (Rule.warmCosine 100 rate)
+
+let muon rate settings = muonOf (network settings) rate
 
 let recipe settings rule excerpts steps =
     { Recipe.create

@@ -27,6 +27,15 @@ let make settings rule deskSteps preset =
     else
         recipe settings rule excerpts (steps deskSteps preset)
 
+/// The networks of two rows heard together: both must have been trained.
+let both = [ "U-Net M"; "U-Net M, Muon" ]
+
+let meanOfBoth site =
+    Separation.mean
+        "mean of two"
+        [ for name, settings, rule, deskSteps in sizes do
+              if List.contains name both then Cell.network (make settings rule deskSteps) site ]
+
 { Paper = "beyond"
   Name = "unet"
   Title = "A U-Net in three sizes"
@@ -34,10 +43,12 @@ let make settings rule deskSteps preset =
   Cells =
     [ for name, settings, rule, deskSteps in sizes do
           Cell.trained name (make settings rule deskSteps)
+      Cell.systemAt "mean of both U-Nets M" "mean of the estimates of U-Net M and U-Net M, Muon" meanOfBoth
       Cell.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
   Claims =
     [ { Text = "U-Nets beat the papers' network"
         Pairs = [ for name, _, _, _ in sizes -> name, "DRNN-2 + discrim" ] }
       { Text = "Larger ones are better"; Pairs = [ "U-Net M", "U-Net S"; "U-Net L", "U-Net M" ] }
-      { Text = "Muon is the better optimiser"; Pairs = [ ("U-Net M, Muon", "U-Net M") ] } ] }
+      { Text = "Muon is the better optimiser"; Pairs = [ ("U-Net M, Muon", "U-Net M") ] }
+      { Text = "Two are better than one"; Pairs = [ for name in both -> "mean of both U-Nets M", name ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

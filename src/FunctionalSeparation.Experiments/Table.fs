@@ -25,7 +25,7 @@ type TableArgument =
             | Data _ -> "folder of the data; without it the embedded corpus is used (smoke only)."
             | Preset _ ->
                 "smoke (the whole table in under a minute), brief (a few minutes a row), desk (an hour a row) or paper (the exact setting). Default: smoke."
-            | Row _ -> "make this row alone (may be given several times)."
+            | Row _ -> "make this row alone (may be given several times); rows that are finished stay in the table."
             | Cell _ -> "make part i of n of the rows, such as 2/5: one of the tasks of a job array."
             | Seeds _ -> "make every row for so many seeds, 0, 1, ... Default: 1."
             | List -> "name the rows and stop."
@@ -96,19 +96,24 @@ module Table =
 
         printfn $"\nThe page: {path}"
 
-    let private missing (grid: Grid) (found: GridRow option list) =
-        List.zip (Grid.rows grid) found
-        |> List.filter (snd >> Option.isNone)
-        |> List.map (fun ((cell, seed), _) -> $"{cell.Name} (seed {seed})")
+    let private missing (grid: Grid) data =
+        Grid.rows grid
+        |> List.filter (Grid.tryRow grid data >> Option.isNone)
+        |> List.map (fun (cell, seed) -> $"{cell.Name} (seed {seed})")
         |> String.concat ", "
 
-    let private finish table grid isRecordings isMerge page data =
-        let found = Grid.rows grid |> List.map (Grid.tryRow grid data)
+    /// The finished rows of the table: those asked for, and those that were made before.
+    let private finished (table: Table) (grid: Grid) data =
+        let whole = { grid with Cells = table.Cells }
+        whole, Grid.rows whole |> List.choose (Grid.tryRow whole data)
 
-        match List.choose id found with
-        | rows when rows.Length = found.Length -> merge table grid isRecordings page rows
-        | _ when isMerge -> raise (InputException $"{grid.Folder}: rows are missing: {missing grid found}.")
-        | _ -> eprintfn $"Not finished: {missing grid found}. Start again, or --merge when the others have ended."
+    let private finish table grid isRecordings isMerge page data =
+        match missing grid data with
+        | "" ->
+            let whole, rows = finished table grid data
+            merge table whole isRecordings page rows
+        | rows when isMerge -> raise (InputException $"{grid.Folder}: rows are missing: {rows}.")
+        | rows -> eprintfn $"Not finished: {rows}. Start again, or --merge when the others have ended."
 
     let private make (grid: Grid) data (part: (int * int) option) =
         Grid.rows grid

@@ -59,14 +59,17 @@ let private settingsOf (case: JsonElement) =
         Hop = samplesOf "hop",
         FilterLength = (tryGet "filters_len" |> Option.map _.GetInt32() |> Option.defaultValue 512),
         FiltersOfEachWindow = isSet "framewise_filters",
-        Target = (if isSet "bsseval_sources_version" then BssEvalTarget.Sources else BssEvalTarget.Images),
+        Target =
+            (if isSet "bsseval_sources_version" then
+                 BssEvalTarget.Sources
+             else
+                 BssEvalTarget.Images),
         Permute = isSet "compute_permutation"
     )
 
 let private numbers (case: JsonElement) (name: string) =
     [| for source in case.GetProperty(name).EnumerateArray() ->
-           [| for value in source.EnumerateArray() ->
-                  if value.ValueKind = JsonValueKind.Null then nan else value.GetDouble() |] |]
+           [| for value in source.EnumerateArray() -> if value.ValueKind = JsonValueKind.Null then nan else value.GetDouble() |] |]
 
 let private close tolerance (actual: float[][]) (expected: float[][]) message =
     Expect.equal (actual |> Array.map _.Length) (expected |> Array.map _.Length) message
@@ -82,10 +85,14 @@ let private signalsOf (name: string) =
 
     let silenced (channel: float[]) = channel |> Array.mapi (fun n x -> if n >= 4000 && n < 8000 then 0.0 else x)
 
-    if name.EndsWith "mono" then left references, left estimates
-    elif name = "v4_permutation" then references, List.rev estimates
-    elif name = "v4_silent_frame" then [ references[0]; List.map silenced references[1] ], estimates
-    else references, estimates
+    if name.EndsWith "mono" then
+        left references, left estimates
+    elif name = "v4_permutation" then
+        references, List.rev estimates
+    elif name = "v4_silent_frame" then
+        [ references[0]; List.map silenced references[1] ], estimates
+    else
+        references, estimates
 
 let private golden (name: string) =
     test $"museval: {name}" {
@@ -126,7 +133,11 @@ let private tests =
           test "the signals are those of the golden scores" {
               let stored = Golden.doubles (Golden.shared (Path.Combine("golden", "bss_eval_v4", "stereo.f64")))
               let references, estimates = signals.Value
-              Expect.isLessThan (Golden.relativeError (Array.concat (List.concat (references @ estimates))) stored) 1e-15 "signals"
+
+              Expect.isLessThan
+                  (Golden.relativeError (Array.concat (List.concat (references @ estimates))) stored)
+                  1e-15
+                  "signals"
           }
 
           test "sources of one channel in one window are version 3" {
@@ -135,7 +146,11 @@ let private tests =
                   let estimates = references .+ references.roll(1L, 0L).mul 0.2 .+ noises.mul 0.1
 
                   let windows =
-                      BssEval.InWindows(references, estimates, BssEvalSettings(FilterLength = taps, Target = BssEvalTarget.Sources))
+                      BssEval.InWindows(
+                          references,
+                          estimates,
+                          BssEvalSettings(FilterLength = taps, Target = BssEvalTarget.Sources)
+                      )
 
                   let version3 = BssEval.Version3(references.squeeze 1L, estimates.squeeze 1L, taps, false)
                   let inOne (scores: float[]) = [| for score in scores -> [| score |] |]
@@ -189,7 +204,7 @@ let private tests =
                   let short = BssEval.InWindows(references.``to`` torch.float32, estimates.``to`` torch.float32, inWindows)
                   close 1e-4 short.Sdr (BssEval.InWindows(references, estimates, inWindows)).Sdr "float32"
                   let silent = references.clone ()
-                  silent[1L].zero_ () |> ignore
+                  silent[1L].zero_() |> ignore
                   let scores = BssEval.InWindows(silent, estimates, inWindows)
                   Expect.isTrue (scores.Sdr |> Array.concat |> Array.forall Double.IsNaN) "no score"
                   Expect.stringContains (string scores) "source 2: SDR NaN" "in words")
@@ -213,7 +228,12 @@ let private tests =
                   refuses [ "shapes" ] signals (signals.narrow (2L, 0L, 300L)) whole
                   refuses [ "512 taps"; "400 samples" ] signals signals (BssEvalSettings())
                   refuses [ "Window" ] signals signals (BssEvalSettings(Window = Nullable 0L, FilterLength = taps))
-                  refuses [ "Hop" ] signals signals (BssEvalSettings(Window = Nullable 50L, Hop = Nullable -1L, FilterLength = taps))
+
+                  refuses
+                      [ "Hop" ]
+                      signals
+                      signals
+                      (BssEvalSettings(Window = Nullable 50L, Hop = Nullable -1L, FilterLength = taps))
 
                   refuses
                       [ "16 taps"; "10 samples" ]
@@ -232,7 +252,9 @@ let private leaks =
             Memory.plain (fun () ->
                 let references, estimates = noise 1 [ 2L; 2L; 3000L ], noise 2 [ 2L; 2L; 3000L ]
                 let before = Memory.liveTensors ()
-                let each = BssEvalSettings(Window = Nullable 1500L, FilterLength = taps, FiltersOfEachWindow = true, Permute = true)
+
+                let each =
+                    BssEvalSettings(Window = Nullable 1500L, FilterLength = taps, FiltersOfEachWindow = true, Permute = true)
 
                 for settings in [ inWindows; whole; each ] do
                     BssEval.InWindows(references, estimates, settings) |> ignore

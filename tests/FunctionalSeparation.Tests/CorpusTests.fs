@@ -142,6 +142,27 @@ let private corpusTests =
               Expect.equal mono.Test.Head.Channels 1 "one channel"
           }
 
+          test "several corpora are one, their clips told apart by their places" {
+              let at place sources = { corpus sources 1 with Place = place }
+              let one, two = at "one" [ "a"; "b" ], at "two" [ "a"; "b" ]
+              let joined = Corpus.joined [ one; two ]
+              let names = [ for clip in joined.Train -> clip.Name ]
+
+              Expect.equal
+                  names
+                  [ for place in [ one; two ] do
+                        for clip in place.Train -> $"{place.Place}/{clip.Name}" ]
+                  "all"
+
+              Expect.hasLength (joined.Test @ joined.Dev) (2 * (one.Test @ one.Dev).Length) "parts"
+              Expect.equal (Corpus.joined [ one ]).Place "one" "one is itself"
+
+              Scratch.refuses [ "other: has a, c"; "one has a, b" ] (fun () ->
+                  Corpus.joined [ one; at "other" [ "a"; "c" ] ] |> ignore)
+
+              Scratch.refusesArgument [ "No corpora" ] (fun () -> Corpus.joined [] |> ignore)
+          }
+
           test "sound that is not what its clip says is refused by the clip's name" {
               let right = clip [ "a"; "b" ] 2 1
               let refuses words changed = Scratch.refuses ("clip 1" :: words) (fun () -> Clip.read changed |> ignore)

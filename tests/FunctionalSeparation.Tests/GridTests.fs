@@ -167,13 +167,15 @@ let tests =
                   Expect.equal (List.length report.Made) 10 "all rows")
           }
 
-          test "a table that is made in one go is shown; some of its rows can be chosen" {
+          test "a table that is made in one go is shown; some of its rows can be chosen, and those that are finished stay" {
               inScratch (fun folder ->
                   let one, _ = counting "one" "a" 1.0
                   let two, made = counting "two" "b" 2.0
                   let report = (script [ one; two ] [ "--out"; folder; "--row"; "one" ]).Value
                   Expect.equal (report.Rows |> List.map List.head) [ "one" ] "chosen"
-                  Expect.equal (made ()) 0 "not made")
+                  Expect.equal (made ()) 0 "not made"
+                  let report = (script [ two; one ] [ "--out"; folder; "--row"; "two" ]).Value
+                  Expect.equal (report.Rows |> List.map List.head) [ "two"; "one" ] "in the order of the table")
           }
 
           test "a table of four sources has a column for each, and its row of figures the columns of every table" {

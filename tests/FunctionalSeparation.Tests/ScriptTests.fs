@@ -5,65 +5,10 @@ open System
 open System.Diagnostics
 open System.IO
 open System.Text.Json.Nodes
-open System.Threading
 open Expecto
 open FunctionalSeparation
 open FunctionalSeparation.Core
-
-let private startInfo (script: string) (arguments: string list) =
-    let info = ProcessStartInfo("dotnet", [ "fsi"; Path.Combine(Golden.repository, "scripts", script) ] @ arguments)
-    info.WorkingDirectory <- Golden.repository
-    info.RedirectStandardOutput <- true
-    info.RedirectStandardError <- true
-    info
-
-let private start script arguments = Process.Start(startInfo script arguments)
-
-/// Exit code, standard output, standard error.
-let private runIn (language: string) script arguments =
-    let info = startInfo script arguments
-
-    for name in [ "LANG"; "LC_ALL" ] do
-        info.Environment[name] <- language
-
-    use running = Process.Start info
-    let error = running.StandardError.ReadToEndAsync()
-    let output = running.StandardOutput.ReadToEnd()
-    running.WaitForExit()
-    running.ExitCode, output, error.Result
-
-let private run script arguments = runIn "C.UTF-8" script arguments
-
-let private succeed script arguments =
-    let code, output, error = run script arguments
-    Expect.equal code 0 $"{script} succeeds: {error}"
-
-    for word in [ "█"; " left"; "running on" ] do
-        Expect.isFalse (output.Contains word) $"{script}: results only on standard output: {output}"
-
-    Expect.isLessThanOrEqual (error.Split "running on").Length 2 "the device is told once"
-    Expect.isFalse (error.Contains "█") "no bar where there is no terminal"
-    output
-
-/// Exit code 2, and behind what was told on the way exactly one line on standard error that holds all of `parts`.
-let private refuse script arguments (parts: string list) =
-    let code, _, error = run script arguments
-    Expect.equal code 2 $"exit code ({error})"
-    let lines = error.TrimEnd().Split '\n' |> Array.skipWhile (fun line -> not (line.StartsWith "error: "))
-    Expect.hasLength lines 1 $"one line: {error}"
-
-    for part in parts do
-        Expect.stringContains lines[0] part "message"
-
-let private inScratch (work: string -> unit) =
-    let folder = Directory.CreateTempSubdirectory("funcsep-scripts-").FullName
-
-    try
-        work folder
-    finally
-        Directory.Delete(folder, true)
-
-let private train = "huang2014/drnn.fsx"
+open FunctionalSeparation.Tests.Scripts
 
 /// A model trained for a moment on the embedded corpus, shared by the tests.
 let private model =
@@ -90,46 +35,6 @@ let private dataFolder root (change: int -> Stems -> Stems) =
     root
 
 let private same (_: int) (stems: Stems) = stems
-let private weights folder = File.ReadAllBytes(Path.Combine(folder, "weights.safetensors"))
-let private clipsOf folder = (JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json"))).["clips"]).ToJsonString()
-
-let private stepOf folder =
-    let file = Safetensors.load (Path.Combine(folder, "checkpoint.safetensors"))
-
-    for _, tensor in file.Tensors do
-        tensor.Dispose()
-
-    int file.Texts["step"]
-
-/// Starts (or resumes) training and kills it, with all its processes, once a new checkpoint has reached the disk and a
-/// further `delay` (ms) has passed. Gives the step of the checkpoint that is left.
-let private killScript script arguments folder (delay: int) =
-    let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
-    let before = File.GetLastWriteTimeUtc checkpoint
-    use running = start script arguments
-    running.OutputDataReceived.Add ignore
-    running.ErrorDataReceived.Add ignore
-    running.BeginOutputReadLine()
-    running.BeginErrorReadLine()
-
-    Scratch.waitFor "a checkpoint" (fun () -> File.GetLastWriteTimeUtc checkpoint <> before || running.HasExited)
-    Thread.Sleep delay
-    // dotnet fsi is a launcher: the training is its child.
-    running.Kill(entireProcessTree = true)
-    running.WaitForExit()
-    stepOf folder
-
-/// Trains once in peace and once killed on the way, into `whole` and `cut` of a folder; `modelIn` tells where of such a folder the model
-/// is. Both have the same weights.
-let private killedAndResumed script (arguments: string -> string list) (modelIn: string -> string) root =
-    let whole, cut = Path.Combine(root, "whole"), Path.Combine(root, "cut")
-    succeed script (arguments whole) |> ignore
-    let step = killScript script (arguments cut) (modelIn cut) 0
-    Expect.isLessThan step (stepOf (modelIn whole)) "killed on the way"
-    succeed script (arguments cut) |> ignore
-    Expect.equal (weights (modelIn cut)) (weights (modelIn whole)) "weights"
-
-let private killDuringTraining folder delay arguments = killScript train (arguments @ [ "--out"; folder ]) folder delay
 
 /// Every script that is a table, whatever its paper.
 let private tableScripts =
@@ -138,44 +43,12 @@ let private tableScripts =
     |> Array.sort
     |> List.ofArray
 
-let private long name work =
-    test name {
-        if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then
-            skiptest "left out of the fast run"
-
-        work ()
-    }
-
 [<Tests>]
 let tests =
     testSequenced
     <| testList
         "scripts"
-        [ long
-              "own.fsx: killed in training and gone on with, the weights are the same bits; its model separates a song"
-              (fun () ->
-                  inScratch (fun root ->
-                      killedAndResumed "own.fsx" (fun out -> [ "train"; out ]) id root
-                      let whole, stems = Path.Combine(root, "whole"), Path.Combine(root, "stems")
-                      let song = Path.Combine(root, "song.wav")
-                      Scratch.writeSong song 2
-                      let output = succeed "own.fsx" [ "separate"; whole; song; stems ]
-                      Expect.stringContains output "song_voice.wav" "told"
-                      let read name = AudioFile.Read(Path.Combine(stems, $"song_{name}.wav"))
-                      let mixture, music, voice = AudioFile.Read song, read "music", read "voice"
-                      Expect.equal voice.Length mixture.Length "length"
-
-                      for i in 0..997 .. mixture.Length - 1 do
-                          let sum = music.Channels[0][i] + voice.Channels[0][i]
-                          Expect.isLessThan (abs (sum - mixture.Channels[0][i])) 1e-5f "the stems sum to the song"))
-
-          long "a U-Net of unet.fsx killed in training and gone on with ends with the same bits" (fun () ->
-              inScratch (fun root ->
-                  let only folder = Directory.GetDirectories folder |> Array.exactlyOne |> Path.GetFileName
-                  let modelIn out = Path.Combine(out, "models", only (Path.Combine(root, "whole", "models")))
-                  killedAndResumed "beyond/unet.fsx" (fun out -> [ "--row"; "U-Net S"; "--out"; out ]) modelIn root))
-
-          test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
+        [ test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
               let folder, output = model.Value
 
               for part in [ "ideal binary mask"; "DRNN-2 + discrim"; "voice GNSDR" ] do
@@ -190,6 +63,14 @@ let tests =
               let trained = ModelFolder.load ModelFolder.families TorchSharp.torch.CPU folder
               Expect.equal (string trained.Network.Words) (string (Drnn.network DrnnRecipe.smoke.Network).Words) "network"
               trained.Parameters.Vector.Dispose()
+          }
+
+          test "behind load.fsx the first line may be about tensors" {
+              inScratch (fun folder ->
+                  let script = Path.Combine(folder, "first.fsx")
+                  let load = Path.Combine(Golden.repository, "scripts", "load.fsx")
+                  File.WriteAllLines(script, [ $"#load @\"{load}\""; "printfn \"%d\" (TorchSharp.torch.ones(3L).numel ())" ])
+                  Expect.equal (succeed script []) "3\n" "a tensor")
           }
 
           test "separate.fsx writes stems of the song's rate, channels and length that sum to it" {
@@ -269,27 +150,30 @@ let tests =
                       Expect.stringContains output row "floor and ceiling")
           }
 
-          long "a run killed at any moment and resumed ends bit-identical to one never stopped" (fun () ->
-              inScratch (fun folder ->
-                  let arguments = [ "--preset"; "smoke"; "--epochs"; "60" ]
-                  let whole, cut = Path.Combine(folder, "whole"), Path.Combine(folder, "cut")
-                  succeed train (arguments @ [ "--out"; whole ]) |> ignore
-                  let total = stepOf whole
-                  let delays = [ 0; 37; 210 ]
+          long
+              "train.fsx: folders of stems at two rates make a model for the sources that they have, which separates a song"
+              (fun () ->
+                  inScratch (fun folder ->
+                      let write name rate part (song: string) =
+                          let tone hertz = Array.init (3 * rate) (fun n -> 0.3f * float32 (sin (hertz * float n / float rate)))
 
-                  let steps =
-                      [ for index, delay in List.indexed delays ->
-                            killDuringTraining cut delay (if index = 0 then arguments else arguments @ [ "--resume" ]) ]
+                          for source, hertz in [ "guitar", 2000.0; "speech", 5000.0 ] do
+                              let path = Path.Combine(folder, name, part, song, source + ".wav")
+                              AudioFile.Write(path, AudioBuffer([| tone hertz; tone (1.1 * hertz) |], rate)) |> ignore
 
-                  Expect.isLessThan (List.last steps) total $"killed three times while it trained, at steps {steps} of {total}"
-                  Expect.equal (List.sort steps |> List.distinct) steps "each went on from the one before"
-                  Expect.isFalse (File.Exists(Path.Combine(cut, "model.json"))) "no model yet"
-                  succeed train (arguments @ [ "--resume"; "--out"; cut ]) |> ignore
-                  Expect.equal (weights cut) (weights whole) "weights"
-                  Expect.equal (clipsOf cut) (clipsOf whole) "scores"
-                  let log = File.ReadAllLines(Path.Combine(cut, "log.jsonl"))
-                  Expect.equal log.Length total "one log line a step"
-                  Expect.isEmpty (Directory.GetFiles(cut, "*.part")) "no leftovers"))
+                      for name, rate in [ "one", 8000; "two", 16000 ] do
+                          for part, song in [ "train", "first"; "train", "second"; "test", "third" ] do
+                              write name rate part song
+
+                      let at name = Path.Combine(folder, name)
+                      let data = [ "--data"; at "one"; "--data"; at "two"; "--out"; at "model" ]
+                      let output = succeed "beyond/train.fsx" (data @ [ "--smoke" ])
+                      Expect.stringContains output "speech GNSDR" "scores"
+                      let song = Path.Combine(at "two", "test", "third", "guitar.wav")
+                      succeed "separate.fsx" [ song; "--model"; at "model"; "--out"; at "stems" ] |> ignore
+                      let stem = AudioFile.Read(Path.Combine(at "stems", "guitar_speech.wav"))
+                      Expect.equal (stem.SampleRate, stem.Channels.Count, stem.Length) (16000, 2, 48000) "a stem"
+                      refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]))
 
           long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
               let folder, _ = model.Value

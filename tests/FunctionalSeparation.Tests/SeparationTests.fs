@@ -192,4 +192,31 @@ let tests =
                   Expect.equal (string loaded.Network.Words) (string trained.Network.Words) "whole again"
               finally
                   Directory.Delete(folder, true)
+          }
+
+          test "the mean of systems is that of their estimates, cut to the shortest; only what goes together has one" {
+              Memory.plain (fun () ->
+                  let system name factor samples : Separator =
+                      let separate (mixture: torch.Tensor) =
+                          (torch.stack [| mixture; mixture.mul (factor: float) |]).narrow(2L, 0L, samples)
+
+                      { Name = name; FrontEnd = FrontEnd.huang2014; Sources = Stems.musicAndVoice; Hearing = Blind separate }
+
+                  let one, three = system "one" 1.0 900L, system "three" 3.0 800L
+                  let mixture = noise 1 [ 2L; 1000L ]
+
+                  match (Separation.mean "both" [ one; three ]).Hearing with
+                  | Oracle _ -> failtest "it is not one"
+                  | Blind separate ->
+                      let estimates = separate mixture
+                      let heard = mixture.narrow (1L, 0L, 800L)
+                      Expect.equal estimates.shape [| 2L; 2L; 800L |] "the shortest"
+                      Expect.isLessThan (difference estimates (torch.stack [| heard; heard.mul 2.0 |])) 1e-12 "the mean"
+
+                  let refuses words separators =
+                      Scratch.refusesArgument words (fun () -> Separation.mean "mean" separators |> ignore)
+
+                  refuses [ "at least one" ] []
+                  refuses [ "same sources"; "one, three" ] [ one; { three with Sources = [ "voice"; "music" ] } ]
+                  refuses [ "true sources"; "three" ] [ one; { three with Hearing = Oracle id } ])
           } ]

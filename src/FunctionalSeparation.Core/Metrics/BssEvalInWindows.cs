@@ -71,7 +71,7 @@ public static partial class BssEval
     }
 
     /// <summary>Whether one of the sources is silent in all of its channels.</summary>
-    private static bool HasSilence(Tensor signals) => !signals.ne(0).flatten(1, 2).any(1).all().item<bool>();
+    private static bool HasSilence(Tensor signals) => !signals.Ne(0).flatten(1, 2).any(1).all().item<bool>();
 
     /// <summary>The scores of groups of windows, each group with the permutation that is best for it.</summary>
     private static BssEvalWindowScores ScoresOf(

@@ -23,7 +23,7 @@ module FrontEnd =
 
     /// The front end for sound of another rate: windows as long, and as far apart, in seconds. None where that is not within 0.2 % a
     /// whole number of samples, and beyond 16 times the own rate, where windows would be too large for memory.
-    let internal tryAtRate (sampleRate: int) (frontEnd: FrontEnd) : FrontEnd option =
+    let tryAtRate (sampleRate: int) (frontEnd: FrontEnd) : FrontEnd option =
         let stft = frontEnd.Stft
         let exact = float stft.HopLength * float sampleRate / float frontEnd.SampleRate
         let hop = round exact

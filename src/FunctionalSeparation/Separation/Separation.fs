@@ -154,6 +154,34 @@ module Separation =
           Sources = setting.Sources
           Hearing = Blind separate }
 
+    /// The mean of the estimates of several systems, cut to the shortest: their errors differ, and partly cancel. Raises ArgumentException
+    /// where there is none, where their sources or sample rates differ, and for one that is given the true sources.
+    let mean (name: string) (separators: Separator list) : Separator =
+        let refuse why = invalidArg (nameof separators) $"A mean of separators needs {why}."
+
+        let separate (separator: Separator) =
+            match separator.Hearing with
+            | Blind separate -> separate
+            | Oracle _ -> refuse $"systems that hear the mixture alone: {separator.Name} is given the true sources"
+
+        let systems = List.map separate separators
+
+        match separators |> List.distinctBy (fun separator -> separator.Sources, separator.FrontEnd.SampleRate) with
+        | [ _ ] -> ()
+        | [] -> refuse "at least one"
+        | different ->
+            let names = different |> List.map _.Name |> String.concat ", "
+            refuse $"systems for the same sources at one sample rate, got {names}"
+
+        let ofAll mixture =
+            Memory.tensor (fun () ->
+                let estimates = [ for system in systems -> system mixture ]
+                let samples = estimates |> List.map (fun estimate -> estimate.shape[2]) |> List.min
+                torch.stack([| for estimate in estimates -> estimate.narrow (2L, 0L, samples) |]).mean [| 0L |])
+
+        { List.maxBy (fun separator -> separator.FrontEnd.Stft.FftSize) separators with
+            Name = name
+            Hearing = Blind ofAll }
 
     /// The network as a separator of mixtures at the level of the training data, channels as `Stereo` has it.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =

@@ -286,6 +286,41 @@ module Corpus =
 
         changed $"{corpus.Name}, mono" mixDown corpus
 
+    /// Several corpora as one, clips and songs named after the place of each. Its mixtures are made as those of the first. Raises
+    /// ArgumentException where there is none; InputException, naming the places, where sources differ.
+    let joined (corpora: Corpus list) : Corpus =
+        let all corpus = corpus.Train @ corpus.Dev @ corpus.Test
+        let sourcesOf corpus = all corpus |> List.tryHead |> Option.map _.Sources
+        let inWords = Option.map (String.concat ", ") >> Option.defaultValue "no clips"
+
+        let ofPlace (corpus: Corpus) (clip: Clip) =
+            { clip with Name = $"{corpus.Place}/{clip.Name}"; Song = $"{corpus.Place}/{clip.Song}" }
+
+        let part clips =
+            [ for corpus in corpora do
+                  yield! clips corpus |> List.map (ofPlace corpus) ]
+
+        let names (name: Corpus -> string) = corpora |> List.map name |> String.concat " and "
+
+        match corpora with
+        | [] -> invalidArg (nameof corpora) "No corpora can be joined."
+        | [ only ] -> only
+        | first :: others ->
+            for other in others do
+                if sourcesOf other <> sourcesOf first then
+                    raise (
+                        InputException
+                            $"{other.Place}: has {inWords (sourcesOf other)}, {first.Place} has {inWords (sourcesOf first)}. Call the sources alike (Corpus.named), or sum some (Corpus.grouped)."
+                    )
+
+            { Name = names _.Name
+              Place = names _.Place
+              Mixing = first.Mixing
+              Train = part _.Train
+              Dev = part _.Dev
+              Test = part _.Test
+              LeftOut = corpora |> List.collect _.LeftOut }
+
     /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits. What the sources
     /// are called does not count.
     let fingerprint (clips: Clip list) : string =

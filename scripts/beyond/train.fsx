@@ -1,0 +1,103 @@
+// Trains a U-Net on data of one's own and scores it: folders of MIR-1K, of iKala, or with train, dev and test of a folder of stems a song
+// (as MUSDB18-HQ). At their rate and with their channels; several folders at once are brought to the rate of the first. A run that was
+// stopped goes on when the same is started again. Then: dotnet fsi scripts/separate.fsx SONG --model MODEL --out DIR
+//   dotnet fsi scripts/beyond/train.fsx --data FOLDER [--data FOLDER] --out MODEL
+#load "start.fsx"
+
+open Argu
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open Start
+
+type Size =
+    | Small
+    | Medium
+    | Large
+
+type OwnArgument =
+    | [<AltCommandLine("-d")>] Data of folder: string
+    | [<Mandatory>] Out of folder: string
+    | Size of Size
+    | Steps of count: int
+    | Mono
+    | Smoke
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Data _ -> "folder of the data (may be given several times). Default: the generated band, four stems."
+            | Out _ -> "folder of the model."
+            | Size _ -> "small, medium or large. Default: medium."
+            | Steps _ -> "steps of training. Default: 6500; on one thread a step of medium takes about a second."
+            | Mono -> "train in one channel; stereo songs are then heard as middle and side."
+            | Smoke -> "110 steps of a tiny network, to see that it works."
+
+let load folder =
+    if StemFolder.isIn folder then StemFolder.load folder
+    elif IKala.isIn folder then IKala.load folder
+    else Mir1k.load folder
+
+/// All folders as one corpus at one rate.
+let corpusOf folders isMono =
+    let corpus =
+        if List.isEmpty folders then
+            Corpus.embeddedBand 0
+        else
+            Corpus.joined (List.map load folders)
+
+    Experiment.tellLeftOut corpus
+    Corpus.require [ Split.Train ] corpus
+    let first, clips = corpus.Train.Head, corpus.Train @ corpus.Dev @ corpus.Test
+    let isOther (clip: Clip) = clip.SampleRate <> first.SampleRate
+
+    let corpus =
+        if List.exists isOther clips then
+            Corpus.resampled first.SampleRate corpus
+        else
+            corpus
+
+    if isMono then Corpus.mono corpus else corpus
+
+/// The setting of the recipe at the rate of the data.
+let settingFor (clip: Clip) : Setting =
+    match FrontEnd.tryAtRate clip.SampleRate UNet.frontEnd with
+    | Some frontEnd -> { FrontEnd = frontEnd; Channels = clip.Channels; Sources = clip.Sources }
+    | None -> raise (InputException $"{clip.Name}: has {clip.SampleRate} Hz, where windows of 128 ms are not whole. Resample it.")
+
+Experiment.main (fun () ->
+    let arguments = Experiment.arguments<OwnArgument> fsi.CommandLineArgs
+    let corpus = corpusOf (arguments.GetResults Data) (arguments.Contains Mono)
+    let isSmoke = arguments.Contains Smoke
+
+    let settings =
+        match arguments.GetResult(Size, Medium) with
+        | Small -> UNet.small
+        | Medium -> UNet.medium
+        | Large -> UNet.large
+
+    let setting = settingFor corpus.Train.Head
+    let network = UNet.family.Network (if isSmoke then tiny settings else settings) setting
+    let steps = if isSmoke then 110 else arguments.GetResult(Steps, 6500)
+
+    let excerpts =
+        if isSmoke then
+            { excerpts with Frames = 32; Count = 2; Speeds = [ 1.0 ] }
+        else
+            excerpts
+
+    let learning = Learning.create (muonOf network 0.005) (Length.Steps steps) (Learning.excerpts excerpts)
+
+    let recipe =
+        { Recipe.create network Loss.logErrorShare learning with
+            Mixing = corpus.Mixing
+            Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16) }
+
+    let trial = Trial.onCorpus corpus (arguments.GetResult Out) recipe
+
+    if corpus.Test.IsEmpty then
+        raise (InputException $"{corpus.Place}: there are no test clips to score the network on. Put some songs into 'test'.")
+
+    let outcome =
+        Stop.saying (fun () -> "start the same again to go on from the last checkpoint") (fun () -> Trial.run trial)
+
+    printfn "%s" (Results.table (Results.header setting.Sources) [ Results.row network.Name outcome.Scores ]))
