@@ -64,6 +64,10 @@ let settingFor (clip: Clip) : Setting =
     | Some frontEnd -> { FrontEnd = frontEnd; Channels = clip.Channels; Sources = clip.Sources }
     | None -> raise (InputException $"{clip.Name}: has {clip.SampleRate} Hz, where windows of 128 ms are not whole. Resample it.")
 
+/// The bins that there are, of the 640 to 5 kHz: a multiple of 16, for the scales halve them four times.
+let fitting (setting: Setting) (settings: UNetSettings) =
+    { settings with Bins = min settings.Bins (setting.FrontEnd.Stft.Bins / 16 * 16) }
+
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<OwnArgument> fsi.CommandLineArgs
     let corpus = corpusOf (arguments.GetResults Data) (arguments.Contains Mono)
@@ -76,7 +80,7 @@ Experiment.main (fun () ->
         | Large -> UNet.large
 
     let setting = settingFor corpus.Train.Head
-    let network = UNet.family.Network (if isSmoke then tiny settings else settings) setting
+    let network = UNet.family.Network (fitting setting (if isSmoke then tiny settings else settings)) setting
     let steps = if isSmoke then 110 else arguments.GetResult(Steps, 6500)
 
     let excerpts =
