@@ -166,4 +166,4 @@ module Cell =
     /// The network that a row with this recipe has trained, with the soft mask. Its weights live as long as the process.
     let network (recipe: Preset -> Recipe) (site: CellSite) : Separator =
         let folder = modelFolder site { recipe site.Preset with Seed = site.Seed }
-        Separation.separator (ModelFolder.load [] site.Device folder) Soft
+        Separation.separator (ModelFolder.load ModelFolder.families site.Device folder) Soft
