@@ -41,14 +41,6 @@ let private one =
       Test = [ clip ]
       LeftOut = [] }
 
-let private inScratch (work: string -> unit) =
-    let folder = Directory.CreateTempSubdirectory("funcsep-grid-").FullName
-
-    try
-        work folder
-    finally
-        Directory.Delete(folder, true)
-
 let private grid folder cells =
     { Folder = folder
       Cells = cells
@@ -73,7 +65,7 @@ let tests =
     testList
         "Grid"
         [ test "a row is made once, and read back as it was" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let cell, made = counting "one" "a" 3.25
                   let grid = grid folder [ cell ]
                   makeAll grid
@@ -90,7 +82,7 @@ let tests =
           }
 
           test "rows with the same settings are one row; other settings, data or seeds make another" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let first, firstMade = counting "one" "a" 1.0
                   let same, sameMade = counting "also one" "a" 1.0
                   let other, otherMade = counting "two" "b" 2.0
@@ -102,7 +94,7 @@ let tests =
           }
 
           test "a row that another process is at is left alone" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let cell, made = counting "one" "a" 1.0
                   let grid = grid folder [ cell ]
                   makeAll grid
@@ -119,7 +111,7 @@ let tests =
           }
 
           test "a row that fails leaves nothing behind and can be made again" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let mutable broken = true
                   let good, _ = counting "one" "a" 1.0
 
@@ -134,7 +126,7 @@ let tests =
           }
 
           test "a damaged row is refused, and its file named" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let cell, _ = counting "one" "a" 1.0
                   let grid = grid folder [ cell ]
                   makeAll grid
@@ -151,7 +143,7 @@ let tests =
           }
 
           test "the parts of a job array make every row exactly once, and --merge shows them all" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let cells = [ for i in 1..5 -> counting $"row {i}" $"{i}" (float i) ]
                   let names = [ for cell, _ in cells -> cell.Name ]
                   let run options = script (List.map fst cells) (options @ [ "--out"; folder ])
@@ -168,7 +160,7 @@ let tests =
           }
 
           test "a table that is made in one go is shown; some of its rows can be chosen, and those that are finished stay" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let one, _ = counting "one" "a" 1.0
                   let two, made = counting "two" "b" 2.0
                   let report = (script [ one; two ] [ "--out"; folder; "--row"; "one" ]).Value
@@ -179,7 +171,7 @@ let tests =
           }
 
           test "a table of four sources has a column for each, and its row of figures the columns of every table" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let names = [ "drums"; "bass"; "other"; "vocals" ]
                   let figure value = { Sdr = value; Sir = value; Sar = value; Nsdr = value }
                   let row = { (scores 0.0).Head with Sources = [ for i, name in List.indexed names -> name, figure (float i) ] }

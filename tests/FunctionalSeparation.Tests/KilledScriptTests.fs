@@ -46,7 +46,7 @@ let tests =
         [ long
               "own.fsx: killed in training and gone on with, the weights are the same bits; its model separates a song"
               (fun () ->
-                  inScratch (fun root ->
+                  Scratch.inFolder (fun root ->
                       killedAndResumed "own.fsx" (fun out -> [ "train"; out ]) id root
                       let whole, stems = Path.Combine(root, "whole"), Path.Combine(root, "stems")
                       let song = Path.Combine(root, "song.wav")
@@ -62,13 +62,13 @@ let tests =
                           Expect.isLessThan (abs (sum - mixture.Channels[0][i])) 1e-5f "the stems sum to the song"))
 
           long "a U-Net of unet.fsx killed in training and gone on with ends with the same bits" (fun () ->
-              inScratch (fun root ->
+              Scratch.inFolder (fun root ->
                   let only folder = Directory.GetDirectories folder |> Array.exactlyOne |> Path.GetFileName
                   let modelIn out = Path.Combine(out, "models", only (Path.Combine(root, "whole", "models")))
                   killedAndResumed "beyond/unet.fsx" (fun out -> [ "--row"; "U-Net S"; "--out"; out ]) modelIn root))
 
           long "a run killed at any moment and resumed ends bit-identical to one never stopped" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let arguments = [ "--preset"; "smoke"; "--epochs"; "60" ]
                   let whole, cut = Path.Combine(folder, "whole"), Path.Combine(folder, "cut")
                   succeed train (arguments @ [ "--out"; whole ]) |> ignore

@@ -66,7 +66,7 @@ let tests =
           }
 
           test "behind load.fsx the first line may be about tensors" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let script = Path.Combine(folder, "first.fsx")
                   let load = Path.Combine(Golden.repository, "scripts", "load.fsx")
                   File.WriteAllLines(script, [ $"#load @\"{load}\""; "printfn \"%d\" (TorchSharp.torch.ones(3L).numel ())" ])
@@ -74,7 +74,7 @@ let tests =
           }
 
           test "separate.fsx writes stems of the song's rate, channels and length that sum to it" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let clip = (Corpus.embedded 9).Test |> List.head
                   let stems = Clip.read clip
                   let mono, music = (Stems.sum stems).Channels[0], (Stems.find "music" stems).Channels[0]
@@ -100,7 +100,7 @@ let tests =
           }
 
           long "separate.fsx reads standard input, names the stems after it, and says what it should" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let path, out = Path.Combine(folder, "song.wav"), Path.Combine(folder, "stems")
                   let song = AudioBuffer([| Array.init 20000 (fun i -> float32 (sin (float i / 20.0)) / 4.f) |], 16000)
                   AudioFile.Write(path, song, SampleFormat.Pcm16) |> ignore
@@ -126,7 +126,7 @@ let tests =
                   Expect.isLessThan worst 1e-6f "stems sum to the song"))
 
           test "evaluate.fsx scores a data folder; silent references are counted and named" {
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let data = dataFolder folder (fun i stems -> if i = 1 then Scratch.silenced "voice" stems else stems)
 
                   let json = Path.Combine(folder, "scores.json")
@@ -153,7 +153,7 @@ let tests =
           long
               "train.fsx: folders of stems at two rates make a model for the sources that they have, which separates a song"
               (fun () ->
-                  inScratch (fun folder ->
+                  Scratch.inFolder (fun folder ->
                       let write name rate part (song: string) =
                           let tone hertz = Array.init (3 * rate) (fun n -> 0.3f * float32 (sin (hertz * float n / float rate)))
 
@@ -181,7 +181,7 @@ let tests =
               refuse train [ "--epochs"; "3"; "--resume"; "--out"; folder ] [ "checkpoint.safetensors"; "other settings" ])
 
           long "a missing data folder, an empty one, and one without training singers" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let missing = Path.Combine(folder, "nowhere")
                   refuse train [ "--data"; missing ] [ missing; "no such folder" ]
                   refuse train [ "--data"; folder ] [ folder; "no audio clips" ]
@@ -194,7 +194,7 @@ let tests =
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "nothing half-written"))
 
           long "a folder without test clips is refused before training; what is left out is said" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let clip part name =
                       let stems = Clip.read (Corpus.embedded 9).Test.Head
                       let path = Path.Combine(folder, part, name)
@@ -220,7 +220,7 @@ let tests =
                   Expect.equal (recipe["gamma"].GetValue<float>()) 0.05 "gamma"))
 
           long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let training name = Path.Combine(folder, "train", name)
                   let noise = Array.init 32000 (fun i -> float32 (sin (0.1 * float i)) * 0.5f)
 
@@ -256,7 +256,7 @@ let tests =
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "model.json"))) "no model from any of them"))
 
           long "NaN in the audio to separate, an unknown model folder" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let song = Path.Combine(folder, "song.wav")
                   let out = Path.Combine(folder, "stems")
                   AudioFile.Write(song, AudioBuffer([| Array.create 20000 0.5f |], 16000)) |> ignore
@@ -283,7 +283,7 @@ let tests =
           test "separate.fsx that is stopped says so in one line, ends as SIGTERM wants it and leaves nothing" {
               if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
 
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let file name = Path.Combine(folder, name)
                   Scratch.saveModel (file "model") [ 512; 512 ]
                   Scratch.writeSong (file "song.wav") 60
@@ -303,7 +303,7 @@ let tests =
           long "a training that is stopped keeps its checkpoint and says how to go on" (fun () ->
               if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
 
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   use running = start train [ "--preset"; "smoke"; "--epochs"; "2000"; "--out"; folder ]
                   let output, error = running.StandardOutput.ReadToEndAsync(), running.StandardError.ReadToEndAsync()
                   let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
@@ -321,7 +321,7 @@ let tests =
               if not (Scratch.succeeds "script" [ "-qec"; "true"; "/dev/null" ]) then
                   skiptest "the program script, which makes a terminal, is not installed"
 
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let file name = Path.Combine(folder, name)
                   Scratch.writeSong (file "song.wav") 1
                   let script = Path.Combine(Golden.repository, "scripts", "separate.fsx")
@@ -332,7 +332,7 @@ let tests =
                   Expect.stringContains shown "running on" "the device"))
 
           long "separate.fsx without a model takes the library's own" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let song = Path.Combine(folder, "song.wav")
                   Scratch.writeSong song 1
                   succeed "separate.fsx" [ song; "--out"; folder ] |> ignore
@@ -344,7 +344,7 @@ let tests =
               Expect.hasLength (output.Split "\n| ") 5 "a header and four placings")
 
           long "beyond/card.fsx writes a table of singers between the marks of a card" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   let card = Path.Combine(folder, "card.md")
                   File.WriteAllText(card, "before\n<!-- scores -->\nold\n<!-- end of scores -->\nafter\n")
                   let table = (succeed "beyond/card.fsx" [ "--card"; card ]).TrimEnd()
@@ -353,7 +353,7 @@ let tests =
                   Expect.equal (File.ReadAllText card) wanted "the card"))
 
           long "pack.fsx halves the weights" (fun () ->
-              inScratch (fun folder ->
+              Scratch.inFolder (fun folder ->
                   succeed "pack.fsx" [ "--model"; fst model.Value; "--out"; folder ] |> ignore
                   let bytes model = FileInfo(Path.Combine(model, "weights.safetensors")).Length
                   Expect.isLessThan (bytes folder) (6L * bytes (fst model.Value) / 10L) "bytes"
@@ -366,7 +366,7 @@ let tests =
               let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), path)
 
               long $"{name}: the whole table on the embedded corpus, and then a page" (fun () ->
-                  inScratch (fun folder ->
+                  Scratch.inFolder (fun folder ->
                       let rows = succeed name [ "--list" ] |> _.TrimEnd().Split('\n')
                       let output = succeed name [ "--preset"; "smoke"; "--out"; folder ]
                       let table = output.Substring(output.IndexOf(" GNSDR", StringComparison.Ordinal))

@@ -53,14 +53,6 @@ let refuse script arguments (parts: string list) =
     for part in parts do
         Expect.stringContains lines[0] part "message"
 
-let inScratch (work: string -> unit) =
-    let folder = Directory.CreateTempSubdirectory("funcsep-scripts-").FullName
-
-    try
-        work folder
-    finally
-        Directory.Delete(folder, true)
-
 /// The script of the papers' network.
 let train = "huang2014/drnn.fsx"
 

@@ -51,7 +51,7 @@ module Muon =
     let private joined (like: torch.Tensor) (parts: torch.Tensor list) =
         torch.cat (List.toArray (like.narrow (0L, 0L, 0L) :: parts))
 
-    /// Nesterov's momentum of weights that are all matrices (`isMatrix`), each brought near to an orthogonal one. Raises
+    /// Nesterov's momentum of weights that all have two axes or more, each brought near to an orthogonal one. Raises
     /// ArgumentException unless 0 <= decay < 1.
     let direction (decay: float) (layout: Layout) : Transform =
         let momentum = Optim.nesterov decay
@@ -95,6 +95,7 @@ module Muon =
                 let update = merged learnt (partsOf picked update1) (partsOf others update2) |> joined gradient
                 struct (update, both next1 next2) }
 
-    /// Muon on the matrices of a layout, with so much momentum, Adam's direction on all other weights.
+    /// Muon on the matrices of a layout, with so much momentum, Adam's direction on all other weights. Raises ArgumentException unless
+    /// 0 <= decay, beta1, beta2 < 1.
     let create (decay: float) (beta1: float) (beta2: float) (layout: Layout) : Transform =
         split isMatrix (direction decay) (fun _ -> Optim.adamDirection beta1 beta2 1e-8) layout

@@ -27,7 +27,8 @@ type SeparationState =
 [<RequireQualifiedAccess>]
 module SeparationStream =
 
-    /// Frames that run through the network at once: more cost memory, fewer cost those around them again and again.
+    /// Frames that run through the network at once: more cost memory, fewer cost those around them again and again, and tell less of how
+    /// the high band comes and goes (`HighBand.byActivations`).
     let private blockFrames = 320L
 
     /// The transform of the network, without the padding of a whole clip.
