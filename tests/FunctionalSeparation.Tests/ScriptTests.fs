@@ -339,9 +339,17 @@ let tests =
                   let voice = AudioFile.Info(Path.Combine(folder, "song_voice.wav"))
                   Expect.equal voice.Length (AudioFile.Info song).Length "the voice"))
 
-          long "beyond/stereo.fsx has a row for each placing" (fun () ->
-              let output = succeed "beyond/stereo.fsx" [ "--clips"; "2" ]
-              Expect.hasLength (output.Split "\n| ") 5 "a header and four placings")
+          long "beyond/stereo.fsx has a row for each placing and hearing" (fun () ->
+              let lines = (succeed "beyond/stereo.fsx" [ "--clips"; "2" ]).Trim().Split '\n'
+
+              let rows =
+                  [ for line in Array.skip 2 lines ->
+                        [ for cell in line.Trim('|', ' ').Split '|' -> cell.Trim() ] ]
+
+              Expect.equal (rows |> List.countBy List.head |> List.map snd) [ 3; 3; 3; 3 ] "three hearings of each of four placings"
+
+              for row in rows do
+                  Expect.all (row |> List.skip 2 |> List.map float) Double.IsFinite $"scores of {row}")
 
           long "beyond/card.fsx writes a table of singers between the marks of a card" (fun () ->
               Scratch.inFolder (fun folder ->
