@@ -22,7 +22,7 @@ let task =
 let start = Model.init torch.float32 torch.CPU key task.Model
 
 let last = Train.states task 100 (Train.start task start.Vector) |> Seq.last
-let trained = { Network = drnn; Parameters = Params.create start.Layout last.Parameters; Level = 0.004 }
+let trained = { Network = drnn; Parameters = Params.create start.Layout last.Parameters; Level = Some 0.004 }
 let separator = Separation.separator trained Soft
 let scores = Evaluate.clips (Scoring.ofCorpus corpus) torch.float32 torch.CPU ignore separator corpus.Test
 let voice = Evaluate.summary "voice" scores

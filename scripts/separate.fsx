@@ -35,7 +35,6 @@ Experiment.main (fun () ->
     use separator =
         match arguments.TryGetResult Model with
         | None -> Separators.Default device
-        | Some folder when UnmixSeparator.IsIn folder -> UnmixSeparator.Open(device, folder)
         | Some folder -> ModelFolder.openSeparator device folder
 
     use song = AudioFile.Open(arguments.GetResult Input)

@@ -28,7 +28,7 @@ let network: Lazy<TrainedModel> =
     lazy
         { Network = Drnn.network Drnn.huang2014
           Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model (Drnn.network Drnn.huang2014))
-          Level = 0.004 }
+          Level = Some 0.004 }
 
 /// Noise as a sound in memory.
 let audio rate channels (seconds: float) =

@@ -32,7 +32,9 @@ let private lbfgs settings () = Lbfgs.create settings |> ignore
 let private separatorOf level () =
     let small = { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
     let parameters = Model.init torch.float32 torch.CPU key (Network.model (Drnn.network small))
-    new NetworkSeparator("x", { Network = Drnn.network small; Parameters = parameters; Level = level }) |> ignore
+
+    new NetworkSeparator("x", { Network = Drnn.network small; Parameters = parameters; Level = Some level })
+    |> ignore
 
 /// What is asked, words of the refusal.
 let private refused: (string * string list * (unit -> unit)) list =
@@ -146,7 +148,7 @@ let tests =
               Scratch.inFolder (fun folder ->
                   let small = { Drnn.huang2014 with Hidden = [ 3 ]; Recurrence = FeedForward }
                   let parameters = Model.init torch.float32 torch.CPU key (Network.model (Drnn.network small))
-                  let whole = { Network = Drnn.network small; Parameters = parameters; Level = 0.01 }
+                  let whole = { Network = Drnn.network small; Parameters = parameters; Level = Some 0.01 }
                   ModelFolder.save folder whole (Text.Json.Nodes.JsonObject())
 
                   Expect.equal

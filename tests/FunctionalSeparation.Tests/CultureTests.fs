@@ -80,7 +80,11 @@ let private page: Report =
 let private files (folder: string) =
     let at name = Path.Combine(folder, name)
     let parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
-    ModelFolder.save (at "model") { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 } (provenance ())
+
+    ModelFolder.save
+        (at "model")
+        { Network = Drnn.network architecture; Parameters = parameters; Level = Some 0.004 }
+        (provenance ())
 
     Checkpoint.save
         folder

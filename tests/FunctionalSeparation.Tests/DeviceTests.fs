@@ -158,7 +158,7 @@ let tests =
 
                           { Network = Drnn.network architecture
                             Parameters = { parameters with Vector = at device dtype parameters.Vector }
-                            Level = 0.01 }
+                            Level = Some 0.01 }
 
                       let mixture = draw 6 [ 1L; 9000L ]
                       let expected = Scratch.separatedInPieces 3000 (trained torch.float64 torch.CPU) mixture

@@ -17,7 +17,7 @@ let private small =
 
 let private separator () =
     let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model (Drnn.network small))
-    new NetworkSeparator("tiny", { Network = Drnn.network small; Parameters = parameters; Level = 0.01 })
+    new NetworkSeparator("tiny", { Network = Drnn.network small; Parameters = parameters; Level = Some 0.01 })
 
 let private sound = AudioBuffer([| Array.init 500 (fun i -> float32 (sin (0.05 * float i))) |], 16000)
 

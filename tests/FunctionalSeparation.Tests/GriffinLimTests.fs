@@ -120,7 +120,7 @@ let tests =
                   let trained =
                       { Network = Drnn.network architecture
                         Parameters = Params.start layout torch.float64 torch.CPU (Key.ofSeed 2)
-                        Level = 0.01 }
+                        Level = Some 0.01 }
 
                   let estimates (separator: Separator) =
                       match separator.Hearing with

@@ -51,7 +51,7 @@ let private otherNets =
 let private trained () =
     { Network = Drnn.network small
       Parameters = Params.start (Network.layout (Drnn.network small)) torch.float32 torch.CPU (Key.ofSeed 1)
-      Level = 0.004 }
+      Level = Some 0.004 }
 
 [<Tests>]
 let tests =

@@ -34,7 +34,7 @@ let private kinds =
 let private trained architecture =
     { Network = Drnn.network architecture
       Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
-      Level = 0.01 }
+      Level = Some 0.01 }
 
 let private refusedDescriptions =
     [ "Gated units are recurrent", { small 1 with Neuron = Gated }

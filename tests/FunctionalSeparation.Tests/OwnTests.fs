@@ -44,7 +44,7 @@ let private network = family.Network { Channels = 4; Kernels = [ 3; 3 ]; Note = 
 
 let private trained () : TrainedModel =
     let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
-    { Network = network; Parameters = parameters; Level = 0.01 }
+    { Network = network; Parameters = parameters; Level = Some 0.01 }
 
 let private noise seed (shape: int64 list) = (Key.uniformTensor -0.1 0.1 shape (Key.ofSeed seed)).``to`` torch.float32
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
@@ -139,7 +139,7 @@ let tests =
                   Memory.plain (fun () ->
                       let network = ofSamples.Network {| Size = size |} setting
                       let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
-                      let trained: TrainedModel = { Network = network; Parameters = parameters; Level = 0.01 }
+                      let trained: TrainedModel = { Network = network; Parameters = parameters; Level = Some 0.01 }
                       let mixture = noise 2 [ 2L; 20011L ]
                       let whole = Scratch.separatedInPieces 100000 trained mixture
                       Expect.equal whole.shape [| 2L; 2L; 20011L |] "channels x sources x samples"
@@ -157,6 +157,20 @@ let tests =
                       let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
                       Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
               }
+
+          test "a network of samples that strides over frames keeps the end of a clip" {
+              Memory.plain (fun () ->
+                  let network = { ofSamples.Network {| Size = 0.0 |} setting with Stride = 16L }
+                  let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
+                  let trained: TrainedModel = { Network = network; Parameters = parameters; Level = None }
+
+                  for samples in [ 3000L; 4095L ] do
+                      let mixture = noise 2 [ 1L; 1L; samples ]
+                      let estimates = Separation.estimate trained Soft mixture
+                      let heard = mixture.narrow (2L, 0L, estimates.shape[3])
+                      Expect.isLessThan (samples - heard.shape[2]) 64L "to whole frames"
+                      Expect.isLessThan (difference (estimates.sum 1L) heard) 1e-6 "halves")
+          }
 
           test "a network of samples learns, with a loss on samples" {
               Scratch.inFolder (fun folder ->

@@ -66,7 +66,7 @@ let saveModel (folder: string) (hidden: int list) =
 
     ModelFolder.save
         folder
-        { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 }
+        { Network = Drnn.network architecture; Parameters = parameters; Level = Some 0.004 }
         (Text.Json.Nodes.JsonObject())
 
     parameters.Vector.Dispose()

@@ -342,11 +342,12 @@ let tests =
           long "beyond/stereo.fsx has a row for each placing and hearing" (fun () ->
               let lines = (succeed "beyond/stereo.fsx" [ "--clips"; "2" ]).Trim().Split '\n'
 
-              let rows =
-                  [ for line in Array.skip 2 lines ->
-                        [ for cell in line.Trim('|', ' ').Split '|' -> cell.Trim() ] ]
+              let rows = [ for line in Array.skip 2 lines -> [ for cell in line.Trim('|', ' ').Split '|' -> cell.Trim() ] ]
 
-              Expect.equal (rows |> List.countBy List.head |> List.map snd) [ 3; 3; 3; 3 ] "three hearings of each of four placings"
+              Expect.equal
+                  (rows |> List.countBy List.head |> List.map snd)
+                  [ 3; 3; 3; 3 ]
+                  "three hearings of each of four placings"
 
               for row in rows do
                   Expect.all (row |> List.skip 2 |> List.map float) Double.IsFinite $"scores of {row}")

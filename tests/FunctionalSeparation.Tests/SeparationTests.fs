@@ -20,7 +20,7 @@ let private withStft stft recurrence =
 
     { Network = Drnn.network architecture
       Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
-      Level = 0.01 }
+      Level = Some 0.01 }
 
 /// A network whose outputs are its biases alone: `voice` of the mixture in every bin.
 let private constantMask stft (voice: float) =

@@ -36,7 +36,7 @@ let private mixtureOf (shape: int64 list) = heard ((noise 3 shape).abs())
 let private trained dtype =
     { Network = Drnn.network small
       Parameters = Model.init dtype torch.CPU (Key.ofSeed 2) (Network.model (Drnn.network small))
-      Level = 0.01 }
+      Level = Some 0.01 }
 
 /// What a network is given that it cannot take, with the words of its refusal.
 let private wrongMixtures =

@@ -54,7 +54,7 @@ let tests =
                           { Network = Drnn.network architecture
                             Parameters =
                               Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
-                            Level = 0.01 }
+                            Level = Some 0.01 }
 
                       let mixture = noise 3 [ 1L; 40000L ]
                       let atOnce = Scratch.separatedInPieces 100000 trained mixture

@@ -18,7 +18,7 @@ let private separator seed : ISeparator =
         "test",
         { Network = Drnn.network architecture
           Parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed seed)
-          Level = 0.01 }
+          Level = Some 0.01 }
     )
 
 let private noise (seed: int) channels =

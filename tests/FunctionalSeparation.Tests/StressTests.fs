@@ -23,7 +23,7 @@ let private trained recurrence =
 
     { Network = Drnn.network architecture
       Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
-      Level = 0.01 }
+      Level = Some 0.01 }
 
 let private corpus = lazy (Corpus.embedded 3)
 

@@ -54,7 +54,7 @@ let private evaluate dtype (vector: torch.Tensor) part =
     let trained =
         { Network = Drnn.network architecture
           Parameters = Params.create model.Layout (vector.``to`` (dtype: torch.ScalarType))
-          Level = 1.0 }
+          Level = Some 1.0 }
 
     Evaluate.clips Scoring.papers dtype torch.CPU ignore (Separation.separator trained Soft) (clips part)
 

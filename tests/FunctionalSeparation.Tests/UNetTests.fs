@@ -31,7 +31,7 @@ let private trained (network: Network) : TrainedModel =
       Parameters =
         Params.create network.Model.Layout (parameters.Vector.mul(0.3).``to`` torch.float32)
         |> Params.withStatistics (parameters.Statistics.``to`` torch.float32)
-      Level = 0.1 }
+      Level = Some 0.1 }
 
 let private refuses words (settings: UNetSettings) =
     Scratch.refusesArgument words (fun () -> UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice) |> ignore)
@@ -113,7 +113,7 @@ let tests =
                   let back, ahead =
                       match network.Outlook with
                       | Outlook.Frames(back, ahead) -> back, ahead
-                      | Outlook.Whole _ -> failtest "it looks at frames"
+                      | Outlook.Blocks _ -> failtest "it looks at frames"
 
                   let run (image: torch.Tensor) = (Model.apply network.Model parameters (Flow.ofImages image)).Value
                   let other = image.clone ()
@@ -149,7 +149,7 @@ let tests =
                   let model = trained (UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice))
 
                   match model.Network.Outlook with
-                  | Outlook.Whole _ -> ()
+                  | Outlook.Blocks _ -> ()
                   | Outlook.Frames _ -> failtest "it is not one that looks far"
 
                   // 320 frames of 16 samples are a block.

@@ -23,6 +23,9 @@ type Means =
     /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
     /// complex spectrogram of the mixture. Bins that are missing at the top follow those below (`HighBand`).
     | ComplexMask
+    /// Magnitudes, [batch, sources x channels, time, bins], by which a Wiener filter shares the mixture out; the residual, where the
+    /// filter has one, is the first source, and no output of the network. Training sees them with the phases of the mixture.
+    | Magnitudes of WienerSettings
     /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Reads.Waveform` gives.
     | Waveforms
 
@@ -31,8 +34,9 @@ type Means =
 type Outlook =
     /// So many frames back and ahead, beyond its margin. What it knows of earlier frames besides are the states that it carries.
     | Frames of back: int * ahead: int
-    /// At all frames of the sound, or at more than count. Songs are heard in blocks with so many frames on both sides.
-    | Whole of enough: int
+    /// At all frames that it is given. Songs are heard in blocks of so many frames with others around them on both sides, each block by
+    /// itself.
+    | Blocks of length: int * around: int
 
 /// What a network is built for.
 [<NoEquality; NoComparison>]
@@ -125,12 +129,14 @@ module Network =
 
         match network.Means with
         | Means.Mask _ -> List.distinct [ read; Domain.Magnitude ]
+        | Means.Magnitudes { Residual = false } -> List.distinct [ read; Domain.Magnitude ]
+        | Means.Magnitudes { Residual = true }
         | Means.ComplexMask -> List.distinct [ read; Domain.Spectrum ]
         | Means.Waveforms -> [ read ]
 
     /// [batch, sources x channels, time, bins] -> [batch, sources, channels, time, bins].
     let internal bySource (network: Network) (outputs: torch.Tensor) =
-        outputs.unflatten (1L, [| int64 network.Setting.Sources.Length; int64 network.Setting.Channels |])
+        outputs.unflatten (1L, [| -1L; int64 network.Setting.Channels |])
 
     /// A function of masks, on [..., sources, bins], applied to [batch, sources, channels, time, bins].
     let internal overSources (f: torch.Tensor -> torch.Tensor) (x: torch.Tensor) =
@@ -143,10 +149,10 @@ module Network =
     /// The masks [batch, sources, channels, time, bins] of a network of complex masks.
     let internal complexMasks (network: Network) (outputs: torch.Tensor) = bySource network (ofParts outputs)
 
-    /// How what lies above the masks is shared out: by all frames where the network looks at all of them, so that others need none to come.
+    /// How what lies above the masks is shared out: by all frames of a block where songs are heard in blocks, so that others wait for none.
     let private sharesAbove (network: Network) =
         match network.Outlook with
-        | Outlook.Whole _ -> HighBand.byActivations
+        | Outlook.Blocks _ -> HighBand.byActivations
         | Outlook.Frames _ -> HighBand.byHighestOctave
 
     /// Masks [batch, sources, channels, time, band] of the network on spectrograms [batch, channels, time, bins].
@@ -164,6 +170,9 @@ module Network =
             |> Views.ofMagnitudeAndPhases stft spectrum
         | Means.ComplexMask ->
             complexMasks network outputs |> onSpectrum network (inner network mixture.Spectrum) |> Views.ofSpectrum stft
+        | Means.Magnitudes { Residual = false } -> bySource network outputs |> Views.ofMagnitudeAndPhases stft spectrum
+        | Means.Magnitudes wiener ->
+            Wiener.start wiener (bySource network outputs) (inner network mixture.Spectrum) |> Views.ofSpectrum stft
         | Means.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
     let private requireStates name (start: torch.Tensor list) (output: Flow) =
@@ -181,7 +190,7 @@ module Network =
 
     /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
     /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `HighBand`). None where there
-    /// are no such windows, and for networks of samples.
+    /// are no such windows, and for networks whose outputs are no masks.
     let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
         let own = network.Setting.FrontEnd
 
@@ -196,7 +205,7 @@ module Network =
         match network.Reads, network.Means with
         | _ when sampleRate = own.SampleRate -> Some network
         | Reads.Waveform, _
-        | _, Means.Waveforms -> None
+        | _, (Means.Magnitudes _ | Means.Waveforms) -> None
         | (Reads.Magnitude | Reads.Spectrum), (Means.Mask _ | Means.ComplexMask) ->
             FrontEnd.tryAtRate sampleRate own
             |> Option.map (fun frontEnd ->

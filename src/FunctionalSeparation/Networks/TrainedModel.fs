@@ -7,8 +7,9 @@ type TrainedModel =
         Network: Network
         /// The weights, in the layout of the network.
         Parameters: Params
-        /// Root mean square of a training mixture: other mixtures are brought to this level for the network, and back.
-        Level: float
+        /// Root mean square of a training mixture: other mixtures are brought to this level for the network, and back. None: they are
+        /// heard as they are.
+        Level: float option
     }
 
 [<RequireQualifiedAccess>]

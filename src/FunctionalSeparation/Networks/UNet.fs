@@ -120,6 +120,10 @@ module UNet =
         let ofScale scale blocks = (if scale = last then 2 else 4) * blocks * (1 <<< scale)
         1 + (settings.Blocks |> List.mapi ofScale |> List.sum) + stride settings
 
+    /// Frames of a part of a song: more cost memory, fewer cost those around them again and again, and tell less of how the high band
+    /// comes and goes (`HighBand.byActivations`).
+    let private blockFrames = 320
+
     /// What it is given on each side of a part of a song: what lies further away, within its receptive field, does not count (see
     /// papers/beyond/notes.md).
     let private enough = 16
@@ -164,7 +168,11 @@ module UNet =
             --> completed setting
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
-            Outlook = if field > enough then Outlook.Whole enough else Outlook.Frames(field, field)
+            Outlook =
+                if field > enough then
+                    Outlook.Blocks(blockFrames, enough)
+                else
+                    Outlook.Frames(field, field)
             Stride = stride settings }
 
     /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture,

@@ -6,24 +6,7 @@ open System.Text.Json
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// A target of open-unmix: a source, and the network that estimates it.
-[<NoEquality; NoComparison>]
-type UnmixTarget = { Name: string; Network: Model<Flow, Flow>; Parameters: Params }
-
-/// A folder of open-unmix's weights, loaded.
-[<NoEquality; NoComparison>]
-type OpenUnmix =
-    {
-        /// Hz.
-        SampleRate: int
-        Channels: int
-        Stft: Stft
-        /// Vocals, drums, bass, other, and then what else there is, by name.
-        Targets: UnmixTarget list
-    }
-
-/// open-unmix (Stöter, Uhlich, Liutkus, Mitsufuji 2019), the open reference for music separation: a network for each target, and a
-/// Wiener filter over their estimates. Its folders are read as its authors' program writes them.
+/// Folders of open-unmix's weights, read as its authors' program writes them.
 [<RequireQualifiedAccess>]
 module OpenUnmix =
 
@@ -77,23 +60,8 @@ module OpenUnmix =
                 if StrictJson.integer 1 Int32.MaxValue name arguments <> wanted then
                     refuse $"'args.{name}' is not the {wanted} of {separatorName}")
 
-    let private loadTarget (device: torch.Device) folder (stft: Stft) channels name : UnmixTarget =
-        checkArguments (Path.Combine(folder, name + ".json")) stft channels
-        let path = weightsPath folder name
-
-        inFile path (fun () ->
-            Memory.scoped (fun target -> Params.tensors target.Parameters) (fun () ->
-                let state =
-                    (PyTorchFile.load path).Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device) |> Map.ofList
-
-                let net = UnmixNetwork.ofState channels state
-
-                if net.Bins <> stft.Bins then
-                    refuse $"its network has {net.Bins} bins, {separatorName} {stft.Bins}"
-
-                { Name = name; Network = UnmixNetwork.create net; Parameters = UnmixNetwork.parametersOf net state }))
-
-    let private settingsOf path =
+    /// What a folder is for, but for the names of its sources.
+    let private settingOf path : Setting =
         inFile path (fun () ->
             let entries = parse path |> entriesOf ""
             let integer name = StrictJson.integer 1 (1 <<< 24) name entries
@@ -104,58 +72,128 @@ module OpenUnmix =
             with :? ArgumentException as wrong ->
                 refuse wrong.Message
 
-            integer "sample_rate", integer "nb_channels", stft)
+            { FrontEnd = { SampleRate = integer "sample_rate"; Stft = stft }
+              Channels = integer "nb_channels"
+              Sources = [] })
+
+    let private find (state: Map<string, torch.Tensor>) name =
+        match state.TryFind name with
+        | Some tensor -> tensor
+        | None -> refuse $"the tensor '{name}' is missing"
+
+    /// Far beyond what can be trained.
+    let private mostUnits = 1L <<< 24
+
+    let private sizeOf state name axis =
+        let tensor: torch.Tensor = find state name
+
+        if tensor.dim () <= int64 axis || tensor.shape[axis] < 1L || tensor.shape[axis] > mostUnits then
+            refuse $"the tensor '{name}' is no weight of open-unmix: {Shapes.Describe tensor}"
+
+        int tensor.shape[axis]
+
+    /// The settings of the network of these weights.
+    let private settingsOf wiener (stft: Stft) (state: Map<string, torch.Tensor>) : UnmixSettings =
+        let layers =
+            Seq.initInfinite id |> Seq.takeWhile (fun layer -> state.ContainsKey $"lstm.weight_ih_l{layer}") |> Seq.length
+
+        if layers = 0 then refuse "the tensor 'lstm.weight_ih_l0' is missing"
+
+        let bins = sizeOf state "output_mean" 0
+
+        if bins <> stft.Bins then
+            refuse $"its network has {bins} bins, {separatorName} {stft.Bins}"
+
+        { BinsRead = sizeOf state "input_mean" 0
+          Hidden = sizeOf state "fc1.weight" 0
+          Layers = layers
+          IsBidirectional = state.ContainsKey "lstm.weight_ih_l0_reverse"
+          Wiener = wiener }
+
+    /// What the weights of a target are in terms of PyTorch's, in the order of its layout.
+    let private translated (net: UnmixSettings) (state: Map<string, torch.Tensor>) : torch.Tensor list =
+        let own = find state
+        let transposed name = (own name).t()
+
+        let dense number =
+            [ transposed $"fc{number}.weight"
+              for part in [ "weight"; "bias"; "running_mean"; "running_var" ] do
+                  own $"bn{number}.{part}" ]
+
+        let direction suffix =
+            [ transposed $"lstm.weight_ih_{suffix}"
+              own $"lstm.bias_ih_{suffix}" .+ own $"lstm.bias_hh_{suffix}"
+              transposed $"lstm.weight_hh_{suffix}" ]
+
+        let layer index =
+            if net.IsBidirectional then
+                direction $"l{index}" @ direction $"l{index}_reverse"
+            else
+                direction $"l{index}"
+
+        [ own "input_mean"; own "input_scale" ]
+        @ dense 1
+        @ List.collect layer [ 0 .. net.Layers - 1 ]
+        @ dense 2
+        @ dense 3
+        @ [ own "output_mean"; own "output_scale" ]
+
+    let private stateOf (device: torch.Device) path : Map<string, torch.Tensor> =
+        (PyTorchFile.load path).Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device) |> Map.ofList
+
+    /// Refuses what its sentences of shapes and names would tell a programmer: here a file is wrong.
+    let private ofFiles (make: unit -> 'a) : 'a =
+        try
+            make ()
+        with
+        | :? ArgumentException as wrong -> raise (InputException($"its weights do not fit each other ({wrong.Message})", wrong))
+        | :? System.Runtime.InteropServices.ExternalException as wrong ->
+            raise (InputException("its weights do not fit each other", wrong))
+
+    /// The settings and the weights of a target.
+    let private readTarget device wiener (stft: Stft) path =
+        inFile path (fun () ->
+            Memory.scoped snd (fun () ->
+                let state = stateOf device path
+                let net = settingsOf wiener stft state
+                let weights = ofFiles (fun () -> translated net state)
+
+                if
+                    not (Memory.plain (fun () -> weights |> List.forall (fun weight -> weight.isfinite().all().item<bool>())))
+                then
+                    refuse "a weight is no finite number"
+
+                net, weights))
+
+    let private settingsOfAll folder (targets: (UnmixSettings * torch.Tensor list) list) =
+        match targets |> List.map fst |> List.distinct with
+        | [ net ] -> net
+        | _ -> refuse $"{folder}: its targets have networks of several sizes. Get the folder of open-unmix again."
+
+    /// Whether a folder is one of open-unmix's.
+    let isIn (folder: string) : bool = File.Exists(Path.Combine(folder, separatorName))
 
     /// Loads a folder of open-unmix onto a device: `separator.json`, and for each target `vocals.json` and `vocals-*.pth`, in either
-    /// of PyTorch's formats. Raises InputException, naming the file, where one is missing, damaged, or does not fit the others.
-    let load (device: torch.Device) (folder: string) : OpenUnmix =
+    /// of PyTorch's formats. Its sources are the targets (vocals, drums, bass, other, and then what else there is, by name), behind the
+    /// residual where the filter has one. Raises InputException, naming the file, where one is missing, damaged, or does not fit the
+    /// others, and ArgumentException for a filter that has nothing to refine there.
+    let load (wiener: WienerSettings) (device: torch.Device) (folder: string) : TrainedModel =
         if not (Directory.Exists folder) then
             refuse $"{folder}: there is no such folder. Give a folder of open-unmix's weights."
 
-        let sampleRate, channels, stft = settingsOf (Path.Combine(folder, separatorName))
+        let setting = settingOf (Path.Combine(folder, separatorName))
+        let names = targetNames folder
 
-        { SampleRate = sampleRate
-          Channels = channels
-          Stft = stft
-          Targets = targetNames folder |> List.map (loadTarget device folder stft channels) }
+        for name in names do
+            checkArguments (Path.Combine(folder, name + ".json")) setting.FrontEnd.Stft setting.Channels
 
-    /// Frees the weights.
-    let dispose (unmix: OpenUnmix) : unit =
-        for target in unmix.Targets do
-            Params.dispose target.Parameters
+        Memory.scoped (fun trained -> Params.tensors trained.Parameters) (fun () ->
+            let targets = [ for name in names -> readTarget device wiener setting.FrontEnd.Stft (weightsPath folder name) ]
+            let sources = if wiener.Residual then "residual" :: names else names
+            let network = Unmix.family.Network (settingsOfAll folder targets) { setting with Sources = sources }
 
-    /// The names of the estimates in order; the residual is called so.
-    let sources (wiener: WienerSettings) (unmix: OpenUnmix) : string list =
-        [ for target in unmix.Targets do
-              target.Name
-          if wiener.Residual then "residual" ]
+            let parameters =
+                inFile folder (fun () ->
+                    ofFiles (fun () -> Params.ofTensors (Network.layout network) (List.collect snd targets)))
 
-    /// The magnitudes [targets, channels, time, bins] that the networks estimate of a mixture's, [channels, time, bins].
-    let magnitudes (unmix: OpenUnmix) (mixture: torch.Tensor) : torch.Tensor =
-        Memory.tensor (fun () ->
-            use _ = torch.no_grad ()
-            let images = Flow.ofImages (mixture.unsqueeze 0L)
-            let ofTarget target = Memory.tensor (fun () -> (Model.apply target.Network target.Parameters images).Value)
-            torch.cat [| for target in unmix.Targets -> ofTarget target |])
-
-    /// A sound shorter than a window, with silence behind it.
-    let private atLeastWindow (unmix: OpenUnmix) (audio: torch.Tensor) =
-        torch.nn.functional.pad (audio, [| 0L; max 0L (int64 unmix.Stft.FftSize - audio.shape[1]) |])
-
-    /// The estimates of the targets (and the residual), [sources, channels, samples], of a sound [channels, samples] of float32 at the
-    /// model's rate, all of it at once. Raises ArgumentException for another number of channels, and as `Wiener.estimates` does.
-    let estimate (wiener: WienerSettings) (unmix: OpenUnmix) (audio: torch.Tensor) : torch.Tensor =
-        let wanted = [| Axis.Of(int64 unmix.Channels); Axis.Any "samples" |]
-        Shapes.Require("open-unmix", "a sound", audio, wanted, unmix.Targets.Head.Parameters.Vector)
-
-        Memory.tensor (fun () ->
-            use _ = torch.no_grad ()
-            let sound = atLeastWindow unmix audio
-            let mixture = unmix.Stft.Forward sound
-            let spectrograms = Wiener.estimates wiener (magnitudes unmix (mixture.abs ())) mixture
-            let inverse (source: int64) = unmix.Stft.Inverse(spectrograms[source], sound.shape[1])
-
-            let sounds =
-                torch.stack [| for source in 0L .. spectrograms.shape[0] - 1L -> Memory.tensor (fun () -> inverse source) |]
-
-            sounds.narrow(-1L, 0L, audio.shape[1]).clone())
+            { Network = network; Parameters = parameters; Level = None })

@@ -116,7 +116,7 @@ module TrainingRun =
     /// The network with these parameters. It is heard at the level of the training data only, so no level is needed.
     let private current settings task (vector: torch.Tensor) : TrainedModel =
         let network = settings.Recipe.Network
-        { Network = network; Parameters = withStatistics network task vector; Level = 1.0 }
+        { Network = network; Parameters = withStatistics network task vector; Level = None }
 
     /// The parameters that a run gives if it ends here.
     let private answer (task: Task) (state: TrainState) = task.Optimiser.Answer state.Optimiser state.Parameters
@@ -148,7 +148,7 @@ module TrainingRun =
             | None -> answer task progress.State
 
         Memory.scoped (fun model -> Params.tensors model.Parameters) (fun () ->
-            { current settings task (vector.clone ()) with Level = level settings.Recipe.Mixing settings.Train })
+            { current settings task (vector.clone ()) with Level = Some(level settings.Recipe.Mixing settings.Train) })
 
     let private check settings =
         if settings.Train.IsEmpty then

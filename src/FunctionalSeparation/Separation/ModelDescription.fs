@@ -11,7 +11,7 @@ type ModelDescription =
     {
         Network: Network
         /// See `TrainedModel.Level`.
-        Level: float
+        Level: float option
         /// SHA-256 of the file of the weights, 64 hexadecimal digits. None: a model of format 1, which did not record it.
         WeightsHash: string option
         /// Where the model comes from: free information, kept as it is; null where there is none.
@@ -30,6 +30,12 @@ module ModelDescription =
 
     /// Levels that a recording can have: a full scale of ±1 has at most 1; the softest clip of MIR-1K at unit norm has 0.002.
     let private leastLevel, greatestLevel = 1e-9, 1e3
+
+    let private levelOf (entries: JsonEntries) =
+        if (StrictJson.entry "level" entries).ValueKind = JsonValueKind.Null then
+            None
+        else
+            Some(StrictJson.positive leastLevel greatestLevel "level" entries)
 
     let private isHash (text: string) = text.Length = 64 && Seq.forall Char.IsAsciiHexDigitLower text
 
@@ -64,7 +70,7 @@ module ModelDescription =
             StrictJson.tryEntry name entries |> Option.iter (StrictJson.requireTexts name)
 
         { Network = Family.read families (StrictJson.entry NetworkJson.place entries)
-          Level = StrictJson.positive leastLevel greatestLevel "level" entries
+          Level = levelOf entries
           WeightsHash = if List.contains hashName names then Some(hashOf entries) else None
           Provenance =
             match StrictJson.tryEntry "provenance" entries with
@@ -97,12 +103,12 @@ module ModelDescription =
     let private options = JsonSerializerOptions(WriteIndented = true, NewLine = "\n")
 
     /// The text of `model.json`, in format 2.
-    let write (network: Network) (level: float) (weightsHash: string) (provenance: JsonNode) : string =
+    let write (network: Network) (level: float option) (weightsHash: string) (provenance: JsonNode) : string =
         let json = JsonObject()
         json["format"] <- JsonValue.Create 2
         json["name"] <- JsonValue.Create network.Name
         json[NetworkJson.place] <- network.Words.DeepClone()
-        json["level"] <- JsonValue.Create level
+        json["level"] <- level |> Option.map JsonValue.Create |> Option.toObj
         json[hashName] <- JsonValue.Create weightsHash
         json["provenance"] <- provenance.DeepClone()
         json.ToJsonString options + "\n"

@@ -42,7 +42,7 @@ module ModelFolder =
         requireName folder
         TrainedModel.requireWhole trained
         ArgumentNullException.ThrowIfNull(provenance, nameof provenance)
-        ModelDescription.requireLevel trained.Level
+        Option.iter ModelDescription.requireLevel trained.Level
         let path = weightsPath folder
 
         Memory.plain (fun () ->
@@ -136,7 +136,7 @@ module ModelFolder =
         ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
     /// The families that this library has.
-    let families: Family list = [ Family.drnn; UNet.family.Reader ]
+    let families: Family list = [ Family.drnn; UNet.family.Reader; Unmix.family.Reader ]
 
     /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). Raises InputException, naming the file and the entry or weight,
     /// where the folder is missing, is no model folder, is one of a newer version, or its parts do not fit or are damaged. What
@@ -180,5 +180,11 @@ module ModelFolder =
         let trained = load families (Devices.Parse device) folder
         new NetworkSeparator(trained.Network.Name, trained)
 
-    /// Loads a model folder of this library's families as a separator for applications. `device`: cpu, cuda, cuda:N or auto.
-    let openSeparator (device: string) (folder: string) : ISeparator = openWith families device folder
+    /// Loads a model folder of this library's families, or a folder of open-unmix with its residual, as a separator for applications.
+    /// `device`: cpu, cuda, cuda:N or auto.
+    let openSeparator (device: string) (folder: string) : ISeparator =
+        if OpenUnmix.isIn folder then
+            let wiener = { Wiener.openUnmix with Residual = true }
+            new NetworkSeparator("open-unmix", OpenUnmix.load wiener (Devices.Parse device) folder)
+        else
+            openWith families device folder

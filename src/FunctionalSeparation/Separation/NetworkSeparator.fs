@@ -76,7 +76,7 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
     do
         TrainedModel.requireWhole trained
-        Numbers.positive "A separator" "Level" trained.Level
+        trained.Level |> Option.iter (Numbers.positive "A separator" "Level")
         HostMemory.Keep() |> ignore
 
     let mutable isDisposed = false
@@ -105,7 +105,12 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
 
             ArgumentNullException.ThrowIfNull level
             level.RequireChannels channels
-            let gain = if level.RootMeanSquare > 0.0 then trained.Level / level.RootMeanSquare else 1.0
+
+            let gain =
+                match trained.Level with
+                | Some own when level.RootMeanSquare > 0.0 -> own / level.RootMeanSquare
+                | _ -> 1.0
+
             let requireAlive () = require "while this stream of it was open: dispose its streams first"
 
             let network, inside =

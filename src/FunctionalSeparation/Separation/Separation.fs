@@ -6,12 +6,13 @@ open FunctionalSeparation.Core
 
 /// How the outputs of a network become masks at test time (Huang et al. 2014, section 2.2).
 type TestMask =
-    /// The ratio mask that the network was trained with; for a network without one inside, the ratio of its magnitudes.
+    /// The ratio mask that the network was trained with; for a network without one inside, the ratio of its magnitudes, or the Wiener
+    /// filter that it has.
     | Soft
     /// One for the larger output, zero for the others.
     | Hard
     /// None: the network's own magnitudes with the phase of the mixture. Only for a network without a mask inside: the outputs
-    /// of the others have no scale of their own.
+    /// of the others have no scale of their own. Of magnitudes that a Wiener filter would refine, what it would start from.
     | Unmasked
 
 /// What a separator is given, and what it does: estimates [sources, channels, samples'], cut to whole frames.
@@ -100,11 +101,27 @@ module Separation =
                 |> Network.onSpectrum network (inner spectrogram)
             | Means.ComplexMask, Soft ->
                 Network.complexMasks network (own outputs) |> Network.onSpectrum network (inner spectrogram)
+            | Means.Magnitudes wiener, (Soft | Unmasked) ->
+                let magnitudes = Network.bySource network (own outputs)
+                Wiener.ofBatch (if testMask = Soft then wiener else { wiener with Iterations = 0 }) magnitudes (inner spectrogram)
             | Means.Waveforms, Soft -> own (Network.estimates network heard.Sound outputs).Spectrum
+            | Means.Magnitudes _, Hard
             | (Means.ComplexMask | Means.Waveforms), (Hard | Unmasked) ->
-                raise (InputException $"{network.Name} makes no magnitudes to mask; there is only the soft mask for it.")
+                raise (InputException $"{network.Name} has no such mask. Choose the soft one.")
 
         estimates, states
+
+    /// The spectrogram [batch, channels, before + time + after, bins] of a whole clip, its edge frames repeated. What a network of samples
+    /// is given behind the end is silence: samples of repeated frames would not fit each other.
+    let private around (network: Network) before after (mixture: torch.Tensor) =
+        let stft = network.Setting.FrontEnd.Stft
+
+        match network.Reads with
+        | Reads.Waveform -> stft.Forward(torch.nn.functional.pad (mixture, [| 0L; after * int64 stft.HopLength |]))
+        | Reads.Magnitude
+        | Reads.Spectrum ->
+            let frames = (stft.Forward mixture).movedim([| 2L |], [| 0L |])
+            (Spectra.between before after frames).movedim([| 0L |], [| 2L |])
 
     /// `estimate`, with estimated spectrograms [batch, sources, channels, frames, bins] passed through `finish`.
     let private estimateWith
@@ -115,15 +132,11 @@ module Separation =
         =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
-            let stft, margin = trained.Network.Setting.FrontEnd.Stft, trained.Network.Margin
-            let spectrogram = stft.Forward mixture
-            let missing = (-spectrogram.shape[2] % trained.Network.Stride + trained.Network.Stride) % trained.Network.Stride
-
-            let padded =
-                (spectrogram.movedim ([| 2L |], [| 0L |]) |> Spectra.between margin (margin + missing))
-                    .movedim([| 0L |], [| 2L |])
-
-            let estimates, _ = spectra trained testMask margin (margin + missing) [] padded
+            let network = trained.Network
+            let stft, before = network.Setting.FrontEnd.Stft, network.Margin
+            let beyondStride = stft.Frames mixture.shape[2] % network.Stride
+            let after = network.Margin + (network.Stride - beyondStride) % network.Stride
+            let estimates, _ = around network before after mixture |> spectra trained testMask before after []
             stft.Inverse(finish stft estimates))
 
     /// Separates whole clips as the papers do at test time: one sequence, edge frames repeated for the context, no padding but that of

@@ -27,8 +27,7 @@ type SeparationState =
 [<RequireQualifiedAccess>]
 module SeparationStream =
 
-    /// Frames that run through the network at once: more cost memory, fewer cost those around them again and again, and tell less of how
-    /// the high band comes and goes (`HighBand.byActivations`).
+    /// Frames that run through a network at once, at least: more cost memory, fewer cost those around them again and again.
     let private blockFrames = 320L
 
     /// The transform of the network, without the padding of a whole clip.
@@ -48,6 +47,7 @@ module SeparationStream =
         match network.Means with
         | Means.Waveforms -> (stft.FftSize / 2 + stft.HopLength - 1) / stft.HopLength
         | Means.Mask _
+        | Means.Magnitudes _
         | Means.ComplexMask -> 0
 
     /// Frames that the network is given before and after those of which it is asked. Pieces begin and end at multiples of its stride.
@@ -55,24 +55,24 @@ module SeparationStream =
         let back, ahead =
             match network.Outlook with
             | Outlook.Frames(back, ahead) -> int64 back, int64 ahead
-            | Outlook.Whole enough -> int64 enough, int64 enough
+            | Outlook.Blocks(_, around) -> int64 around, int64 around
 
         let more = network.Margin + int64 (spoilt network)
         struct (roundedUp network.Stride (back + more), roundedUp network.Stride (ahead + more))
 
-    /// The most frames of a block: more where the network is given many around them.
+    /// The most frames of a block: more where a network is given many around them.
     let private blockOf (network: Network) =
         match network.Outlook with
-        | Outlook.Whole _ -> roundedUp network.Stride blockFrames
+        | Outlook.Blocks(length, _) -> roundedUp network.Stride (int64 length)
         | Outlook.Frames _ ->
             let struct (before, after) = around network
             roundedUp network.Stride (max blockFrames (before + after))
 
-    /// Frames that are waited for. Where a network that looks at the whole sound is given a part of it, what comes out depends on where
-    /// the part begins; so it is always given the same parts.
+    /// Frames that are waited for. Where a network looks at all that it is given, what comes out depends on where a part begins; so it
+    /// is always given the same parts.
     let private step (network: Network) =
         match network.Outlook with
-        | Outlook.Whole _ -> blockOf network
+        | Outlook.Blocks _ -> blockOf network
         | Outlook.Frames _ -> network.Stride
 
     let private hopOf (trained: TrainedModel) = int64 trained.Network.Setting.FrontEnd.Stft.HopLength
@@ -85,7 +85,7 @@ module SeparationStream =
             tensor.Dispose()
 
     /// Samples that estimates stay behind: one window, what the network looks ahead, and what it waits for: until its stride is full,
-    /// or a block where it looks at the whole sound.
+    /// or a block.
     let latency (trained: TrainedModel) : int =
         let struct (_, after) = around trained.Network
         trained.Network.Setting.FrontEnd.Stft.FftSize + int ((after + step trained.Network - 1L) * hopOf trained)
@@ -135,6 +135,11 @@ module SeparationStream =
         let head = sum.narrow (-1L, 0L, lead stft) .+ carry.Tail
         let whole = torch.cat ([| head; sum.narrow (-1L, lead stft, finished) |], -1L)
         let hops = whole.narrow(-1L, 0L, finished).unflatten(3L, [| frames; int64 stft.HopLength |])
+
+        let states =
+            match trained.Network.Outlook with
+            | Outlook.Blocks _ -> []
+            | Outlook.Frames _ -> states
 
         (hops / overlapGain stft hops).flatten(3L, 4L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
 

@@ -47,7 +47,7 @@ let private progress (vector: torch.Tensor) : Progress =
 
 let private saved (folder: string) =
     let parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed 1)
-    let model = { Network = Drnn.network architecture; Parameters = parameters; Level = 0.004 }
+    let model = { Network = Drnn.network architecture; Parameters = parameters; Level = Some 0.004 }
 
     ModelFolder.save
         folder

@@ -10,7 +10,7 @@ type WienerSettings =
         Iterations: int
         /// Frames that are filtered together; None: all.
         Window: int option
-        /// Whether what the estimates leave of the mixture is a source of its own, behind the others.
+        /// Whether what the estimates leave of the mixture is a source of its own, before the others.
         Residual: bool
         /// Whether the iterations start from ratio masks on the mixture, in place of the magnitudes with its phase.
         SoftMask: bool
@@ -119,38 +119,52 @@ module Wiener =
         let whole (source: Parts list) = torch.stack [| for channel in source -> wholeOf channel |]
         (torch.stack [| for source in last -> whole source |]) * loudness
 
-    let private firstEstimates settings (magnitudes: torch.Tensor) (x: torch.Tensor) =
-        if settings.SoftMask then
-            x * (magnitudes / magnitudes.sum(0L, keepdim = true).add epsilon)
+    /// What the iterations start from, and all that there is without them: magnitudes [..., sources, channels, time, bins] on a mixture
+    /// [..., channels, time, bins], and what they leave of it.
+    let start (settings: WienerSettings) (magnitudes: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
+        let sources = -4L
+        let x = mixture.unsqueeze sources
+
+        let y =
+            if settings.SoftMask then
+                x * (magnitudes / magnitudes.sum(sources, keepdim = true).add epsilon)
+            else
+                torch.polar (torch.ones_like x.real, x.angle ()) * magnitudes
+
+        if settings.Residual then
+            torch.cat ([| x - y.sum (sources, keepdim = true); y |], sources)
         else
-            torch.polar (torch.ones_like x.real, x.angle ()) * magnitudes
+            y
 
     let private ofWindow settings (magnitudes: torch.Tensor) (x: torch.Tensor) =
         Memory.tensor (fun () ->
-            let y = firstEstimates settings magnitudes x
-            let y = if settings.Residual then torch.cat [| y; (x - y.sum 0L).unsqueeze 0L |] else y
+            let y = start settings magnitudes x
             if settings.Iterations = 0 then y else refined settings.Iterations x y)
 
-    let private check settings (magnitudes: torch.Tensor) (mixture: torch.Tensor) =
+    /// Raises ArgumentException for settings that no filter has, and where iterations want other sources or channels.
+    let require (settings: WienerSettings) (magnitudes: int64) (channels: int64) : unit =
         Numbers.atLeast 0 "A Wiener filter" "Iterations" settings.Iterations
         settings.Window |> Option.iter (Numbers.atLeast 1 "A Wiener filter" "Window")
-        Shapes.Require("Wiener filter", "a mixture", mixture, [| Axis.Any "channels"; Axis.Any "time"; Axis.Any "bins" |])
-        Shapes.RequireType("Wiener filter", "a mixture", mixture, [| torch.complex64; torch.complex128 |])
-        let wanted = Axis.Any "sources" :: [ for size in mixture.shape -> Axis.Of size ]
-        Shapes.Require("Wiener filter", "magnitudes", magnitudes, List.toArray wanted, mixture.real)
 
         if settings.Iterations > 0 then
-            if mixture.shape[0] > 2L then
+            if channels > 2L then
                 invalidArg
-                    (nameof mixture)
-                    $"Wiener filter: wants one channel or two, got {mixture.shape[0]}; with 0 iterations any number will do."
+                    (nameof channels)
+                    $"Wiener filter: wants one channel or two, got {channels}; with 0 iterations any number will do."
 
-            if magnitudes.shape[0] = 1L && not settings.Residual then
+            if magnitudes = 1L && not settings.Residual then
                 invalidArg
                     (nameof magnitudes)
                     "Wiener filter: of a single source nothing can be refined. Give two sources, a residual, or 0 iterations."
 
-    /// The estimates [sources, channels, time, bins] (and the residual behind them) of magnitudes of that shape on a mixture
+    let private check settings (magnitudes: torch.Tensor) (mixture: torch.Tensor) =
+        Shapes.Require("Wiener filter", "a mixture", mixture, [| Axis.Any "channels"; Axis.Any "time"; Axis.Any "bins" |])
+        Shapes.RequireType("Wiener filter", "a mixture", mixture, [| torch.complex64; torch.complex128 |])
+        let wanted = Axis.Any "sources" :: [ for size in mixture.shape -> Axis.Of size ]
+        Shapes.Require("Wiener filter", "magnitudes", magnitudes, List.toArray wanted, mixture.real)
+        require settings magnitudes.shape[0] mixture.shape[0]
+
+    /// The estimates [sources, channels, time, bins] (the residual before them) of magnitudes of that shape on a mixture
     /// [channels, time, bins], window by window. Raises ArgumentException where the two do not fit each other, for more than two
     /// channels, and for a single source without residual that is to be refined.
     let estimates (settings: WienerSettings) (magnitudes: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
@@ -171,3 +185,8 @@ module Wiener =
                     result.narrow(2L, start, count).copy_ part |> ignore)
 
             result)
+
+    /// `estimates` of each of a batch: [batch, sources, channels, time, bins] on [batch, channels, time, bins].
+    let ofBatch (settings: WienerSettings) (magnitudes: torch.Tensor) (mixtures: torch.Tensor) : torch.Tensor =
+        Memory.tensor (fun () ->
+            torch.stack [| for a, x in Seq.zip (magnitudes.unbind 0) (mixtures.unbind 0) -> estimates settings a x |])
