@@ -1,67 +1,140 @@
-// Takes a song apart, with the library's own model or with another (--model DIR):
-//   dotnet fsi scripts/separate.fsx IN.wav --out DIR
-// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. The stems
-// have the rate, channels and length of the song and sum to it. Separating a song again replaces its stems; files in DIR that are
-// not known to be its stems are never replaced. IN.wav may be a pipe, or - for standard input:
+// Takes songs apart, with the library's own model or with another (--model DIR):
+//   dotnet fsi scripts/separate.fsx song.mp3 --out DIR
+//   dotnet fsi scripts/separate.fsx album other.flac --out DIR --stems voice --format flac --name "{song} ({stem})"
+// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. All stems in
+// 32-bit float, the default, sum to the song. Of a folder, all audio files in it are separated. What this model has made of this song
+// before is not made again (--again does); files in DIR that are not known to be stems of the song are never replaced. A song may be a
+// pipe, or - for standard input:
 //   curl URL | dotnet fsi scripts/separate.fsx - --out DIR
 // Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. What is left out of a
-// file, shifted or damaged in it is said on standard error.
+// file, shifted, damaged or clipped is said on standard error. A song that cannot be separated does not keep the others from it.
 #load "load.fsx"
 
+open System.IO
 open Argu
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
 type SeparateArgument =
-    | [<MainCommand; ExactlyOnce>] Input of song: string
+    | [<MainCommand; ExactlyOnce>] Songs of song: string list
     | Model of folder: string
     | [<Mandatory>] Out of folder: string
+    | Stems of name: string list
+    | Format of name: string
+    | Name of pattern: string
+    | From of seconds: float
+    | To of seconds: float
+    | Again
     | Device of name: string
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Input _ -> "the song: a file, a pipe, or - for standard input."
+            | Songs _ -> "the songs: files, folders of files, a pipe, or - for standard input."
             | Model _ ->
                 "the model folder that training wrote, or a folder of open-unmix's weights. Default: the library's own model."
-            | Out _ ->
-                "folder for the stems: <song>_music.wav, <song>_voice.wav (32-bit float); <song> is stdin for standard input, pipe for <(...)."
+            | Out _ -> "folder for the stems."
+            | Stems _ -> "the stems that are written. Default: all."
+            | Format _ -> "wav32f, wav24, wav16, flac, mp3 or opus (always 48 kHz). Default: wav32f, which can hold any stem."
+            | Name _ -> "names of the files, without the ending; a / makes folders. Default: {song}_{stem}."
+            | From _ -> "seconds into the song at which to begin."
+            | To _ -> "seconds into the song at which to end."
+            | Again -> "also separate what has been separated by this model before."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
+
+let formats =
+    [ "wav32f", StemFormat.WavFloat32
+      "wav24", StemFormat.WavPcm24
+      "wav16", StemFormat.WavPcm16
+      "flac", StemFormat.Flac
+      "mp3", StemFormat.Mp3
+      "opus", StemFormat.Opus ]
+
+let formatOf name =
+    match List.tryFind (fst >> (=) name) formats with
+    | Some(_, format) -> format
+    | None ->
+        let known = formats |> List.map fst |> String.concat ", "
+        raise (InputException $"--format {name}: choose among {known}.")
+
+/// The files that a song, or a folder of songs, stands for.
+let filesOf (path: string) =
+    if Directory.Exists path then
+        let listed = AudioFolder.list path
+        if not listed.LeftOut.IsEmpty then eprintfn $"{path}: {LeftOut.text listed.LeftOut}"
+
+        if listed.Files.IsEmpty then
+            raise (InputException $"{path}: holds no audio file. Name a song, or a folder of songs.")
+
+        listed.Files
+    else
+        [ path ]
+
+/// Separates one song, unless that has been done.
+let separate (separator: ISeparator) out settings isAgain tell path =
+    use song = AudioFile.Open(path: string)
+
+    for note in song.Info.Notes do
+        eprintfn $"note: {song.Path}: {note}"
+
+    if not isAgain && separator.IsSeparated(song, out, settings) then
+        eprintfn $"{song.Path}: separated before"
+    else
+        let mutable isWritten = false
+
+        let left () =
+            if isWritten then
+                "all stems are written"
+            else
+                $"no stem of {song.Path} was written"
+
+        let files =
+            Stop.saying left (fun () ->
+                let files = separator.SeparateFile(song, out, settings, OrderedProgress tell)
+                isWritten <- true
+                files.Values)
+
+        for file in files do
+            if file.ClippedSamples > 0L then
+                eprintfn $"note: {file}: {file.ClippedSamples} samples beyond full scale are clipped; --format wav32f keeps them"
+
+            printfn $"{file}"
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
     let device = arguments.GetResult(Device, "auto")
 
+    let settings =
+        StemSettings(
+            (arguments.TryGetResult Stems |> Option.map List.toArray |> Option.toObj),
+            formatOf (arguments.GetResult(Format, "wav32f")),
+            arguments.GetResult(Name, "{song}_{stem}"),
+            arguments.GetResult(From, 0.0),
+            (arguments.TryGetResult To |> Option.toNullable)
+        )
+
+    let songs = arguments.GetResult Songs |> List.collect filesOf
+
     use separator =
         match arguments.TryGetResult Model with
         | None -> Separators.Default device
-        | Some folder -> ModelFolder.openSeparator device folder
-
-    use song = AudioFile.Open(arguments.GetResult Input)
-
-    for note in song.Info.Notes do
-        eprintfn $"note: {song.Path}: {note}"
+        | Some folder -> Separators.Open(folder, device)
 
     Experiment.announce (Devices.Parse device)
     let tell = Experiment.progress "separating"
+    let out, isAgain = arguments.GetResult Out, arguments.Contains Again
 
-    let report =
-        { new System.IProgress<float> with
-            member _.Report share = tell (int (1000.0 * share)) 1000 "" }
+    let isDone index path =
+        let all share = tell (int (1000.0 * (float index + share))) (1000 * songs.Length) (Path.GetFileName path)
 
-    let mutable isWritten = false
+        try
+            separate separator out settings isAgain all path
+            true
+        with :? InputException as wrong when songs.Length > 1 ->
+            eprintfn $"error: {wrong.Message}"
+            false
 
-    let left () =
-        if isWritten then
-            "all stems are written"
-        else
-            $"no stem of {song.Path} was written"
+    let failed = songs |> List.mapi isDone |> List.filter not
 
-    let stems =
-        Stop.saying left (fun () ->
-            let stems = separator.SeparateFile(song, arguments.GetResult Out, report)
-            isWritten <- true
-            stems)
-
-    for stem in stems do
-        printfn $"{stem.Value}")
+    if not failed.IsEmpty then
+        raise (InputException $"{failed.Length} of {songs.Length} songs were not separated."))

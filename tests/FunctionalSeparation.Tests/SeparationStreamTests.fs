@@ -64,9 +64,9 @@ let private cut lengths (audio: AudioBuffer) =
 let private joined (parts: Collections.Generic.IReadOnlyDictionary<string, AudioBuffer> list) stem channel =
     parts |> List.map (fun part -> part[stem].Channels[channel]) |> Array.concat
 
-let private readAll (files: Collections.Generic.IReadOnlyDictionary<string, string>) =
+let private readAll (files: Collections.Generic.IReadOnlyDictionary<string, StemFile>) =
     files
-    |> Seq.map (fun file -> file.Key, AudioFile.Read file.Value)
+    |> Seq.map (fun file -> file.Key, AudioFile.Read file.Value.Path)
     |> dict
     |> Collections.ObjectModel.ReadOnlyDictionary
     :> Collections.Generic.IReadOnlyDictionary<string, AudioBuffer>
@@ -236,12 +236,12 @@ let tests =
                       { new IProgress<float> with
                           member _.Report share = shares.Enqueue share }
 
-                  let files = separator.SeparateFile(song, Path.Combine(folder, "out"), progress)
+                  let files = separator.SeparateFile(song, Path.Combine(folder, "out"), null, progress)
                   let expected = separator.Separate(AudioFile.Read song)
 
                   for stem in separator.Stems do
-                      let written = AudioFile.Read files[stem]
-                      Expect.equal (Path.GetFileName files[stem]) $"song_{stem}.wav" "name"
+                      let written = AudioFile.Read files[stem].Path
+                      Expect.equal (Path.GetFileName files[stem].Path) $"song_{stem}.wav" "name"
                       Expect.equal (List.ofSeq written.Channels) (List.ofSeq expected[stem].Channels) stem
 
                   Expect.equal (Seq.last shares) 1.0 "all of it"
@@ -263,14 +263,14 @@ let tests =
                           member _.Report _ = stop.Cancel() }
 
                   Expect.throwsT<OperationCanceledException>
-                      (fun () -> separator.SeparateFile(song, out, stopping, stop.Token) |> ignore)
+                      (fun () -> separator.SeparateFile(song, out, null, stopping, stop.Token) |> ignore)
                       "stopped"
 
                   let failing =
                       { new IProgress<float> with
                           member _.Report _ = raise (InputException "the sink failed") }
 
-                  Scratch.refuses [ "the sink failed" ] (fun () -> separator.SeparateFile(song, out, failing) |> ignore)
+                  Scratch.refuses [ "the sink failed" ] (fun () -> separator.SeparateFile(song, out, null, failing) |> ignore)
                   use broken = new BrokenSeparator() :> ISeparator
                   Scratch.refuses [ "the network failed" ] (fun () -> broken.SeparateFile(song, out) |> ignore)
                   use stream = broken.Open(16000, 1, SoundLevel.WithoutOffset 0.1)

@@ -146,7 +146,7 @@ let tests =
               inFolder (fun folder ->
                   for stem, song in [ "voice", "été 東京.flac"; "v", "s.mp3"; "", "" ] do
                       for limit in [ WavHeaderBytes.RiffLimit; 100L ] do
-                          let tag = StemTag(stem, song, "0123abcd")
+                          let tag = StemTag(stem, song, "0123abcd", "89ef")
                           let path = Path.Combine(folder, "x.wav")
                           let audio = noise 1 2
 

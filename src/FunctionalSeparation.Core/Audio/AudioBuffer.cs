@@ -36,4 +36,13 @@ public sealed class AudioBuffer
 
     /// <summary>How loud the sound is, and what constant offset its channels have.</summary>
     public SoundLevel Level() => SoundLevel.Of([this]);
+
+    /// <summary>Rate, channels, duration and level in words.</summary>
+    public override string ToString()
+    {
+        var level = Level().RootMeanSquare;
+        var loud = level > 0 ? FormattableString.Invariant($"{20 * Math.Log10(level):F1} dB RMS") : "silence";
+        var channels = Channels.Count == 1 ? "mono" : Channels.Count == 2 ? "stereo" : $"{Channels.Count} channels";
+        return FormattableString.Invariant($"sound of {Seconds:0.###} s, {channels}, {SampleRate} Hz, {loud}");
+    }
 }

@@ -36,9 +36,27 @@ public static class AudioFile
     /// </exception>
     public static WavReader Open(string path) => OpenTrack(path, null);
 
+    /// <summary>Opens a sound that comes as a stream of bytes, such as an upload: it is read to its end, into a temporary file.</summary>
+    /// <param name="bytes">What a file of any format holds. It stays open.</param>
+    /// <param name="name">What messages call it, and files made of it are named after.</param>
+    /// <returns>A reader that the caller disposes.</returns>
+    /// <exception cref="InputException">As <see cref="Open(string)"/>; also a folder for temporary files without room.</exception>
+    public static WavReader Open(Stream bytes, string name)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        using var source = SoundSource.From(bytes, name);
+        return OpenSource(source, null);
+    }
+
     private static WavReader OpenTrack(string path, int? track)
     {
         using var source = SoundSource.From(path);
+        return OpenSource(source, track);
+    }
+
+    private static WavReader OpenSource(SoundSource source, int? track)
+    {
         var file = source.OpenHandle();
         if (NeedsDecoder(file, source.Name)) return ForeignAudio.Open(source, SearchPath, track);
         if (track is null or 0) return new WavReader(file, source.Name);
@@ -48,7 +66,7 @@ public static class AudioFile
 
     /// <summary>Sample rate, channels, exact length and coding. A file that ffmpeg must decode is decoded for it.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InputException">As <see cref="Open"/>.</exception>
+    /// <exception cref="InputException">As <see cref="Open(string)"/>.</exception>
     public static AudioInfo Info(string path)
     {
         using var reader = Open(path);
@@ -59,7 +77,7 @@ public static class AudioFile
     /// Sample rate and channels as the header states them, of the first sound track where there are several. Nothing is decoded.
     /// </summary>
     /// <param name="path">The file; no pipe, which could not be read again.</param>
-    /// <exception cref="InputException">As <see cref="Open"/>, but for damage beyond the header.</exception>
+    /// <exception cref="InputException">As <see cref="Open(string)"/>, but for damage beyond the header.</exception>
     public static AudioShape Shape(string path)
     {
         using var source = SoundSource.From(path);
@@ -69,13 +87,13 @@ public static class AudioFile
         return new(reader.Info.SampleRate, reader.Info.Channels);
     }
 
-    private static string SearchPath => Environment.GetEnvironmentVariable("PATH") ?? "";
+    internal static string SearchPath => Environment.GetEnvironmentVariable("PATH") ?? "";
 
     /// <summary>Reads a whole file.</summary>
     /// <param name="path">The file.</param>
     /// <returns>All its channels at its own sample rate, full scale = ±1.</returns>
     /// <exception cref="InputException">
-    /// As <see cref="Open"/>; also a sample that is not a finite number, or a file too long for one array.
+    /// As <see cref="Open(string)"/>; also a sample that is not a finite number, or a file too long for one array.
     /// </exception>
     public static AudioBuffer Read(string path)
     {
@@ -106,14 +124,14 @@ public static class AudioFile
         return reader.Read(0, (int)reader.Info.Length);
     }
 
-    /// <summary>Reads a part of a file. For many parts of one file, <see cref="Open"/> it once.</summary>
+    /// <summary>Reads a part of a file. For many parts of one file, <see cref="Open(string)"/> it once.</summary>
     /// <param name="path">The file.</param>
     /// <param name="offset">First sample frame, from 0.</param>
     /// <param name="length">Sample frames to read.</param>
     /// <returns>All its channels, each <paramref name="length"/> samples long, full scale = ±1.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A negative offset or length.</exception>
     /// <exception cref="InputException">
-    /// As <see cref="Open"/>; also a part that reaches beyond the end, or a sample that is not a finite number.
+    /// As <see cref="Open(string)"/>; also a part that reaches beyond the end, or a sample that is not a finite number.
     /// </exception>
     public static AudioBuffer Read(string path, long offset, int length)
     {
@@ -136,6 +154,31 @@ public static class AudioFile
         writer.Write(audio);
         writer.Complete();
         return writer.ClippedSamples;
+    }
+
+    /// <summary>Writes a WAV file into a stream, such as an answer to a request, without seeking in it.</summary>
+    /// <param name="to">The stream. It stays open.</param>
+    /// <param name="audio">The samples.</param>
+    /// <param name="format">As <see cref="Write(string, AudioBuffer, SampleFormat)"/>.</param>
+    /// <returns>As <see cref="Write(string, AudioBuffer, SampleFormat)"/>.</returns>
+    /// <exception cref="InputException">A sample is not a finite number.</exception>
+    public static long Write(Stream to, AudioBuffer audio, SampleFormat format = SampleFormat.Float32)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        ArgumentNullException.ThrowIfNull(audio);
+        WavWriter.RequireFinite(audio, "the stream", 0);
+        to.Write(WavHeaderBytes.Build(format, audio.Channels.Count, audio.SampleRate, audio.Length, [], WavHeaderBytes.RiffLimit));
+        var frameBytes = audio.Channels.Count * SampleCodec.Bytes(format);
+        var block = new byte[Math.Max(1, WavWriter.BlockBytes / frameBytes) * frameBytes];
+        var clipped = 0L;
+        for (var (start, frames) = (0, 0); start < audio.Length; start += frames)
+        {
+            frames = Math.Min(block.Length / frameBytes, audio.Length - start);
+            clipped += SampleCodec.Encode(format, audio.Channels, start, frames, block);
+            to.Write(block, 0, frames * frameBytes);
+        }
+        if ((audio.Length * (long)frameBytes & 1) == 1) to.WriteByte(0);
+        return clipped;
     }
 
     /// <summary>Leaves the file open where it needs none.</summary>

@@ -32,6 +32,57 @@ internal static class ForeignAudio
             ?? throw new InputException($"{source.Name} does not tell its sample rate and channels: convert it to WAV.");
     }
 
+    /// <summary>Refuses to begin what could not be encoded in the end.</summary>
+    /// <param name="target">The file that ffmpeg is to write.</param>
+    /// <exception cref="InputException">ffmpeg is not there, or cannot be handed such a name.</exception>
+    public static void RequireEncoder(string target)
+    {
+        if (!IsOnPath(GlobalFFOptions.GetFFMpegBinaryPath(), AudioFile.SearchPath))
+            throw new InputException($"ffmpeg is not on the PATH: install it to write {target}, or choose a WAV format.");
+    }
+
+    /// <summary>Encodes a WAV file, whose tags go with it.</summary>
+    /// <param name="wav">The file.</param>
+    /// <param name="encoder">What ffmpeg is to make.</param>
+    /// <param name="target">The file that it will become; the result lies beside it.</param>
+    /// <exception cref="InputException">ffmpeg fails, or the folder cannot be written.</exception>
+    public static UnfinishedFile Encode(string wav, string[] encoder, string target)
+    {
+        var encoded = new UnfinishedFile(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(target))!);
+        try
+        {
+            string[] arguments = ["-nostdin", "-nostats", "-loglevel", "error", "-y", "-f", "wav", "-i", wav, .. encoder, encoded.Path];
+            var start = new ProcessStartInfo(GlobalFFOptions.GetFFMpegBinaryPath(), arguments) { RedirectStandardError = true };
+            using var ffmpeg = Process.Start(start)!;
+            var report = ffmpeg.StandardError.ReadToEnd();
+            ffmpeg.WaitForExit();
+            if (ffmpeg.ExitCode == 0) return encoded;
+            var reason = DecoderLog.FirstComplaint(report.Split('\n', StringSplitOptions.TrimEntries)).Replace(encoded.Path, target);
+            throw new InputException($"{target} cannot be encoded by ffmpeg ({FileFailure.OneLine(reason)}): choose a WAV format.");
+        }
+        catch
+        {
+            encoded.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The comment that a file of another format than WAV carries; null where it has none or is no sound.</summary>
+    public static string? Comment(string path)
+    {
+        if (!IsOnPath(GlobalFFOptions.GetFFProbeBinaryPath(), AudioFile.SearchPath)) return null;
+        try
+        {
+            var analysis = FFProbe.Analyse(System.IO.Path.GetFullPath(path));
+            var tags = analysis.AudioStreams.Select(stream => stream.Tags).Prepend(analysis.Format.Tags).OfType<Dictionary<string, string>>();
+            return tags.SelectMany(some => some).FirstOrDefault(tag => tag.Key.Equals("comment", StringComparison.OrdinalIgnoreCase)).Value;
+        }
+        catch (FFMpegException)
+        {
+            return null;
+        }
+    }
+
     private static void RequirePrograms(SoundSource source, string searchPath)
     {
         var path = source.Name;
@@ -43,11 +94,16 @@ internal static class ForeignAudio
 
     private static void RequireProgram(string program, string path, string searchPath)
     {
-        string[] names = OperatingSystem.IsWindows() ? [program, program + ".exe"] : [program];
-        var folders = searchPath.Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
-        if (!names.Any(name => folders.Any(folder => File.Exists(System.IO.Path.Combine(folder, name)))))
+        if (!IsOnPath(program, searchPath))
             throw new InputException(
                 $"{System.IO.Path.GetFileName(program)} is not on the PATH: install ffmpeg or convert {path} to WAV.");
+    }
+
+    private static bool IsOnPath(string program, string searchPath)
+    {
+        string[] names = OperatingSystem.IsWindows() ? [program, program + ".exe"] : [program];
+        var folders = searchPath.Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        return names.Any(name => folders.Any(folder => File.Exists(System.IO.Path.Combine(folder, name))));
     }
 
     private static ForeignTracks Probe(SoundSource source, int? track)

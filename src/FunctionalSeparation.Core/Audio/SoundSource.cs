@@ -43,7 +43,13 @@ internal sealed class SoundSource : IDisposable
         }
     }
 
-    /// <summary>Opens what <see cref="From"/> finds at a path; a copy is gone when the handle is closed.</summary>
+    /// <summary>What a stream holds, read to its end.</summary>
+    /// <param name="bytes">The stream; what its reading throws comes through.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InputException">There is no room for a copy.</exception>
+    public static SoundSource From(Stream bytes, string name) => Copy(bytes, name);
+
+    /// <summary>Opens what <see cref="From(string)"/> finds at a path; a copy is gone when the handle is closed.</summary>
     public static SafeFileHandle OpenHandle(string path)
     {
         using var source = From(path);

@@ -9,7 +9,7 @@ namespace FunctionalSeparation.Core;
 /// </summary>
 public sealed class WavWriter : IDisposable
 {
-    private const int BlockBytes = 1 << 16;
+    internal const int BlockBytes = 1 << 16;
 
     private readonly string _target;
     private readonly long _riffLimit;
@@ -99,7 +99,7 @@ public sealed class WavWriter : IDisposable
             throw new ArgumentException(
                 $"{Path} has {Channels} channels at {SampleRate} Hz, the samples {audio.Channels.Count} at {audio.SampleRate} Hz.",
                 nameof(audio));
-        RequireFinite(audio);
+        RequireFinite(audio, Path, Length);
         WriteBlocks(audio);
     }
 
@@ -134,6 +134,9 @@ public sealed class WavWriter : IDisposable
             return _sealed = true;
         });
     }
+
+    /// <summary>Where the samples are until then.</summary>
+    internal string TemporaryPath => _file.Path;
 
     /// <summary>Closes the file; deletes what was written unless <see cref="Complete()"/> was reached.</summary>
     public void Dispose()
@@ -197,15 +200,16 @@ public sealed class WavWriter : IDisposable
         return FileFailure.Writing(Path, cause);
     }
 
-    private void RequireFinite(AudioBuffer audio)
+    /// <summary>Refuses what no reader would take; <paramref name="offset"/> is where the samples begin.</summary>
+    internal static void RequireFinite(AudioBuffer audio, string target, long offset)
     {
-        for (var c = 0; c < Channels; c++)
+        for (var c = 0; c < audio.Channels.Count; c++)
         {
             var bad = Array.FindIndex(audio.Channels[c], value => !float.IsFinite(value));
             if (bad >= 0)
                 throw new InputException(
-                    $"Nothing but finite numbers can be written to {Path}, and "
-                    + $"sample {Length + bad} of channel {c + 1} is {audio.Channels[c][bad]}: look where it came from.");
+                    $"Nothing but finite numbers can be written to {target}, and "
+                    + $"sample {offset + bad} of channel {c + 1} is {audio.Channels[c][bad]}: look where it came from.");
         }
     }
 

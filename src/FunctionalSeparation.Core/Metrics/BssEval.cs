@@ -60,7 +60,7 @@ public static partial class BssEval
     }
 
     /// <summary>
-    /// <see cref="Version3"/> for clips of several channels: each channel is scored by itself, as one would a mono clip, and the
+    /// <see cref="Version3(Tensor, Tensor, int, bool)"/> for clips of several channels: each channel is scored by itself, as one would a mono clip, and the
     /// means of the scores in dB over the channels are given, all channels counting alike. A channel in which a source is silent
     /// has no say in its scores. One permutation holds for all channels. It is not <c>bss_eval_images</c>, whose filters cross
     /// channels and whose spatial error (ISR) is not measured here.
@@ -69,8 +69,8 @@ public static partial class BssEval
     /// <param name="estimates">Their estimates, of the same shape.</param>
     /// <param name="filterLength">Taps; 512 in the published measure.</param>
     /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR over sources and channels.</param>
-    /// <returns>Scores for each true source; those of <see cref="Version3"/> for a single channel.</returns>
-    /// <exception cref="ArgumentException">The shapes are not [S, C, N]; else as for <see cref="Version3"/>, of each channel.</exception>
+    /// <returns>Scores for each true source; those of <see cref="Version3(Tensor, Tensor, int, bool)"/> for a single channel.</returns>
+    /// <exception cref="ArgumentException">The shapes are not [S, C, N]; else as for <see cref="Version3(Tensor, Tensor, int, bool)"/>, of each channel.</exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static BssEvalScores Version3Channels(
         Tensor references, Tensor estimates, int filterLength = DefaultFilterLength, bool permute = true)
@@ -86,13 +86,13 @@ public static partial class BssEval
         return BssEvalScores.Of(BssEvalRatios.Mean([.. channels]), permute);
     }
 
-    /// <summary><see cref="Version3"/> for clips of equal length.</summary>
+    /// <summary><see cref="Version3(Tensor, Tensor, int, bool)"/> for clips of equal length.</summary>
     /// <param name="references">The true sources, [..., S, N].</param>
     /// <param name="estimates">Their estimates, of the same shape.</param>
     /// <param name="filterLength">Taps; 512 in the published measure.</param>
     /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR, clip by clip.</param>
     /// <returns>One entry a clip, leading dimensions in row-major order.</returns>
-    /// <exception cref="ArgumentException">As for <see cref="Version3"/>.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="Version3(Tensor, Tensor, int, bool)"/>.</exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static IReadOnlyList<BssEvalScores> Version3Batch(
         Tensor references, Tensor estimates, int filterLength = DefaultFilterLength, bool permute = true)
@@ -104,13 +104,13 @@ public static partial class BssEval
 
     /// <summary>
     /// The decomposition of BSS Eval 2 that allows a gain only (<c>bss_decomp_gain</c>), without its noise term. Stricter than
-    /// <see cref="Version3"/>: any filtering or delay is distortion.
+    /// <see cref="Version3(Tensor, Tensor, int, bool)"/>: any filtering or delay is distortion.
     /// </summary>
     /// <param name="references">The true sources, [..., S, N].</param>
     /// <param name="estimates">Their estimates, of the same shape.</param>
     /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR; the original takes the order given.</param>
     /// <returns>One entry a clip, leading dimensions in row-major order; one entry for [S, N] and [N].</returns>
-    /// <exception cref="ArgumentException">As for <see cref="Version3"/>.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="Version3(Tensor, Tensor, int, bool)"/>.</exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static IReadOnlyList<BssEvalScores> Version2GainOnly(Tensor references, Tensor estimates, bool permute = false)
     {

@@ -11,6 +11,11 @@ namespace FunctionalSeparation.Core;
 /// </remarks>
 public sealed record BssEvalScores(double[] Sdr, double[] Sir, double[] Sar, int[] Permutation)
 {
+    /// <inheritdoc/>
+    public override string ToString() =>
+        string.Join("; ", Sdr.Select((_, source) =>
+            FormattableString.Invariant($"source {source + 1}: SDR {Sdr[source]:F2}, SIR {Sir[source]:F2}, SAR {Sar[source]:F2} dB")));
+
     /// <summary>The scores of each source, with the assignment of estimates to sources chosen or as given.</summary>
     /// <param name="ratios">Of every estimate against every source.</param>
     /// <param name="permute">Whether to choose the permutation with the greatest mean SIR.</param>

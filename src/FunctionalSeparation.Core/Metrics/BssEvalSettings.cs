@@ -13,7 +13,7 @@ public enum BssEvalTarget
     Sources,
 }
 
-/// <summary>How scores in windows are taken (<see cref="BssEval.InWindows"/>).</summary>
+/// <summary>How scores in windows are taken (<see cref="BssEval.InWindows(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, BssEvalSettings)"/>).</summary>
 /// <param name="Window">Samples of a window; null: one window, the whole signal.</param>
 /// <param name="Hop">Samples from one window to the next; null: as long as a window.</param>
 /// <param name="FilterLength">Taps of the filters; 512 in the published measures.</param>

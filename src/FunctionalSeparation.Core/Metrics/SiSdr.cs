@@ -44,6 +44,19 @@ public static class SiSdr
         return [.. signal.Zip(error, BssEvalRatios.Decibels)];
     }
 
+    /// <summary>The ratio of one signal: see <see cref="Compute(Tensor, Tensor, bool)"/>.</summary>
+    /// <param name="reference">The true signal.</param>
+    /// <param name="estimate">Its estimate, as long.</param>
+    /// <param name="zeroMean">Whether to take the mean off both signals first.</param>
+    /// <exception cref="ArgumentException">As there.</exception>
+    /// <exception cref="InputException">libtorch could not be loaded.</exception>
+    public static double Compute(ReadOnlySpan<float> reference, ReadOnlySpan<float> estimate, bool zeroMean = false)
+    {
+        TorchRuntime.Initialize();
+        using var scope = NewDisposeScope();
+        return Compute(tensor(reference.ToArray()), tensor(estimate.ToArray()), zeroMean)[0];
+    }
+
     private static Tensor Rows(Tensor signals, bool zeroMean)
     {
         var rows = signals.detach().to(float64, CPU).reshape(-1, signals.shape[^1]);

@@ -8,6 +8,9 @@ public interface ISeparator : IDisposable
     /// <summary>What it is, for people: model and corpus.</summary>
     string Name { get; }
 
+    /// <summary>Tells it from others that would make other stems: a hash of what it is made of. Its name, where it has none.</summary>
+    string Fingerprint => Name;
+
     /// <summary>The sample rate in Hz that it was made for; mixtures of any rate are accepted.</summary>
     int SampleRate { get; }
 
@@ -17,7 +20,7 @@ public interface ISeparator : IDisposable
     /// <summary>
     /// Starts to take one sound apart, piece by piece. For a whole sound or file see
     /// <see cref="SeparatorExtensions.Separate(ISeparator, AudioBuffer, IProgress{double}?, CancellationToken)"/> and
-    /// <see cref="SeparatorExtensions.SeparateFile(ISeparator, string, string, IProgress{double}?, CancellationToken)"/>.
+    /// <see cref="SeparatorExtensions.SeparateFile(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>.
     /// </summary>
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
     /// <param name="channels">
@@ -26,7 +29,8 @@ public interface ISeparator : IDisposable
     /// <param name="level">
     /// Level of the whole sound (<see cref="AudioBuffer.Level"/>): it is brought to the level that the separator was trained
     /// at, and back; a constant offset of a channel goes to the first stem (the accompaniment) without passing through the
-    /// separator. Of a live sound, what is to be expected (<see cref="SoundLevel.WithoutOffset"/>).
+    /// separator. null: it is found on the way (<see cref="RunningLevel"/>), as for a live sound; what is to be expected of one can be
+    /// said too (<see cref="SoundLevel.WithoutOffset"/>).
     /// </param>
     /// <returns>
     /// The stream; the caller disposes it before the separator. A stream whose separator has been disposed refuses to go on (an
@@ -35,5 +39,5 @@ public interface ISeparator : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A rate or number of channels below 1; a level that is negative or not finite.</exception>
     /// <exception cref="ArgumentException">Offsets of another number of channels.</exception>
     /// <exception cref="ObjectDisposedException">The separator has been disposed.</exception>
-    StemStream Open(int sampleRate, int channels, SoundLevel level);
+    StemStream Open(int sampleRate, int channels, SoundLevel? level = null);
 }

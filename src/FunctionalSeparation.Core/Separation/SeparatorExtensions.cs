@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 
 namespace FunctionalSeparation.Core;
 
@@ -42,71 +43,188 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
+    /// Separates a sound that comes piece by piece without waiting for it: stems come as they become certain, and the last of them when
+    /// the pieces have ended.
+    /// </summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="pieces">The mixture, in pieces of any length, all of one rate and number of channels.</param>
+    /// <param name="level">Level of the whole sound where it is known; null: it is found on the way (<see cref="ISeparator.Open"/>).</param>
+    /// <param name="cancellation">Stops the work between two pieces.</param>
+    /// <returns>One buffer for each stem, again and again; all together are as long as the mixture. They may be empty.</returns>
+    /// <exception cref="ArgumentException">A piece has another rate or number of channels than the first.</exception>
+    /// <exception cref="InputException">A sample is not a finite number.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static async IAsyncEnumerable<IReadOnlyDictionary<string, AudioBuffer>> SeparateAsync(
+        this ISeparator separator,
+        IAsyncEnumerable<AudioBuffer> pieces,
+        SoundLevel? level = null,
+        [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        ArgumentNullException.ThrowIfNull(pieces);
+        StemStream? stream = null;
+        try
+        {
+            await foreach (var piece in pieces.WithCancellation(cancellation).ConfigureAwait(false))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                stream ??= separator.Open(piece.SampleRate, piece.Channels.Count, level);
+                yield return await Task.Run(() => stream.Push(piece), cancellation).ConfigureAwait(false);
+            }
+            if (stream is not null) yield return await Task.Run(stream.Finish, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            stream?.Dispose();
+        }
+    }
+
+    /// <summary>
     /// Separates an audio file into files, in memory that does not grow with its length: reading, separating and writing run
     /// side by side. The file is read twice, first for its level and its fingerprint.
     /// </summary>
     /// <remarks>
     /// Separating a song again into the same folder replaces its stems, when all are done, not before. Two songs of one name
     /// (song.mp3 and song.wav, a/song.wav and b/song.wav) do not replace each other's stems: the second is refused. Each stem says
-    /// in a LIST chunk of which song it is, by a fingerprint of the samples and not by the path, because in containers and
-    /// pipelines different songs often have the same one; a new mix of a song is another song. A file that says nothing (made by an
-    /// older version, edited, or somebody else's) may be the only one of its kind: it is in the way too.
+    /// in its tags of which song it is, by a fingerprint of the samples and not by the path, because in containers and
+    /// pipelines different songs often have the same one; a new mix of a song, or another part of it, is another song. A file that says
+    /// nothing (made by an older version, edited, or somebody else's) may be the only one of its kind: it is in the way too.
     /// A process that is told to stop on the way leaves nothing behind: see <see cref="UnfinishedFiles"/>.
     /// </remarks>
     /// <param name="separator">The separator.</param>
-    /// <param name="song">The file, of any format that <see cref="AudioFile.Open"/> reads.</param>
+    /// <param name="song">The file, of any format that <see cref="AudioFile.Open(string)"/> reads.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
-    /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>
+    /// <param name="settings">Which part and which stems, in which format and under which names; null: all, as SONG_STEM.wav.</param>
+    /// <param name="progress">
+    /// Told the share done, from 0 to 1, on the thread that writes; may be null. (<see cref="Progress{T}"/> hands reports to threads of
+    /// its own, which may swap them: see <see cref="OrderedProgress"/>.)
+    /// </param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>
-    /// For each name in <see cref="ISeparator.Stems"/> the file written: SONG_STEM.wav, 32-bit float, with the rate, channels and
-    /// length of the song. They sum to the song.
+    /// The file of each stem written, with the channels and length of the song and its rate (but for Opus). All stems in 32-bit float sum
+    /// to the song.
     /// </returns>
     /// <exception cref="InputException">
-    /// The song cannot be read, a file that is not known to be a stem of this song is in the way, or a stem cannot be written; no
-    /// stem is left half-written.
+    /// The song cannot be read, the settings want what is not there, a file that is not known to be a stem of this song is in the way,
+    /// or a stem cannot be written; no stem is left half-written.
     /// </exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public static IReadOnlyDictionary<string, string> SeparateFile(
-        this ISeparator separator, string song, string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    public static async Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
+        this ISeparator separator,
+        string song,
+        string folder,
+        StemSettings? settings = null,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(separator);
-        using var reader = AudioFile.Open(song);
-        return separator.SeparateFile(reader, folder, progress, cancellation);
+        using var reader = await Task.Run(() => AudioFile.Open(song), cancellation).ConfigureAwait(false);
+        return await separator.SeparateFileAsync(reader, folder, settings, progress, cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>Separates a file that is open: see <see cref="SeparateFile(ISeparator, string, string, IProgress{double}?, CancellationToken)"/>.</summary>
+    /// <summary>
+    /// Separates a file that is open, or what <see cref="AudioFile.Open(Stream, string)"/> took from a stream: see
+    /// <see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>.
+    /// </summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file, whose <see cref="AudioInfo.Notes"/> the caller has shown. It stays open.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
-    /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>
+    /// <param name="settings">Which files.</param>
+    /// <param name="progress">Told the share done.</param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
-    /// <returns>The files written; SONG in their names is <see cref="WavReader.Name"/>.</returns>
-    /// <exception cref="InputException">
-    /// The song cannot be read, a file that is not known to be a stem of this song is in the way, or a stem cannot be written; no
-    /// stem is left half-written.
-    /// </exception>
+    /// <returns>The files written; the song's name in theirs is <see cref="WavReader.Name"/>.</returns>
+    /// <exception cref="InputException">As there.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public static IReadOnlyDictionary<string, string> SeparateFile(
-        this ISeparator separator, WavReader song, string folder, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    public static async Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
+        this ISeparator separator,
+        WavReader song,
+        string folder,
+        StemSettings? settings = null,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(separator);
         ArgumentNullException.ThrowIfNull(song);
-        var (rate, channels) = (song.Info.SampleRate, song.Info.Channels);
-        var (level, fingerprint) = Listen(song, cancellation);
-        using var stream = separator.Open(rate, channels, level);
-        using var files = new StemFiles(separator.Stems, song, fingerprint, folder);
-        Pipeline(
-            Pieces(song),
+        ArgumentNullException.ThrowIfNull(folder);
+        settings ??= new StemSettings();
+        var part = settings.Part(song);
+        var (level, fingerprint) = await Task.Run(() => Listen(song, part, cancellation), cancellation).ConfigureAwait(false);
+        using var files = new StemFiles(separator, song, fingerprint, folder, settings);
+        using var stream = separator.Open(song.Info.SampleRate, song.Info.Channels, level);
+        await Pipeline(
+            Pieces(song, part),
             (pieces, stop) => Run(stream, pieces, stop),
             stems =>
             {
                 files.Write(stems);
-                progress?.Report((double)files.Length / song.Info.Length);
+                progress?.Report((double)files.Length / part.Length);
             },
-            cancellation);
-        files.Complete();
-        return files.Targets;
+            cancellation).ConfigureAwait(false);
+        await Task.Run(files.Complete, CancellationToken.None).ConfigureAwait(false);
+        return files.Files;
+    }
+
+    /// <summary><see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, waited for.</summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="song">The file.</param>
+    /// <param name="folder">Where to write; made where it is missing.</param>
+    /// <param name="settings">Which files.</param>
+    /// <param name="progress">Told the share done.</param>
+    /// <param name="cancellation">Stops the work between two pieces.</param>
+    /// <returns>As there.</returns>
+    /// <exception cref="InputException">As there.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static IReadOnlyDictionary<string, StemFile> SeparateFile(
+        this ISeparator separator,
+        string song,
+        string folder,
+        StemSettings? settings = null,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default) =>
+        separator.SeparateFileAsync(song, folder, settings, progress, cancellation).GetAwaiter().GetResult();
+
+    /// <summary><see cref="SeparateFileAsync(ISeparator, WavReader, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, waited for.</summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="song">The file.</param>
+    /// <param name="folder">Where to write; made where it is missing.</param>
+    /// <param name="settings">Which files.</param>
+    /// <param name="progress">Told the share done.</param>
+    /// <param name="cancellation">Stops the work between two pieces.</param>
+    /// <returns>As there.</returns>
+    /// <exception cref="InputException">As there.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static IReadOnlyDictionary<string, StemFile> SeparateFile(
+        this ISeparator separator,
+        WavReader song,
+        string folder,
+        StemSettings? settings = null,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default) =>
+        separator.SeparateFileAsync(song, folder, settings, progress, cancellation).GetAwaiter().GetResult();
+
+    /// <summary>
+    /// Whether a folder holds all files that separating a song into it would write, made by this separator of this song: it is read once,
+    /// nothing is separated.
+    /// </summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="song">The song.</param>
+    /// <param name="folder">The folder; it may be missing.</param>
+    /// <param name="settings">Which files.</param>
+    /// <param name="cancellation">Stops the reading.</param>
+    /// <exception cref="InputException">The song or a stem cannot be read, or the settings want what is not there.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
+    public static bool IsSeparated(
+        this ISeparator separator,
+        WavReader song,
+        string folder,
+        StemSettings? settings = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        ArgumentNullException.ThrowIfNull(song);
+        ArgumentNullException.ThrowIfNull(folder);
+        settings ??= new StemSettings();
+        return StemFiles.AreThere(separator, song, Listen(song, settings.Part(song), cancellation).Fingerprint, folder, settings);
     }
 
     private static IEnumerable<IReadOnlyDictionary<string, AudioBuffer>> Run(
@@ -130,17 +248,18 @@ public static class SeparatorExtensions
         }
     }
 
-    private static IEnumerable<AudioBuffer> Pieces(WavReader reader)
+    private static IEnumerable<AudioBuffer> Pieces(WavReader reader, (long Start, long Length) part)
     {
-        for (var start = 0L; start < reader.Info.Length; start += PieceSamples)
-            yield return reader.Read(start, (int)Math.Min(PieceSamples, reader.Info.Length - start));
+        for (var done = 0L; done < part.Length; done += PieceSamples)
+            yield return reader.Read(part.Start + done, (int)Math.Min(PieceSamples, part.Length - done));
     }
 
     /// <summary>A first pass over the file: its level, and what tells the song.</summary>
-    private static (SoundLevel Level, string Fingerprint) Listen(WavReader reader, CancellationToken cancellation)
+    private static (SoundLevel Level, string Fingerprint) Listen(
+        WavReader reader, (long Start, long Length) part, CancellationToken cancellation)
     {
         using var fingerprint = new SongFingerprint(reader.Info.SampleRate, reader.Info.Channels);
-        var level = SoundLevel.Of(Pieces(reader).Select(piece =>
+        var level = SoundLevel.Of(Pieces(reader, part).Select(piece =>
         {
             cancellation.ThrowIfCancellationRequested();
             fingerprint.Add(piece);
@@ -153,7 +272,7 @@ public static class SeparatorExtensions
     /// Three stages side by side: a source, a transformation and a sink. Where one fails the others stop, and its exception is
     /// the caller's.
     /// </summary>
-    private static void Pipeline<TIn, TOut>(
+    private static async Task Pipeline<TIn, TOut>(
         IEnumerable<TIn> source,
         Func<IEnumerable<TIn>, CancellationToken, IEnumerable<TOut>> transform,
         Action<TOut> sink,
@@ -170,7 +289,7 @@ public static class SeparatorExtensions
         ];
         try
         {
-            Task.WhenAll(stages).GetAwaiter().GetResult();
+            await Task.WhenAll(stages).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

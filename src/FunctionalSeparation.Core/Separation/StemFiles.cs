@@ -1,33 +1,34 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The stems of a song as they become files: SONG_STEM.wav, all or none. A file that is there already is replaced where its
-/// <see cref="StemTag"/> says that it is a stem of the same song; any other is in the way, and nothing is written.
+/// The stems of a song as they become files, all or none. A file that is there already is replaced where its <see cref="StemTag"/> says
+/// that it is a stem of the same song; any other is in the way, and nothing is written.
 /// </summary>
 internal sealed class StemFiles : IDisposable
 {
-    private readonly string _song;
     private readonly string _path;
     private readonly string _fingerprint;
-    private readonly Dictionary<string, WavWriter> _writers = [];
+    private readonly Dictionary<string, string> _targets;
+    private readonly Dictionary<string, StemWriter> _writers = [];
 
     /// <summary>Starts the files.</summary>
-    /// <param name="stems">Names of the stems.</param>
+    /// <param name="separator">Whose stems they are.</param>
     /// <param name="song">The song, whose rate and channels they have.</param>
     /// <param name="fingerprint">The song's <see cref="SongFingerprint"/>.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
+    /// <param name="settings">Which files.</param>
     /// <exception cref="InputException">Another file is in the way, or a stem cannot be written.</exception>
-    public StemFiles(IReadOnlyList<string> stems, WavReader song, string fingerprint, string folder)
+    public StemFiles(ISeparator separator, WavReader song, string fingerprint, string folder, StemSettings settings)
     {
-        (_song, _path, _fingerprint) = (Path.GetFileName(song.Path), song.Path, fingerprint);
-        Targets = stems.ToDictionary(stem => stem, stem => Path.Combine(folder, $"{song.Name}_{stem}.wav"));
+        (_path, _fingerprint) = (song.Path, fingerprint);
+        _targets = Targets(separator, song, folder, settings);
         RequireOwn();
         try
         {
-            foreach (var (stem, target) in Targets)
+            foreach (var (stem, target) in _targets)
             {
-                var tag = new StemTag(stem, _song, _fingerprint).ToChunk();
-                _writers.Add(stem, new WavWriter(target, song.Info.SampleRate, song.Info.Channels, SampleFormat.Float32, tag));
+                var tag = new StemTag(stem, settings.Words(song), _fingerprint, separator.Fingerprint);
+                _writers.Add(stem, new StemWriter(target, song.Info, settings.Format, tag));
             }
         }
         catch
@@ -37,16 +38,28 @@ internal sealed class StemFiles : IDisposable
         }
     }
 
-    /// <summary>The file of each stem.</summary>
-    public IReadOnlyDictionary<string, string> Targets { get; }
+    /// <summary>The file of each stem that is written.</summary>
+    public IReadOnlyDictionary<string, StemFile> Files => _writers.ToDictionary(writer => writer.Key, writer => writer.Value.File);
 
     /// <summary>Samples written to each channel of each stem so far.</summary>
     public long Length => _writers.Values.Min(writer => writer.Length);
 
-    /// <summary>Appends a piece to each stem.</summary>
+    /// <summary>Whether all files are there, as this separator made them of this song.</summary>
+    /// <param name="separator">The separator.</param>
+    /// <param name="song">The song.</param>
+    /// <param name="fingerprint">Its fingerprint.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="settings">Which files.</param>
+    public static bool AreThere(ISeparator separator, WavReader song, string fingerprint, string folder, StemSettings settings) =>
+        Targets(separator, song, folder, settings).Values.All(target =>
+            File.Exists(target)
+            && TagOf(target) is { } tag
+            && (tag.Fingerprint, tag.Separator) == (fingerprint, separator.Fingerprint));
+
+    /// <summary>Appends a piece to each stem that is written.</summary>
     public void Write(IReadOnlyDictionary<string, AudioBuffer> stems)
     {
-        foreach (var (stem, piece) in stems) _writers[stem].Write(piece);
+        foreach (var (stem, writer) in _writers) writer.Write(stems[stem]);
     }
 
     /// <summary>Gives all files their names, in place of older stems of the song.</summary>
@@ -69,13 +82,16 @@ internal sealed class StemFiles : IDisposable
         foreach (var writer in _writers.Values) writer.Dispose();
     }
 
+    private static Dictionary<string, string> Targets(ISeparator separator, WavReader song, string folder, StemSettings settings) =>
+        settings.Chosen(separator.Stems).ToDictionary(stem => stem, stem => settings.Target(folder, song.Name, stem));
+
     /// <summary>Where one fails, those before it that replaced nothing go too.</summary>
     private void Place()
     {
         var added = new List<string>();
         try
         {
-            foreach (var (stem, target) in Targets)
+            foreach (var (stem, target) in _targets)
             {
                 var isNew = !File.Exists(target);
                 _writers[stem].Complete(overwrite: !isNew);
@@ -91,9 +107,11 @@ internal sealed class StemFiles : IDisposable
 
     private void RequireOwn()
     {
-        var others = Targets.Values.Where(target => File.Exists(target) && TagOf(target)?.Fingerprint != _fingerprint).ToArray();
+        var others = _targets.Values.Where(target => File.Exists(target) && TagOf(target)?.Fingerprint != _fingerprint).ToArray();
         if (others.Length == 0) return;
-        var owner = TagOf(others[0]) is { } tag ? $"belong to another song, {tag.Song}" : "are not known to be stems of this song";
+        var owner = TagOf(others[0]) is { } tag
+            ? $"belong to another song{(tag.Song == "" ? "" : $", {tag.Song}")}"
+            : "are not known to be stems of this song";
         throw new InputException(
             $"{_path}: nothing was written, for files in the way {owner}: {string.Join(", ", others)}. "
             + "Choose another folder, rename the song, or move those files away.");

@@ -25,9 +25,9 @@ public sealed class StemStream : IDisposable
     /// <param name="innerRate">Its sample rate in Hz.</param>
     /// <param name="sampleRate">The mixture's sample rate in Hz.</param>
     /// <param name="channels">The mixture's number of channels.</param>
-    /// <param name="level">Its offsets do not reach the separator, and so stay in the first stem.</param>
+    /// <param name="level">Its offsets do not reach the separator, and so stay in the first stem; null: it has none that are known.</param>
     public StemStream(
-        IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels, SoundLevel level)
+        IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels, SoundLevel? level)
     {
         ArgumentNullException.ThrowIfNull(stems);
         ArgumentNullException.ThrowIfNull(estimates);
@@ -37,7 +37,7 @@ public sealed class StemStream : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(innerRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
-        ArgumentNullException.ThrowIfNull(level);
+        level ??= SoundLevel.WithoutOffset(0);
         level.RequireChannels(channels);
         (_stems, _estimates, _innerRate, SampleRate, Channels, _level) = (stems, estimates, innerRate, sampleRate, channels, level);
         _waiting = Each(channels, () => new SampleQueue());

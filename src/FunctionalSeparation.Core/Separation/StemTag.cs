@@ -6,34 +6,36 @@ namespace FunctionalSeparation.Core;
 /// <summary>
 /// What a stem says of itself, in a LIST chunk of kind INFO (Microsoft's "Multimedia Programming Interface and Data
 /// Specifications 1.0") before its samples: the program (ISFT), the stem (INAM), the file that it was taken from (ISRC, without its
-/// folder: stems travel) and the song's fingerprint (ICMT). Programs that edit a file put their own name into ISFT or drop the
-/// chunk, so an edited stem is no longer ours.
+/// folder: stems travel) and the fingerprints of song and separator (ICMT). Programs that edit a file put their own name into ISFT or
+/// drop the chunk, so an edited stem is no longer ours. In other formats, into which ffmpeg carries the texts, the comment is what counts.
 /// </summary>
 /// <param name="Stem">The stem's name, such as voice.</param>
 /// <param name="Song">The song's file name.</param>
 /// <param name="Fingerprint">The song's <see cref="SongFingerprint"/>.</param>
-internal sealed record StemTag(string Stem, string Song, string Fingerprint)
+/// <param name="Separator">What took it apart: <see cref="ISeparator.Fingerprint"/>.</param>
+internal sealed record StemTag(string Stem, string Song, string Fingerprint, string Separator)
 {
     private const string Program = "FunctionalSeparation";
     private const string FingerprintLabel = "song sha256 ";
+    private const string SeparatorLabel = " separator ";
     private const int LongestChunk = 1 << 16;
 
     /// <summary>The whole chunk, of even size.</summary>
     public byte[] ToChunk()
     {
-        byte[] texts = [.. Text("ISFT", Program), .. Text("INAM", Stem), .. Text("ISRC", Song), .. Text("ICMT", FingerprintLabel + Fingerprint)];
+        byte[] texts = [.. Text("ISFT", Program), .. Text("INAM", Stem), .. Text("ISRC", Song), .. Text("ICMT", FingerprintLabel + Fingerprint + SeparatorLabel + Separator)];
         return [.. Chunk("LIST", [.. "INFO"u8, .. texts])];
     }
 
-    /// <summary>The tag of a file; null where it has none, or is no WAV file.</summary>
+    /// <summary>The tag of a file; null where it has none, or is no sound.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static StemTag? Read(string path)
     {
         using var file = File.OpenRead(path);
         var head = new byte[12];
-        if (file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) < head.Length || !head.AsSpan(8).SequenceEqual("WAVE"u8))
-            return null;
+        if (file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) < head.Length) return null;
+        if (!head.AsSpan(8).SequenceEqual("WAVE"u8)) return OfComment("", "", ForeignAudio.Comment(path) ?? "");
         while (Next(file) is (var id, var size) && id != "data")
         {
             if (id == "LIST" && size <= LongestChunk && Body(file, size) is { } list && list.AsSpan().StartsWith("INFO"u8))
@@ -54,9 +56,14 @@ internal sealed record StemTag(string Stem, string Song, string Fingerprint)
             texts = texts[Math.Min(texts.Length, 8 + (int)(size + (size & 1)))..];
         }
         string Of(string id) => found.GetValueOrDefault(id, "");
-        return Of("ISFT") == Program && Of("ICMT").StartsWith(FingerprintLabel, StringComparison.Ordinal)
-            ? new StemTag(Of("INAM"), Of("ISRC"), Of("ICMT")[FingerprintLabel.Length..])
-            : null;
+        return Of("ISFT") == Program ? OfComment(Of("INAM"), Of("ISRC"), Of("ICMT")) : null;
+    }
+
+    private static StemTag? OfComment(string stem, string song, string comment)
+    {
+        if (!comment.StartsWith(FingerprintLabel, StringComparison.Ordinal)) return null;
+        var parts = comment[FingerprintLabel.Length..].Split(SeparatorLabel, 2);
+        return new StemTag(stem, song, parts[0], parts.ElementAtOrDefault(1) ?? "");
     }
 
     private static (string Id, long Size)? Next(Stream file)

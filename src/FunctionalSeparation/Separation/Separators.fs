@@ -30,3 +30,9 @@ type Separators =
     /// channels. `device`: cpu, cuda, cuda:N or auto. Raises InputException for a device that is not there.
     static member Default([<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
         new NetworkSeparator("FunctionalSeparation's own", DefaultModel.load (Devices.Parse device))
+
+    /// The model of a folder that training wrote (of this library's families), or of a folder of open-unmix's weights. `device`: cpu, cuda,
+    /// cuda:N or auto. Raises InputException, naming the file, where the folder is missing, damaged or no model, and for a device that is
+    /// not there.
+    static member Open(folder: string, [<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
+        ModelFolder.openSeparator device folder

@@ -1,0 +1,88 @@
+// Scores any estimates of stems against the true ones. Both folders hold a folder a track, and this a file a stem (vocals.wav,
+// drums.flac, ...); or both are one such track. Prints a table, and writes where asked a file of scores a track and a page:
+//   dotnet fsi scripts/score.fsx REFERENCES ESTIMATES [--version 3] [--json DIR] [--page scores.html]
+// With a file called mixture beside the true stems there is NSDR too: SDR less that of the mixture.
+#load "load.fsx"
+
+open System.IO
+open Argu
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
+
+type ScoreArgument =
+    | [<MainCommand; ExactlyOnce>] Folders of references: string * estimates: string
+    | Version of number: int
+    | Json of folder: string
+    | Page of file: string
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Folders _ -> "folders of the true stems and of their estimates."
+            | Version _ ->
+                "of BSS Eval: 4, images in windows of a second, medians; or 3, of whole tracks, channel by channel. Default: 4."
+            | Json _ -> "folder for the scores of all windows, a file a track, in the layout of museval."
+            | Page _ -> "file for a page with the tables."
+
+let median (values: float list) = BssEvalWindowScores.Median values
+
+Experiment.main (fun () ->
+    let arguments = Experiment.arguments<ScoreArgument> fsi.CommandLineArgs
+    let references, estimates = arguments.GetResult Folders
+
+    let version =
+        match arguments.GetResult(Version, 4) with
+        | 3 -> BssEvalVersion.Three
+        | 4 -> BssEvalVersion.Four
+        | other -> raise (InputException $"--version {other}: 3 or 4.")
+
+    let tracks = FolderScores.tracks references estimates
+    let tell = Experiment.progress "scoring"
+
+    let score index (track: ScoredTrack) =
+        let stems = FolderScores.score version track
+
+        arguments.TryGetResult Json
+        |> Option.iter (fun folder -> Results.save (Path.Combine(folder, track.Name + ".json")) (FolderScores.toJson stems))
+
+        tell (index + 1) tracks.Length track.Name
+        [ for stem in stems -> track.Name, stem.Stem, FolderScores.summary stem ]
+
+    let scored = List.mapi score tracks |> List.concat
+    let metrics = scored |> List.collect (fun (_, _, scores) -> List.map fst scores) |> List.distinct
+    let find metric scores = scores |> List.tryFind (fst >> (=) metric) |> Option.map snd |> Option.toList
+
+    /// Medians over tracks, as the campaigns report.
+    let rows =
+        [ for stem, all in scored |> List.groupBy (fun (_, stem, _) -> stem) ->
+              stem
+              :: [ for metric in metrics ->
+                       all |> List.collect (fun (_, _, scores) -> find metric scores) |> median |> Results.decibels ] ]
+
+    let header = "stem" :: metrics
+
+    let caption =
+        $"{tracks.Length} tracks, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows"
+
+    printfn $"\n{caption}\n\n{Results.table header rows}"
+
+    match arguments.TryGetResult Page with
+    | None -> ()
+    | Some path ->
+        let ofTracks =
+            [ for track, stem, scores in scored ->
+                  track :: stem :: [ for metric in metrics -> find metric scores |> median |> Results.decibels ] ]
+
+        Report.save
+            path
+            { Title = "Scores of stems"
+              Summary = []
+              Tables =
+                [ { Caption = caption; Header = header; Rows = rows }
+                  { Caption = "Each track"; Header = "track" :: "stem" :: metrics; Rows = ofTracks } ]
+              Charts = []
+              Clips = []
+              Provenance = [ "references", references; "estimates", estimates ] }
+
+        printfn $"\nThe page: {path}")

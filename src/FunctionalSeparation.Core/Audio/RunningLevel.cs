@@ -1,0 +1,39 @@
+namespace FunctionalSeparation.Core;
+
+/// <summary>
+/// The level of a sound that is not known yet, as far as it has come: the root mean square of its steps of a tenth of a second, without
+/// those that are more than 40 dB below the loudest so far. A quiet beginning so does not make all that follows seem loud, and what has
+/// come in between counts as it does for the whole.
+/// </summary>
+/// <param name="sampleRate">Samples a second.</param>
+public sealed class RunningLevel(int sampleRate)
+{
+    private const double Gate = 1e-4;
+
+    /// <summary>Steps of like energy are counted together: a tenth of a decibel each.</summary>
+    private const double BinsPerDecade = 100;
+
+    private readonly SortedDictionary<int, (double Energy, long Steps)> _bins = [];
+
+    /// <summary>Samples of a step.</summary>
+    public int StepSamples { get; } = Math.Max(1, sampleRate / 10);
+
+    /// <summary>Root mean square over all channels; 0 while nothing but silence has come.</summary>
+    public double RootMeanSquare { get; private set; }
+
+    /// <summary>Takes a step in.</summary>
+    /// <param name="step">So many samples, or fewer at the end; finite numbers.</param>
+    public void Add(AudioBuffer step)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        if (step.Length == 0) return;
+        var energy = step.Channels.Average(channel => channel.Average(sample => (double)sample * sample));
+        if (energy == 0) return;
+        var bin = (int)Math.Floor(Math.Log10(energy) * BinsPerDecade);
+        var (sum, steps) = _bins.GetValueOrDefault(bin);
+        _bins[bin] = (sum + energy, steps + 1);
+        var lowest = _bins.Keys.Last() + Math.Log10(Gate) * BinsPerDecade;
+        var heard = _bins.Where(some => some.Key >= lowest).Select(some => some.Value).ToArray();
+        RootMeanSquare = Math.Sqrt(heard.Sum(some => some.Energy) / heard.Sum(some => some.Steps));
+    }
+}

@@ -1,0 +1,161 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open FunctionalSeparation.Core
+
+/// A version of BSS Eval for stems in files.
+[<RequireQualifiedAccess>]
+type BssEvalVersion =
+    /// Of whole tracks, each channel by itself.
+    | Three
+    /// Of images in windows of a second, one filter for the whole track.
+    | Four
+
+/// Scores of one stem in dB.
+type StemScores =
+    {
+        Stem: string
+        /// By name (SDR, ISR, SIR, SAR), one a window; a single one of the whole track. NaN where there is none.
+        Windows: (string * float[]) list
+        /// By name: SI-SDR, the mean over channels; NSDR where the mixture is at hand, the median SDR less that of the mixture.
+        Track: (string * float) list
+    }
+
+/// A track of two folders: its true stems and their estimates.
+type ScoredTrack = { Name: string; References: string; Estimates: string }
+
+/// Scores of stems in files against the true ones. A folder holds a folder a track, and this a file a stem, of any format.
+[<RequireQualifiedAccess>]
+module FolderScores =
+
+    /// Seconds of a window of BSS Eval 4.
+    let private window = 1.0
+
+    /// Encoders and resamplers leave a sound that much shorter or longer, in seconds.
+    let private tolerance = 0.1
+
+    let private isMixture (name: string) = name.Equals("mixture", StringComparison.OrdinalIgnoreCase)
+
+    let private refuse why = raise (InputException why)
+
+    /// The tracks of two folders, in the ordinal order of their names; one, where the folder of references holds the stems themselves.
+    /// Raises InputException for a folder that is not there.
+    let tracks (references: string) (estimates: string) : ScoredTrack list =
+        for folder in [ references; estimates ] do
+            if not (Directory.Exists folder) then
+                refuse $"{folder}: there is no such folder. Check the path."
+
+        match fst (AudioFolder.folders references) with
+        | [] ->
+            let name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath references))
+            [ { Name = name; References = references; Estimates = estimates } ]
+        | folders ->
+            [ for folder in folders ->
+                  let name = Path.GetFileName folder
+                  { Name = name; References = folder; Estimates = Path.Combine(estimates, name) } ]
+
+    /// The files of a track by the names of their stems.
+    let private filesOf folder =
+        if not (Directory.Exists folder) then
+            refuse $"{folder}: there is no such folder. Every track needs its estimates."
+
+        (AudioFolder.list folder).Files |> List.map (fun path -> AudioFolder.clipName path, path) |> Map.ofList
+
+    /// Sounds cut to the shortest.
+    let private alike (paths: string list) : AudioBuffer list =
+        let sounds = paths |> List.map AudioFile.Read
+        let first = sounds.Head
+
+        for path, sound in List.zip paths sounds do
+            if
+                (sound.SampleRate, sound.Channels.Count) <> (first.SampleRate, first.Channels.Count)
+                || abs (sound.Seconds - first.Seconds) > tolerance
+            then
+                refuse $"{path} is a {sound}, {paths.Head} a {first}: stems to score have one rate, channels and length."
+
+        let length = sounds |> List.map _.Length |> List.min
+
+        [ for sound in sounds ->
+              AudioBuffer([| for channel in sound.Channels -> Array.truncate length channel |], sound.SampleRate) ]
+
+    /// By name the scores of each stem.
+    let private bssEval version (references: AudioBuffer list) (estimates: AudioBuffer list) : (string * float[][]) list =
+        match version with
+        | BssEvalVersion.Four ->
+            let scores = BssEval.InWindows(Array.ofList references, Array.ofList estimates)
+            [ "SDR", scores.Sdr; "ISR", scores.Isr; "SIR", scores.Sir; "SAR", scores.Sar ]
+        | BssEvalVersion.Three ->
+            Memory.plain (fun () ->
+                let stacked sounds = TorchSharp.torch.stack [| for sound: AudioBuffer in sounds -> sound.ToTensor() |]
+                let scores = BssEval.Version3Channels(stacked references, stacked estimates, permute = false)
+
+                [ "SDR", scores.Sdr; "SIR", scores.Sir; "SAR", scores.Sar ]
+                |> List.map (fun (name, all) -> name, Array.map Array.singleton all))
+
+    let private siSdr (reference: AudioBuffer) (estimate: AudioBuffer) =
+        Seq.zip reference.Channels estimate.Channels
+        |> Seq.averageBy (fun (s, e) -> SiSdr.Compute(ReadOnlySpan s, ReadOnlySpan e))
+
+    let private medianSdr (scores: (string * float[][]) list) index = BssEvalWindowScores.Median((snd scores.Head)[index])
+
+    /// The scores of a track's stems, in the ordinal order of their names. A file called mixture among the references is none of them.
+    /// Raises InputException, naming the file, where an estimate is missing, has another rate, number of channels or length (by more
+    /// than a tenth of a second) than the first reference, or cannot be read.
+    let score (version: BssEvalVersion) (track: ScoredTrack) : StemScores list =
+        let truths, found = filesOf track.References, filesOf track.Estimates
+        let mixture, names = truths.Keys |> List.ofSeq |> List.partition isMixture
+
+        if names.IsEmpty then
+            refuse $"{track.References}: holds no stems. Give a file for each, such as vocals.wav."
+
+        for name in names do
+            if not (found.ContainsKey name) then
+                refuse $"{track.Estimates}: there is no estimate of {name}. Call it {name}.wav, or take {truths[name]} away."
+
+        let sounds =
+            alike (
+                [ for name in names -> truths[name] ]
+                @ [ for name in names -> found[name] ]
+                @ [ for name in List.truncate 1 mixture -> truths[name] ]
+            )
+
+        let references, others = List.splitAt names.Length sounds
+        let estimates, mixtures = List.splitAt names.Length others
+        let scores = bssEval version references estimates
+        let ofMixture = [ for mixture in mixtures -> bssEval version references (List.replicate names.Length mixture) ]
+
+        [ for index, name in List.indexed names ->
+              { Stem = name
+                Windows = [ for metric, values in scores -> metric, values[index] ]
+                Track =
+                  [ for before in ofMixture do
+                        "NSDR", medianSdr scores index - medianSdr before index
+                    "SI-SDR", siSdr references[index] estimates[index] ] } ]
+
+    /// One number for each name, of a whole track: medians over its windows.
+    let summary (stem: StemScores) : (string * float) list =
+        [ for name, values in stem.Windows -> name, BssEvalWindowScores.Median values ] @ stem.Track
+
+    let private numberOrNull (value: float) : JsonNode =
+        if Double.IsFinite value then JsonValue.Create(Math.Round(value, 5)) else null
+
+    let private entries (pairs: (string * JsonNode) list) = NetworkJson.entries pairs
+
+    let private target (stem: StemScores) : JsonNode =
+        let frame index =
+            entries
+                [ "time", JsonValue.Create(float index * window)
+                  "duration", JsonValue.Create window
+                  "metrics", entries [ for name, values in stem.Windows -> name, numberOrNull values[index] ] ]
+
+        let count = (snd stem.Windows.Head).Length
+
+        entries
+            [ "name", NetworkJson.text stem.Stem
+              "frames", JsonArray [| for index in 0 .. count - 1 -> frame index :> JsonNode |]
+              "track", entries [ for name, value in stem.Track -> name, numberOrNull value ] ]
+
+    /// The scores of a track in the layout of museval (Stöter et al. 2018): targets with a frame a window. null: no score.
+    let toJson (stems: StemScores list) : JsonObject = entries [ "targets", JsonArray [| for stem in stems -> target stem |] ]

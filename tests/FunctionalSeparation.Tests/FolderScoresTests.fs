@@ -1,0 +1,97 @@
+/// Scores of stems in files.
+module FunctionalSeparation.Tests.FolderScoresTests
+
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.Scratch
+
+let private noise seed channels samples =
+    AudioBuffer(
+        Array.init channels (fun c -> Key.uniforms samples (Key.ofSeed (seed + c)) |> Array.map (fun x -> float32 x - 0.5f)),
+        8000
+    )
+
+let private sum (factors: (float32 * AudioBuffer) list) =
+    let channel c =
+        [ for factor, sound in factors -> sound.Channels[c] |> Array.map ((*) factor) ]
+        |> List.reduce (Array.map2 (+))
+
+    AudioBuffer(Array.init (snd factors.Head).Channels.Count channel, 8000)
+
+/// Two tracks of two stems and their mixture, and estimates that leak.
+let private withFolders (work: string -> string -> unit) =
+    inFolder (fun folder ->
+        let write parts sound = AudioFile.Write(Path.Combine(Array.ofList (folder :: parts)), sound) |> ignore
+
+        for track, seed, leak in [ "a", 1, 0.1f; "b", 11, 0.4f ] do
+            let drums, vocals = noise seed 2 20000, noise (seed + 4) 2 20000
+            write [ "true"; track; "drums.wav" ] drums
+            write [ "true"; track; "vocals.wav" ] vocals
+            write [ "true"; track; "mixture.wav" ] (sum [ 1.0f, drums; 1.0f, vocals ])
+            write [ "estimates"; track; "drums.wav" ] (sum [ 1.0f, drums; leak, vocals ])
+            write [ "estimates"; track; "vocals.wav" ] (sum [ 1.0f, vocals; leak, drums ])
+
+        work (Path.Combine(folder, "true")) (Path.Combine(folder, "estimates")))
+
+[<Tests>]
+let tests =
+    testList
+        "scores of folders"
+        [ for version, metrics in
+              [ BssEvalVersion.Four, [ "SDR"; "ISR"; "SIR"; "SAR"; "NSDR"; "SI-SDR" ]
+                BssEvalVersion.Three, [ "SDR"; "SIR"; "SAR"; "NSDR"; "SI-SDR" ] ] do
+              test $"BSS Eval {version}: a leak is what it is in dB, and the mixture has what it gains" {
+                  withFolders (fun references estimates ->
+                      let tracks = FolderScores.tracks references estimates
+                      Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "tracks"
+
+                      for track, leak in List.zip tracks [ 0.1; 0.4 ] do
+                          let stems = FolderScores.score version track
+                          Expect.equal (stems |> List.map _.Stem) [ "drums"; "vocals" ] "stems"
+
+                          for stem in stems do
+                              let summary = FolderScores.summary stem
+                              Expect.equal (List.map fst summary) metrics "metrics"
+                              let scores = Map.ofList summary
+                              let expected = -20.0 * log10 leak
+                              Expect.isLessThan (abs (scores["SIR"] - expected)) 1.0 "SIR"
+                              Expect.isLessThan (abs (scores["SI-SDR"] - expected)) 0.3 "SI-SDR"
+                              // The mixture has 0 dB.
+                              Expect.isLessThan (abs (scores["NSDR"] - expected)) 1.0 "NSDR")
+              }
+
+          test "the file of a track holds each window" {
+              withFolders (fun references estimates ->
+                  let stems = FolderScores.score BssEvalVersion.Four (FolderScores.tracks references estimates).Head
+                  let json = JsonNode.Parse((FolderScores.toJson stems).ToJsonString())
+                  let target = json["targets"].AsArray().[1]
+                  Expect.equal (target["name"].GetValue()) "vocals" "name"
+                  let frames = target["frames"].AsArray()
+                  Expect.equal frames.Count 2 "windows"
+                  let last = frames.[1]
+                  Expect.equal (last["time"].GetValue()) 1.0 "time"
+                  let metrics = last["metrics"]
+                  let sdr: float = metrics["SDR"].GetValue()
+                  Expect.isLessThan (abs (sdr - (snd stems[1].Windows.Head).[1])) 1e-5 "SDR")
+          }
+
+          test "a folder of stems is a track; what is missing or of another kind is refused by name" {
+              withFolders (fun references estimates ->
+                  let track = FolderScores.tracks (Path.Combine(references, "a")) (Path.Combine(estimates, "a"))
+                  Expect.equal (track |> List.map _.Name) [ "a" ] "one track"
+                  let score () = FolderScores.score BssEvalVersion.Three track.Head |> ignore
+                  let vocals = Path.Combine(estimates, "a", "vocals.wav")
+                  AudioFile.Write(vocals, noise 1 1 20000) |> ignore
+                  refuses [ vocals; "mono"; "stereo" ] score
+                  AudioFile.Write(vocals, noise 1 2 18000) |> ignore
+                  refuses [ vocals; "2.25 s"; "2.5 s" ] score
+                  File.Delete vocals
+                  refuses [ "no estimate of vocals" ] score
+                  Directory.Delete(Path.Combine(estimates, "b"), true)
+                  let second = (FolderScores.tracks references estimates)[1]
+                  refuses [ Path.Combine(estimates, "b") ] (fun () -> FolderScores.score BssEvalVersion.Four second |> ignore)
+                  refuses [ "nowhere" ] (fun () -> FolderScores.tracks references "nowhere" |> ignore))
+          } ]
