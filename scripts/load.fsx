@@ -14,11 +14,26 @@
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Experiments.dll"
 #r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
 
-FunctionalSeparation.Experiment.plainNumbers ()
+open FunctionalSeparation
+
+Experiment.plainNumbers ()
 
 // Whichever assembly is touched first, libtorch is found.
 try
-    FunctionalSeparation.Core.TorchRuntime.Initialize()
-with :? FunctionalSeparation.Core.InputException as wrong ->
+    Core.TorchRuntime.Initialize()
+with :? Core.InputException as wrong ->
     eprintfn $"error: {wrong.Message}"
     exit 2
+
+// What things are, in place of all their properties.
+fsi.AddPrinter Describe.tensor
+fsi.AddPrinter Describe.layout
+fsi.AddPrinter(fun (model: Model<Flow, Flow>) -> Describe.model model)
+fsi.AddPrinter Describe.parameters
+fsi.AddPrinter Describe.network
+fsi.AddPrinter Describe.trained
+fsi.AddPrinter Describe.clip
+fsi.AddPrinter Describe.corpus
+fsi.AddPrinter Describe.scores
+fsi.AddPrinter Describe.recipe
+fsi.AddPrinter(fun (sound: Core.AudioBuffer) -> string sound)

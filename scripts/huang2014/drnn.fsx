@@ -1,6 +1,6 @@
 // Trains a deep (recurrent) network with the mask inside it on singing voice and music, and scores it.
 // Huang, Kim, Hasegawa-Johnson, Smaragdis: "Singing-voice separation from monaural recordings using deep recurrent
-// neural networks", ISMIR 2014, table 3. Options: dotnet fsi scripts/huang2014/drnn.fsx --help
+// neural networks", ISMIR 2014, table 3. Options: dotnet fsi scripts/huang2014/drnn.fsx -- --help
 #load "../load.fsx"
 
 open System.IO

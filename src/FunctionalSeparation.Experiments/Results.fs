@@ -144,16 +144,7 @@ module Results =
         | text -> text
 
     /// A table as text, first column left, the others right.
-    let table (header: string list) (rows: string list list) : string =
-        let widths = header :: rows |> List.transpose |> List.map (List.map String.length >> List.max)
-
-        let line (cells: string list) =
-            List.zip cells widths
-            |> List.mapi (fun i (cell, width) -> if i = 0 then cell.PadRight width else cell.PadLeft width)
-            |> String.concat "  "
-
-        line header :: String.replicate (List.sum widths + 2 * (widths.Length - 1)) "-" :: List.map line rows
-        |> String.concat "\n"
+    let table (header: string list) (rows: string list list) : string = TextTable.text header rows
 
     /// The header of a score table of these sources, given in the order of their corpus: the last one comes first.
     let header (sources: string list) : string list =

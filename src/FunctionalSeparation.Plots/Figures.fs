@@ -169,6 +169,35 @@ module Figures =
         |> Chart.withYAxisStyle (TitleText = valueTitle)
         |> Chart.withLayoutStyle (HoverMode = StyleParam.HoverMode.X, ShowLegend = true)
 
+    /// A sound over time (s): of each channel the least and greatest sample of at most 2000 stretches.
+    let waveform (sound: FunctionalSeparation.Core.AudioBuffer) : GenericChart =
+        let step = max 1 ((sound.Length + 1999) / 2000)
+        let seconds index = float (index * step) / float sound.SampleRate
+
+        let line index (channel: float32[]) =
+            let stretches = Array.chunkBySize step channel
+
+            let points =
+                stretches
+                |> Array.indexed
+                |> Array.collect (fun (i, part) -> [| seconds i, Array.min part; seconds i, Array.max part |])
+
+            Chart.Line(
+                xEncoded = EncodedTypedArray.ofFloat64Array (Array.map fst points),
+                yEncoded = EncodedTypedArray.ofFloat64Array (Array.map (snd >> float) points),
+                Name = (if sound.Channels.Count = 1 then "samples" else $"channel {index + 1}"),
+                LineWidth = 1.0,
+                UseDefaults = false
+            )
+
+        sound.Channels
+        |> Seq.mapi line
+        |> List.ofSeq
+        |> Chart.combine
+        |> Chart.withXAxisStyle (TitleText = "Time (s)")
+        |> Chart.withYAxisStyle (TitleText = "Full scale = ±1")
+        |> Chart.withLayoutStyle (ShowLegend = (sound.Channels.Count > 1))
+
     /// Box plots of scores in dB with every clip as a point: grouped by source, then by metric, one box for each system. The order
     /// of sources, metrics and systems is that of their first appearance.
     let scoreBoxes (scores: ScoreSet list) : GenericChart =

@@ -331,6 +331,50 @@ let tests =
                   Expect.stringContains shown "\rseparating █" "a bar"
                   Expect.stringContains shown "running on" "the device"))
 
+          long "separate.fsx takes many songs, goes on behind one that cannot be read, and skips what it has done" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let at name = Path.Combine(folder, name)
+                  Directory.CreateDirectory(at "songs") |> ignore
+
+                  AudioFile.Write(
+                      at "songs/a.wav",
+                      AudioBuffer([| Array.init 20000 (fun i -> sin (0.1f * float32 i)) |], 16000)
+                  )
+                  |> ignore
+
+                  File.WriteAllText(at "songs/broken.wav", "no sound")
+                  File.Copy(at "songs/a.wav", at "b.wav")
+
+                  let arguments =
+                      [ at "songs"; at "b.wav"; "--model"; fst model.Value; "--out"; at "out" ]
+                      @ [ "--stems"; "voice"; "--format"; "wav16"; "--name"; "{song}/{stem}" ]
+
+                  let code, output, error = run "separate.fsx" arguments
+                  Expect.equal code 2 "one failed"
+                  Expect.equal (output.TrimEnd().Split '\n') [| at "out/a/voice.wav"; at "out/b/voice.wav" |] "the others"
+                  Expect.stringContains error "broken.wav" "its name"
+                  Expect.stringContains error "1 of 3 songs" "how many"
+                  File.Delete(at "songs/broken.wav")
+                  let _, output, error = run "separate.fsx" arguments
+                  Expect.equal output "" "nothing new"
+                  Expect.stringContains error (at "b.wav" + ": separated before") "said"))
+
+          long "score.fsx writes table, files of scores and page" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let at name = Path.Combine(folder, name)
+                  let clip = (Corpus.embedded 9).Test.Head
+
+                  for stem in Clip.read clip do
+                      AudioFile.Write(at $"true/song/{stem.Name}.wav", stem.Sound) |> ignore
+                      AudioFile.Write(at $"found/song/{stem.Name}.wav", stem.Sound, SampleFormat.Pcm8) |> ignore
+
+                  let output = succeed "score.fsx" [ at "true"; at "found"; "--json"; at "json"; "--page"; at "page.html" ]
+                  Expect.stringContains output "voice" "a row"
+                  Expect.isGreaterThan (FileInfo(at "page.html").Length) 1000L "page"
+                  let json = JsonNode.Parse(File.ReadAllText(at "json/song.json"))
+                  Expect.equal (json["targets"].AsArray().Count) 2 "stems"
+                  refuse "score.fsx" [ at "true"; at "nothing" ] [ at "nothing" ]))
+
           long "separate.fsx without a model takes the library's own" (fun () ->
               Scratch.inFolder (fun folder ->
                   let song = Path.Combine(folder, "song.wav")

@@ -170,6 +170,10 @@ module Corpus =
         | Split.Dev -> corpus.Dev
         | Split.Test -> corpus.Test
 
+    /// Hours of sound in some clips; reads them.
+    let hours (clips: Clip list) : float =
+        clips |> List.sumBy (fun clip -> (Clip.read clip).Head.Sound.Seconds) |> fun seconds -> seconds / 3600.0
+
     let private nameOf =
         function
         | Split.Train -> "training clips"

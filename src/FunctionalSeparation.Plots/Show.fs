@@ -1,0 +1,117 @@
+namespace FunctionalSeparation.Plots
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json.Nodes
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+
+/// One call, and a page opens in the browser; where there is none (no screen), the page is written all the same. Each gives the path of
+/// its page. Pages load nothing from anywhere. Sounds may have any rate and channels; what is drawn of them is the mean of their channels.
+[<AbstractClass; Sealed>]
+type Show =
+
+    static member val private Count = 0 with get, set
+
+    /// A screen to open a browser on.
+    static member private HasScreen =
+        OperatingSystem.IsWindows()
+        || OperatingSystem.IsMacOS()
+        || [ "DISPLAY"; "WAYLAND_DISPLAY" ]
+           |> List.exists (Environment.GetEnvironmentVariable >> String.IsNullOrEmpty >> not)
+
+    static member private Open(path: string) =
+        try
+            use _ = Process.Start(ProcessStartInfo(path, UseShellExecute = true))
+            ()
+        with :? ComponentModel.Win32Exception ->
+            () // no program for pages: the path is given all the same
+
+    /// Writes a report into the folder for temporary files and opens it.
+    static member page(report: Report) : string =
+        Show.Count <- Show.Count + 1
+
+        let path =
+            Path.Combine(Path.GetTempPath(), $"functionalseparation-{Environment.ProcessId}", $"page-{Show.Count}.html")
+
+        Report.save path report
+        if Show.HasScreen then Show.Open path
+        path
+
+    static member private Report(title, charts, clips) =
+        Show.page { Title = title; Summary = []; Tables = []; Charts = charts; Clips = clips; Provenance = [] }
+
+    static member private Mono(sound: AudioBuffer) =
+        let sum = Array.init sound.Length (fun i -> sound.Channels |> Seq.averageBy (fun channel -> channel[i]))
+        AudioBuffer([| sum |], sound.SampleRate)
+
+    /// A window of about 64 ms.
+    static member private Spectrogram(sound: AudioBuffer) =
+        let size = int (2.0 ** round (log (0.064 * float sound.SampleRate) / log 2.0))
+        let mono = Show.Mono sound
+        // A sound shorter than a window has silence behind it.
+        let samples = Array.append mono.Channels[0] (Array.zeroCreate (max 0 (size - mono.Length)))
+        Listening.spectrogram (Stft(size, size / 4, StftWindow.Hann, true)) sound.SampleRate samples
+
+    /// Sounds under each other, with their names, to see as spectrograms of one scale and to hear at one moment.
+    static member compare(sounds: (string * AudioBuffer) list) : string =
+        if sounds.IsEmpty then invalidArg (nameof sounds) "There is nothing to compare."
+
+        let view =
+            { Name = sounds |> List.map fst |> String.concat ", "
+              Panels = [ for name, sound in sounds -> name, Show.Spectrogram sound ]
+              Audio = sounds }
+
+        Show.Report("Sounds compared", [], [ view ])
+
+    /// A sound as a spectrogram up to 4 kHz, and to hear.
+    static member spectrogram(sound: AudioBuffer) : string = Show.compare [ string sound, sound ]
+
+    /// Samples [channels, samples] or [samples] at a rate in Hz, as a spectrogram and to hear.
+    static member spectrogram(samples: torch.Tensor, sampleRate: int) : string =
+        Show.spectrogram (AudioTensors.FromTensor(samples, sampleRate))
+
+    /// A sound to hear, or several under their names.
+    static member listen(sound: AudioBuffer) : string = Show.spectrogram sound
+
+    /// Sounds to hear, one under the other.
+    static member listen(sounds: (string * AudioBuffer) list) : string = Show.compare sounds
+
+    /// A sound as its waveform: the least and greatest sample of each of so many stretches.
+    static member waveform(sound: AudioBuffer) : string = Show.Report("Waveform", [ string sound, Figures.waveform sound ], [])
+
+    /// Samples [channels, samples] or [samples] at a rate in Hz, as their waveform.
+    static member waveform(samples: torch.Tensor, sampleRate: int) : string =
+        Show.waveform (AudioTensors.FromTensor(samples, sampleRate))
+
+    /// The curves of a training run, finished or under way: of the folder that `TrainingRun` writes. Raises InputException where it holds
+    /// no log.
+    static member training(folder: string) : string =
+        let path = Path.Combine(folder, "log.jsonl")
+
+        if not (File.Exists path) then
+            raise (InputException $"{folder}: holds no log.jsonl. Give the folder of a training run.")
+
+        let lines =
+            [ for line in File.ReadLines path do
+                  // A run under way may be writing the last one.
+                  if line.EndsWith '}' then JsonNode.Parse(line).AsObject() ]
+
+        let series (name: string) =
+            [ for line in lines do
+                  match line[name] with
+                  | null -> ()
+                  | value -> line["step"].GetValue<int>(), value.GetValue<float>() ]
+
+        let curves =
+            [ "objective", "value"; "voice GNSDR of the development clips (dB)", "devGnsdr" ]
+            |> List.map (fun (title, name) -> title, series name)
+            |> List.filter (snd >> List.isEmpty >> not)
+
+        Show.Report(
+            $"Training: {Path.GetFileName(Path.TrimEndingDirectorySeparator folder)}",
+            [ for title, points in curves -> title, Figures.trainingCurve title [ title, points ] ],
+            []
+        )

@@ -1,0 +1,139 @@
+/// What people see who explore: things in words, and pages of one call.
+module FunctionalSeparation.Tests.ExploringTests
+
+open System
+open System.IO
+open System.Text.RegularExpressions
+open Expecto
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
+
+let private song = lazy Stems.sum (Clip.read (Corpus.embedded 3).Test.Head)
+
+/// The page at a path, without plotly.js itself; it loads nothing.
+let private pageAt (path: string) =
+    let html = File.ReadAllText path
+    File.Delete path
+    let own = Regex.Replace(html, "<script id=\"plotly\">.*?</script>", "", RegexOptions.Singleline)
+    Expect.isFalse (Regex.IsMatch(own, "(src|href)=\"https?:")) "loads nothing"
+    own
+
+let private count (text: string) part = Regex.Matches(text, Regex.Escape part).Count
+
+[<Tests>]
+let tests =
+    testList
+        "exploring"
+        [ test "tensors of any type in one line, and none is left" {
+              Memory.plain (fun () ->
+                  let cases =
+                      [ torch.ones 3L, "[3] of float32: 1, 1, 1"
+                        torch.arange (0L, 100L), "[100] of int64: 0, 1, 2, 3, 4, 5, ..."
+                        torch.tensor [| true; false |], "[2] of bool: true, false"
+                        torch.tensor (2.5, dtype = torch.bfloat16), "[] of bfloat16: 2.5"
+                        torch.zeros (0L, 4L), "[0, 4] of float32: "
+                        torch.complex (torch.ones 1L, torch.ones(1L).neg()), "1 + -1i" ]
+
+                  for tensor, words in cases do
+                      Expect.stringContains (Describe.tensor tensor) words "in words"
+
+                  let before = DisposeScopeManager.Statistics.ThreadTotalLiveCount
+
+                  for tensor, _ in cases do
+                      Describe.tensor tensor |> ignore
+
+                  Expect.equal DisposeScopeManager.Statistics.ThreadTotalLiveCount before "none is left")
+
+              let gone = torch.ones 3L
+              gone.Dispose()
+              Expect.stringContains (Describe.tensor gone) "disposed" "a disposed one"
+          }
+
+          test "layouts list each weight, or the parts of large networks, and count all" {
+              let model = Conv.layer 3 2 4 --> Norm.batch 4
+              let small = Describe.model model
+              Expect.stringContains small "4, 2, 3, 3        72" "a weight"
+              Expect.stringContains small "84 parameters, and 8 statistics" "all"
+
+              let setting = { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+
+              let network = UNet.family.Network UNet.medium setting
+              let large = Describe.network network
+              Expect.isLessThan (large.Split('\n').Length) 30 "one screen"
+              Expect.stringContains large ((Layout.total (Network.layout network)).ToString "N0") "all of them"
+          }
+
+          test "corpora, clips, scores, recipes" {
+              let corpus = Corpus.embedded 3
+              let words = Describe.corpus corpus
+              Expect.stringContains words "music, voice" "sources"
+              Expect.isTrue (Regex.IsMatch(words, "Test +4 +4 +4")) "the test clips"
+              Expect.floatClose Accuracy.medium (Corpus.hours corpus.Test) (4.0 * 8.0 / 3600.0) "hours"
+              Expect.stringContains (Describe.clip corpus.Test.Head) "mono, 16000 Hz" "a clip"
+              let scores sdr = { Sdr = sdr; Sir = 7.0; Sar = nan; Nsdr = -0.001 }
+
+              let row =
+                  { Clip = "c"; Samples = 100; Estimates = AsNamed; Sources = [ "music", scores 1.0; "voice", scores 2.25 ] }
+
+              let table = Describe.scores [ row ]
+              Expect.stringContains table "2.25" "SDR"
+              Expect.stringContains table "no score" "NaN"
+              Expect.isFalse (table.Contains "-0.00") "no negative zero"
+              let recipe = DrnnRecipe.toRecipe (DrnnRecipe.forTables Smoke)
+              Expect.stringContains (Describe.recipe recipe) "\"loss\": \"squared error\"" "words of the recipe"
+          }
+
+          test "a trained model says at what level it hears" {
+              let trained = DefaultModel.load torch.CPU
+              Expect.stringContains (Describe.trained trained) "RMS" "a level"
+              Expect.stringContains (Describe.trained { trained with Level = None }) "as they are" "none"
+              Params.dispose trained.Parameters
+          }
+
+          test "sounds to see and hear beside each other" {
+              let page = pageAt (Show.compare [ "first", song.Value; "second", song.Value ])
+              Expect.equal (count page "<audio") 2 "two players"
+              Expect.stringContains page "first" "names"
+              let short = AudioBuffer([| [| 0.1f; -0.1f |]; [| 0.2f; 0.0f |] |], 44100)
+              Expect.equal (count (pageAt (Show.listen short)) "<audio") 1 "of two samples"
+
+              Scratch.refusesArgument [ "nothing to compare" ] (fun () -> Show.compare [] |> ignore)
+          }
+
+          test "a waveform keeps the greatest and least sample" {
+              let samples =
+                  Array.init 100000 (fun i ->
+                      if i = 77777 then 0.9f
+                      elif i = 55555 then -0.8f
+                      else 0.0f)
+
+              let page = pageAt (Show.waveform (AudioBuffer([| samples |], 16000)))
+              Expect.stringContains page "sound of 6.25 s" "what it is"
+              let chart = Figures.waveform (AudioBuffer([| samples |], 16000)) |> Plotly.NET.GenericChart.toFigureJson
+
+              let data =
+                  [ for m in Regex.Matches(chart, "\"bdata\":\"([^\"]*)\"") -> Convert.FromBase64String m.Groups[1].Value ]
+
+              let values = Array.init (data[1].Length / 8) (fun i -> BitConverter.ToDouble(data[1], 8 * i))
+              Expect.equal (float32 (Array.max values), float32 (Array.min values)) (0.9f, -0.8f) "both"
+              Expect.isLessThanOrEqual values.Length 4000 "few points"
+          }
+
+          test "the curves of a run, also of one under way" {
+              Scratch.inFolder (fun folder ->
+                  let line step =
+                      RunLog.line
+                          { Step = step
+                            Steps = 9
+                            Value = 1.0 / float step
+                            Evaluations = step
+                            DevGnsdr = None
+                            Seconds = 1.0 }
+
+                  let lines = String.concat "" [ for step in 1..5 -> line step ]
+                  File.WriteAllText(Path.Combine(folder, "log.jsonl"), lines + "{\"step\":6,\"val")
+                  Expect.stringContains (pageAt (Show.training folder)) "objective" "the curve"
+                  Scratch.refuses [ "log.jsonl" ] (fun () -> Show.training (Path.Combine(folder, "nothing")) |> ignore))
+          } ]
