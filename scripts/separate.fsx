@@ -124,7 +124,7 @@ Experiment.main (fun () ->
     let tell = Experiment.progress "separating"
     let out, isAgain = arguments.GetResult Out, arguments.Contains Again
 
-    let isDone index path =
+    let isDone index (path: string) =
         let all share = tell (int (1000.0 * (float index + share))) (1000 * songs.Length) (Path.GetFileName path)
 
         try
