@@ -18,6 +18,7 @@ let steps =
     function
     | Smoke -> 110
     | Brief -> 1500
+    | Full -> 3000
     | Desk -> 6000
     | Paper -> 60000
 

@@ -18,6 +18,7 @@ let steps desk =
     function
     | Smoke -> 110
     | Brief -> desk / 4
+    | Full
     | Desk -> desk
     | Paper -> 4 * desk
 

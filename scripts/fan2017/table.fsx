@@ -19,6 +19,7 @@ let plan preset =
     match preset with
     | Smoke -> RandomExcerpts({ excerpts 8 with Frames = 25 }, 1, 1e-3)
     | Brief -> RandomExcerpts(excerpts 4, 2, 1e-3)
+    | Full
     | Desk -> RandomExcerpts(excerpts 16, 40, 5e-4)
     | Paper -> RandomExcerpts(excerpts 16, 120, 5e-4)
 

@@ -26,6 +26,7 @@ let recipe recurrence units preset =
         match preset with
         | Smoke -> ExcerptSettings.ofSize 25 8, 1
         | Brief -> ExcerptSettings.ofSize 100 16, 30
+        | Full -> ExcerptSettings.ofSize 100 16, 100
         | Desk
         | Paper -> ExcerptSettings.ofSize 100 16, 150
 

@@ -30,6 +30,7 @@ let miniBatches network gamma shift preset =
         match preset with
         | Smoke -> None, 2
         | Brief
+        | Full
         | Desk -> Some shift, 30
         | Paper -> Some 10000, 50
 

@@ -26,6 +26,7 @@ let plan preset =
     match preset with
     | Smoke -> RandomExcerpts({ excerpts with Frames = 100 }, 2, 1e-4)
     | Brief -> RandomExcerpts(excerpts, 12, 1e-4)
+    | Full
     | Desk -> RandomExcerpts(excerpts, 100, 1e-4)
     | Paper -> RandomExcerpts(excerpts, 585, 1e-4)
 

@@ -28,7 +28,7 @@ type TrainArgument =
             | Data _ ->
                 "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
             | Preset _ ->
-                "smoke (under a minute), brief (a few minutes), desk (about an hour on one core) or paper (the exact setting). Default: smoke."
+                "smoke (under a minute), brief (a few minutes), full (a quarter of an hour), desk (about an hour on one core) or paper (the exact setting). Default: smoke."
             | Model _ -> "DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN. Default: DRNN-2."
             | Loss _ -> "mse (squared error) or kl (generalised Kullback-Leibler). Default: mse."
             | Gamma _ -> "weight of the discriminative term, 0 for none. Default: 0.05."
