@@ -213,8 +213,11 @@ module Figures =
             let points =
                 [ for set in scores do
                       if set.System = system then
-                          for value in set.Decibels do
-                              if Double.IsFinite value then set.Source, set.Metric, value ]
+                          match List.filter Double.IsFinite set.Decibels with
+                          | [] -> set.Source, set.Metric, nan // no box, but the place of one
+                          | values ->
+                              for value in values do
+                                  set.Source, set.Metric, value ]
 
             Chart.BoxPlot(
                 MultiX = [ [ for source, _, _ in points -> source ]; [ for _, metric, _ in points -> metric ] ],
