@@ -55,14 +55,14 @@ let untrained name (system: FrontEnd -> Separator) =
 
 { Paper = "huang2015"
   Name = "denoise"
-  Title = "A speaker in eight noises"
+  Title = "A speaker in noise"
   Load = load
   Cells =
     [ untrained "mixture" Evaluate.mixture
       untrained "ideal ratio mask" Evaluate.idealRatioMask
       network "DNN of 2 x 1000" FeedForward 1000
       network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
-    |> List.map (Cell.withSdr [ "speech", "speech"; "noise", "noise" ])
+    |> List.map (Cell.withSdr [ "speech"; "noise" ])
   Claims =
     [ { Text = "A recurrent network beats a feed-forward one"
         Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }

@@ -31,7 +31,7 @@ let ours =
 
 { Paper = "huang2015"
   Name = "timit"
-  Title = "Two speakers of TIMIT"
+  Title = "Two speakers, in the setting for TIMIT"
   Load = load
   Cells =
     Pair.baselines stft
@@ -39,7 +39,7 @@ let ours =
         Cell.trained "DRNN-1 on random excerpts" excerpts |> inPieces
         Cell.trained "ours: spectra of 3 frames and playing speeds" nearby |> inPieces
         Cell.trained "ours: more speeds, gains and steps" ours |> inPieces ]
-    |> List.map (Cell.withSdr [ "speaker 1", "woman (1)"; "speaker 2", "man (2)" ])
+    |> List.map (Cell.withSdr [ "speaker 1"; "speaker 2" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' sRNN by mini-batch L-BFGS"

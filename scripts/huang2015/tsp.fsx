@@ -23,14 +23,14 @@ let ours = Pair.excerpts (Pair.spectraNetwork Stft.Huang2014) 0.05 (Pair.nearSpe
 
 { Paper = "huang2015"
   Name = "tsp"
-  Title = "Two speakers of TSP, FA and MC"
+  Title = "Two speakers, in the setting for TSP"
   Load = load
   Cells =
     Pair.baselines Stft.Huang2014
     @ [ Cell.trained "the authors' network by mini-batch L-BFGS" (Pair.miniBatches architecture 0.0 400000)
         Cell.trained "the same network on random excerpts" excerpts |> inPieces
         Cell.trained "ours: spectra of 3 frames and playing speeds" ours |> inPieces ]
-    |> List.map (Cell.withSdr [ "speaker 1", "FA (1)"; "speaker 2", "MC (2)" ])
+    |> List.map (Cell.withSdr [ "speaker 1"; "speaker 2" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' network by mini-batch L-BFGS"

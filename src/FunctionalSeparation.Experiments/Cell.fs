@@ -33,6 +33,8 @@ type CellOutcome =
         Seconds: float
         /// Further figures of the row, by name (such as STOI).
         Extra: (string * float) list
+        /// Step and objective of the training, `Cell.mostPoints` at most; empty where there is none.
+        Curve: (int * float) list
     }
 
 /// One row of an experiment's table: a system and how its scores come about.
@@ -62,7 +64,26 @@ module Cell =
 
         json
 
+    /// A training curve has so many points at most.
+    let mostPoints = 200
+
+    /// A curve of means over equal stretches, each at its last step.
+    let thinned (curve: (int * float) list) =
+        if curve.Length <= mostPoints then
+            curve
+        else
+            curve
+            |> List.splitInto mostPoints
+            |> List.map (fun stretch -> fst (List.last stretch), List.averageBy snd stretch)
+
+    /// Keeps the first test clip, as the page of the table lets it be heard.
+    let private keepHeard (site: CellSite) separator =
+        site.Corpus.Test
+        |> List.tryHead
+        |> Option.iter (HeardClip.write site.Folder site.Corpus.Mixing site.Device separator)
+
     let private evaluate (site: CellSite) separator =
+        keepHeard site separator
         Experiment.evaluate (Scoring.ofCorpus site.Corpus) site.Device "scoring" separator site.Corpus.Test
 
     let private modelFolder (site: CellSite) (recipe: Recipe) =
@@ -90,12 +111,16 @@ module Cell =
                 let outcome = train site { recipe site.Preset with Seed = site.Seed }
                 use _ = outcome.Trained.Parameters.Vector
 
+                let separator = Separation.separator outcome.Trained mask
+
                 let scores =
                     match mask with
-                    | Soft -> outcome.Scores
-                    | _ -> evaluate site (Separation.separator outcome.Trained mask)
+                    | Soft ->
+                        keepHeard site separator
+                        outcome.Scores
+                    | _ -> evaluate site separator
 
-                { Scores = scores; Seconds = outcome.Seconds; Extra = [] } }
+                { Scores = scores; Seconds = outcome.Seconds; Extra = []; Curve = thinned outcome.Curve } }
 
     /// A network, scored with the soft mask.
     let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
@@ -110,7 +135,7 @@ module Cell =
                 let clock = Diagnostics.Stopwatch.StartNew()
                 let separator = fit site.Corpus.Train
                 let seconds = clock.Elapsed.TotalSeconds
-                { Scores = evaluate site separator; Seconds = seconds; Extra = [] } }
+                { Scores = evaluate site separator; Seconds = seconds; Extra = []; Curve = [] } }
 
     /// A system that has nothing to learn, made where the row is made: it may depend on the preset. `parameters` says what
     /// decides its scores.
@@ -118,7 +143,7 @@ module Cell =
         { Name = name
           Settings = fun preset -> settings [ "system", name; "plan", parameters; "preset", $"{preset}" ]
           Needs = fun _ -> [ Split.Test ]
-          Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = [] } }
+          Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = []; Curve = [] } }
 
     /// A system that has nothing to learn. `parameters` says what decides its scores.
     let system (name: string) (parameters: string) (separator: Separator) : Cell =
@@ -143,12 +168,12 @@ module Cell =
 
         { cell with Run = run }
 
-    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of some sources, each with what the experiment
-    /// calls it: what papers on speech report. BSS Eval 3, length-weighted means in dB.
-    let withSdr (sources: (string * string) list) (cell: Cell) : Cell =
-        let ofSource rows (source: string, title) =
+    /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of some sources: what papers on speech report.
+    /// BSS Eval 3, length-weighted means in dB.
+    let withSdr (sources: string list) (cell: Cell) : Cell =
+        let ofSource rows (source: string) =
             let mean (figure: SourceScores -> float) = Evaluate.mean (fun row -> figure (row[source])) rows
-            [ $"{title} SDR", mean _.Sdr; $"{title} SIR", mean _.Sir; $"{title} SAR", mean _.Sar ]
+            [ $"{source} SDR", mean _.Sdr; $"{source} SIR", mean _.Sir; $"{source} SAR", mean _.Sar ]
 
         withFigures (fun _ rows -> List.collect (ofSource rows) sources) cell
 

@@ -32,6 +32,8 @@ type GridRow =
         Plan: string
         Outcome: CellOutcome
         Provenance: JsonObject
+        /// Where the row is kept: its file, and a clip to listen to (see `HeardClip`).
+        Folder: string
     }
 
 /// The experiment runner: rows are made one by one by any number of processes, each row by one of them at a time and only
@@ -72,6 +74,21 @@ module Grid =
 
         json
 
+    let private curve (points: (int * float) list) =
+        let json = JsonArray()
+
+        for step, value in points do
+            json.Add(JsonArray(JsonValue.Create step :> JsonNode, Results.number value) :> JsonNode)
+
+        json
+
+    /// Rows that were made before curves were kept have none.
+    let private readCurve (json: JsonNode) =
+        if isNull json then
+            []
+        else
+            [ for point in json.AsArray() -> point[0].GetValue<int>(), Results.readNumber point[1] ]
+
     let private write grid (data: string) (cell: Cell) (seed: int) (outcome: CellOutcome) =
         let json = JsonObject()
         json["settings"] <- cell.Settings(grid.Preset).DeepClone()
@@ -79,12 +96,12 @@ module Grid =
         json["trainingSeconds"] <- JsonValue.Create(Math.Round(outcome.Seconds, 1))
 
         json["extra"] <- extra outcome.Extra
-
+        json["curve"] <- curve outcome.Curve
         json["scores"] <- Results.ofSystem cell.Name outcome.Scores
         json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
         Results.save (rowPath grid data (cell, seed)) json
 
-    let private ofJson (cell: Cell, seed) (json: JsonNode) : GridRow =
+    let private ofJson folder (cell: Cell, seed) (json: JsonNode) : GridRow =
         let plan = json["settings"].["plan"]
 
         { Cell = cell.Name
@@ -93,8 +110,10 @@ module Grid =
           Outcome =
             { Scores = Results.toScores json["scores"]
               Seconds = json["trainingSeconds"].GetValue<float>()
-              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, Results.readNumber pair.Value ] }
-          Provenance = json["provenance"].AsObject() }
+              Extra = [ for pair in json["extra"].AsObject() -> pair.Key, Results.readNumber pair.Value ]
+              Curve = readCurve json["curve"] }
+          Provenance = json["provenance"].AsObject()
+          Folder = folder }
 
     /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
     let tryRow (grid: Grid) (data: string) (row: Cell * int) : GridRow option =
@@ -104,7 +123,7 @@ module Grid =
             None
         else
             try
-                JsonNode.Parse(File.ReadAllText path) |> ofJson row |> Some
+                JsonNode.Parse(File.ReadAllText path) |> ofJson (folder grid data row) row |> Some
             with
             | :? Text.Json.JsonException
             | :? NullReferenceException

@@ -3,17 +3,27 @@ namespace FunctionalSeparation
 open System.Globalization
 open System.IO
 
-/// A row of a published table: voice scores in dB.
-type PublishedRow = { Table: string; Model: string; Gnsdr: float; Gsir: float; Gsar: float }
+/// A row of a published table: figures in dB under the names that the file gives its columns, such as `voice GNSDR`.
+type PublishedRow = { Table: string; Model: string; Figures: (string * float) list }
 
-/// Figures of the papers, to stand beside ours.
+/// Figures of the papers, to stand beside ours, and how the papers are cited.
 [<RequireQualifiedAccess>]
 module Papers =
 
-    let private row (line: string) =
-        let cells = line.Split ','
-        let number i = System.Double.Parse(cells[i], CultureInfo.InvariantCulture)
-        { Table = cells[0]; Model = cells[1]; Gnsdr = number 2; Gsir = number 3; Gsar = number 4 }
+    let private row (names: string list) (line: string) =
+        match List.ofArray (line.Split ',') with
+        | table :: model :: cells ->
+            let figures = [ for cell in cells -> System.Double.Parse(cell, CultureInfo.InvariantCulture) ]
+            { Table = table; Model = model; Figures = List.zip names figures }
+        | _ -> invalidArg (nameof line) $"'{line}' is no row of a published table: table, model, figures."
 
-    /// Reads the tables of a paper, `papers/<paper>/expected.csv`: table, model, voice GNSDR, GSIR, GSAR.
-    let expected (path: string) : PublishedRow list = File.ReadAllLines path |> Array.skip 1 |> Array.map row |> List.ofArray
+    /// Reads the tables of a paper, `papers/<paper>/expected.csv`: table, model, figures. The header names the figures.
+    let expected (path: string) : PublishedRow list =
+        match List.ofArray (File.ReadAllLines path) with
+        | header :: lines -> lines |> List.map (row (header.Split ',' |> List.ofArray |> List.skip 2))
+        | [] -> []
+
+    /// How a paper is cited, in one line: `citation.txt` in its folder, `papers/<paper>`. None where there is no such file.
+    let citation (folder: string) : string option =
+        let path = Path.Combine(folder, "citation.txt")
+        if File.Exists path then Some((File.ReadAllText path).Trim()) else None

@@ -136,10 +136,15 @@ module Results =
     /// What stands for a figure that no clip has: a mean over nothing is no number.
     let private noScore = "no score"
 
-    /// A number with two decimals; what rounds to zero has no sign, and what is no number is "no score".
+    /// What stands for a ratio without bound, such as the SAR of the mixture, which has no artifacts.
+    let private unbounded = "–"
+
+    /// A number with two decimals; what rounds to zero has no sign, what is no number is "no score", and what is no more than
+    /// a rounding error of nothing (`Evaluate.highestDecibels`) a dash.
     let decibels (value: float) =
         match value.ToString("0.00", CultureInfo.InvariantCulture) with
         | _ when Double.IsNaN value -> noScore
+        | _ when value > Evaluate.highestDecibels -> unbounded
         | "-0.00" -> "0.00"
         | text -> text
 

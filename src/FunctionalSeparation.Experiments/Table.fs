@@ -80,13 +80,18 @@ module Table =
           Device = Devices.Parse(arguments.GetResult(TableArgument.Device, "auto"))
           TensorBoard = arguments.Contains TableArgument.TensorBoard }
 
-    let private merge (table: Table) (grid: Grid) (isRecordings: bool) (page: string -> TableReport -> unit) rows =
-        let report = TableReport.create table grid rows
+    /// The command line as one would type it.
+    let private typed (commandLine: string[]) =
+        let quoted (word: string) = if Seq.forall (Char.IsWhiteSpace >> not) word then word else $"\"{word}\""
+        commandLine |> Seq.map quoted |> String.concat " " |> sprintf "dotnet fsi %s"
+
+    let private merge command (table: Table) (grid: Grid) (isRecordings: bool) (page: string -> TableReport -> unit) rows =
+        let report = TableReport.create command table grid rows
         let name = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
         let path = Path.Combine(grid.Folder, "tables", table.Paper, name + ".html")
         printfn $"\n{report.Title}\n{report.Caption}\n"
         printfn "%s\n" (Results.table report.Header report.Rows)
-        List.iter (printfn "%s") report.Verdicts
+        List.iter (printfn "%s") (Option.toList report.Notice @ report.Verdicts)
         page path report
 
         if isRecordings && grid.Preset <> Smoke then
@@ -107,11 +112,11 @@ module Table =
         let whole = { grid with Cells = table.Cells }
         whole, Grid.rows whole |> List.choose (Grid.tryRow whole data)
 
-    let private finish table grid isRecordings isMerge page data =
+    let private finish command table grid isRecordings isMerge page data =
         match missing grid data with
         | "" ->
             let whole, rows = finished table grid data
-            merge table whole isRecordings page rows
+            merge command table whole isRecordings page rows
         | rows when isMerge -> raise (InputException $"{grid.Folder}: rows are missing: {rows}.")
         | rows -> eprintfn $"Not finished: {rows}. Start again, or --merge when the others have ended."
 
@@ -168,4 +173,4 @@ module Table =
                     Stop.saying goesOn (fun () -> make grid data part)
 
                 if part.IsNone then
-                    finish table grid (arguments.Contains TableArgument.Data) isMerge page data)
+                    finish (typed commandLine) table grid (arguments.Contains TableArgument.Data) isMerge page data)

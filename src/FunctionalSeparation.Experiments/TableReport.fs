@@ -16,7 +16,7 @@ type Table =
         Paper: string
         /// Its name in those files.
         Name: string
-        /// What the page is called.
+        /// What is compared. Not on which data: reports say so behind it.
         Title: string
         /// The data in a folder, or the embedded corpus where no folder is given.
         Load: string option -> Corpus
@@ -28,7 +28,10 @@ type Table =
 [<NoEquality; NoComparison>]
 type TableReport =
     {
+        /// What is compared, on which data.
         Title: string
+        /// What a reader must know before the figures: that nothing was trained to the end, say.
+        Notice: string option
         /// Where the figures come from, in a sentence.
         Caption: string
         Header: string list
@@ -36,6 +39,10 @@ type TableReport =
         Rows: string list list
         /// What became of each claim.
         Verdicts: string list
+        /// The paper whose table this is.
+        Citation: string option
+        /// The command that made the table.
+        Command: string
         /// Rows made in this grid.
         Made: GridRow list
     }
@@ -49,10 +56,10 @@ module TableReport =
 
     let private mean (values: float list) = List.sum values / float values.Length
 
-    /// Mean over the seeds, with the spread where there are several.
+    /// Mean over the seeds, with the spread where they differ.
     let private cell (values: float list) =
-        match values with
-        | [ value ] -> Results.decibels value
+        match values |> List.map Results.decibels |> List.distinct with
+        | [ same ] -> same
         | _ -> $"{Results.decibels (mean values)} ({Results.decibels (List.min values)} to {Results.decibels (List.max values)})"
 
     /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
@@ -86,10 +93,13 @@ module TableReport =
         else
             []
 
-    let private publishedCells (rows: PublishedRow list) name =
-        match rows |> List.tryFind (fun row -> row.Model = name) with
-        | Some row -> List.map Results.decibels [ row.Gnsdr; row.Gsir; row.Gsar ]
-        | None -> [ ""; ""; "" ]
+    let private publishedNames (rows: PublishedRow list) = rows |> List.collect (_.Figures >> List.map fst) |> List.distinct
+
+    let private publishedCells (rows: PublishedRow list) model =
+        let figures = rows |> List.filter (fun row -> row.Model = model) |> List.collect _.Figures
+
+        [ for name in publishedNames rows ->
+              figures |> List.tryFind (fst >> (=) name) |> Option.map (snd >> Results.decibels) |> Option.defaultValue "" ]
 
     let private ourCells figures extras (rows: GridRow list) =
         let scores = [ for _, figure in figures -> rows |> List.map figure |> cell ]
@@ -126,8 +136,16 @@ module TableReport =
             let signed = if average.StartsWith '-' then average else "+" + average
             $"{claim.Text}: {word}, in {holds} of {known.Length} comparisons, by {signed} dB on average."
 
-    /// The table with its figures, the published ones beside ours.
-    let create (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
+    /// Smoke shows that every part works, on a slice of the data.
+    let private notice (grid: Grid) =
+        if grid.Preset = Smoke then
+            Some
+                $"Preset smoke: the networks were hardly trained, on {grid.Corpus.Train.Length} clips ({grid.Corpus.Name}). This shows that everything works, not how well it works: the figures and verdicts say nothing about the systems."
+        else
+            None
+
+    /// The table with its figures, the published ones beside ours; `command` made it.
+    let create (command: string) (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
         let byCell = rows |> List.groupBy _.Cell
         let figures, extras = figures rows, extraNames rows
 
@@ -139,13 +157,27 @@ module TableReport =
 
         let seeds = if grid.Seeds.Length = 1 then "one seed" else $"{grid.Seeds.Length} seeds"
         let preset = $"{grid.Preset}".ToLowerInvariant()
+        let published = published table
 
-        { Title = table.Title
+        let further =
+            if published.IsEmpty then
+                ""
+            else
+                "; published figures are on the paper's own test clips"
+
+        { Title = $"{table.Title}: {grid.Corpus.Name}"
+          Notice = notice grid
           Caption =
-            $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training; published figures are on the paper's own test clips"
-          Header = "system" :: List.map fst figures @ extras @ [ "seconds"; "published GNSDR"; "GSIR"; "GSAR" ]
-          Rows = textRows figures extras (published table) byCell
+            $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
+          Header =
+            "system" :: List.map fst figures
+            @ extras
+            @ [ "seconds" ]
+            @ [ for name in publishedNames published -> $"published {name}" ]
+          Rows = textRows figures extras published byCell
           Verdicts = List.map (verdict gnsdr) table.Claims
+          Citation = Papers.citation (Path.Combine(papers, table.Paper))
+          Command = command
           Made = rows }
 
     let private csvRow (table: Table) (grid: Grid) (row: GridRow) : (string * string) list =

@@ -35,7 +35,7 @@ type Outcome =
         Trial: Trial
         Trained: TrainedModel
         Scores: ClipScores list
-        /// Step and objective, for the training curve: the steps of this session.
+        /// Step and objective, for the training curve: the steps of all sessions.
         Curve: (int * float) list
         /// Seconds of training, over all sessions.
         Seconds: float
@@ -63,26 +63,21 @@ module Trial =
 
     let private train (trial: Trial) =
         let tell = Experiment.progress "training"
-        let curve = ResizeArray()
 
         let report (step: StepReport) =
-            curve.Add(step.Step, step.Value)
             let dev = step.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
             tell step.Step step.Steps $"objective {step.Value:F1}{dev}"
 
-        let finished =
-            TrainingRun.run
-                { Recipe = trial.Recipe
-                  Train = trial.Train
-                  Dev = trial.Dev
-                  Device = trial.Device
-                  Folder = trial.Folder
-                  Resume = trial.Resume
-                  CheckpointEvery = trial.CheckpointEvery
-                  TensorBoard = trial.TensorBoard
-                  Report = report }
-
-        finished, List.ofSeq curve
+        TrainingRun.run
+            { Recipe = trial.Recipe
+              Train = trial.Train
+              Dev = trial.Dev
+              Device = trial.Device
+              Folder = trial.Folder
+              Resume = trial.Resume
+              CheckpointEvery = trial.CheckpointEvery
+              TensorBoard = trial.TensorBoard
+              Report = report }
 
     let private provenance (trial: Trial) (seconds: float) =
         Provenance.create
@@ -109,7 +104,7 @@ module Trial =
     let run (trial: Trial) : Outcome =
         checkTest trial
         Experiment.announce trial.Device
-        let finished, curve = train trial
+        let finished = train trial
         let resultsPath = Path.Combine(trial.Folder, "results.json")
         // A run that was stopped while it was scored is new, though its training had ended.
         let isNew = finished.StepsMade > 0 || not (File.Exists resultsPath)
@@ -130,7 +125,7 @@ module Trial =
         { Trial = trial
           Trained = finished.Trained
           Scores = scores
-          Curve = curve
+          Curve = RunLog.objectives trial.Folder
           Seconds = finished.Seconds
           IsNew = isNew
           Provenance = provenance }

@@ -2,6 +2,7 @@ namespace FunctionalSeparation.Plots
 
 open System
 open Plotly.NET
+open Plotly.NET.LayoutObjects
 
 /// Levels over time and frequency, for a picture.
 type Spectrogram =
@@ -148,8 +149,13 @@ module Figures =
 
             title, chart)
 
+    /// Curves of fewer points show them.
+    let private fewPoints = 20
+
     /// Curves over training: each series is a name and its (step, value) points. A value that is not finite makes a gap.
     let trainingCurve (valueTitle: string) (series: (string * (int * float) list) list) : GenericChart =
+        let longest = series |> List.fold (fun most (_, points) -> max most points.Length) 0
+
         let line (name: string, points: (int * float) list) =
             let steps = [| for step, _ in points -> step |]
             let values = [| for _, value in points -> if Double.IsFinite value then value else nan |]
@@ -159,12 +165,14 @@ module Figures =
                 yEncoded = EncodedTypedArray.ofFloat64Array values,
                 Name = name,
                 LineWidth = 2.0,
+                ShowMarkers = (points.Length < fewPoints),
                 UseDefaults = false
             )
 
         series
         |> List.map line
         |> Chart.combine
+        |> Chart.withXAxis (if longest < fewPoints then LinearAxis.init (DTick = 1) else LinearAxis.init ())
         |> Chart.withXAxisStyle (TitleText = "Step")
         |> Chart.withYAxisStyle (TitleText = valueTitle)
         |> Chart.withLayoutStyle (HoverMode = StyleParam.HoverMode.X, ShowLegend = true)
@@ -205,8 +213,11 @@ module Figures =
             let points =
                 [ for set in scores do
                       if set.System = system then
-                          for value in set.Decibels do
-                              if Double.IsFinite value then set.Source, set.Metric, value ]
+                          match List.filter Double.IsFinite set.Decibels with
+                          | [] -> set.Source, set.Metric, nan // no box, but the place of one
+                          | values ->
+                              for value in values do
+                                  set.Source, set.Metric, value ]
 
             Chart.BoxPlot(
                 MultiX = [ [ for source, _, _ in points -> source ]; [ for _, metric, _ in points -> metric ] ],

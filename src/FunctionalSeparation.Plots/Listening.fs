@@ -44,12 +44,14 @@ module Listening =
           Panels = [ for label, sound in sounds -> label, spectrogram stft sound.SampleRate (mono sound) ]
           Audio = sounds }
 
-    /// Scores of one system as the boxes of a figure: SDR, SIR, SAR and NSDR of each source, the last one first.
+    /// Scores of one system as the boxes of a figure: SDR, SIR, SAR and NSDR of each source, the last one first. Ratios without
+    /// bound, such as the SAR of the mixture, are left out (`Evaluate.highestDecibels`).
     let scoreSets (system: string) (rows: ClipScores list) : ScoreSet list =
         [ for source, _ in Evaluate.summaries rows do
               for metric, value in
-                  [ "SDR", (fun (scores: SourceScores) -> scores.Sdr); "SIR", _.Sir; "SAR", _.Sar; "NSDR", _.Nsdr ] ->
-                  { Source = source; Metric = metric; System = system; Decibels = [ for row in rows -> value (row[source]) ] } ]
+                  [ "SDR", (fun (scores: SourceScores) -> scores.Sdr); "SIR", _.Sir; "SAR", _.Sar; "NSDR", _.Nsdr ] do
+                  let bounded = [ for row in rows -> value row[source] ] |> List.filter (fun db -> db <= Evaluate.highestDecibels)
+                  { Source = source; Metric = metric; System = system; Decibels = bounded } ]
 
     /// Provenance as the pairs that a report lists; nested entries with dotted names.
     let provenance (json: Text.Json.Nodes.JsonObject) : (string * string) list =

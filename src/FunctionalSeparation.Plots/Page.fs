@@ -35,14 +35,14 @@ module internal Page =
               div [ cls "playhead"; attr "hidden" "" ] [] ]
 
     let private number = Regex(@"^[+\-−±]?\d", RegexOptions.CultureInvariant)
-    let private isBlank (cell: string) = List.contains (cell.Trim()) [ ""; "-"; "–"; "—"; "n/a" ]
+    let private isBlank (cell: string) = List.contains (cell.Trim()) [ ""; "-"; "–"; "—"; "n/a"; "no score" ]
 
     /// Is this a column of numbers, some of which may be missing?
     let private isNumeric cells =
         List.forall (fun cell -> isBlank cell || number.IsMatch cell) cells && not (List.forall isBlank cells)
 
-    /// A table with its caption; it scrolls by itself where the page is narrower.
-    let table (caption: string) (header: string list) (rows: string list list) =
+    /// A table with its caption above it; where the page is narrower, it scrolls under its caption, which says so.
+    let table index (caption: string) (header: string list) (rows: string list list) =
         let align column =
             let numeric = isNumeric (rows |> List.map (List.item column))
             if numeric then [ cls "number" ] else []
@@ -58,13 +58,17 @@ module internal Page =
                 else
                     td attributes [ str cell ])
 
+        let name = $"table-{index}"
+
         div
-            [ cls "table"; attr "role" "region"; attr "aria-label" caption; attr "tabindex" "0" ]
-            [ Giraffe.ViewEngine.HtmlElements.table
-                  []
-                  [ tag "caption" [] [ str caption ]
-                    thead [] [ tr [] (List.map2 heading header alignments) ]
-                    tbody [] [ for row in rows -> tr [] (cells row) ] ] ]
+            [ cls "table" ]
+            [ p [ cls "caption" ] [ span [ id name ] [ str caption ]; span [ cls "hint" ] [ str "Scroll sideways for more." ] ]
+              div
+                  [ cls "scroll"; attr "role" "region"; attr "aria-labelledby" name; attr "tabindex" "0" ]
+                  [ Giraffe.ViewEngine.HtmlElements.table
+                        [ attr "aria-labelledby" name ]
+                        [ thead [] [ tr [] (List.map2 heading header alignments) ]
+                          tbody [] [ for row in rows -> tr [] (cells row) ] ] ] ]
 
     /// A chart with its number and caption.
     let figure index (caption: string) plot =
@@ -128,9 +132,16 @@ module internal Page =
                                 $"All sounds of this clip are played {20.0f * log10 peak:F1} dB softer, so that none clips."
                         ) ] ]
 
+    /// A name that may break behind its dots.
+    let private breakable (name: string) =
+        name.Split '.'
+        |> List.ofArray
+        |> List.collect (fun part -> [ str "."; voidTag "wbr" []; str part ])
+        |> List.skip 2
+
     /// Names and values.
     let facts (pairs: (string * string) list) =
-        dl [] [ for name, value in pairs -> div [] [ dt [] [ str name ]; dd [] [ str value ] ] ]
+        dl [] [ for name, value in pairs -> div [] [ dt [] (breakable name); dd [] [ str value ] ] ]
 
     /// The whole page: sections are (anchor, heading, content).
     let document (title: string) (summary: string list) (sections: (string * string * XmlNode list) list) =

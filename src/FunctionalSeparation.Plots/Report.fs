@@ -64,7 +64,7 @@ module Report =
         List.iter checkTable report.Tables
 
         let sections =
-            [ "results", "Results", List.map (fun t -> Page.table t.Caption t.Header t.Rows) report.Tables
+            [ "results", "Results", List.mapi (fun i t -> Page.table (i + 1) t.Caption t.Header t.Rows) report.Tables
               "figures", "Figures", List.mapi (fun i (caption, chart) -> Page.figure (i + 1) caption chart) report.Charts
               "listen", "Listen", List.map (fun c -> Page.clip c.Name (Figures.panels c.Panels) c.Audio) report.Clips
               "provenance", "Provenance", (if report.Provenance.IsEmpty then [] else [ Page.facts report.Provenance ]) ]

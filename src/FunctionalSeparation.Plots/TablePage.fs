@@ -1,17 +1,24 @@
 namespace FunctionalSeparation.Plots
 
 open FunctionalSeparation
+open FunctionalSeparation.Core
 
 /// The page of an experiment's table.
 [<RequireQualifiedAccess>]
 module TablePage =
+
+    /// The values of a fact; times as a span.
+    let private values (name: string) (values: string list) =
+        match name, List.distinct values with
+        | "time", (_ :: _ :: _ as times) -> $"{List.min times} to {List.max times}"
+        | _, distinct -> String.concat ", " distinct
 
     /// Each fact once, with all the values that it has over the rows.
     let private common (rows: GridRow list) =
         rows
         |> List.collect (fun row -> Listening.provenance row.Provenance)
         |> List.groupBy fst
-        |> List.map (fun (name, pairs) -> name, pairs |> List.map snd |> List.distinct |> String.concat ", ")
+        |> List.map (fun (name, pairs) -> name, pairs |> List.map snd |> values name)
 
     let private plans (rows: GridRow list) = rows |> List.map (fun row -> $"{row.Cell}, seed {row.Seed}", row.Plan)
 
@@ -21,17 +28,59 @@ module TablePage =
         | (_, sets) :: _ -> sets
         | [] -> []
 
-    /// The table as a report: verdicts on top, our figures beside the published ones, the scores of all clips as boxes, and
-    /// where the figures come from.
+    /// A curve in units of its greatest magnitude: objectives of different losses and batches have no common unit.
+    let private relative (curve: (int * float) list) =
+        let most = curve |> List.fold (fun most (_, value) -> if abs value > most then abs value else most) 0.0
+        if most = 0.0 then curve else [ for step, value in curve -> step, value / most ]
+
+    let private curves (rows: GridRow list) =
+        match
+            [ for row in rows do
+                  if not row.Outcome.Curve.IsEmpty then row.Cell, relative row.Outcome.Curve ]
+        with
+        | [] -> []
+        | series ->
+            [ "Training: the objective, of each row in units of its greatest magnitude", Figures.trainingCurve "objective" series ]
+
+    /// The clip that these rows kept, to compare by eye and by ear.
+    let private clip (name: string, rows: (GridRow * HeardClip) list) : ClipView =
+        let first, heard = rows.Head
+        let source, _ = List.last first.Outcome.Scores.Head.Sources
+
+        let sounds =
+            [ "Mixture", heard.Mixture
+              $"Clean {source}", heard.Clean
+              for row, heard in rows do
+                  row.Cell, heard.Separated ]
+
+        let panel (sound: AudioBuffer) = Listening.spectrogram Stft.Huang2014 sound.SampleRate sound.Channels[0]
+
+        { Name = $"{name}: {source}"; Panels = [ for label, sound in sounds -> label, panel sound ]; Audio = sounds }
+
+    /// Rows keep their first test clip: the same one, unless they were tested on different parts of the corpus.
+    let private clips (rows: GridRow list) =
+        rows
+        |> List.choose (fun row -> HeardClip.tryRead row.Folder |> Option.map (fun heard -> row, heard))
+        |> List.groupBy (fun (row, _) -> row.Outcome.Scores.Head.Clip)
+        |> List.map clip
+
+    /// The table as a report: what must be known first, verdicts, our figures beside the published ones, the scores of all clips
+    /// as boxes, curves of training, a clip to listen to, how the table was made, whose it is and where its figures come from.
+    /// Figures and sounds are those of the first seed.
     let report (table: TableReport) : Report =
+        let rows = table.Made |> List.filter (fun row -> row.Seed = 0)
+
         { Title = table.Title
-          Summary = table.Verdicts
+          Summary = Option.toList table.Notice @ table.Verdicts
           Tables = [ { Caption = table.Caption; Header = table.Header; Rows = table.Rows } ]
-          Charts =
-            [ "Scores of the test clips",
-              table.Made |> List.filter (fun row -> row.Seed = 0) |> List.collect firstSource |> Figures.scoreBoxes ]
-          Clips = []
-          Provenance = plans table.Made @ common table.Made }
+          Charts = ("Scores of the test clips", rows |> List.collect firstSource |> Figures.scoreBoxes) :: curves rows
+          Clips = clips rows
+          Provenance =
+            [ "command line", table.Command
+              for paper in Option.toList table.Citation do
+                  "paper", paper ]
+            @ plans table.Made
+            @ common table.Made }
 
     /// Writes the page, whole or not at all.
     let save (path: string) (table: TableReport) : unit = Report.save path (report table)

@@ -24,7 +24,11 @@ let private counting name setting nsdr =
           Run =
             fun site ->
                 made <- made + 1
-                { Scores = scores (nsdr + float site.Seed); Seconds = 1.5; Extra = [ ("STOI", 0.75); ("SDR", infinity) ] } }
+
+                { Scores = scores (nsdr + float site.Seed)
+                  Seconds = 1.5
+                  Extra = [ ("STOI", 0.75); ("SDR", infinity) ]
+                  Curve = [ (1, 2.5); (2, infinity) ] } }
 
     cell, (fun () -> made)
 
@@ -75,7 +79,10 @@ let tests =
 
                   Expect.equal
                       row.Outcome
-                      { Scores = scores 3.25; Seconds = 1.5; Extra = [ ("STOI", 0.75); ("SDR", infinity) ] }
+                      { Scores = scores 3.25
+                        Seconds = 1.5
+                        Extra = [ ("STOI", 0.75); ("SDR", infinity) ]
+                        Curve = [ (1, 2.5); (2, infinity) ] }
                       "outcome"
 
                   Expect.equal (row.Cell, row.Seed, row.Plan) ("one", 0, "a") "names")

@@ -141,7 +141,7 @@ let private pageTests =
               group "<h1>(.*?)</h1>" html = [ WebUtility.HtmlEncode title ])
 
           test "columns of numbers are aligned to the right, others are not" {
-              let table = (group "<table>(.*?)</table>" page.Value).Head
+              let table = (group "<table[^>]*>(.*?)</table>" page.Value).Head
               Expect.equal (count "<t[hd][^>]*class=\"number\"[^>]*>" table) 3 "the SDR column: heading and two cells"
               Expect.stringContains table "<td class=\"number\">−1.25</td>" "number"
               Expect.stringContains table "<td>good</td>" "text"

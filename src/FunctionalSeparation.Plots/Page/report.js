@@ -6,6 +6,7 @@
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const plotOf = host => host.querySelector(".plot");
   let playing = null;
+  const series = () => css("--series").split(",").map(colour => colour.trim());
   const isPanel = host => host.classList.contains("panel");
 
   // The page's own colours and margins on top of the figure's layout.
@@ -22,15 +23,41 @@
       autosize: true, width: undefined, height: undefined,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: css("--soft") },
-      colorway: css("--series").split(",").map(c => c.trim()),
+      colorway: series(),
       hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--ink") } },
       margin: panel ? { l: 46, r: 6, t: 8, b: last ? 42 : 22 } : { l: 56, r: 12, t: layout.title?.text ? 44 : 12, b: 44 },
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...layout.legend },
+      showlegend: false,
       modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--soft"), activecolor: css("--ink") },
       dragmode: touch.matches ? false : "zoom",
       xaxis: axis(layout.xaxis, panel),
       yaxis: { ...axis(layout.yaxis, panel), nticks: panel ? 5 : undefined, ticklabeloverflow: "allow" },
     };
+  };
+
+  // The key stands below its chart as text of the page, so that a narrow chart keeps its room; its buttons hide a series.
+  const paint = host => {
+    const colours = series();
+    for (const button of host.querySelectorAll(".key button")) {
+      button.style.setProperty("--swatch", colours[button.value % colours.length]);
+    }
+  };
+  const addKey = host => {
+    const named = [...host.figure.data.entries()].filter(([, trace]) => trace.name && trace.type !== "heatmap");
+    if (named.length === 0) return;
+    const list = document.createElement("ul");
+    list.className = "key";
+    for (const [i, trace] of named) {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", value: i, textContent: trace.name, ariaPressed: "true" });
+      button.addEventListener("click", () => {
+        const shown = button.ariaPressed !== "true";
+        button.ariaPressed = String(shown);
+        Plotly.restyle(plotOf(host), { visible: shown ? true : "legendonly" }, i);
+      });
+      list.appendChild(document.createElement("li")).append(button);
+    }
+    host.append(list);
+    paint(host);
   };
 
   const draw = host => {
@@ -46,6 +73,7 @@
     Plotly.newPlot(plotOf(host), host.figure.data, themed(host.figure.layout, panel), options).then(() => {
       if (panel) link(host);
     });
+    if (!panel) addKey(host);
   };
 
   // Panels of a clip zoom together; a click on a panel plays its sound from there.
@@ -100,6 +128,14 @@
     audio.addEventListener("seeked", () => movePlayhead(audio));
   }
 
+  // A table that is wider than the page says that it scrolls.
+  const sizes = new ResizeObserver(entries => {
+    for (const { target } of entries) {
+      target.closest(".table").classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 1);
+    }
+  });
+  for (const box of document.querySelectorAll(".scroll")) sizes.observe(box);
+
   // From top to bottom, giving the page its turn between two charts.
   const charts = [...document.querySelectorAll(".chart")];
   const drawFrom = i => {
@@ -112,6 +148,7 @@
   dark.addEventListener("change", () => {
     for (const host of charts) if (host.figure) {
       Plotly.react(plotOf(host), host.figure.data, themed(host.figure.layout, isPanel(host)));
+      paint(host);
     }
   });
 })();

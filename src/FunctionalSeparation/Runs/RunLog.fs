@@ -42,6 +42,13 @@ module RunLog =
             let kept = File.ReadAllLines path |> Array.filter isKept |> Array.map (fun line -> line + "\n")
             WholeFile.Write(path, String.Concat kept)
 
+    /// The objective of each step in the log, over all sessions; NaN where it was not finite.
+    let objectives (folder: string) : (int * float) list =
+        [ for line in File.ReadLines(path folder) do
+              let json = JsonNode.Parse line
+              let value = json["value"]
+              json["step"].GetValue<int>(), (if isNull value then nan else value.GetValue<float>()) ]
+
     /// Opens the log behind what it holds. The caller flushes it.
     let append (folder: string) = new StreamWriter(path folder, append = true)
 

@@ -84,6 +84,9 @@ type Summary =
 [<RequireQualifiedAccess>]
 module Evaluate =
 
+    /// Ratios above this, in dB, are rounding errors of nothing: the mixture has no artifacts, and its SAR comes to some 150 dB.
+    let highestDecibels = 100.0
+
     let private scoresAt index (scores: BssEvalScores) mixtureSdr =
         { Sdr = scores.Sdr[index]
           Sir = scores.Sir[index]
@@ -170,6 +173,21 @@ module Evaluate =
     let exchanged (rows: ClipScores list) : string list =
         rows |> List.filter (fun row -> row.Estimates = Exchanged) |> List.map _.Clip
 
+    /// The true sources of a clip as they are mixed, and what the separator makes of their sum: [sources, channels, samples] each, in
+    /// the clip's order, the estimates possibly shorter. Both belong to the caller. Raises InputException as `clip`.
+    let estimates
+        (mixing: Mixing)
+        (dtype: torch.ScalarType)
+        (device: torch.Device)
+        (separator: Separator)
+        (clip: Clip)
+        : torch.Tensor * torch.Tensor =
+        let stems = soundFor separator clip
+
+        Memory.scoped (fun (sources, estimates) -> [ sources; estimates ]) (fun () ->
+            let sources = Clip.sources mixing (Clip.key clip) dtype device stems
+            sources, estimatesOf separator clip sources)
+
     /// STOI of the estimate of a source by its name (Taal et al. 2011), the mean over the channels: at most 1; NaN where the source
     /// is silent or too short. Raises InputException as `clip`, and ArgumentException where the clip has no such source.
     let stoi
@@ -180,8 +198,6 @@ module Evaluate =
         (source: string)
         (clip: Clip)
         : float =
-        let stems = soundFor separator clip
-
         let place =
             match List.tryFindIndex ((=) source) clip.Sources with
             | Some place -> int64 place
@@ -191,8 +207,7 @@ module Evaluate =
         let samples (signal: torch.Tensor) = signal.to_type(torch.float32).cpu().contiguous().data<float32>().ToArray()
 
         Memory.plain (fun () ->
-            let sources = Clip.sources mixing (Clip.key clip) dtype device stems
-            let estimates = estimatesOf separator clip sources
+            let sources, estimates = estimates mixing dtype device separator clip
             let reference = sources[place].narrow(1L, 0L, estimates.shape[2])
 
             [ for channel in 0 .. clip.Channels - 1 ->

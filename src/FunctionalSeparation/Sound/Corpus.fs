@@ -157,11 +157,11 @@ module Corpus =
           LeftOut = [] }
 
     /// The embedded corpus: generated songs of music and voice, mono at 16 kHz, for demonstrations and tests (see `Synthetic`).
-    let embedded (seed: int) : Corpus = Synthetic.corpus seed |> ofSongs "embedded corpus" Mixing.unitNorm
+    let embedded (seed: int) : Corpus = Synthetic.corpus seed |> ofSongs "generated songs" Mixing.unitNorm
 
     /// Generated songs by their parts: drums, bass, other and vocals in stereo at 44.1 kHz, summed as they are.
     let embeddedBand (seed: int) : Corpus =
-        Synthetic.bandCorpusOf Synthetic.smallBand seed |> ofSongs "embedded band" Mixing.plain
+        Synthetic.bandCorpusOf Synthetic.smallBand seed |> ofSongs "a generated band" Mixing.plain
 
     /// The clips of a part.
     let clips (split: Split) (corpus: Corpus) : Clip list =
