@@ -1,6 +1,6 @@
-namespace FunctionalSeparation.Plots
+namespace FunctionalSeparation
 
-open FunctionalSeparation
+open FunctionalSeparation.Plots
 
 /// The page of an experiment's table.
 [<RequireQualifiedAccess>]
