@@ -64,6 +64,11 @@ let build () =
     restore ()
     dotnet [ "build"; "FunctionalSeparation.sln"; "-c"; "Release"; "-v"; "quiet"; "-nologo"; "-clp:NoSummary" ]
 
+/// Writes the NuGet packages: the same bytes whenever a commit is packed in this folder.
+let pack () =
+    build ()
+    dotnet [ "pack"; "-c"; "Release"; "--no-build"; "-o"; "artifacts/packages"; "-v"; "quiet" ]
+
 let testProject = "tests/FunctionalSeparation.Tests"
 
 let benchmarkProject = "tests/FunctionalSeparation.Benchmarks"
@@ -130,6 +135,7 @@ let usage =
   fuzz [COUNT SECONDS SEED]   read damaged files, 1 000 000 or for 20 minutes unless said; what goes wrong is kept in artifacts/fuzz
   stress [FACTOR]             the stress test with so many times its jobs: 2 000 separations unless said
   build       restore and build
+  pack        build and write the NuGet packages to artifacts/packages
   restore     fetch the locked packages and this platform's libtorch
   format      format all sources
   readme      write the measured tables into README.md
@@ -139,6 +145,7 @@ let usage =
 match fsi.CommandLineArgs |> Array.tail |> List.ofArray with
 | [ "restore" ] -> restore ()
 | [ "build" ] -> build ()
+| [ "pack" ] -> pack ()
 | [ "test" ] ->
     build ()
     checkFormat ()

@@ -1,18 +1,18 @@
 // The only script with #r lines: what every experiment loads first. Build before: dotnet fsi build.fsx build
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FSharp.Core.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/TorchSharp.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/NWaves.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Argu.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FFMpegCore.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Instances.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/DynamicObj.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Giraffe.ViewEngine.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Newtonsoft.Json.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/Plotly.NET.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Core.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Experiments.dll"
-#r "../src/FunctionalSeparation.Plots/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FSharp.Core.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/TorchSharp.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/NWaves.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Argu.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FFMpegCore.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Instances.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/DynamicObj.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Giraffe.ViewEngine.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Newtonsoft.Json.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Plotly.NET.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Core.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Experiments.dll"
 
 open FunctionalSeparation
 
@@ -22,7 +22,7 @@ Experiment.plainNumbers ()
 try
     Core.TorchRuntime.Initialize()
 with :? Core.InputException as wrong ->
-    eprintfn $"error: {wrong.Message}"
+    eprintfn $"error: {wrong.Message}\nIn this repository 'dotnet fsi build.fsx restore' fetches libtorch."
     exit 2
 
 // What things are, in place of all their properties.

@@ -7,7 +7,6 @@
 open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 /// Convolutions that look two frames back and ahead: complex spectrograms in, complex masks out.
 let tiny =

@@ -4,7 +4,6 @@
 #load "start.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 open Start
 
 /// Name, rule and excerpts of each.

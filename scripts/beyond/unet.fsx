@@ -4,7 +4,6 @@
 #load "start.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 open Start
 
 /// Each with the steps of an hour and a half on one thread, by what a step computes; the medium one took 100 minutes.

@@ -4,7 +4,6 @@
 
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 /// Of the magnitudes of unit-norm clips, for the colours. Chosen on a held-out training singer (notes.md): nearly all magnitudes
 /// then lie in the red, and the outputs begin near zero.

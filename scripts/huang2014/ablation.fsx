@@ -5,7 +5,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 let heldOut (corpus: Corpus) =
     let singers = corpus.Train |> List.map _.Singer |> List.distinct

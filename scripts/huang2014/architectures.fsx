@@ -3,7 +3,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 let networks =
     [ "DNN", FeedForward

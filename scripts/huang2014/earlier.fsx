@@ -7,7 +7,6 @@
 open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 let stft = Stft(1024, 256, StftWindow.Hann, true)
 

@@ -4,7 +4,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 /// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes, and are brought to mean 0 and variance 1.
 let showing features (recipe: DrnnRecipe) =

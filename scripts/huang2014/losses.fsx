@@ -4,7 +4,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 let gammas = [ 0.0; 0.02; 0.05; 0.1; 0.2 ]
 let row name change = Cell.trained name (DrnnRecipe.forTables >> change >> DrnnRecipe.toRecipe)

@@ -4,7 +4,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 let plain = DrnnRecipe.forTables >> DrnnRecipe.withGamma 0.0
 let twoStage = plain >> DrnnRecipe.withMask NoMask >> DrnnRecipe.toRecipe

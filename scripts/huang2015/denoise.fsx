@@ -7,7 +7,6 @@ open System.IO
 open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 let load =
     function

@@ -4,7 +4,6 @@
 
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 let load =
     function

@@ -5,7 +5,6 @@
 open System.IO
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 let load =
     function

@@ -3,7 +3,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 /// 93 ms at 44.1 kHz.
 let frontEnd = FrontEnd.create Musdb.sampleRate 4096 1024

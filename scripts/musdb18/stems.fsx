@@ -4,7 +4,6 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 /// 46 ms at 44.1 kHz, of which 512 bins reach to 11 kHz.
 let frontEnd = FrontEnd.create Musdb.sampleRate 2048 1024

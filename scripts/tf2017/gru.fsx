@@ -5,7 +5,6 @@
 
 open FunctionalSeparation
 open FunctionalSeparation.Core
-open FunctionalSeparation.Plots
 
 /// 3 x 256 units; 64 ms windows every 16 ms.
 let network =

@@ -29,6 +29,11 @@ let private packagedLibrary =
     |> Seq.map (fun folder -> Path.Combine(folder, Platform.FileName NativeLibraries.TorchSharpLibrary))
     |> Seq.find File.Exists
 
+/// A search that finds nothing but what the test puts into the folder.
+let private searchIn (folder: string) =
+    let application = [| Path.Combine(folder, "app"); folder |]
+    NativeSearch(null, application, Path.Combine(folder, "packages"), "2.10.0", "0.107.0", folder)
+
 let private onLinux name work =
     testCase name (fun () ->
         if OperatingSystem.IsLinux() then
@@ -98,19 +103,24 @@ let tests =
 
                   let message = complaint (fun () -> NativeLibraries.Load wrong)
 
-                  for part in
-                      [ empty; "libtorch 2.10.0"; Platform.FileName "torch_cpu"; "FUNCSEP_LIBTORCH"; "build.fsx restore" ] do
+                  for part in [ empty; "libtorch 2.10.0"; Platform.FileName "torch_cpu"; "FUNCSEP_LIBTORCH"; "NuGet package" ] do
                       Expect.stringContains message part "the diagnosis"
 
                   Expect.isLessThan (message.Split('\n').Length) 40 "it fits one screen"))
 
-          testCase "libraries that are nowhere give every folder tried" (fun () ->
+          testCase "libraries that are nowhere give one sentence that names the package" (fun () ->
               inFolder (fun empty ->
-                  let folders = [| Path.Combine(empty, "app"); empty |]
-                  let nowhere = NativeSearch(null, folders, Path.Combine(empty, "packages"), "2.10.0", "0.107.0", empty)
-                  let message = complaint (fun () -> NativeLibraries.Load nowhere)
+                  let message = complaint (fun () -> NativeLibraries.Load(searchIn empty))
+                  Expect.isFalse (message.Contains '\n') "one line"
+                  Expect.stringContains message $"add the NuGet package libtorch-cpu-{Platform.Rid} 2.10.0" "what to add"))
 
-                  for folder in nowhere.LibTorchFolders do
+          testCase "libraries that are there in part give every folder tried" (fun () ->
+              inFolder (fun empty ->
+                  File.WriteAllText(Path.Combine(empty, Platform.FileName "c10"), "")
+                  let inPart = searchIn empty
+                  let message = complaint (fun () -> NativeLibraries.Load inPart)
+
+                  for folder in inPart.LibTorchFolders do
                       Expect.stringContains message folder "the diagnosis"))
 
           testCase "devices by name" (fun () ->

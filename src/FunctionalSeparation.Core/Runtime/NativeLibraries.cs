@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -27,12 +28,11 @@ internal sealed record NativeSearch(
     {
         var core = typeof(NativeSearch).Assembly;
         var torchSharp = typeof(torch).Assembly;
-        string?[] folders =
-            [AppContext.BaseDirectory, Path.GetDirectoryName(core.Location), Path.GetDirectoryName(torchSharp.Location)];
+        string[] folders = [AppContext.BaseDirectory, FolderOf(core), FolderOf(torchSharp)];
         return new NativeSearch(
             Environment.GetEnvironmentVariable(SettingName),
-            [.. folders.OfType<string>().Where(f => f != "").Select(Path.TrimEndingDirectorySeparator).Distinct()
-                .SelectMany(f => new[] { f, Path.Combine(f, "runtimes", Platform.Rid, "native") })],
+            [.. FoldersOfHost().Concat(folders.Where(f => f != "").SelectMany(WithRuntimes))
+                .Select(Path.TrimEndingDirectorySeparator).Distinct()],
             Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } packages
                 ? packages
                 : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages"),
@@ -54,6 +54,19 @@ internal sealed record NativeSearch(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify)
             is { Length: > 0 } folder ? Path.Combine(folder, "FunctionalSeparation", "native") : null;
 
+    /// <summary>Where the host itself looks for native libraries: among them where a single file unpacks what it holds.</summary>
+    private static IEnumerable<string> FoldersOfHost() =>
+        AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") is string folders
+            ? folders.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            : [];
+
+    /// <summary>The folder of an assembly; empty for one inside a single file.</summary>
+    [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "No folder is an answer, too.")]
+    private static string FolderOf(Assembly assembly) => Path.GetDirectoryName(assembly.Location) ?? "";
+
+    private static IEnumerable<string> WithRuntimes(string folder) =>
+        [folder, Path.Combine(folder, "runtimes", Platform.Rid, "native")];
+
     private string PackageFolder(string package, string version) =>
         Path.Combine(NuGetFolder, package, version, "runtimes", Platform.Rid, "native");
 
@@ -72,6 +85,12 @@ internal static class Platform
     internal static string Rid { get; } =
         (OperatingSystem.IsWindows() ? "win-" : OperatingSystem.IsMacOS() ? "osx-" : "linux-")
         + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
+    /// <summary>The platforms that have packages of libtorch for the CPU and TorchSharp's native library.</summary>
+    internal static IReadOnlyList<string> PackageRids { get; } = ["linux-x64", "win-x64", "osx-arm64"];
+
+    /// <summary>Whether this platform is one of them.</summary>
+    internal static bool HasPackages => PackageRids.Contains(Rid);
 
     /// <summary>The file name of a native library.</summary>
     internal static string FileName(string library) =>
@@ -103,8 +122,10 @@ internal static class NativeLibraries
     internal static LoadedLibraries Load(NativeSearch search)
     {
         var tried = new StringBuilder();
+        var isAnywhere = search.Setting is { Length: > 0 };
         foreach (var folder in search.LibTorchFolders)
         {
+            isAnywhere |= Required.Any(library => File.Exists(Path.Combine(folder, Platform.FileName(library))));
             var missing = Required.Select(Platform.FileName).Where(file => !File.Exists(Path.Combine(folder, file))).ToArray();
             if (!Directory.Exists(folder))
                 tried.AppendLine($"  {folder}\n    no such folder");
@@ -113,7 +134,7 @@ internal static class NativeLibraries
             else if (TryLoadFolder(folder, search, tried) is { } loaded)
                 return loaded;
         }
-        throw new InputException(Diagnosis(search, tried.ToString()));
+        throw new InputException(isAnywhere ? Diagnosis(search, tried.ToString()) : Absence(search));
     }
 
     private static LoadedLibraries? TryLoadFolder(string folder, NativeSearch search, StringBuilder tried)
@@ -248,6 +269,14 @@ internal static class NativeLibraries
             ?? lines[^1];
     }
 
+    /// <summary>What to add where there is no libtorch at all.</summary>
+    private static string Absence(NativeSearch search) =>
+        Platform.HasPackages
+            ? $"libtorch, the native tensor library, is missing: add the NuGet package libtorch-cpu-{Platform.Rid} {search.LibTorchVersion} to "
+                + $"the application, or set {NativeSearch.SettingName} to the lib folder of an installed PyTorch or libtorch {search.LibTorchVersion}."
+            : $"libtorch, the native tensor library, is missing: there is no package of it and of TorchSharp's own library for {Platform.Rid}, "
+                + $"only for {string.Join(", ", Platform.PackageRids)}.";
+
     private static string Diagnosis(NativeSearch search, string tried) =>
         $"""
         libtorch, the native tensor library, could not be loaded (libtorch {search.LibTorchVersion}, TorchSharp {search.TorchSharpVersion}, {Platform.Rid}).
@@ -257,7 +286,7 @@ internal static class NativeLibraries
             ? $"{NativeSearch.SettingName} is set to '{setting}', so no other libtorch was looked for."
             : $"{NativeSearch.SettingName} is not set.")}
         What to do, one of:
-          dotnet fsi build.fsx restore     fetches libtorch for the CPU into the NuGet folder
+          NuGet package libtorch-cpu-{Platform.Rid} {search.LibTorchVersion}, added to the application
           {NativeSearch.SettingName}=FOLDER          uses an installed libtorch or PyTorch {search.LibTorchVersion}, the way to CUDA; print its folder with
                                            python -c "import torch, os; print(os.path.join(os.path.dirname(torch.__file__), 'lib'))"
         """;

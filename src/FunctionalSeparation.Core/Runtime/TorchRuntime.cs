@@ -22,7 +22,8 @@ public sealed record TorchRuntimeInfo(
 /// </summary>
 /// <remarks>
 /// Searched, in order: the folder that the environment variable FUNCSEP_LIBTORCH names (the lib folder of an installed
-/// PyTorch or libtorch; where it is set nothing else is tried), the application's folder, the NuGet package folder.
+/// PyTorch or libtorch; where it is set nothing else is tried), the folders of the application (beside it, where a single
+/// file unpacks its libraries), the NuGet package folder.
 /// Every entry of this library that uses tensors calls <see cref="Initialize"/>. Code that calls TorchSharp
 /// directly needs no call once it has touched anything of this assembly: TorchSharp's first use of its native library
 /// then ends here too. A script that starts with <c>torch.*</c> calls <see cref="Initialize"/> first.

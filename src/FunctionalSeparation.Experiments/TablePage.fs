@@ -1,7 +1,7 @@
-namespace FunctionalSeparation.Plots
+namespace FunctionalSeparation
 
-open FunctionalSeparation
 open FunctionalSeparation.Core
+open FunctionalSeparation.Plots
 
 /// The page of an experiment's table.
 [<RequireQualifiedAccess>]

@@ -1,0 +1,176 @@
+/// The NuGet packages, and what is made of them outside the repository.
+module FunctionalSeparation.Tests.PackageTests
+
+open System
+open System.Diagnostics
+open System.IO
+open System.IO.Compression
+open System.Text.RegularExpressions
+open System.Xml.Linq
+open Expecto
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.Scratch
+open FunctionalSeparation.Tests.Scripts
+
+let private inRepository (parts: string list) = Path.Combine(Array.ofList (Golden.repository :: parts))
+let private consumer name = inRepository [ "tests"; "FunctionalSeparation.PackageConsumer"; name ]
+
+/// Runs a program in a folder; gives its standard output.
+let private runIn (folder: string) (environment: (string * string) list) (program: string) (arguments: string list) =
+    let info =
+        ProcessStartInfo(
+            program,
+            arguments,
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    for name, value in ("MSBUILDDISABLENODEREUSE", "1") :: environment do
+        info.Environment[name] <- value
+
+    use running = Process.Start info
+    let error = running.StandardError.ReadToEndAsync()
+    let output = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+    let line = String.Join(' ', arguments)
+    Expect.equal running.ExitCode 0 $"{program} {line}: {error.Result} {output}"
+    output
+
+let private pack (project: string) (out: string) =
+    [ "pack"; project; "-c"; "Release"; "--no-build"; "-o"; out; "-v"; "quiet"; "-nologo" ]
+    |> runIn Golden.repository [] "dotnet"
+    |> ignore
+
+/// A folder with all packages.
+let private feed =
+    lazy
+        (let folder = Directory.CreateTempSubdirectory("funcsep-packages-").FullName
+         AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> Directory.Delete(folder, true))
+         pack "FunctionalSeparation.sln" folder
+         folder)
+
+let private package (name: string) = Path.Combine(feed.Value, name)
+
+/// The names of what a package holds, and the ids of what it depends on.
+let private contents (path: string) =
+    use zip = ZipFile.OpenRead path
+    let nuspec = zip.Entries |> Seq.find (fun entry -> entry.Name.EndsWith ".nuspec")
+    use stream = nuspec.Open()
+
+    [ for entry in zip.Entries -> entry.FullName ],
+    [ for element in XDocument.Load(stream).Descendants() do
+          if element.Name.LocalName = "dependency" then element.Attribute(XName.Get "id").Value ]
+
+/// What a machine must have for packages in a folder: sources, which are our feed and the machine's package folder as if that were a
+/// server, and a package folder of its own, into which libtorch is only linked.
+let private makeMachine (folder: string) =
+    let machine = NativeSearch.OfProcess()
+    let libTorch = $"libtorch-cpu-{Platform.Rid}"
+    let packages = Path.Combine(folder, "packages")
+
+    if not (Directory.Exists(Path.Combine(machine.NuGetFolder, libTorch, machine.LibTorchVersion))) then
+        skiptest $"the package {libTorch} is not in the package folder"
+
+    Directory.CreateDirectory packages |> ignore
+    let link = Path.Combine(packages, libTorch)
+    Directory.CreateSymbolicLink(link, Path.Combine(machine.NuGetFolder, libTorch)) |> ignore
+    let source key folder = $"""<add key="{key}" value="{folder}" />"""
+    let sources = source "ours" feed.Value + source "machine" machine.NuGetFolder
+
+    File.WriteAllText(
+        Path.Combine(folder, "NuGet.config"),
+        $"<configuration><packageSources><clear />{sources}</packageSources></configuration>"
+    )
+
+/// Two seconds of a song, `song.wav`, and in the folder `true` its stems.
+let private makeSong (folder: string) =
+    let stems = Clip.read (Corpus.embedded 0).Test.Head |> beginning 32000
+    AudioFile.Write(Path.Combine(folder, "song.wav"), Stems.sum stems) |> ignore
+
+    for stem in stems do
+        AudioFile.Write(Path.Combine(folder, "true", $"song_{stem.Name}.wav"), stem.Sound) |> ignore
+
+/// Runs the test in a folder outside the repository, with a song and the files of the consumer, and with what runs a program there
+/// with a home of its own.
+let private outside (files: string list) (test: string -> (string -> string list -> string) -> unit) =
+    inFolder (fun folder ->
+        makeMachine folder
+        makeSong folder
+
+        for file in files do
+            File.Copy(consumer file, Path.Combine(folder, file))
+
+        let at name = Path.Combine(folder, name)
+
+        [ "HOME", at "home"; "DOTNET_CLI_HOME", at "home"; "NUGET_PACKAGES", at "packages"; "FUNCSEP_LIBTORCH", "" ]
+        |> runIn folder
+        |> test folder)
+
+/// The code blocks of a language on the page of a package.
+let private blocks (language: string) (project: string) =
+    let page = File.ReadAllText(inRepository [ "src"; project; "README.md" ])
+    [ for block in Regex.Matches(page, $"```{language}\n(.*?)```", RegexOptions.Singleline) -> block.Groups[1].Value ]
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "packages"
+        [ test "the programs on their pages are those that are run here" {
+              for project, language, file in
+                  [ "FunctionalSeparation", "xml", "Application.csproj"
+                    "FunctionalSeparation", "csharp", "Program.cs"
+                    "FunctionalSeparation.Plots", "fsharp", "fromPackages.fsx" ] do
+                  Expect.equal (blocks language project).Head (File.ReadAllText(consumer file)) file
+          }
+
+          long "each has its page, documentation and symbols, and depends on what it uses alone" (fun () ->
+              for id, wanted in
+                  [ "FunctionalSeparation.Core", [ "FFMpegCore"; "NWaves"; "TorchSharp" ]
+                    "FunctionalSeparation", [ "FSharp.Core"; "FunctionalSeparation.Core"; "NWaves"; "TorchSharp" ]
+                    "FunctionalSeparation.Plots", [ "FSharp.Core"; "FunctionalSeparation"; "Plotly.NET"; "TorchSharp" ] ] do
+                  let files, dependencies = contents (package $"{id}.0.1.0.nupkg")
+                  Expect.equal (List.sort dependencies) wanted $"what {id} depends on"
+                  Expect.containsAll files [ "README.md"; $"lib/net10.0/{id}.dll"; $"lib/net10.0/{id}.xml" ] id
+                  Expect.contains (fst (contents (package $"{id}.0.1.0.snupkg"))) $"lib/net10.0/{id}.pdb" "symbols"
+
+              Expect.hasLength (Directory.GetFiles feed.Value) 6 "nothing else is packed")
+
+          long "packed again they have the same bytes" (fun () ->
+              inFolder (fun folder ->
+                  pack (Path.Combine("src", "FunctionalSeparation.Plots")) folder
+
+                  for again in Directory.GetFiles folder do
+                      let before = package (Path.GetFileName again)
+                      Expect.isTrue (File.ReadAllBytes before = File.ReadAllBytes again) again))
+
+          long "an application in a single file that unpacks libtorch separates, streams and scores" (fun () ->
+              outside [ "Application.csproj"; "Program.cs" ] (fun folder run ->
+                  // The analyser of single files would be another package.
+                  [ "publish"; "-c"; "Release"; "-o"; "app"; "--self-contained"; "false" ]
+                  @ [ for property in [ "PublishSingleFile"; "IncludeNativeLibrariesForSelfExtract" ] -> $"-p:{property}=true" ]
+                  @ [ "-p:EnableSingleFileAnalyzer=false" ]
+                  |> run "dotnet"
+                  |> ignore
+
+                  let unneeded =
+                      [ for file in Directory.GetFiles(Path.Combine(folder, "bin"), "*", SearchOption.AllDirectories) do
+                            if Regex.IsMatch(file, "Argu|Spectre|Plotly|libSkiaSharp") then file ]
+
+                  Expect.isEmpty unneeded "what separation does not use"
+                  // Nothing is left to find libtorch in but the file itself.
+                  Directory.Delete(Path.Combine(folder, "packages"), true)
+                  let program = Path.Combine(folder, "app", "Application")
+                  let output = run program [ "song.wav"; "stems"; "true" ]
+                  Expect.stringContains output "song_music.wav, song_voice.wav" "files"
+                  Expect.stringContains output "32000 samples of the voice in a stream" "stream"
+                  Expect.hasLength (Regex.Matches(output, @"source [12]: SDR -?\d+\.\d\d")) 2 $"scores: {output}"))
+
+          long "a script with one #r line separates and writes a page" (fun () ->
+              outside [ "fromPackages.fsx" ] (fun folder run ->
+                  run "dotnet" [ "fsi"; "fromPackages.fsx"; "song.wav"; "stems" ] |> ignore
+
+                  for file in [ "song_music.wav"; "song_voice.wav"; "stems.html" ] do
+                      Expect.isTrue (File.Exists(Path.Combine(folder, "stems", file))) file)) ]
