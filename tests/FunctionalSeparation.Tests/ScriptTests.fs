@@ -45,8 +45,7 @@ let private tableScripts =
 
 [<Tests>]
 let tests =
-    testSequenced
-    <| testList
+    testList
         "scripts"
         [ test "drnn.fsx trains on the embedded corpus, scores, and writes a model that describes itself" {
               let folder, output = model.Value

@@ -11,6 +11,8 @@ open FunctionalSeparation
 let startInfo (script: string) (arguments: string list) =
     let info = ProcessStartInfo("dotnet", [ "fsi"; Path.Combine(Golden.repository, "scripts", script) ] @ arguments)
     info.WorkingDirectory <- Golden.repository
+    // Several run at once.
+    info.Environment["OMP_NUM_THREADS"] <- "1"
     info.RedirectStandardOutput <- true
     info.RedirectStandardError <- true
     info
