@@ -125,8 +125,8 @@ internal static class NativeLibraries
         var isAnywhere = search.Setting is { Length: > 0 };
         foreach (var folder in search.LibTorchFolders)
         {
-            isAnywhere |= Required.Any(library => File.Exists(Path.Combine(folder, Platform.FileName(library))));
             var missing = Required.Select(Platform.FileName).Where(file => !File.Exists(Path.Combine(folder, file))).ToArray();
+            isAnywhere |= missing.Length < Required.Length;
             if (!Directory.Exists(folder))
                 tried.AppendLine($"  {folder}\n    no such folder");
             else if (missing.Length > 0)
