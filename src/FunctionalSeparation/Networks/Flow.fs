@@ -29,6 +29,7 @@ type Flow =
         Moments: torch.Tensor list
     }
 
+/// Flows of values: how a batch enters a network, and what is left of it behind.
 [<RequireQualifiedAccess>]
 module Flow =
 
@@ -45,10 +46,11 @@ module Flow =
     /// The flow in another mode.
     let inMode (mode: Mode) (flow: Flow) : Flow = { flow with Mode = mode }
 
-    /// The flow with another value; what goes with it stays.
+    /// The flow with another value, frames [time, batch, features] or images [batch, channels, time, bins]; what goes with it
+    /// stays.
     let map (change: torch.Tensor -> torch.Tensor) (flow: Flow) : Flow = { flow with Value = change flow.Value }
 
-    /// The end states of all recurrent layers, first layer first.
+    /// The end states [batch, units] of all recurrent layers, first layer first.
     let finalStates (flow: Flow) : torch.Tensor list = List.rev flow.End
 
     /// Applies a function of flows that has no states to carry: it starts from zero states, and its end states are forgotten.
