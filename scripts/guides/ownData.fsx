@@ -27,20 +27,21 @@ The usual case needs no code: `StemFolder.load` reads `train`, `dev` and `test`,
 such a folder is written first, from two generated songs in stereo.
 *)
 let root = Path.Combine("artifacts", "guides", "songs")
-let songs = Corpus.embeddedBand 0
 
-let write part (clip: Clip) =
-    for stem in Clip.read clip do
-        AudioFile.Write(Path.Combine(root, part, clip.Name, $"{stem.Name}.wav"), stem.Sound) |> ignore
+let write part number =
+    let song = Synthetic.bandSong 3.0 $"song {number}" (Key.ofSeed number)
 
-write "train" songs.Train.Head
-write "test" songs.Test.Head
+    for stem in song.Stems do
+        AudioFile.Write(Path.Combine(root, part, song.Name, $"{stem.Name}.wav"), stem.Sound) |> ignore
+
+write "train" 1
+write "test" 2
 File.WriteAllText(Path.Combine(root, "notes.txt"), "Recorded in May.")
 
 let corpus = StemFolder.load root
 
 for clip in corpus.Train @ corpus.Test do
-    printfn $"{clip.Name}: {clip.Sources}, {clip.Channels} channels at {clip.SampleRate} Hz"
+    printfn $"""{clip.Name}: {String.concat ", " clip.Sources}; {clip.Channels} channels at {clip.SampleRate} Hz"""
 (*** include-output ***)
 
 (**

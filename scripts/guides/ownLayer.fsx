@@ -32,9 +32,9 @@ let binGain (bins: int) : Model<Flow, Flow> =
 `Model.init` makes the starting weights, all in one vector. The same key always gives the same weights. At first each gain is 1, so
 the layer changes nothing.
 *)
-let layer = binGain 5
+let layer = binGain 3
 let weights = Model.init torch.float32 torch.CPU (Key.ofSeed 0) layer
-let image = Key.uniformTensor 0.0 1.0 [ 1L; 1L; 3L; 5L ] (Key.ofSeed 1)
+let image = Key.uniformTensor 0.0 1.0 [ 1L; 1L; 2L; 3L ] (Key.ofSeed 1)
 let same = (Model.apply layer weights (Flow.ofImages image)).Value.allclose image
 
 printfn $"{layer.Name}: {Layout.total layer.Layout} weights; unchanged: {same}"
@@ -76,7 +76,7 @@ for weight in Network.layout network do
 (**
 ## Train it for a moment
 
-The next guide is about losses and optimisers. Here both are ready-made, and thirty steps show that the gains learn.
+The next guide is about losses and optimisers. Here both are ready-made, and twenty steps show that the gains learn.
 *)
 let clips =
     [ for number in 1..3 ->
@@ -94,7 +94,7 @@ let task =
       Key = Key.ofSeed 3 }
 
 let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) task.Model
-let last = Train.states task 30 (Train.start task start.Vector) |> Seq.last
+let last = Train.states task 20 (Train.start task start.Vector) |> Seq.last
 let learnt = Params.create task.Model.Layout last.Parameters |> Params.named |> Map.ofList
 let gains = learnt["gain"].data<float32>().ToArray()
 

@@ -58,7 +58,7 @@ let sign (rate: float) =
 A recipe is all that decides a run: network, loss, learning, seed. The words of its parts tell it from every other.
 *)
 let network = Drnn.network { Drnn.huang2014 with Hidden = [ 32 ]; Recurrence = FeedForward; InputScale = 30.0 }
-let learning rule = Learning.create rule (Steps 40) (Learning.excerpts (ExcerptSettings.ofSize 32 4))
+let learning rule = Learning.create rule (Steps 20) (Learning.excerpts (ExcerptSettings.ofSize 32 4))
 let recipe rule = Recipe.create network loss (learning rule)
 
 printfn $"{(recipe (sign 1e-3)).Learning.Words}"
@@ -95,7 +95,7 @@ let curve (recipe: Recipe) =
 
 for name, rule in [ "Lion", sign 1e-3; "Adam", Rule.adam 1e-3 ] do
     let values = curve (recipe rule)
-    printfn $"{name}: {values.Head:F4} at the first step, {List.average (List.skip 30 values):F4} over the last ten"
+    printfn $"{name}: {values.Head:F4} at the first step, {List.average (List.skip 15 values):F4} over the last five"
 (*** include-output ***)
 
 (**

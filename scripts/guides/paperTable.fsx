@@ -27,7 +27,7 @@ part works, `brief`, `desk` and `paper` are for recordings.
 *)
 let recipe (loss: Loss) (preset: Preset) =
     let network = Drnn.network { Drnn.huang2014 with Hidden = [ 32; 32 ]; InputScale = 30.0 }
-    let steps = Steps(if preset = Smoke then 20 else 4000)
+    let steps = Steps(if preset = Smoke then 10 else 4000)
     Recipe.create network loss (Learning.create (Rule.adam 1e-3) steps (Learning.excerpts (ExcerptSettings.ofSize 50 4)))
 
 let rows =
@@ -68,6 +68,6 @@ Table.main [| "paperTable.fsx"; "--out"; "artifacts/guides" |] TablePage.save ta
 (*** include-output ***)
 
 (**
-Twenty steps on generated songs say that the table works, not which loss is better. Every row keeps its provenance: recipe, seed, commit,
+Ten steps on generated songs say that the table works, not which loss is better. Every row keeps its provenance: recipe, seed, commit,
 fingerprint of the data, versions, device and time.
 *)

@@ -11,7 +11,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type TensorFile =
     {
-        /// Tensors of any shape by name, in the order of the file; of float16, float32, float64 or int64.
+        /// Tensors of any shape [...] by name, in the order of the file; of float16, float32, float64 or int64.
         Tensors: (string * torch.Tensor) list
         /// Texts by name.
         Texts: Map<string, string>

@@ -17,7 +17,7 @@ let names = lazy (read assembly)
 let private startingPoints =
     [ "T:KeyModule"
       "M:Memory.scoped"
-      "M:Mixing.andThen"
+      "M:MixingModule.andThen"
       "M:ClipModule.create"
       "M:CorpusModule.grouped"
       "M:StemFolder.load"

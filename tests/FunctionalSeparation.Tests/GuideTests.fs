@@ -12,7 +12,7 @@ let private folder = Path.Combine(Golden.repository, "scripts", "guides")
 /// Each guide, and something of what it prints at its end.
 let private guides =
     [ "firstSeparation", "voice: SDR "
-      "ownLayer", "after 30 steps the gains lie between"
+      "ownLayer", "after 20 steps the gains lie between"
       "ownLoss", "Adam: "
       "ownData", "ideal ratio mask: voice GNSDR"
       "paperTable", "Any training beats the mixture: holds"

@@ -2,7 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 
-/// Iterative algorithms whose state holds tensors.
+/// Iterative algorithms whose state holds tensors of any shape [...].
 [<RequireQualifiedAccess>]
 module Iteration =
 

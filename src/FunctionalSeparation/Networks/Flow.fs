@@ -22,7 +22,7 @@ type Flow =
         Mode: Mode
         /// States [batch, units] that recurrent layers start from, first layer first; a layer that finds none starts at zero.
         Start: torch.Tensor list
-        /// States in which the recurrent layers passed so far ended, last layer first.
+        /// States [batch, units] in which the recurrent layers passed so far ended, last layer first.
         End: torch.Tensor list
         /// Moments that normalising layers observed (`Mode.Observing`), last layer first: [3, features] of float64, the count of
         /// elements, their sum and the sum of their squares.

@@ -19,7 +19,7 @@ type Model<'input, 'output> =
         Name: string
         /// The weights that `Apply` expects, in order.
         Layout: Layout
-        /// The forward pass; differentiable in the weights.
+        /// The forward pass; differentiable in the weights, which have the shapes [...] of the layout.
         Apply: torch.Tensor list -> 'input -> 'output
     }
 

@@ -85,7 +85,7 @@ type Heard =
         Sound: Views
         /// How the network is run.
         Mode: Mode
-        /// States that recurrent layers start from; empty = zero.
+        /// States [batch, units] that recurrent layers start from; empty = zero.
         Start: torch.Tensor list
     }
 
@@ -97,7 +97,7 @@ type Separated =
         Outputs: torch.Tensor
         /// Estimated sources, [batch, sources, channels, time, bins].
         Estimates: Views
-        /// The states in which the recurrent layers ended, first layer first.
+        /// The states [batch, units] in which the recurrent layers ended, first layer first.
         States: torch.Tensor list
     }
 

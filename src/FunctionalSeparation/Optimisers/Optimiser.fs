@@ -45,7 +45,7 @@ type Optimiser =
         Name: string
         /// The state before the first step, for parameters [n].
         Init: torch.Tensor -> OptimiserState
-        /// One step from a state and the parameters that belong to it. Raises InputException where the objective is not
+        /// One step from a state and the parameters [n] that belong to it. Raises InputException where the objective is not
         /// finite; state and parameters are then as they were.
         Step: Objective -> OptimiserState -> torch.Tensor -> OptimiserStep
         /// The parameters [n] that a run which ended with this state and these parameters gives: the parameters themselves, unless

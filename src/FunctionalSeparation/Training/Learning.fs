@@ -30,7 +30,7 @@ type Course =
         Rate: Schedule option
         /// See `Task.Feed`.
         Feed: int -> Batch list
-        /// The tensors that live as long as the run.
+        /// The tensors that live as long as the run: those of its batches, [time, batch, ...] each.
         Owned: torch.Tensor list
     }
 
