@@ -9,7 +9,11 @@ open System.Text.RegularExpressions
 let root = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, ".."))
 let isRun = not (Array.contains "--no-results" fsi.CommandLineArgs)
 let pages = Path.Combine(root, "artifacts", (if isRun then "docs" else "docs-without-results"))
-let libraries = [ "FunctionalSeparation.Core"; "FunctionalSeparation"; "FunctionalSeparation.Plots" ]
+
+let projects =
+    [ "FunctionalSeparation.Core/FunctionalSeparation.Core.csproj"
+      "FunctionalSeparation/FunctionalSeparation.fsproj"
+      "FunctionalSeparation.Plots/FunctionalSeparation.Plots.fsproj" ]
 
 /// What fsdocs puts before every address; the pages are given relative ones.
 let site = "/site/"
@@ -21,11 +25,10 @@ let fail (why: string) =
 let render () =
     let arguments =
         [ "fsdocs"; "build"; "--clean"; "--strict"; "--input"; "scripts/guides"; "--output"; pages; "--projects" ]
-        @ [ for name in libraries -> Path.Combine(root, "src", name, $"{name}.fsproj") ]
+        @ [ for project in projects -> Path.Combine(root, "src", project) ]
         @ [ "--properties"; "Configuration=Release"; "--sourcerepo"; "none" ]
         @ [ "--parameters"; "root"; site; "fsdocs-collection-name"; "FunctionalSeparation" ]
         @ (if isRun then [ "--eval" ] else [])
-        |> List.map _.Replace("FunctionalSeparation.Core.fsproj", "FunctionalSeparation.Core.csproj")
 
     let info = ProcessStartInfo("dotnet", arguments, WorkingDirectory = root, RedirectStandardOutput = true)
     use running = Process.Start info
@@ -46,8 +49,7 @@ let readable (text: string) =
     let code = Regex.Replace(text, "`([^`<>\n]+)`", "<code>$1</code>")
     Regex.Replace(code, "&lt;summary&gt;\\s*(.*?)\\s*&lt;/summary&gt;.*?</em>", "$1</em>", RegexOptions.Singleline)
 
-let finish (page: string) =
-    File.WriteAllText(page, (readable (File.ReadAllText page)).Replace($"\"{site}", $"\"{toTop page}"))
+let finish (page: string) = File.WriteAllText(page, (readable (File.ReadAllText page)).Replace($"\"{site}", $"\"{toTop page}"))
 
 let links (text: string) = [ for link in Regex.Matches(text, "(?:href|src)=\"([^\"]*)\"") -> link.Groups[1].Value ]
 
@@ -79,6 +81,9 @@ let problem (anchorsOf: Map<string, Set<string>>) (page: string) (link: string) 
 
 let loadsRemote (text: string) = Regex.IsMatch(text, "<(?:script|link|img|iframe)[^>]*(?:href|src)=\"(?:https?:)?//")
 
+/// What fsdocs writes in the place of results where a cell failed.
+let failed = [ "No output has been produced."; "No value returned by any evaluator" ]
+
 render ()
 
 let html = Directory.GetFiles(pages, "*.html", SearchOption.AllDirectories)
@@ -96,16 +101,22 @@ let problems =
               | None -> ()
 
           if loadsRemote text then $"{name}: loads something from another site"
-          if text.Contains "{{" then $"{name}: holds a placeholder" ]
+          if text.Contains "{{" then $"{name}: holds a placeholder"
 
-let named = set [ for page, text in texts do for link in links text do for file, _ in Option.toList (target page link) -> file ]
+          if List.exists (fun (words: string) -> text.Contains words) failed then
+              $"{name}: a cell has failed" ]
+
+let named =
+    set
+        [ for page, text in texts do
+              for link in links text do
+                  for file, _ in Option.toList (target page link) -> file ]
 
 // What no page names is not needed to read them.
 for file in Directory.GetFiles(pages, "*", SearchOption.AllDirectories) do
     if not (file.EndsWith ".html" || named.Contains file) then File.Delete file
 
-if not problems.IsEmpty then
-    fail (String.concat "\n" problems)
+if not problems.IsEmpty then fail (String.concat "\n" problems)
 
 let count = texts |> List.sumBy (snd >> links >> List.length)
 let first = Path.Combine(pages, "index.html")

@@ -78,6 +78,5 @@ let said = running.StandardError.ReadToEndAsync()
 printf $"{running.StandardOutput.ReadToEnd()}"
 running.WaitForExit()
 
-if running.ExitCode <> 0 then
-    failwith $"{program}: {said.Result}"
+if running.ExitCode <> 0 then failwith $"{program}: {said.Result}"
 (*** include-output ***)

@@ -75,7 +75,9 @@ let readPair (path: string) : Stems =
     let audio = AudioFile.Read path
 
     if audio.Channels.Count <> 2 then
-        raise (InputException $"{path}: has {audio.Channels.Count} channels, the left and the right one are wanted. Remove the file.")
+        raise (
+            InputException $"{path}: has {audio.Channels.Count} channels, the left and the right one are wanted. Remove the file."
+        )
 
     Stems.ofMono audio.SampleRate [ "music", audio.Channels[0]; "voice", audio.Channels[1] ]
 

@@ -45,8 +45,7 @@ Its gradient comes from libtorch. `Grad.valueAndGrad` differentiates any functio
 *)
 let struct (value, gradient) =
     weights.Vector
-    |> Grad.valueAndGrad (fun vector ->
-        (Model.apply layer (Params.create layer.Layout vector) (Flow.ofImages image)).Value.sum())
+    |> Grad.valueAndGrad (fun vector -> (Model.apply layer (Params.create layer.Layout vector) (Flow.ofImages image)).Value.sum())
 
 let perBin = [ for x in gradient.data<float32>().ToArray() -> System.Math.Round(float x, 2) ]
 printfn $"sum {value:F3}, gradient {perBin}"
@@ -84,7 +83,9 @@ let clips =
           Clip.create song.Name 16000 1 Stems.musicAndVoice (fun () -> song.Stems) ]
 
 let loss = Loss.meanSquaredError
-let feed = Feed.excerpts network (Needs.create network loss Mixing.plain) (ExcerptSettings.ofSize 32 4) torch.CPU clips
+
+let feed =
+    Feed.excerpts network (Needs.create network loss Mixing.plain) (ExcerptSettings.ofSize 32 4) torch.CPU clips
 
 let task =
     { Model = Network.model network

@@ -80,8 +80,7 @@ let curve (recipe: Recipe) =
     let key = Key.ofSeed recipe.Seed
 
     let course =
-        recipe.Learning.Begin
-            { Network = recipe.Network; Needs = needs; Clips = clips; Device = torch.CPU; Key = Key.fold 0 key }
+        recipe.Learning.Begin { Network = recipe.Network; Needs = needs; Clips = clips; Device = torch.CPU; Key = Key.fold 0 key }
 
     let task =
         { Model = Network.model recipe.Network

@@ -55,7 +55,8 @@ let table: Table =
       Load = Mir1k.loadOrEmbedded
       Cells = rows @ limits
       Claims =
-        [ { Text = "Any training beats the mixture"; Pairs = [ ("squared error", "mixture"); ("discriminative", "mixture") ] } ] }
+        [ { Text = "Any training beats the mixture"
+            Pairs = [ ("squared error", "mixture"); ("discriminative", "mixture") ] } ] }
 
 (**
 ## Run it

@@ -55,7 +55,11 @@ let private bothTexts (name: PublicName) = name.Text + "\n" + name.TypeText
 let private raisedIn (text: string) = [ for found in Regex.Matches(text, @"\b[A-Z]\w*Exception\b") -> found.Value ]
 
 let private known =
-    [ "ArgumentException"; "ArgumentNullException"; "InputException"; "ObjectDisposedException"; "InvalidOperationException" ]
+    [ "ArgumentException"
+      "ArgumentNullException"
+      "InputException"
+      "ObjectDisposedException"
+      "InvalidOperationException" ]
 
 [<Tests>]
 let tests =
@@ -73,7 +77,8 @@ let tests =
 
           test "what raises says so" {
               names.Value
-              |> List.filter (fun name -> name.Raises && (raisedIn (bothTexts name)).IsEmpty && not ((bothTexts name).Contains "Raises"))
+              |> List.filter (fun name ->
+                  name.Raises && (raisedIn (bothTexts name)).IsEmpty && not ((bothTexts name).Contains "Raises"))
               |> expectNone "do not say what they raise"
           }
 

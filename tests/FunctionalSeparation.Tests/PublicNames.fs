@@ -74,7 +74,9 @@ let rec private withNested (t: TypeDefinition) : TypeDefinition list =
     if not (isPublic t) || isGenerated t || (t.IsNested && isUnion t.DeclaringType) then
         []
     else
-        t :: [ for nested in t.NestedTypes do yield! withNested nested ]
+        t
+        :: [ for nested in t.NestedTypes do
+                 yield! withNested nested ]
 
 let private exceptions =
     [ "System.ArgumentException"; "System.ObjectDisposedException"; "FunctionalSeparation.Core.InputException" ]
