@@ -18,33 +18,42 @@ using FunctionalSeparation;
 using FunctionalSeparation.Core;
 
 // song.wav out-folder [model-folder]: with the library's own model, or one that training wrote.
-using ISeparator separator = args.Length < 3 ? Separators.Default() : ModelFolder.openSeparator("auto", args[2]);
+using ISeparator separator = args.Length < 3 ? Separators.Default() : Separators.Open(args[2]);
 ```
 
-A file of any length is separated in constant memory. The result tells the file of each stem. Until all of them are whole, none has its
-name.
+A file of any length is separated in constant memory. Until all stems are whole, none of them has its name; a separation that is
+cancelled leaves nothing behind. The result tells the file of each stem.
 
 ```csharp
 // A file of any length, in constant memory: song_music.wav and song_voice.wav.
-var progress = new Progress<double>(share => Console.Error.Write($"\r{share:P0} "));
-var files = separator.SeparateFile(args[0], args[1], progress);
+var progress = new OrderedProgress(share => Console.Error.Write($"\r{share:P0} "));
+using var stop = new CancellationTokenSource();
+var files = await separator.SeparateFileAsync(args[0], args[1], progress: progress, cancellation: stop.Token);
 ```
 
-A sound in memory is an `AudioBuffer`: a rate, and an array of samples for each channel.
+A sound in memory is an `AudioBuffer`: a rate, and an array of samples for each channel. Printed, it tells its shape.
 
 ```csharp
 // A sound in memory.
 AudioBuffer song = AudioFile.Read(args[0]);
-AudioBuffer voice = separator.Separate(song)["voice"];
+var stems = separator.Separate(song);
+Console.WriteLine(stems["voice"]);
 ```
 
-A stream takes pieces of any size and gives the same stems, late by its latency (in samples).
+A stream takes pieces of any size. Its stems are late by its latency, in samples.
 
 ```csharp
-// A sound that comes piece by piece: the same stems, with a fixed delay.
-using StemStream stream = separator.Open(song.SampleRate, song.Channels.Count, song.Level());
+// A sound that comes piece by piece, whose level nobody knows yet: stems with a fixed delay.
+using StemStream stream = separator.Open(song.SampleRate, song.Channels.Count);
 int ready = stream.Push(song)["voice"].Length + stream.Finish()["voice"].Length;
-Console.WriteLine($"{separator.Name}: {string.Join(", ", files.Keys)}, {voice.Seconds:F1} s, {ready} samples, {stream.Latency} late");
+Console.WriteLine($"{separator.Name}: {string.Join(", ", files.Keys)}, {ready} samples, {stream.Latency} late");
+```
+
+Scores take sounds as they are: first the true stems, then the estimates. Of estimates that are the truth, distortion has no bound.
+
+```csharp
+// Against the true stems, here the estimates themselves: median SDR, ISR, SIR and SAR of windows of a second (BSS Eval 4).
+Console.WriteLine(BssEval.InWindows([stems["music"], stems["voice"]], [stems["music"], stems["voice"]]));
 ```
 
 ## Run it

@@ -16,7 +16,7 @@ let private guides =
       "ownLoss", "Adam: "
       "ownData", "ideal ratio mask: voice GNSDR"
       "paperTable", "Any training beats the mixture: holds"
-      "fromCSharp", "music, voice, 3.0 s, 48000 samples" ]
+      "fromCSharp", "music, voice, 48000 samples" ]
 
 let private examples =
     lazy (DocTests.names.Value |> List.choose (fun name -> name.Example |> Option.map (fun code -> name.Name, code)))
