@@ -79,6 +79,16 @@ let problem (anchorsOf: Map<string, Set<string>>) (page: string) (link: string) 
         Some "there is no such place in the page"
     | Some _ -> None
 
+/// Members that fsdocs leaves out of the reference (methods of C# that are `async`) are looked for on the page of their type.
+let toTypes (anchorsOf: Map<string, Set<string>>) (page: string) (text: string) =
+    let shorter (link: Match) =
+        match target page link.Groups[1].Value with
+        | Some(file, Some anchor) when anchorsOf.ContainsKey file && not (anchorsOf[file].Contains anchor) ->
+            (link.Value.Split '#')[0] + "\""
+        | _ -> link.Value
+
+    Regex.Replace(text, "href=\"([^\"#]*reference/[^\"#]+#[^\"]+)\"", shorter)
+
 let loadsRemote (text: string) = Regex.IsMatch(text, "<(?:script|link|img|iframe)[^>]*(?:href|src)=\"(?:https?:)?//")
 
 /// What fsdocs writes in the place of results where a cell failed.
@@ -88,8 +98,11 @@ render ()
 
 let html = Directory.GetFiles(pages, "*.html", SearchOption.AllDirectories)
 Array.iter finish html
-let texts = [ for page in html -> page, File.ReadAllText page ]
-let anchorsOf = Map.ofList [ for page, text in texts -> page, anchors text ]
+let anchorsOf = Map.ofArray [| for page in html -> page, anchors (File.ReadAllText page) |]
+let texts = [ for page in html -> page, toTypes anchorsOf page (File.ReadAllText page) ]
+
+for page, text in texts do
+    File.WriteAllText(page, text)
 
 let problems =
     [ for page, text in texts do

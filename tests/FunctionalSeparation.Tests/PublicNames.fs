@@ -115,7 +115,8 @@ let private raising () : MethodDefinition -> bool =
 
 let private isTensor (t: TypeReference) = t.FullName.Contains "TorchSharp.torch/Tensor"
 
-let private isFunction (m: MethodDefinition) = m.IsPublic && not (m.IsSpecialName || m.IsVirtual || isGenerated m)
+let private isFunction (m: MethodDefinition) =
+    m.IsPublic && not (m.IsGetter || m.IsSetter || m.IsConstructor || m.IsVirtual || isGenerated m)
 
 /// The members of a type: prefix and name, whether a tensor goes in or out, and the method that is called, if any.
 let private members (t: TypeDefinition) : (string * bool * MethodDefinition option) list =
