@@ -17,13 +17,12 @@ System.IO.Directory.SetCurrentDirectory(System.IO.Path.Combine(__SOURCE_DIRECTOR
 (** *)
 
 open FunctionalSeparation
-open FunctionalSeparation.Plots
 
 (**
 ## The rows
 
 Every row is a system and how its scores come about. A trained row has a recipe for each preset: `smoke` shows in seconds that every
-part works, `brief`, `desk` and `paper` are for recordings.
+part works; `brief`, `full`, `desk` and `paper` are for recordings.
 *)
 let recipe (loss: Loss) (preset: Preset) =
     let network = Drnn.network { Drnn.huang2014 with Hidden = [ 32; 32 ]; InputScale = 30.0 }
