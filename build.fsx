@@ -139,6 +139,7 @@ let usage =
   restore     fetch the locked packages and this platform's libtorch
   format      format all sources
   readme      write the measured tables into README.md
+  docs        the guides, with what they print, and the reference of all public names: artifacts/docs/index.html
   add NAME VERSION   add a package
   clean       delete build output"""
 
@@ -169,6 +170,9 @@ match fsi.CommandLineArgs |> Array.tail |> List.ofArray with
 | [ "readme" ] ->
     build ()
     dotnet [ "fsi"; "scripts/readme.fsx" ]
+| [ "docs" ] ->
+    build ()
+    dotnet [ "fsi"; "scripts/docs.fsx" ]
 | [ "add"; name; version ] -> add name version
 | [ "clean" ] -> clean ()
 | _ ->

@@ -9,8 +9,15 @@ open FunctionalSeparation.Core
 [<Struct>]
 type Key = private Key of uint64
 
+/// <summary>
 /// Draws from keys. A negative count is an ArgumentException. A key is a value: nothing here changes it, so use a key once and split it for the next draw.
 /// Draw number i of a key is the SplitMix64 finaliser (Steele, Lea, Flood 2014) of key + (i + 1) * golden ratio.
+/// </summary>
+/// <example><code lang="fsharp">
+/// let key = Key.ofSeed 0
+/// let noiseOfStep step = key |> Key.fold step |> Key.normals 1000 // the same for the same step, whatever was drawn before
+/// let first, second = Key.fold 0 key, Key.fold 1 key // independent
+/// </code></example>
 [<RequireQualifiedAccess>]
 module Key =
 

@@ -9,7 +9,13 @@ open FunctionalSeparation.Core
 
 /// Named tensors and named texts, as one file holds them.
 [<NoEquality; NoComparison>]
-type TensorFile = { Tensors: (string * torch.Tensor) list; Texts: Map<string, string> }
+type TensorFile =
+    {
+        /// Tensors of any shape [...] by name, in the order of the file; of float16, float32, float64 or int64.
+        Tensors: (string * torch.Tensor) list
+        /// Texts by name.
+        Texts: Map<string, string>
+    }
 
 /// The safetensors file format (8 bytes of header length, a JSON header, raw little-endian data): weights that any
 /// language reads. Files are written whole or not at all: to a temporary name, flushed to the disk, then renamed. What the
@@ -160,7 +166,8 @@ module Safetensors =
         { Tensors = entries |> List.map (readTensor stream start)
           Texts = pairs |> Seq.filter isTexts |> Seq.collect (snd >> StrictJson.pairs textsName) |> Seq.map textOf |> Map.ofSeq }
 
-    /// Reads an open file, or one in memory, that messages call `name`: from its beginning, seeking. Tensors and errors as `load`.
+    /// Reads an open file, or one in memory, that messages call `name`: from its beginning, seeking. Tensors and errors as `load`:
+    /// raises InputException for what is no safetensors file.
     let read (name: string) (stream: Stream) : TensorFile =
         try
             Memory.scoped (fun file -> List.map snd file.Tensors) (fun () -> readAll stream)

@@ -11,6 +11,7 @@ type JsonEntries =
     {
         /// What messages put before the name of an entry, such as `architecture.`.
         Place: string
+        /// The values by the names of their entries.
         Values: Map<string, JsonElement>
     }
 

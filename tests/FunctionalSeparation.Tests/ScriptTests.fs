@@ -36,10 +36,10 @@ let private dataFolder root (change: int -> Stems -> Stems) =
 
 let private same (_: int) (stems: Stems) = stems
 
-/// Every script that is a table, whatever its paper.
+/// Every script that is a table, whatever its paper; the guide to tables runs with the guides.
 let private tableScripts =
     Directory.GetFiles(Path.Combine(Golden.repository, "scripts"), "*.fsx", SearchOption.AllDirectories)
-    |> Array.filter (fun path -> (File.ReadAllText path).Contains "Table.main")
+    |> Array.filter (fun path -> (File.ReadAllText path).Contains "Table.main" && not (path.Contains "guides"))
     |> Array.sort
     |> List.ofArray
 

@@ -5,7 +5,13 @@ open FunctionalSeparation.Core
 
 /// What a model makes of the magnitudes of a mixture: two matrices [frames, bins]. Their signs do not count.
 [<NoEquality; NoComparison>]
-type Decomposition = { MusicPart: torch.Tensor; VoicePart: torch.Tensor }
+type Decomposition =
+    {
+        /// What is taken for music, [frames, bins].
+        MusicPart: torch.Tensor
+        /// What is taken for the voice, [frames, bins].
+        VoicePart: torch.Tensor
+    }
 
 /// How a bin of the mixture is shared between the two sources of a decomposition.
 [<RequireQualifiedAccess>]
@@ -21,7 +27,9 @@ type Rendering =
     {
         /// Hz.
         SampleRate: int
+        /// The transform that magnitudes come from.
         Stft: Stft
+        /// How each bin is shared.
         Rule: MaskRule
         /// Hz: bins below belong to the music, for no voice sings there. 0 for none.
         VoiceFrom: float
@@ -31,7 +39,7 @@ type Rendering =
 [<RequireQualifiedAccess>]
 module Decomposition =
 
-    /// The tensors of a decomposition.
+    /// The two matrices of a decomposition, [frames, bins] each.
     let tensors (decomposition: Decomposition) = [ decomposition.MusicPart; decomposition.VoicePart ]
 
     let private voiceShare rule (decomposition: Decomposition) =

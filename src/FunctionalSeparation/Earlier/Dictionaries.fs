@@ -3,9 +3,16 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// Spectra that stand for the two sources of a clip in their order, music and voice or what stands for them, [atoms, bins] each; or frames to learn them from, [frames, bins] each.
+/// Spectra that stand for the two sources of a clip in their order, music and voice or what stands for them, [atoms, bins] each; or
+/// frames to learn them from, [frames, bins] each.
 [<NoEquality; NoComparison>]
-type Dictionaries = { OfMusic: torch.Tensor; OfVoice: torch.Tensor }
+type Dictionaries =
+    {
+        /// Of the first source, [atoms, bins].
+        OfMusic: torch.Tensor
+        /// Of the second source, [atoms, bins].
+        OfVoice: torch.Tensor
+    }
 
 /// How dictionaries are learnt from training clips.
 type DictionaryPlan =
@@ -18,6 +25,7 @@ type DictionaryPlan =
         Frames: int
         /// Updates.
         Iterations: int
+        /// What the factorisation minimises.
         Divergence: Divergence
     }
 

@@ -7,13 +7,15 @@ open FunctionalSeparation.Core
 /// How the predominant pitch of a clip is found, and how much its harmonics are favoured.
 type HarmonicPrior =
     {
-        /// Hz: the range in which the voice's fundamental lies.
+        /// Hz: the lowest fundamental of the voice.
         Lowest: float
+        /// Hz: the highest fundamental of the voice.
         Highest: float
         /// Pitches an octave.
         Resolution: int
-        /// Harmonics summed, and the factor on each from the one before.
+        /// Harmonics summed.
         Harmonics: int
+        /// Factor on each harmonic from the one before.
         Decay: float
         /// Price of a move of one pitch between frames, in shares of the mean salience.
         Jump: float
@@ -103,7 +105,7 @@ module HarmonicPrior =
         best, from
 
     /// The path through saliences [frames, pitches] that is loudest less the price of its moves: an index a frame. A move
-    /// spans at most 12 pitches.
+    /// spans at most 12 pitches. Raises ArgumentException where there are no pitches.
     let path (price: float) (salience: float[][]) : int[] =
         let steps = salience[1..] |> Array.scan (fun (scores, _) next -> advance price scores next) (salience[0], [||])
 
@@ -136,7 +138,8 @@ module HarmonicPrior =
             isNear.mul prior.OnHarmonic .+ isNear.rsub(1.0).mul prior.OffHarmonic)
 
     /// RPCA with the prior (RPCAh): the voice that plain RPCA finds tells the pitch, whose harmonics the second RPCA prefers to
-    /// put into the sparse part.
+    /// put into the sparse part. Magnitudes are [frames, bins]. Raises ArgumentException for settings out of range, and as
+    /// `Rpca.decompose`.
     let decompose (rpca: Rpca) (prior: HarmonicPrior) sampleRate stft (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () ->
             let first = Rpca.decompose rpca magnitudes

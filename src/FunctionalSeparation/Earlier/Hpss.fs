@@ -13,8 +13,9 @@ type Hpss =
         Long: Stft
         /// A window so short that it is narrow in time alone: the voice is harmonic.
         Short: Stft
-        /// Frames on each side that the median over time looks at, and bins on each side that the one over frequency looks at.
+        /// Frames on each side that the median over time looks at.
         Frames: int
+        /// Bins on each side that the median over frequency looks at.
         Bins: int
         /// How a bin is shared between harmonic and percussive.
         Rule: MaskRule

@@ -2,7 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 
-/// Iterative algorithms whose state holds tensors.
+/// Iterative algorithms whose state holds tensors of any shape [...].
 [<RequireQualifiedAccess>]
 module Iteration =
 
@@ -25,5 +25,5 @@ module Iteration =
 
         go 0 start
 
-    /// Applies `step` so many times.
+    /// Applies `step` so many times, in the scopes of `run`. Raises ArgumentException for a negative count.
     let times tensors (count: int) (step: 's -> 's) (start: 's) : 's = run tensors count (fun _ -> false) step start

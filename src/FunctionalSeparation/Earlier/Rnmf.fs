@@ -35,10 +35,10 @@ module Rnmf =
             Sparse: torch.Tensor
         }
 
-    /// The tensors of a model.
+    /// The three matrices of a model, as `Factors` has them: [frames, atoms], [atoms, bins], [frames, bins].
     let tensors (factors: Factors) = [ factors.Activations; factors.Dictionary; factors.Sparse ]
 
-    /// The value that is minimised.
+    /// The value that is minimised, for magnitudes x [frames, bins].
     let objective (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : float =
         Memory.plain (fun () ->
             let gap = x - factors.Activations.mm factors.Dictionary - factors.Sparse
@@ -72,7 +72,7 @@ module Rnmf =
           Dictionary = nextDictionary
           Sparse = sparse settings.Sparsity x nextActivations nextDictionary }
 
-    /// One update of activations, dictionary and sparse part: the objective never grows.
+    /// One update of activations, dictionary and sparse part for magnitudes x [frames, bins]: the objective never grows.
     let update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
         Memory.scoped tensors (fun () -> step settings x true factors)
 
@@ -105,12 +105,13 @@ module Rnmf =
             let x = magnitudes / level
             first x |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts level)
 
-    /// Unsupervised: the dictionary is learnt on the mixture itself. Raises ArgumentException, as `decomposeWith`, for settings out
-    /// of range and magnitudes that are no finite matrix.
+    /// Unsupervised: the dictionary of so many atoms is learnt on the mixture itself, magnitudes [frames, bins]. Raises
+    /// ArgumentException for settings out of range, no atom, and magnitudes that are no finite matrix.
     let decompose (settings: Rnmf) (atoms: int) (key: Key) (magnitudes: torch.Tensor) : Decomposition =
         solve settings true (start atoms key) magnitudes
 
-    /// Supervised: a dictionary of music [atoms, bins], learnt before, is kept; the voice is what it cannot explain.
+    /// Supervised: a dictionary of music [atoms, bins], learnt before, is kept; the voice is what it cannot explain. Raises
+    /// ArgumentException as `decompose`, and where dictionary and magnitudes [frames, bins] do not fit each other.
     let decomposeWith (settings: Rnmf) (dictionary: torch.Tensor) (magnitudes: torch.Tensor) : Decomposition =
         magnitudes
         |> solve settings false (fun x ->

@@ -7,11 +7,12 @@ open TorchSharp
 module Shrinkage =
 
     /// The proximal operator of sum_ij t_ij |x_ij|: every element moves towards zero by its threshold and stops there.
-    /// Thresholds are at least 0 and of a shape that broadcasts to the matrix's.
+    /// Thresholds are at least 0 and of a shape that broadcasts to the matrix's, [rows, columns].
     let softThresholds (thresholds: torch.Tensor) (matrix: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () -> matrix.sign () * (matrix.abs () - thresholds).clamp_min(0.0))
 
-    /// The proximal operator of `threshold` times the l1 norm: sign(x) max(|x| - threshold, 0), for a threshold of at least 0.
+    /// The proximal operator of `threshold` times the l1 norm: sign(x) max(|x| - threshold, 0) of a matrix
+    /// [rows, columns], for a threshold of at least 0.
     let soft (threshold: float) (matrix: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () -> softThresholds (torch.zeros_like(matrix).fill_ threshold) matrix)
 

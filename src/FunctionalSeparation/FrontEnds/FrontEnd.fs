@@ -8,9 +8,11 @@ type FrontEnd =
     {
         /// Hz; audio of another rate is resampled, heard with windows as long in seconds, or refused, never reinterpreted.
         SampleRate: int
+        /// Window, its length and hop in samples, and whether frames are centred.
         Stft: Stft
     }
 
+/// Front ends: made, checked, and brought to other rates.
 [<RequireQualifiedAccess>]
 module FrontEnd =
 

@@ -72,6 +72,7 @@ module Mel =
     let deltasReach = 2L * deltaReach
 
     /// Static features, their deltas and the deltas of these, side by side: [time + 8, ..., n] -> [time, ..., 3 n].
+    /// Raises ArgumentException where there is no frame between the margins.
     let withDeltas (frames: torch.Tensor) : torch.Tensor =
         requireFrames deltasReach frames
 

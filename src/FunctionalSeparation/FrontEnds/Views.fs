@@ -30,6 +30,7 @@ type Views(view: Domain -> torch.Tensor) =
     /// The view of this domain.
     member _.At(domain: Domain) = view domain
 
+/// Views of spectrograms, of samples, or of magnitudes alone.
 [<RequireQualifiedAccess>]
 module Views =
 
@@ -79,5 +80,5 @@ module Views =
     let ofMagnitudeAndPhases (stft: Stft) (phases: unit -> torch.Tensor) (magnitude: torch.Tensor) : Views =
         create stft (fun () -> magnitude) (once (fun () -> magnitude * (phases ()).sgn()))
 
-    /// Every view passed through a function of tensors that acts on leading axes only.
+    /// Every view passed through a function of tensors that acts on leading axes only, [batch, ...] of all of them.
     let map (change: torch.Tensor -> torch.Tensor) (views: Views) : Views = Views(views.At >> change)

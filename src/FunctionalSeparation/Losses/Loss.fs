@@ -24,8 +24,17 @@ type Loss =
 [<RequireQualifiedAccess>]
 module Loss =
 
+    /// <summary>
     /// A loss of one's own on a domain, from a function of estimates and references, which it is given only where they have one
-    /// shape. `words` tell it from other losses, its numbers included.
+    /// shape: [batch, sources, channels, time, bins] or, on waveforms, [batch, sources, channels, samples]. `words` tell it from
+    /// other losses, its numbers included. Raises ArgumentException where there are none.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let absoluteError =
+    ///     Loss.on Domain.Magnitude "absolute error" (fun estimates references -> (estimates - references).abs().sum())
+    ///
+    /// let both = Loss.add absoluteError (Loss.siSdr |> Loss.scale 0.1)
+    /// </code></example>
     let on (domain: Domain) (words: string) (loss: torch.Tensor -> torch.Tensor -> torch.Tensor) : Loss =
         if String.IsNullOrWhiteSpace words then
             invalidArg (nameof words) "A loss needs words that tell it from others."
@@ -156,7 +165,7 @@ module Loss =
             let all = transforms |> List.map (at y s)
             (List.reduce (.+) all).div(float all.Length))
 
-    /// |theta|^2, for weight decay as a term of the objective.
+    /// |theta|^2 of parameters [n], for weight decay as a term of the objective.
     let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum()
 
     let private sourceAxis = 1L
@@ -165,9 +174,14 @@ module Loss =
         let shape = (references.At loss.Domains.Head).shape
         if shape.Length < 2 then 1 else int shape[int sourceAxis]
 
+    /// <summary>
     /// Discriminative training: loss(y, s) - gamma loss(y, n), where n holds another source for each estimate (Huang et al. 2014,
     /// eqs. 5 and 6); of more than two sources the mean over the others. The result can be negative. Raises ArgumentException for
     /// a gamma that is negative or not finite, and a loss that is discriminative already; at 0 it is the loss itself.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let loss = Loss.squaredError |> Loss.discriminative 0.05
+    /// </code></example>
     let discriminative (gamma: float) (loss: Loss) : Loss =
         Numbers.notNegative "A discriminative loss" (nameof gamma) gamma
 

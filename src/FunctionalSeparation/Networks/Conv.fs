@@ -159,7 +159,7 @@ module Conv =
         create { settings (factor / 2 * 2 + 1) inputs outputs with Stride = factor, factor }
 
     /// Makes images `factor` times smaller in time and bins: a convolution of patches side by side, the way back of `up`. What does not
-    /// fill a patch is left out.
+    /// fill a patch is left out. Raises ArgumentException for numbers below 1.
     let patches (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
         let conv = { settings factor inputs outputs with Stride = factor, factor }
         check conv

@@ -11,6 +11,7 @@ open FunctionalSeparation.Core
 [<NoComparison>]
 type Drnn =
     {
+        /// The rate and the transform.
         FrontEnd: FrontEnd
         /// What the network is shown of a frame.
         Features: Features
@@ -156,6 +157,7 @@ module internal DrnnJson =
           Mask = choice "mask" "mask" masks
           Sources = toSources entries }
 
+/// The networks of the papers as values: described, built, read from files.
 [<RequireQualifiedAccess>]
 module Drnn =
 
@@ -242,8 +244,13 @@ module Drnn =
     /// The family of these networks, as files name it where they name one.
     let familyName = "drnn"
 
+    /// <summary>
     /// The network (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises ArgumentException for one that contradicts itself,
     /// or a context that does not fit it.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let small = Drnn.network { Drnn.huang2014 with Hidden = [ 150; 150 ] } // recurrence in layer 2, mask inside
+    /// </code></example>
     let network (drnn: Drnn) : Network =
         checkContext drnn
         let setting = { FrontEnd = drnn.FrontEnd; Channels = 1; Sources = drnn.Sources }

@@ -19,8 +19,11 @@ type Family =
 [<NoEquality; NoComparison>]
 type NetworkPlan =
     {
+        /// What of a mixture the network is given.
         Reads: Reads
+        /// What its outputs are.
         Means: Means
+        /// How far it looks from a frame of its output.
         Outlook: Outlook
         /// Frames that it strides over in time; 1 = none.
         Stride: int
@@ -28,6 +31,7 @@ type NetworkPlan =
         Model: Model<Flow, Flow>
     }
 
+/// The usual kinds of network. Others are a record of their own.
 [<RequireQualifiedAccess>]
 module NetworkPlan =
 
@@ -133,9 +137,22 @@ module Family =
               Channels = StrictJson.integer 1 mostChannels "channels" entries
               Sources = NetworkJson.toSources entries }
 
+    /// <summary>
     /// A family: `plan` says how a network is made of settings (a record or an anonymous record of numbers, texts and lists of them)
     /// for what it is built for. Networks are named after the family; `Network` raises ArgumentException for a setting or settings
     /// that make none.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let tiny =
+    ///     Family.define "tiny" (fun (settings: {| Channels: int |}) setting ->
+    ///         Conv.layer 3 setting.Channels settings.Channels
+    ///         --> Layer.activation Relu
+    ///         --> Conv.layer 1 settings.Channels (setting.Channels * setting.Sources.Length)
+    ///         |> NetworkPlan.ratioMask (1, 1))
+    ///
+    /// let network =
+    ///     tiny.Network {| Channels = 8 |} { FrontEnd = FrontEnd.huang2014; Channels = 1; Sources = [ "music"; "voice" ] }
+    /// </code></example>
     let define (name: string) (plan: 'settings -> Setting -> NetworkPlan) : Family<'settings> =
         if String.IsNullOrWhiteSpace name then
             invalidArg (nameof name) "A family of networks needs a name: files name it."

@@ -22,13 +22,14 @@ type Flow =
         Mode: Mode
         /// States [batch, units] that recurrent layers start from, first layer first; a layer that finds none starts at zero.
         Start: torch.Tensor list
-        /// States in which the recurrent layers passed so far ended, last layer first.
+        /// States [batch, units] in which the recurrent layers passed so far ended, last layer first.
         End: torch.Tensor list
         /// Moments that normalising layers observed (`Mode.Observing`), last layer first: [3, features] of float64, the count of
         /// elements, their sum and the sum of their squares.
         Moments: torch.Tensor list
     }
 
+/// Flows of values: how a batch enters a network, and what is left of it behind.
 [<RequireQualifiedAccess>]
 module Flow =
 
@@ -45,10 +46,11 @@ module Flow =
     /// The flow in another mode.
     let inMode (mode: Mode) (flow: Flow) : Flow = { flow with Mode = mode }
 
-    /// The flow with another value; what goes with it stays.
+    /// The flow with another value, frames [time, batch, features] or images [batch, channels, time, bins]; what goes with it
+    /// stays.
     let map (change: torch.Tensor -> torch.Tensor) (flow: Flow) : Flow = { flow with Value = change flow.Value }
 
-    /// The end states of all recurrent layers, first layer first.
+    /// The end states [batch, units] of all recurrent layers, first layer first.
     let finalStates (flow: Flow) : torch.Tensor list = List.rev flow.End
 
     /// Applies a function of flows that has no states to carry: it starts from zero states, and its end states are forgotten.

@@ -22,6 +22,7 @@ module Gru =
 
     /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The input products
     /// of all frames are one matrix product, see also `GruStates`. The weights are those of torch.nn.GRU, its matrices transposed.
+    /// Raises ArgumentException for no input or unit.
     let layer (inputs: int) (units: int) : Model<Flow, Flow> =
         let name = $"GRU {units}"
 

@@ -11,7 +11,7 @@ module Image =
         Shapes.Require(owner, "images", image, [| Axis.Any "batch"; Axis.Any "channels"; Axis.Any "time"; Axis.Any "bins" |])
 
     /// Frames whose features are channels x bins as images of so many channels: [time, batch, channels bins] ->
-    /// [batch, channels, time, bins].
+    /// [batch, channels, time, bins]. Raises ArgumentException where the channels do not divide the features.
     let ofFrames (channels: int) : Model<Flow, Flow> =
         Numbers.atLeast 1 "An image" (nameof channels) channels
 
@@ -65,7 +65,8 @@ module Image =
     let overBands (model: Model<Flow, Flow>) : Model<Flow, Flow> = along "over bands" 3L 2L Flow.withoutStates model
 
     /// Affine layer over the bins, shared by all channels and frames: [batch, channels, time, bins] ->
-    /// [batch, channels, time, outputs]. Weights start as in `Layer.linear`; two behind each other are one of low rank.
+    /// [batch, channels, time, outputs]. Weights start as in `Layer.linear`; two behind each other are one of low rank. Raises
+    /// ArgumentException for no bin or output.
     let linear (bins: int) (outputs: int) : Model<Flow, Flow> =
         let name = $"linear over {bins} bins"
         let wanted = [| Axis.Any "batch"; Axis.Any "channels"; Axis.Any "time"; Axis.Of(int64 bins) |]
@@ -78,6 +79,7 @@ module Image =
                 product.view(image.shape[0], image.shape[2], -1L, image.shape[1]).permute(0L, 3L, 1L, 2L)))
 
     /// Means of blocks of `time` x `bins`: images that are so many times smaller; what is left over at the ends is cut off.
+    /// [batch, channels, time, bins] in and out. Raises ArgumentException for sizes below 1.
     let pool (time: int, bins: int) : Model<Flow, Flow> =
         List.iter (Numbers.atLeast 1 "A pool" "sizes") [ time; bins ]
 
@@ -87,7 +89,8 @@ module Image =
                 require $"pool {time}x{bins}" image
                 torch.nn.functional.avg_pool2d (image, [| int64 time; int64 bins |])))
 
-    /// Every point `time` x `bins` times: images that are so many times larger.
+    /// Every point `time` x `bins` times: images that are so many times larger, [batch, channels, time, bins] in and out. Raises
+    /// ArgumentException for sizes below 1.
     let enlarge (time: int, bins: int) : Model<Flow, Flow> =
         List.iter (Numbers.atLeast 1 "An enlargement" "sizes") [ time; bins ]
 
@@ -98,7 +101,8 @@ module Image =
                 image.repeat_interleave(int64 time, 2L).repeat_interleave(int64 bins, 3L)))
 
     /// Runs a model on images with zeros behind them up to multiples of `time` and `bins`, and cuts its outputs to the size of its
-    /// inputs (they may have fewer bins): what a U-Net that halves and doubles images needs for images of any size.
+    /// inputs (they may have fewer bins): what a U-Net that halves and doubles images needs for images of any size. Raises
+    /// ArgumentException for multiples below 1.
     let padded (time: int, bins: int) (model: Model<Flow, Flow>) : Model<Flow, Flow> =
         List.iter (Numbers.atLeast 1 "A padding" "multiples") [ time; bins ]
         let name = $"padded to {time}x{bins} ({model.Name})"

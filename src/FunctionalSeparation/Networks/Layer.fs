@@ -5,8 +5,11 @@ open FunctionalSeparation.Core
 
 /// The nonlinearity of a hidden layer.
 type Activation =
+    /// max(x, 0).
     | Relu
+    /// 1 / (1 + exp(-x)).
     | Logistic
+    /// tanh x.
     | Tanh
     /// max(x, 0) + slope min(x, 0).
     | LeakyRelu of slope: float
@@ -143,7 +146,8 @@ module Layer =
             let weight, bias = weights[0], weights[1]
             Flow.map (affine weight bias) flow)
 
-    /// x W without bias, [time, batch, inputs] -> [time, batch, outputs], such as in front of a normalisation.
+    /// x W without bias, [time, batch, inputs] -> [time, batch, outputs], such as in front of a normalisation. Raises
+    /// ArgumentException for no input or output.
     let product (inputs: int) (outputs: int) : Model<Flow, Flow> =
         overFrames $"product {outputs}" inputs [ (affineLayout inputs outputs).Head ] (fun weights ->
             Flow.map (onRows _.mm(weights[0])))
@@ -152,6 +156,7 @@ module Layer =
     let activation (kind: Activation) : Model<Flow, Flow> = Model.pureFunction $"{kind}" (Flow.map (activate kind))
 
     /// max(x, 0) + slope min(x, 0) with a slope learnt for each feature or channel, 0.25 at the start (He et al. 2015, eq. 1).
+    /// Raises ArgumentException where there is none.
     let prelu (channels: int) : Model<Flow, Flow> =
         Numbers.atLeast 1 "A layer" (nameof channels) channels
         let layout = [ { Name = "slope"; Shape = [ int64 channels ]; Start = Constant 0.25 } ]
@@ -210,8 +215,9 @@ module Layer =
         | other -> invalidArg "kind" $"A plain recurrent layer is of Relu, Logistic or Tanh, not of {other}."
 
     /// Fully connected recurrent layer h(t) = f(x(t) W + b + h(t-1) U), [time, batch, inputs] -> [time, batch, units]
-    /// (Huang et al. 2014, eq. 1), of Relu, Logistic or Tanh; an ArgumentException for another. The input products of all frames are one matrix product, see also `RecurrentStates`. W starts uniform in
-    /// ±sqrt(6/(inputs + 2 units)), U in ±sqrt(6/(3 units)), b at zero (authors' code).
+    /// (Huang et al. 2014, eq. 1), of Relu, Logistic or Tanh. The input products of all frames are one matrix product, see also
+    /// `RecurrentStates`. W starts uniform in ±sqrt(6/(inputs + 2 units)), U in ±sqrt(6/(3 units)), b at zero (authors' code).
+    /// Raises ArgumentException for another nonlinearity, and for no input or unit.
     let recurrent kind (inputs: int) (units: int) : Model<Flow, Flow> =
         let n, name = int64 units, $"recurrent {units}"
 

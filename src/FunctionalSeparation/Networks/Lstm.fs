@@ -20,7 +20,7 @@ module Lstm =
 
     /// Layer of LSTM units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, 2 units], h and c side by side. The
     /// input products of all frames are one matrix product, see also `LstmStates`. The weights are those of torch.nn.LSTM, its
-    /// matrices transposed, its two biases added.
+    /// matrices transposed, its two biases added. Raises ArgumentException for no input or unit.
     let layer (inputs: int) (units: int) : Model<Flow, Flow> =
         let name, n = $"LSTM {units}", int64 units
 

@@ -35,16 +35,19 @@ module Mask =
     let private shares (positive: torch.Tensor) = positive / positive.sum(sourceAxis, keepdim = true).add(epsilon)
 
     /// Ratio mask of magnitudes |a|: [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
+    /// Raises ArgumentException for fewer than two axes.
     let ratio (magnitudes: torch.Tensor) : torch.Tensor =
         requireSources magnitudes
         shares (magnitudes.abs ())
 
     /// Ratio mask of powers (Wiener-like): [..., sources, bins] in and out. Zero for all sources of a bin where all are zero.
+    /// Raises ArgumentException for fewer than two axes.
     let wiener (magnitudes: torch.Tensor) : torch.Tensor =
         requireSources magnitudes
         shares (magnitudes * magnitudes)
 
-    /// Binary mask: 1 for the largest source of each bin (the first of equals), else 0 (Huang et al. 2014, eq. 7).
+    /// Binary mask, [..., sources, bins] in and out: 1 for the largest source of each bin (the first of equals), else 0 (Huang et
+    /// al. 2014, eq. 7). Raises ArgumentException for fewer than two axes.
     let binary (magnitudes: torch.Tensor) : torch.Tensor =
         requireSources magnitudes
 

@@ -3,14 +3,23 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
+/// <summary>
 /// A model is a function of its weights and its input, plus what is needed to make the weights: nothing is hidden inside.
+/// </summary>
+/// <example><code lang="fsharp">
+/// let gain =
+///     { Name = "gain"
+///       Layout = [ { Name = "gain"; Shape = [ 1L ]; Start = Constant 1.0 } ]
+///       Apply = fun weights flow -> flow |> Flow.map (fun value -> value * weights.Head) }
+/// </code></example>
 [<NoEquality; NoComparison>]
 type Model<'input, 'output> =
     {
+        /// What messages call it.
         Name: string
         /// The weights that `Apply` expects, in order.
         Layout: Layout
-        /// The forward pass; differentiable in the weights.
+        /// The forward pass; differentiable in the weights, which have the shapes [...] of the layout.
         Apply: torch.Tensor list -> 'input -> 'output
     }
 
@@ -84,11 +93,12 @@ module Model =
     /// ArgumentException, naming them, where the other axes differ.
     let concat (models: Model<Flow, Flow> list) : Model<Flow, Flow> = merged $"concat ({namesOf models})" joined models
 
-    /// Adds the model's input to its output (He et al. 2016, eq. 1).
+    /// Adds the model's input to its output (He et al. 2016, eq. 1). Applied, it raises ArgumentException where the two differ in
+    /// shape.
     let residual (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"residual ({model.Name})" added [ identity; model ]
 
     /// The model's input, and its output behind it: the skip connection of a U-Net around all that lies deeper (Ronneberger et
-    /// al. 2015).
+    /// al. 2015). Applied, it raises ArgumentException where the two differ but for the channels.
     let skip (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"skip ({model.Name})" joined [ identity; model ]
 
     /// The same model, freeing what it makes on the way as soon as its output is there (what a gradient needs, libtorch keeps): for parts
@@ -107,7 +117,8 @@ module Model =
         Shapes.RequireSame(name, "input", left, "output", right)
         left * right
 
-    /// The model's input times its output: the output is a mask.
+    /// The model's input times its output: the output is a mask. Applied, it raises ArgumentException where the two differ in
+    /// shape.
     let mask (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"mask ({model.Name})" multiplied [ identity; model ]
 
     /// Starting parameters of the given type and device.
@@ -146,8 +157,16 @@ module Model =
         requireOwn model parameters
         model.Apply (Params.split parameters) input
 
+/// Composition, as soon as `FunctionalSeparation` is open.
 [<AutoOpen>]
 module ModelOperators =
 
+    /// <summary>
     /// `first --> second`: feeds the output of the first model to the second.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let network = Layer.linear 4 3 --> Layer.activation Relu
+    /// let weights = Model.init torch.float32 torch.CPU (Key.ofSeed 0) network
+    /// let outputs = (Model.apply network weights (Flow.ofFrames (torch.zeros (5L, 1L, 4L)))).Value // [5, 1, 3]
+    /// </code></example>
     let (-->) first second = Model.compose first second

@@ -20,6 +20,7 @@ type Neuron =
 
 /// What becomes of the sums of the output layer.
 type OutputKind =
+    /// The sums themselves.
     | LinearOutput
     /// Negative outputs become zero.
     | ReluOutput
@@ -31,10 +32,13 @@ type NetDescription =
         Inputs: int
         /// Units of each hidden layer.
         Hidden: int list
+        /// What the hidden layers are made of.
         Neuron: Neuron
+        /// Which hidden layers are recurrent.
         Recurrence: Recurrence
         /// The nonlinearity of the hidden layers; gated units have their own.
         Activation: Activation
+        /// What becomes of the sums of the output layer.
         Output: OutputKind
         /// Sources estimated; music is source 0 and voice source 1 in the papers' networks.
         Sources: int

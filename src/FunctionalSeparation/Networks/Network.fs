@@ -42,6 +42,7 @@ type Outlook =
 [<NoEquality; NoComparison>]
 type Setting =
     {
+        /// The rate and the transform that it works at.
         FrontEnd: FrontEnd
         /// Channels that it hears together; 1 = each channel of a sound by itself.
         Channels: int
@@ -59,11 +60,15 @@ type Network =
         Name: string
         /// The network in full, as JSON: what a model folder stores, and part of the identity of a run.
         Words: JsonObject
+        /// What it is built for.
         Setting: Setting
+        /// What of a mixture it is given.
         Reads: Reads
+        /// What its outputs are.
         Means: Means
         /// Frames around those of its outputs that it is given on each side and takes off.
         Margin: int64
+        /// How far it looks from a frame of its output.
         Outlook: Outlook
         /// Pieces of a sound that it is given begin and end at multiples of so many frames: what it strides over in time.
         Stride: int64
@@ -80,7 +85,7 @@ type Heard =
         Sound: Views
         /// How the network is run.
         Mode: Mode
-        /// States that recurrent layers start from; empty = zero.
+        /// States [batch, units] that recurrent layers start from; empty = zero.
         Start: torch.Tensor list
     }
 
@@ -92,10 +97,11 @@ type Separated =
         Outputs: torch.Tensor
         /// Estimated sources, [batch, sources, channels, time, bins].
         Estimates: Views
-        /// The states in which the recurrent layers ended, first layer first.
+        /// The states [batch, units] in which the recurrent layers ended, first layer first.
         States: torch.Tensor list
     }
 
+/// What training, separation and files ask of a network.
 [<RequireQualifiedAccess>]
 module Network =
 
@@ -112,7 +118,7 @@ module Network =
     let private ofParts (parts: torch.Tensor) =
         torch.view_as_complex ((parts.unflatten (1L, [| -1L; 2L |])).permute(0L, 1L, 3L, 4L, 2L).contiguous())
 
-    /// What the network reads of mixtures.
+    /// What the network reads of mixtures, images as `Reads` says: [batch, channels, time, bins] of magnitudes.
     let input (network: Network) (mixture: Views) : torch.Tensor =
         match network.Reads with
         | Reads.Magnitude -> mixture.Magnitude

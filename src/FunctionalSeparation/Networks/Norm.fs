@@ -4,7 +4,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// Normalisation of frames [time, batch, features] and images [batch, channels, time, bins]: y = (x - mean) / sqrt(variance +
-/// 1e-5), and then y `scale` + `shift` for each feature or channel, which start at 1 and 0.
+/// 1e-5), and then y `scale` + `shift` for each feature or channel, which start at 1 and 0. Raises
+/// ArgumentException, as all here, where there is no feature or channel, and where groups do not divide them.
 [<RequireQualifiedAccess>]
 module Norm =
 

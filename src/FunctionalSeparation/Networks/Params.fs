@@ -7,7 +7,9 @@ open FunctionalSeparation.Core
 
 /// How a weight starts.
 type Start =
+    /// Zero.
     | Zeros
+    /// One value everywhere.
     | Constant of value: float
     /// Uniform in [-bound, bound).
     | Uniform of bound: float
@@ -33,6 +35,7 @@ type Weight =
 /// The weights of a model in order: those that are learnt lie so in its parameter vector, the others in that of statistics.
 type Layout = Weight list
 
+/// Layouts: sizes, and how two become one.
 [<RequireQualifiedAccess>]
 module Layout =
 
@@ -100,6 +103,7 @@ type Params =
         Layout: Layout
     }
 
+/// Parameters: made, split into named weights, put together again.
 [<RequireQualifiedAccess>]
 module Params =
 
@@ -123,17 +127,18 @@ module Params =
         | [||] -> none.Value
         | values -> Memory.tensor (fun () -> torch.tensor(values).``to``(dtype).``to`` device)
 
-    /// Joins a layout and a vector; statistics have their starting values. Raises ArgumentException where the sizes differ.
+    /// Joins a layout and a vector [total]; statistics have their starting values. Raises ArgumentException where the sizes differ.
     let create (layout: Layout) (vector: torch.Tensor) : Params =
         require "elements" (Layout.learnt layout) vector
         { Vector = vector; Statistics = startingStatistics layout vector.dtype vector.device; Layout = layout }
 
-    /// The parameters with other statistics, as `Statistics.observe` gave them. Raises ArgumentException where the sizes differ.
+    /// The parameters with other statistics [n], as `Statistics.observe` gave them. Raises ArgumentException where the sizes
+    /// differ.
     let withStatistics (statistics: torch.Tensor) (parameters: Params) : Params =
         require "statistics" (Layout.statistics parameters.Layout) statistics
         { parameters with Statistics = statistics }
 
-    /// The tensors that are the parameters' own: the vector, and the statistics where the model has some.
+    /// The tensors that are the parameters' own: the vector [total], and the statistics [n] where the model has some.
     let tensors (parameters: Params) : torch.Tensor list =
         if (Layout.statistics parameters.Layout).IsEmpty then
             [ parameters.Vector ]
@@ -191,15 +196,15 @@ module Params =
             layout
             (List.ofArray (vector.split sizes))
 
-    /// The weights as views of the two vectors, in layout order and in their shapes.
+    /// The weights as views of the two vectors, in layout order and in the shapes [...] that it says.
     let split (parameters: Params) : torch.Tensor list =
         match parameters.Layout |> List.indexed |> List.partition (snd >> Layout.isLearnt) with
         | learnt, [] -> views learnt parameters.Vector |> List.map snd
         | learnt, statistics ->
             views learnt parameters.Vector @ views statistics parameters.Statistics |> List.sortBy fst |> List.map snd
 
-    /// Parameters of tensors in layout order: the way back of `split`. Raises ArgumentException where one has another shape than the
-    /// layout says.
+    /// Parameters of tensors in layout order: the way back of `split`, [...] each. Raises ArgumentException where one has another
+    /// shape than the layout says.
     let ofTensors (layout: Layout) (tensors: torch.Tensor list) : Params =
         if tensors.Length <> layout.Length then
             invalidArg (nameof tensors) $"A layout of {layout.Length} weights does not fit {tensors.Length} tensors."
@@ -223,6 +228,6 @@ module Params =
 
         { Vector = vector Layout.isLearnt; Statistics = statistics; Layout = layout }
 
-    /// The weights by name, as views of the two vectors.
+    /// The weights by name, as views of the two vectors in the shapes [...] of the layout.
     let named (parameters: Params) : (string * torch.Tensor) list =
         List.zip (parameters.Layout |> List.map _.Name) (split parameters)

@@ -13,6 +13,7 @@ type Precision =
     /// instructions for it (AVX512-BF16, AMX) and on GPUs, slower on others.
     | Bfloat16
 
+/// Networks in a given precision.
 [<RequireQualifiedAccess>]
 module Precision =
 

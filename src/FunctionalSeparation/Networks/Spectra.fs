@@ -28,6 +28,7 @@ type Shown =
         InputScale: float
     }
 
+/// Sizes of what a network of frames is shown.
 [<RequireQualifiedAccess>]
 module Shown =
 
@@ -66,6 +67,7 @@ module Shown =
     /// Features of one input: those of all frames in its context window.
     let inputs (stft: Stft) (shown: Shown) = shown.Context * featuresOfFrame stft shown
 
+/// Magnitudes of signals, and what a network of frames is shown of them.
 [<RequireQualifiedAccess>]
 module Spectra =
 
@@ -73,6 +75,7 @@ module Spectra =
     let magnitude (stft: Stft) (signal: torch.Tensor) : torch.Tensor = Memory.tensor (fun () -> (stft.Forward signal).abs())
 
     /// Repeats the first frame `before` times and the last one `after` times: [time, ...] -> [before + time + after, ...].
+    /// Raises ArgumentException for a negative number, and where there is no frame.
     let between (before: int64) (after: int64) (frames: torch.Tensor) : torch.Tensor =
         if before < 0L || after < 0L || frames.dim () < 1L || frames.shape[0] < 1L then
             invalidArg (nameof frames) $"Margins of {before} and {after} frames cannot be put around {Shapes.Describe frames}."
@@ -90,7 +93,8 @@ module Spectra =
     let withMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor = between margin margin frames
 
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->
-    /// [time, batch, (2 margin + 1) bins] (Huang et al. 2014, section 3.2; the margins stand for the frames around).
+    /// [time, batch, (2 margin + 1) bins] (Huang et al. 2014, section 3.2; the margins stand for the frames around). Raises
+    /// ArgumentException where there is no frame between the margins.
     let stackMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
         if margin < 0L || frames.dim () < 1L || frames.shape[0] <= 2L * margin then
             invalidArg (nameof frames) $"{Shapes.Describe frames} are no frames between margins of {margin} frames."

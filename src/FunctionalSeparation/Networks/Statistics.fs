@@ -43,11 +43,19 @@ module Statistics =
 
         fold None
 
-    /// The statistics (see `Params.withStatistics`) that these batches, frames or images, have on their way through the network:
-    /// means over all elements of all batches, and their total variance, each layer seeing what the layers before it make of a
-    /// batch with its own moments. A pure fold; the weights stay as they are. Where the network has no statistics, the batches are
-    /// not looked at; a batch that is made as it is asked for is freed when it was seen. Raises ArgumentException where there is
-    /// no batch.
+    /// <summary>
+    /// The statistics [n] (see `Params.withStatistics`) that these batches, frames or images, have on their way through the
+    /// network: means over all elements of all batches, and their total variance, each layer seeing what the layers before it
+    /// make of a batch with its own moments. A pure fold; the weights stay as they are. Where the network has no statistics, the
+    /// batches are not looked at; a batch that is made as it is asked for is freed when it was seen. Raises ArgumentException
+    /// where there is no batch.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let network = Norm.batch 4 --> Layer.linear 4 2
+    /// let weights = Model.init torch.float32 torch.CPU (Key.ofSeed 0) network
+    /// let batches = [ torch.ones (10L, 1L, 4L); torch.zeros (10L, 1L, 4L) ]
+    /// let observed = weights |> Params.withStatistics (Statistics.observe network weights batches)
+    /// </code></example>
     let observe (model: Model<Flow, Flow>) (parameters: Params) (batches: torch.Tensor seq) : torch.Tensor =
         use _ = torch.no_grad ()
 

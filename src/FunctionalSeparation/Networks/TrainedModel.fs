@@ -4,6 +4,7 @@ namespace FunctionalSeparation
 [<NoEquality; NoComparison>]
 type TrainedModel =
     {
+        /// What the weights belong to.
         Network: Network
         /// The weights, in the layout of the network.
         Parameters: Params

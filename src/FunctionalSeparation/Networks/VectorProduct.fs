@@ -72,7 +72,8 @@ module VectorProduct =
             let weight, bias = weights[0], weights[1]
             Flow.map (Layer.onRows (apply weight bias)) flow)
 
-    /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units].
+    /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units]. Raises ArgumentException for no input or
+    /// unit.
     let layer (inputs: int) (units: int) : Model<Flow, Flow> =
         let layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Start = Zeros } ]
         overVectors $"vector product {units}" inputs layout product
@@ -92,6 +93,7 @@ module VectorProduct =
 
     /// Output layer: the components of vector product neurons in one direction, [time, batch, 3 inputs] ->
     /// [time, batch, outputs]. The same numbers as those of `layer`, projected, at half the cost; b is the projected bias.
+    /// Raises ArgumentException for no input or output.
     let along (direction: float * float * float) (inputs: int) (outputs: int) : Model<Flow, Flow> =
         let layout = [ weightOf inputs outputs; { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
         overVectors $"projected vector product {outputs}" inputs layout (projected direction)

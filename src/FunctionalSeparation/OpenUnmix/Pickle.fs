@@ -15,12 +15,19 @@ module Pickle =
     /// What a pickle of Python says. Functions that it names are not called: their names and arguments are what they are here.
     [<NoEquality; NoComparison>]
     type Value =
+        /// None.
         | Nothing
+        /// A truth value.
         | Flag of bool
+        /// A whole number.
         | Whole of int64
+        /// A number.
         | Real of float
+        /// A text.
         | Text of string
+        /// A tuple.
         | Sequence of Value list
+        /// A list, in the order in which it was filled.
         | Items of ResizeArray<Value>
         /// A dictionary, in the order in which its entries were set.
         | Entries of ResizeArray<Value * Value>

@@ -41,11 +41,16 @@ module Grad =
 
         struct (total.Value, gradient)
 
-    /// Value and gradient of a scalar function at `point`.
+    /// <summary>
+    /// Value and gradient [n] of a scalar function at `point` [n]. Raises ArgumentException where f gives more than one number.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let struct (value, gradient) = Grad.valueAndGrad (fun x -> x.squared().sum()) (torch.ones 3L) // 3 and [2, 2, 2]
+    /// </code></example>
     let valueAndGrad (f: torch.Tensor -> torch.Tensor) (point: torch.Tensor) : struct (float * torch.Tensor) =
         valueAndGradOfSum [ f ] point
 
-    /// The gradient alone.
+    /// The gradient [n] alone. Raises ArgumentException as `valueAndGrad`.
     let grad (f: torch.Tensor -> torch.Tensor) (point: torch.Tensor) : torch.Tensor =
         let struct (_, gradient) = valueAndGrad f point
         gradient

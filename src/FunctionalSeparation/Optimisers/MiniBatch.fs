@@ -14,7 +14,7 @@ type Clipping =
 [<RequireQualifiedAccess>]
 module MiniBatch =
 
-    /// The objective with its gradient clipped; the value is untouched, so the two no longer belong together exactly where
+    /// The objective with its gradient [n] clipped; the value is untouched, so the two no longer belong together exactly where
     /// clipping takes hold. Raises ArgumentException for a bound that is not positive.
     let clippedObjective (clipping: Clipping) : Objective -> Objective =
         let through (transform: Transform) (objective: Objective) : Objective =

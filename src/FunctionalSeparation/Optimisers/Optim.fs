@@ -33,7 +33,8 @@ module Schedule =
                 let progress = float (step - warmup) / float (total - warmup) |> min 1.0
                 rate * 0.5 * (1.0 + cos (Math.PI * progress))
 
-    /// `rate`, multiplied by `factor` once for every milestone that the step number has reached.
+    /// `rate`, multiplied by `factor` once for every milestone that the step number has reached. Raises
+    /// ArgumentException for a rate or factor that is negative or not finite.
     let stepwise (rate: float) (factor: float) (milestones: int list) : Schedule =
         Numbers.notNegative owner (nameof rate) rate
         Numbers.notNegative owner (nameof factor) factor
@@ -65,7 +66,13 @@ module Optim =
 
         rate
 
+    /// <summary>
     /// The transforms one after the other, each with a state of its own. Associative; `chain []` changes nothing.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let optimiser =
+    ///     Optim.chain [ Optim.clipNorm 5.0; Optim.momentum 0.9 ] |> Optim.descend (Schedule.cosine 0.01 1000 50)
+    /// </code></example>
     let chain (transforms: Transform list) : Transform =
         let numbered = transforms |> List.indexed |> List.map (fun (i, transform) -> string i, transform)
         let joined states = List.fold OptimiserState.join OptimiserState.empty states
@@ -114,8 +121,16 @@ module Optim =
                 let step = OptimiserState.number "step" state
                 struct (gradient.mul (rateAt schedule step), OptimiserState.create [] [ "step", step + 1.0 ]) }
 
-    /// A transform of one's own that remembers one vector, called `memory` in its state, zero at first: from gradient and memory to
-    /// update and next memory, a fresh tensor.
+    /// <summary>
+    /// A transform of one's own that remembers one vector [n], called `memory` in its state, zero at first: from gradient and
+    /// memory to update and next memory, a fresh tensor.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let signs =
+    ///     Optim.remembering "signs" "average" (fun gradient average ->
+    ///         let next = average.mul(0.9).add(gradient, 0.1)
+    ///         struct (next.sign (), next))
+    /// </code></example>
     let remembering
         (name: string)
         (memory: string)

@@ -45,7 +45,7 @@ type Optimiser =
         Name: string
         /// The state before the first step, for parameters [n].
         Init: torch.Tensor -> OptimiserState
-        /// One step from a state and the parameters that belong to it. Raises InputException where the objective is not
+        /// One step from a state and the parameters [n] that belong to it. Raises InputException where the objective is not
         /// finite; state and parameters are then as they were.
         Step: Objective -> OptimiserState -> torch.Tensor -> OptimiserStep
         /// The parameters [n] that a run which ended with this state and these parameters gives: the parameters themselves, unless
@@ -67,10 +67,11 @@ type Transform =
         Update: torch.Tensor -> OptimiserState -> torch.Tensor -> struct (torch.Tensor * OptimiserState)
     }
 
+/// What optimisers share.
 [<RequireQualifiedAccess>]
 module Optimiser =
 
-    /// The answer of a rule that does not average: the parameters.
+    /// The answer of a rule that does not average: the parameters [n].
     let lastParameters: OptimiserState -> torch.Tensor -> torch.Tensor = fun _ parameters -> parameters
 
 /// Reading, joining and freeing optimiser states.
@@ -80,11 +81,11 @@ module OptimiserState =
     /// The state of a rule that remembers nothing.
     let empty: OptimiserState = { Tensors = Map.empty; Numbers = Map.empty }
 
-    /// A state of named tensors and numbers.
+    /// A state of named tensors [n] and numbers.
     let create (tensors: (string * torch.Tensor) list) (numbers: (string * float) list) : OptimiserState =
         { Tensors = Map.ofList tensors; Numbers = Map.ofList numbers }
 
-    /// Every tensor, to be named as survivors of a scope.
+    /// Every tensor, [n] each, to be named as survivors of a scope.
     let tensors (state: OptimiserState) : torch.Tensor list = state.Tensors |> Map.values |> List.ofSeq
 
     /// Frees the tensors. The state, and no other, is unusable afterwards.
@@ -107,7 +108,7 @@ module OptimiserState =
                     $"The optimiser state has no {kind} '{name}' (it has: {known}); resume with the optimiser that made the state."
             )
 
-    /// The tensor of that name. Raises InputException where the state was made by another optimiser.
+    /// The tensor [n] of that name. Raises InputException where the state was made by another optimiser.
     let tensor (name: string) (state: OptimiserState) : torch.Tensor = find "tensor" name state.Tensors
 
     /// The number of that name. Raises InputException where the state was made by another optimiser.
@@ -145,7 +146,7 @@ module OptimiserState =
 [<RequireQualifiedAccess>]
 module OptimiserStep =
 
-    /// Every tensor of the step: the parameters and the state's.
+    /// Every tensor of the step, [n] each: the parameters and the state's.
     let tensors (step: OptimiserStep) : torch.Tensor list = step.Parameters :: OptimiserState.tensors step.State
 
     /// Frees the parameters and the state.

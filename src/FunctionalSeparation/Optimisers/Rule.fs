@@ -22,8 +22,14 @@ module Rule =
         if String.IsNullOrWhiteSpace words then
             invalidArg (nameof words) "A rule needs words that tell it from others, its numbers included."
 
+    /// <summary>
     /// A rule of one's own: a transform of gradients at a rate that may depend on the number of steps of the run. `words` tell it
-    /// from others, its numbers included.
+    /// from others, its numbers included. Raises ArgumentException where there are none.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let heavyBall = Optim.momentum 0.9 |> Rule.descend "heavy ball 0.9, rate 0.01" (Rule.cosine 0.01)
+    /// let careful = heavyBall |> Rule.clipped 5.0 |> Rule.averaged 0.999
+    /// </code></example>
     let descend (words: string) (rate: int -> Schedule) (transform: Transform) : Rule =
         requireWords words
 
@@ -31,7 +37,7 @@ module Rule =
           Optimiser = fun steps -> Optim.descend (rate steps) transform
           Rate = rate >> Some }
 
-    /// A rule of one's own from an optimiser without a learning rate.
+    /// A rule of one's own from an optimiser without a learning rate. Raises ArgumentException for words that are empty.
     let ofOptimiser (words: string) (optimiser: Optimiser) : Rule =
         requireWords words
         { Words = words; Optimiser = (fun _ -> optimiser); Rate = fun _ -> None }

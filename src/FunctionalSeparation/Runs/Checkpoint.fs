@@ -23,7 +23,9 @@ type Best =
 [<NoEquality; NoComparison>]
 type Progress =
     {
+        /// Parameters and what the optimiser remembers.
         State: TrainState
+        /// The best parameters so far; None where the run does not choose.
         Best: Best option
         /// Seconds of training so far, over all sessions.
         Seconds: float

@@ -31,7 +31,7 @@ module Describe =
             else
                 [ for value in (values.to_type torch.int64).data<int64>().ToArray() -> string value ])
 
-    /// A tensor: shape, element type, device and first values.
+    /// A tensor of any shape [...]: shape, element type, device and first values.
     let tensor (tensor: torch.Tensor) : string =
         if isNull tensor then
             "no tensor"

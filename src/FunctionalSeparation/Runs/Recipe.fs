@@ -16,6 +16,7 @@ type Selection =
         Judge: Mixing -> torch.Device -> Clip list -> TrainedModel -> float
     }
 
+/// Usual ways to choose the parameters that a run ends with.
 [<RequireQualifiedAccess>]
 module Selection =
 
@@ -49,7 +50,9 @@ module Selection =
 [<NoEquality; NoComparison>]
 type Recipe =
     {
+        /// What is trained.
         Network: Network
+        /// How estimates are judged.
         Loss: Loss
         /// How mixtures are made of the sources of clips, in training and in scoring.
         Mixing: Mixing
@@ -63,10 +66,18 @@ type Recipe =
         Seed: int
     }
 
+/// Recipes: made of parts, told apart by their words.
 [<RequireQualifiedAccess>]
 module Recipe =
 
+    /// <summary>
     /// A recipe in float32 that takes the last parameters, each source at unit norm, with seed 0.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let network = Drnn.network { Drnn.huang2014 with Hidden = [ 150; 150 ] }
+    /// let learning = Learning.excerpts (ExcerptSettings.ofSize 50 8) |> Learning.create (Rule.adam 1e-3) (Steps 2000)
+    /// let recipe = { Recipe.create network Loss.squaredError learning with Selection = Selection.bestOnDev 100; Seed = 1 }
+    /// </code></example>
     let create (network: Network) (loss: Loss) (learning: Learning) : Recipe =
         { Network = network
           Loss = loss

@@ -9,9 +9,13 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type RunSettings =
     {
+        /// All that decides the outcome, apart from the clips.
         Recipe: Recipe
+        /// Clips to learn from.
         Train: Clip list
+        /// Clips to choose with; unused where the recipe keeps the last step.
         Dev: Clip list
+        /// Where tensors live.
         Device: torch.Device
         /// The run's folder: log, checkpoint, and in the end the model.
         Folder: string
@@ -21,6 +25,7 @@ type RunSettings =
         CheckpointEvery: int
         /// Also write event files for TensorBoard (see `TensorBoard`), into the folder `tensorboard` of the run's folder.
         TensorBoard: bool
+        /// Told after each step.
         Report: StepReport -> unit
     }
 
@@ -28,6 +33,7 @@ type RunSettings =
 [<NoEquality; NoComparison>]
 type Finished =
     {
+        /// The network with the parameters that the recipe selects.
         Trained: TrainedModel
         /// Seconds of training, over all sessions.
         Seconds: float
@@ -235,8 +241,23 @@ module TrainingRun =
         Checkpoint.dispose progress
         { Trained = trained; Seconds = progress.Seconds; StepsMade = 0 }
 
+    /// <summary>
     /// Trains to the end, or goes on to it. Raises InputException for settings that make no run: no clips, a folder in use, a
     /// checkpoint of another run, a clip that cannot be used, an objective that is not finite.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let train (recipe: Recipe) (corpus: Corpus) =
+    ///     TrainingRun.run
+    ///         { Recipe = recipe
+    ///           Train = corpus.Train
+    ///           Dev = corpus.Dev
+    ///           Device = torch.CPU
+    ///           Folder = "artifacts/own"
+    ///           Resume = true // go on, where it was stopped
+    ///           CheckpointEvery = 100
+    ///           TensorBoard = false
+    ///           Report = fun step -> printfn $"{step.Step}: {step.Value}" }
+    /// </code></example>
     let run (settings: RunSettings) : Finished =
         check settings
         let stored = stored settings

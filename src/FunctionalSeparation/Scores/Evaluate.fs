@@ -6,8 +6,11 @@ open FunctionalSeparation.Core
 /// BSS Eval 3 scores of one source of one clip, in dB. NaN where a reference or the estimate is silent.
 type SourceScores =
     {
+        /// Signal to distortion.
         Sdr: float
+        /// Signal to interference: how little is left of the other sources.
         Sir: float
+        /// Signal to artefacts: how little there is of what was in no source.
         Sar: float
         /// SDR of the estimate minus SDR of the mixture.
         Nsdr: float
@@ -23,7 +26,13 @@ type Pairing =
 
 /// How clips are mixed and scored.
 [<NoEquality; NoComparison>]
-type Scoring = { Mixing: Mixing; Pairing: Pairing }
+type Scoring =
+    {
+        /// How sources become a mixture.
+        Mixing: Mixing
+        /// Which estimate a source is scored by.
+        Pairing: Pairing
+    }
 
 /// Usual ways to score.
 [<RequireQualifiedAccess>]
@@ -47,6 +56,7 @@ type Paired =
 /// The scores of one clip.
 type ClipScores =
     {
+        /// The name of the clip.
         Clip: string
         /// Length of the clip in samples: its weight in the means.
         Samples: int
@@ -155,7 +165,16 @@ module Evaluate =
 
         { Clip = clip.Name; Samples = Stems.length stems; Estimates = paired; Sources = scores }
 
+    /// <summary>
     /// Scores clips one after the other. `report` is told each result as it comes. Raises InputException as `clip`.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let song = Synthetic.song 2.0 "song" (Key.ofSeed 0)
+    /// let clip = Clip.create song.Name 16000 1 Stems.musicAndVoice (fun () -> song.Stems)
+    /// let ceiling = Evaluate.idealRatioMask FrontEnd.huang2014
+    /// let rows = Evaluate.clips Scoring.papers torch.float32 torch.CPU ignore ceiling [ clip ]
+    /// let voice = Evaluate.summary "voice" rows // voice.Gnsdr in dB
+    /// </code></example>
     let clips
         (scoring: Scoring)
         dtype

@@ -16,6 +16,7 @@ type BssEvalVersion =
 /// Scores of one stem in dB.
 type StemScores =
     {
+        /// The name of the stem.
         Stem: string
         /// By name (SDR, ISR, SIR, SAR), one a window; a single one of the whole track. NaN where there is none.
         Windows: (string * float[]) list
@@ -24,7 +25,15 @@ type StemScores =
     }
 
 /// A track of two folders: its true stems and their estimates.
-type ScoredTrack = { Name: string; References: string; Estimates: string }
+type ScoredTrack =
+    {
+        /// The name of the track.
+        Name: string
+        /// The folder of its true stems.
+        References: string
+        /// The folder of their estimates.
+        Estimates: string
+    }
 
 /// Scores of stems in files against the true ones. A folder holds a folder a track, and this a file a stem, of any format.
 [<RequireQualifiedAccess>]

@@ -9,6 +9,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type ModelDescription =
     {
+        /// The network, without its weights.
         Network: Network
         /// See `TrainedModel.Level`.
         Level: float option

@@ -56,12 +56,19 @@ module ModelFolder =
         let weightsHash = WholeFile.Read(path, hash)
         WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Network trained.Level weightsHash provenance)
 
-    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is. Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
+    /// <summary>
+    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
+    /// Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
     /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
     /// model without a network or parameters.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let keep (trained: TrainedModel) = ModelFolder.save "artifacts/own" trained (System.Text.Json.Nodes.JsonObject())
+    /// </code></example>
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit = saveAs id folder trained provenance
 
-    /// `save`, with what was learnt rounded to float16: half as large. Statistics stay as they are.
+    /// `save`, with what was learnt rounded to float16: half as large. Statistics stay as they are. Raises as `save`, and
+    /// InputException for a weight beyond the range of float16.
     let saveHalf (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
         saveAs _.``to``(torch.float16) folder trained provenance
 
@@ -138,9 +145,16 @@ module ModelFolder =
     /// The families that this library has.
     let families: Family list = [ Family.drnn; UNet.family.Reader; Unmix.family.Reader ]
 
-    /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). Raises InputException, naming the file and the entry or weight,
-    /// where the folder is missing, is no model folder, is one of a newer version, or its parts do not fit or are damaged. What
-    /// is damaged in the weights of a model of format 1 (see `ModelDescription`) is only seen where it leaves no finite number.
+    /// <summary>
+    /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). The
+    /// caller owns its parameters. Raises InputException, naming the file and the entry or weight, where the folder is missing,
+    /// is no model folder, is one of a newer version, or its parts do not fit or are damaged. What is damaged in the weights of a
+    /// model of format 1 (see `ModelDescription`) is only seen where it leaves no finite number.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// // One's own families come beside those of the library.
+    /// let loadWith (own: Family) = ModelFolder.load (own :: ModelFolder.families) torch.CPU "artifacts/own"
+    /// </code></example>
     let load (families: Family list) (device: torch.Device) (folder: string) : TrainedModel =
         let description = describe families folder
         let path = weightsPath folder
@@ -175,13 +189,13 @@ module ModelFolder =
         json
 
     /// Loads a model folder, whose network is of one of these families, as a separator for applications. `device`: cpu, cuda, cuda:N
-    /// or auto.
+    /// or auto. Raises InputException as `load`, and for a device that is not there.
     let openWith (families: Family list) (device: string) (folder: string) : ISeparator =
         let trained = load families (Devices.Parse device) folder
         new NetworkSeparator(trained.Network.Name, trained)
 
     /// Loads a model folder of this library's families, or a folder of open-unmix with its residual, as a separator for applications.
-    /// `device`: cpu, cuda, cuda:N or auto.
+    /// `device`: cpu, cuda, cuda:N or auto. Raises InputException as `openWith`.
     let openSeparator (device: string) (folder: string) : ISeparator =
         if OpenUnmix.isIn folder then
             let wiener = { Wiener.openUnmix with Residual = true }

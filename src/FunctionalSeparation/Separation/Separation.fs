@@ -23,6 +23,7 @@ type Hearing =
     /// The true sources, [sources, channels, samples]: a bound, not a system.
     | Oracle of (torch.Tensor -> torch.Tensor)
 
+/// Usual ways to hear.
 [<RequireQualifiedAccess>]
 module Hearing =
 
@@ -56,12 +57,12 @@ module Stereo =
     /// Whether a network built for this hears a sound of so many channels so.
     let internal isHeardAsMiddleAndSide (setting: Setting) (channels: int64) = channels = 2L && setting.Channels = 1
 
-    /// Half the sum and half the difference of the two channels along an axis.
+    /// Half the sum and half the difference of the two channels along an axis: [..., 2, ...] in and out.
     let toMiddleAndSide (axis: int64) (sound: torch.Tensor) : torch.Tensor =
         let left, right = sound.select (axis, 0L), sound.select (axis, 1L)
         torch.stack([| left .+ right; left - right |], axis).mul 0.5
 
-    /// Left and right of middle and side along an axis.
+    /// Left and right of middle and side along an axis: [..., 2, ...] in and out.
     let ofMiddleAndSide (axis: int64) (sound: torch.Tensor) : torch.Tensor = (toMiddleAndSide axis sound).mul 2.0
 
 /// Separation with a trained network.
@@ -139,9 +140,21 @@ module Separation =
             let estimates, _ = around network before after mixture |> spectra trained testMask before after []
             stft.Inverse(finish stft estimates))
 
+    /// <summary>
     /// Separates whole clips as the papers do at test time: one sequence, edge frames repeated for the context, no padding but that of
     /// a centred transform, a tail that does not fill a frame dropped. Mixtures [batch, channels, samples] give estimates [batch,
     /// sources, channels, samples']. Raises ArgumentException for mixtures of another shape, type or device than the network's.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let network = Drnn.network { Drnn.huang2014 with Hidden = [ 16; 16 ] }
+    ///
+    /// let trained =
+    ///     { Network = network
+    ///       Parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 0) (Network.model network)
+    ///       Level = None }
+    ///
+    /// let estimates = Separation.estimate trained Soft (torch.zeros (2L, 1L, 16000L)) // [2, 2, 1, samples']
+    /// </code></example>
     let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
         let wanted = [| Axis.Any "batch"; Axis.Of(int64 trained.Network.Setting.Channels); Axis.Any "samples" |]
         Shapes.Require(trained.Network.Name, "mixtures", mixture, wanted, trained.Parameters.Vector)

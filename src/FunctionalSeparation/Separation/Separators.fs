@@ -11,7 +11,7 @@ module DefaultModel =
 
     let private part (name: string) : Stream = typeof<TrainedModel>.Assembly.GetManifestResourceStream $"DefaultModel.{name}"
 
-    /// The model, on a device.
+    /// The model, on a device. The caller owns its parameters. Raises InputException where the assembly was damaged.
     let load (device: torch.Device) : TrainedModel =
         use description = part "model.json"
         use weights = part "weights.safetensors"
@@ -26,8 +26,15 @@ module DefaultModel =
 [<AbstractClass; Sealed>]
 type Separators =
 
+    /// <summary>
     /// The library's own model: singing voice ("voice") and accompaniment ("music") of songs of any rate, length and number of
     /// channels. `device`: cpu, cuda, cuda:N or auto. Raises InputException for a device that is not there.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let separate (path: string) =
+    ///     use separator = Separators.Default()
+    ///     separator.SeparateFile(path, "stems") // song_music.wav and song_voice.wav in stems
+    /// </code></example>
     static member Default([<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
         new NetworkSeparator("FunctionalSeparation's own", DefaultModel.load (Devices.Parse device))
 

@@ -5,8 +5,15 @@ open System.IO
 open FunctionalSeparation.Core
 
 /// A file or folder that a loader left out, and why.
-type LeftOut = { Path: string; Reason: string }
+type LeftOut =
+    {
+        /// The file or folder.
+        Path: string
+        /// Why, in a few words.
+        Reason: string
+    }
 
+/// What was left out, in words.
 [<RequireQualifiedAccess>]
 module LeftOut =
 

@@ -17,6 +17,7 @@ module Augment =
 
     /// The music offsets of one clip (Huang et al. 2014, section 3.3; authors' code): 0, step, 2 step, ... up to
     /// samples - step - 1; a step of `None` or one that reaches the clip's length gives the unshifted mix alone.
+    /// Raises ArgumentException for a step below 1.
     let shifts (step: int option) (samples: int) : int list =
         match step with
         | Some step when step < 1 -> invalidArg (nameof step) $"A shift step is at least 1 sample, got {step}."
@@ -84,9 +85,15 @@ module Augment =
             let start = window / 2 * (analysis + synthesis) / analysis
             stretched[start .. start + int (round (factor * float signal.Length)) - 1]
 
+    /// <summary>
     /// Moves the pitch of a signal of the given rate (Hz) by so many semitones, formants with it; its length stays: stretched, then
     /// played faster by as much, or the other way round. The pitch is off by 50 Hz in the new rate at most, 11 cents for 12 semitones
-    /// up at 16 kHz. Raises ArgumentException unless -12 <= semitones <= 12, and for rates below 1000 Hz.
+    /// up at 16 kHz. Raises ArgumentException unless -12 &lt;= semitones &lt;= 12, and for rates below 1000 Hz.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let tone = [| for n in 0..15999 -> float32 (sin (0.1 * float n)) |]
+    /// let higher = Augment.transpose 2.0 16000 tone
+    /// </code></example>
     let transpose (semitones: float) (sampleRate: int) (signal: float32[]) : float32[] =
         Numbers.atLeast lowestRate "A transposition" (nameof sampleRate) sampleRate
 

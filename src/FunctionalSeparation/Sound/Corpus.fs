@@ -38,22 +38,35 @@ type Split =
 [<NoEquality; NoComparison>]
 type Corpus =
     {
+        /// What tables and provenance call it.
         Name: string
         /// Where it was read: the folder, which messages name.
         Place: string
         /// How its mixtures are made of the sources.
         Mixing: Mixing
+        /// Clips to learn from.
         Train: Clip list
+        /// Clips to choose with.
         Dev: Clip list
+        /// Clips to test on.
         Test: Clip list
         /// What the place holds besides and was not read.
         LeftOut: LeftOut list
     }
 
+/// Clips: read, and checked before they are used.
 [<RequireQualifiedAccess>]
 module Clip =
 
+    /// <summary>
     /// A clip that is its own song and singer.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let clipOf (path: string) =
+    ///     Clip.create path 16000 1 [ "music"; "voice" ] (fun () ->
+    ///         let sound = AudioFile.Read path
+    ///         Stems.ofMono sound.SampleRate [ "music", sound.Channels[0]; "voice", sound.Channels[1] ])
+    /// </code></example>
     let create (name: string) (sampleRate: int) (channels: int) (sources: string list) (read: unit -> Stems) : Clip =
         { Name = name
           Song = name
@@ -136,10 +149,11 @@ module Clip =
     /// What draws the random part of a clip's mixture where nothing else does: the same for one name.
     let key (clip: Clip) : Key = Seq.fold (fun key letter -> Key.fold (int letter) key) (Key.ofSeed 0) clip.Name
 
-    /// The sources [sources, channels, samples], ready to be summed to the mixture.
+    /// The sources [sources, channels, samples] of this type on this device, ready to be summed to the mixture.
     let sources (mixing: Mixing) (key: Key) (dtype: torch.ScalarType) (device: torch.Device) (stems: Stems) : torch.Tensor =
         Memory.tensor (fun () -> mixing.Sources key ((Stems.tensor stems).``to``(dtype).``to`` device))
 
+/// Corpora: generated, regrouped, resampled, joined and told apart.
 [<RequireQualifiedAccess>]
 module Corpus =
 
@@ -191,8 +205,15 @@ module Corpus =
                         $"{corpus.Place}: there are no {nameOf split}{AudioFolder.because corpus.LeftOut}. Give the folder of a data set that has some, or one with clips in a folder '{folder}'."
                 )
 
+    /// <summary>
     /// One singer of the training clips held out to test on; no clip to choose with. A choice between recipes that looks at this
-    /// corpus alone leaves the test clips untouched.
+    /// corpus alone leaves the test clips untouched. Raises InputException, naming the singers there are, where none is called so
+    /// or no other is left to learn from.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// // Two recipes are compared on a singer that neither has heard, and the test clips stay untouched.
+    /// let trial (corpus: Corpus) = corpus |> Corpus.heldOut "amy"
+    /// </code></example>
     let heldOut (singer: string) (corpus: Corpus) : Corpus =
         let test, train = corpus.Train |> List.partition (fun clip -> clip.Singer = singer)
 
@@ -232,9 +253,18 @@ module Corpus =
                   $"""{name} ({String.concat " + " members})""" ]
         |> String.concat ", "
 
+    /// <summary>
     /// Sums of sources under another name, in the order given:
     /// `Corpus.grouped [ "accompaniment", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ]`. Raises ArgumentException,
     /// naming the clip, unless every source of it is in one group.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let voiceAndRest (songs: Corpus) =
+    ///     songs
+    ///     |> Corpus.grouped [ "music", [ "drums"; "bass"; "other" ]; "voice", [ "vocals" ] ]
+    ///     |> Corpus.mono
+    ///     |> Corpus.resampled 16000
+    /// </code></example>
     let grouped (groups: (string * string list) list) (corpus: Corpus) : Corpus =
         let members, names = List.collect snd groups, List.map fst groups
 

@@ -45,7 +45,12 @@ module Mixing =
             let gains = Array.init (int sources.shape[0]) ofSource
             sources * torch.tensor(gains).view(-1L, 1L, 1L).``to``(sources.dtype).``to`` sources.device)
 
+    /// <summary>
     /// One after the other: `Mixing.unitNorm |> Mixing.andThen (Mixing.gains 6.0)`.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let mixing = Mixing.unitNorm |> Mixing.andThen (Mixing.gains 6.0)
+    /// </code></example>
     let andThen (next: Mixing) (first: Mixing) : Mixing =
         create $"{first.Words}, {next.Words}" (fun key sources ->
             sources |> first.Sources(Key.fold 0 key) |> next.Sources(Key.fold 1 key))

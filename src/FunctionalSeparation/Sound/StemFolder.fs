@@ -57,10 +57,15 @@ module StemFolder =
     let isIn (folder: string) : bool =
         AudioFolder.parts |> List.exists (fun part -> not (fst (songs (Path.Combine(folder, part)))).IsEmpty)
 
+    /// <summary>
     /// Reads a folder of stems of any format that `AudioFile` reads, each song at its own rate. The sources are in the ordinal order
     /// of their names (`Corpus.grouped` gives another) and are summed as they are; a file called mixture is none of them. Sound is
     /// read when it is used. Raises InputException where the folder is missing or holds no song, where a song lacks a source that
     /// another has, for two files of one source, and for a file whose header cannot be read.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let songs () = StemFolder.load "path/to/songs" // path/to/songs/train/my song/vocals.flac, ...
+    /// </code></example>
     let load (folder: string) : Corpus =
         let part name = songs (Path.Combine(folder, name))
         let (train, besideTrain), (dev, besideDev), (test, besideTest) = part "train", part "dev", part "test"

@@ -6,7 +6,13 @@ open TorchSharp
 
 /// A source by its name, as recorded: any number of channels, full scale = ±1.
 [<NoEquality; NoComparison>]
-type Stem = { Name: string; Sound: AudioBuffer }
+type Stem =
+    {
+        /// What the source is called, such as `voice`.
+        Name: string
+        /// Its samples, a row for each channel, and their rate in Hz.
+        Sound: AudioBuffer
+    }
 
 /// The true sources of a clip in the order of its corpus, all of one rate, channel count and length. Tables put the last of them
 /// first: the voice, the vocals.

@@ -13,6 +13,7 @@ type SyntheticSong =
         Name: string
         /// The song in words: singer, key, tempo (beats a minute) and chord instrument.
         Description: string
+        /// The sources, of one rate, channel count and length.
         Stems: Stems
     }
 
@@ -147,7 +148,7 @@ module Synthetic =
     /// Raises ArgumentException where a count is negative or the songs are too short for `song`.
     let corpusOf (size: SyntheticSize) (seed: int) : SyntheticCorpus = corpusWith song size seed
 
-    /// The same, of songs by their parts (`bandSong`).
+    /// The same, of songs by their parts (`bandSong`). Raises ArgumentException as `corpusOf`.
     let bandCorpusOf (size: SyntheticSize) (seed: int) : SyntheticCorpus = corpusWith bandSong size seed
 
     /// The small corpus of a seed.

@@ -6,8 +6,17 @@ open FunctionalSeparation.Core
 
 /// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
 [<NoEquality; NoComparison>]
-type Needs = { Mixture: Domain list; References: Domain list; Mixing: Mixing }
+type Needs =
+    {
+        /// The domains in which mixtures are kept.
+        Mixture: Domain list
+        /// The domains in which references are kept.
+        References: Domain list
+        /// How sources become a mixture.
+        Mixing: Mixing
+    }
 
+/// What batches are to be made of.
 [<RequireQualifiedAccess>]
 module Needs =
 
@@ -33,13 +42,15 @@ type Batch =
         References: Map<Domain, torch.Tensor>
         /// Frames of margin on each side of a mixture.
         Margin: int64
+        /// The transform that its spectrograms were made by.
         Stft: Stft
     }
 
+/// Batches: made of magnitudes, and seen as networks and losses see them.
 [<RequireQualifiedAccess>]
 module Batch =
 
-    /// Every tensor of a batch.
+    /// Every tensor of a batch: mixtures and references, [time, batch, ..., bins] each.
     let tensors (batch: Batch) : torch.Tensor list = [ yield! Map.values batch.Mixture; yield! Map.values batch.References ]
 
     /// A batch of which only magnitudes are known: mixtures [margin + time + margin, batch, bins] with the margin of the network, of

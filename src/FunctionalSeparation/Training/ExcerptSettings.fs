@@ -25,7 +25,13 @@ type Effect =
 [<RequireQualifiedAccess>]
 module Effect =
 
+    /// <summary>
     /// An effect of one's own on each channel. `words` tell it from others, its numbers included.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let quieter =
+    ///     Effect.onChannels "up to 6 dB softer" (fun _ key signal -> Augment.gain (-6.0 * Key.uniform key) signal)
+    /// </code></example>
     let onChannels (words: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
         { Words = words; Apply = fun rate key -> Array.map (change rate key) }
 
@@ -33,13 +39,14 @@ module Effect =
     let polarity: Effect =
         onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
 
-    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`).
+    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`). Raises ArgumentException for a
+    /// range that is negative or not finite.
     let equalise (range: float) : Effect =
         Numbers.notNegative "An equalisation" (nameof range) range
         onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
 
     /// The formants moved by up to so large a factor, up or down, pitch and tempo kept (see `Augment.formants`): a singer of another
-    /// size.
+    /// size. Raises ArgumentException unless 1 <= most <= 2.
     let formants (most: float) : Effect =
         if not (most >= 1.0 && most <= 2.0) then
             invalidArg (nameof most) $"Formants move by a factor of 1 to 2, got {most}."
@@ -47,7 +54,8 @@ module Effect =
         onChannels (FormattableString.Invariant $"formants moved by {most}") (fun rate key ->
             Augment.formants (most ** (2.0 * Key.uniform key - 1.0)) rate)
 
-    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`).
+    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`). Raises
+    /// ArgumentException unless 0 < semitones <= 12.
     let transpose (semitones: float) : Effect =
         if not (semitones > 0.0 && semitones <= 12.0) then
             invalidArg (nameof semitones) $"A source is transposed by up to 12 semitones, got {semitones}."
@@ -83,10 +91,20 @@ type ExcerptSettings =
         LeadEffects: Effect list
     }
 
+/// Settings of excerpts.
 [<RequireQualifiedAccess>]
 module ExcerptSettings =
 
+    /// <summary>
     /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let excerpts =
+    ///     { ExcerptSettings.ofSize 64 4 with
+    ///         OtherSong = 0.8
+    ///         Speeds = [ 0.94; 1.0; 1.06 ]
+    ///         Effects = [ Effect.polarity; Effect.equalise 6.0 ] }
+    /// </code></example>
     let ofSize (frames: int) (count: int) : ExcerptSettings =
         { Frames = frames
           Count = count

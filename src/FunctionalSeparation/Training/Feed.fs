@@ -274,7 +274,8 @@ module Feed =
         /// Steps that make an epoch.
         member _.StepsPerEpoch = stepsPerEpoch
 
-        /// The batch of a step. The caller owns its tensors.
+        /// The batch of a step, counted from 0. The caller owns its tensors. Raises nothing of its own: clips and settings were
+        /// checked when the feed was made.
         member _.Batch (key: Key) (step: int) : Batch =
             let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
             let epochKey = Key.fold epoch key

@@ -6,9 +6,13 @@ open TorchSharp
 [<NoEquality; NoComparison>]
 type LearningSite =
     {
+        /// What is trained.
         Network: Network
+        /// What its batches are made of.
         Needs: Needs
+        /// What it learns from.
         Clips: Clip list
+        /// Where tensors live.
         Device: torch.Device
         /// Of all draws.
         Key: Key
@@ -18,13 +22,15 @@ type LearningSite =
 [<NoEquality; NoComparison>]
 type Course =
     {
+        /// How the parameters move.
         Optimiser: Optimiser
+        /// Steps of the run.
         Steps: int
         /// The learning rate, where the optimiser has one.
         Rate: Schedule option
         /// See `Task.Feed`.
         Feed: int -> Batch list
-        /// The tensors that live as long as the run.
+        /// The tensors that live as long as the run: those of its batches, [time, batch, ...] each.
         Owned: torch.Tensor list
     }
 
@@ -36,11 +42,14 @@ type Learning =
         Words: string
         /// Whether it compares objectives more finely than products in bfloat16 are.
         NeedsFloat32: bool
+        /// The course of a run on a network and clips. Raises InputException for clips that the network cannot learn from, and
+        /// ArgumentException for settings that make no batches.
         Begin: LearningSite -> Course
     }
 
 /// How long a run is.
 type Length =
+    /// So many steps.
     | Steps of int
     /// Passes over the training clips.
     | Epochs of int
@@ -57,8 +66,15 @@ type OpenFeed =
 
 /// A way to see the clips, and the words that tell it from others.
 [<NoEquality; NoComparison>]
-type Seeing = { Words: string; Open: LearningSite -> OpenFeed }
+type Seeing =
+    {
+        /// Part of the identity of a run.
+        Words: string
+        /// The feed on a network and clips. Raises as `Learning.Begin`.
+        Open: LearningSite -> OpenFeed
+    }
 
+/// Ways to see the clips, and to learn from what is seen.
 [<RequireQualifiedAccess>]
 module Learning =
 
@@ -81,7 +97,13 @@ module Learning =
         | Steps count -> $"{count} steps"
         | Epochs count -> $"{count} epochs"
 
+    /// <summary>
     /// A rule that moves the weights for so long, on what it sees. Raises ArgumentException for a length below 1.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let learning =
+    ///     Learning.excerpts (ExcerptSettings.ofSize 50 8) |> Learning.create (Rule.adam 1e-3) (Epochs 10)
+    /// </code></example>
     let create (rule: Rule) (length: Length) (seeing: Seeing) : Learning =
         match length with
         | Steps count

@@ -9,8 +9,11 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Task =
     {
+        /// The network with its masks: from mixtures to estimates.
         Model: Model<Heard, Separated>
+        /// How estimates are judged.
         Loss: Loss
+        /// How the parameters move.
         Optimiser: Optimiser
         /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0): nothing about
         /// the data is remembered, so a resumed run sees what an uninterrupted one sees. A feed that makes fresh tensors
@@ -48,7 +51,7 @@ type TrainState
     /// Steps done.
     member _.Step = step
 
-    /// The parameter vector.
+    /// The parameter vector, [n].
     member _.Parameters: torch.Tensor =
         require ()
         parameters
@@ -75,10 +78,12 @@ type TrainState
         parameters.Dispose()
         OptimiserState.dispose optimiser
 
+/// States of training: their tensors, and the way to a file and back.
 [<RequireQualifiedAccess>]
 module TrainState =
 
-    /// Every tensor of a state.
+    /// Every tensor of a state: the parameters [n] first, then what the optimiser remembers. Raises ObjectDisposedException for one
+    /// that was freed.
     let tensors (state: TrainState) = state.Parameters :: OptimiserState.tensors state.Optimiser
 
     /// Frees a state. Freeing it again does nothing.
@@ -87,7 +92,7 @@ module TrainState =
     /// A number as `numberIn` reads it back, to the last bit.
     let invariant (number: float) = number.ToString("R", CultureInfo.InvariantCulture)
 
-    /// A state as named tensors and texts, to the last bit.
+    /// A state as named tensors and texts, to the last bit. Raises ObjectDisposedException for one that was freed.
     let toFile (state: TrainState) : TensorFile =
         let numbers =
             state.Optimiser.Numbers |> Map.toList |> List.map (fun (name, number) -> $"number:{name}", invariant number)
@@ -178,8 +183,8 @@ module TrainState =
 [<RequireQualifiedAccess>]
 module Train =
 
-    /// The objective of a step: the summed loss of its batches, and its gradient. Layers that draw use children of the key. Raises
-    /// ArgumentException where there are no batches.
+    /// The objective of a step: the summed loss of its batches, and its gradient [n]. Layers that draw use children of the key.
+    /// Raises ArgumentException where there are no batches.
     let objective (model: Model<Heard, Separated>) (loss: Loss) (key: Key) (batches: Batch list) : Objective =
         if batches.IsEmpty then
             invalidArg (nameof batches) "A step needs at least one batch, and the feed gave none."
@@ -191,7 +196,8 @@ module Train =
 
         Grad.valueAndGradOfSum (batches |> List.mapi part)
 
-    /// The state before the first step. Takes over the parameter vector. Raises ArgumentException where it is not one of the model.
+    /// The state before the first step. Takes over the parameter vector [n]. Raises ArgumentException where it is not one of the
+    /// model.
     let start (task: Task) (parameters: torch.Tensor) : TrainState =
         let vector = (Params.create task.Model.Layout parameters).Vector
 
@@ -223,10 +229,32 @@ module Train =
             stopped = result.Stopped
         )
 
+    /// <summary>
     /// The states after each step from `first` until `steps` steps are done or the optimiser stops. Drawing a state frees the
     /// one before it (`first` too), so a long run takes the memory of one; a freed state refuses its tensors, so clone what must
     /// last longer. The last state drawn is the caller's, as of `Seq.last`: free it with `TrainState.dispose`, or leave it to the
     /// garbage collector.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let clips =
+    ///     [ for number in 1..2 ->
+    ///           let song = Synthetic.song 2.0 $"song {number}" (Key.ofSeed number)
+    ///           Clip.create song.Name 16000 1 Stems.musicAndVoice (fun () -> song.Stems) ]
+    ///
+    /// let network = Drnn.network { Drnn.huang2014 with Hidden = [ 16; 16 ] }
+    /// let needs = Needs.create network Loss.squaredError Mixing.unitNorm
+    /// let feed = Feed.excerpts network needs (ExcerptSettings.ofSize 20 4) torch.CPU clips
+    ///
+    /// let task =
+    ///     { Model = Network.model network
+    ///       Loss = Loss.squaredError
+    ///       Optimiser = Optim.adam (Schedule.constant 1e-3)
+    ///       Feed = fun step -> [ feed.Batch (Key.ofSeed 1) step ]
+    ///       Key = Key.ofSeed 2 }
+    ///
+    /// let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) task.Model
+    /// let curve = Train.states task 5 (Train.start task start.Vector) |> Seq.map _.Value |> List.ofSeq
+    /// </code></example>
     let states (task: Task) (steps: int) (first: TrainState) : TrainState seq =
         seq {
             HostMemory.Keep() |> ignore

@@ -1,0 +1,99 @@
+/// What the documentation of the F# library must say. It is in plain words, errors too ("Raises ArgumentException where ..."): there
+/// is no second way to tell them.
+module FunctionalSeparation.Tests.DocTests
+
+open System.IO
+open System.Text.RegularExpressions
+open Expecto
+open FunctionalSeparation
+open FunctionalSeparation.Tests.PublicNames
+
+let private assembly = typeof<Key>.Assembly.Location
+
+/// All public names of the F# library.
+let names = lazy (read assembly)
+
+/// Where a reader begins: these have an example.
+let private startingPoints =
+    [ "T:KeyModule"
+      "M:Memory.scoped"
+      "M:MixingModule.andThen"
+      "M:ClipModule.create"
+      "M:CorpusModule.grouped"
+      "M:StemFolder.load"
+      "M:Augment.transpose"
+      "M:EffectModule.onChannels"
+      "M:ExcerptSettingsModule.ofSize"
+      "T:Model"
+      "M:ModelOperators.op_MinusMinusGreater"
+      "M:Statistics.observe"
+      "M:DrnnModule.network"
+      "M:FamilyModule.define"
+      "M:LossModule.on"
+      "M:LossModule.discriminative"
+      "M:Grad.valueAndGrad"
+      "M:Optim.chain"
+      "M:Optim.remembering"
+      "M:RuleModule.descend"
+      "M:Train.states"
+      "M:LearningModule.create"
+      "M:Separation.estimate"
+      "M:ModelFolder.save"
+      "M:ModelFolder.load"
+      "M:Separators.Default"
+      "M:Evaluate.clips"
+      "M:RecipeModule.create"
+      "M:TrainingRun.run" ]
+
+let private expectNone what (found: PublicName list) =
+    let list = found |> List.map _.Name |> List.distinct |> String.concat "\n"
+    Expect.isEmpty found $"{what}:\n{list}"
+
+let private bothTexts (name: PublicName) = name.Text + "\n" + name.TypeText
+
+/// `ArgumentException` of "Raises ArgumentException where ...".
+let private raisedIn (text: string) = [ for found in Regex.Matches(text, @"\b[A-Z]\w*Exception\b") -> found.Value ]
+
+let private known =
+    [ "ArgumentException"
+      "ArgumentNullException"
+      "InputException"
+      "ObjectDisposedException"
+      "InvalidOperationException" ]
+
+[<Tests>]
+let tests =
+    testList
+        "documentation"
+        [ test "every public name has a summary" {
+              names.Value |> List.filter (fun name -> name.Text = "") |> expectNone "say nothing"
+          }
+
+          test "what takes or gives tensors says their shape" {
+              names.Value
+              |> List.filter (fun name -> name.HasTensor && not ((bothTexts name).Contains '['))
+              |> expectNone "name no shape"
+          }
+
+          test "what raises says so" {
+              names.Value
+              |> List.filter (fun name ->
+                  name.Raises && (raisedIn (bothTexts name)).IsEmpty && not ((bothTexts name).Contains "Raises"))
+              |> expectNone "do not say what they raise"
+          }
+
+          test "errors are told in plain words, by the names of exceptions that there are" {
+              Expect.isFalse ((File.ReadAllText(Path.ChangeExtension(assembly, ".xml"))).Contains "<exception") "no tag"
+
+              names.Value
+              |> List.filter (fun name -> raisedIn name.Text |> List.exists (fun raised -> not (List.contains raised known)))
+              |> expectNone "name an exception that is not among those of the library"
+          }
+
+          test "the starting points have an example" {
+              let withExample = names.Value |> List.filter _.Example.IsSome |> List.map _.Name |> set
+
+              for point in startingPoints do
+                  let name = point.Insert(2, "FunctionalSeparation.")
+                  Expect.isTrue (withExample.Contains name) $"{name} has an example"
+          } ]

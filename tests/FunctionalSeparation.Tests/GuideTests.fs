@@ -1,0 +1,92 @@
+/// The guides of scripts/guides and the examples of the documentation, run as a reader would; and the pages that are made of them.
+module FunctionalSeparation.Tests.GuideTests
+
+open System.Diagnostics
+open System.IO
+open System.Text.RegularExpressions
+open Expecto
+open FunctionalSeparation.Tests.Scripts
+
+let private folder = Path.Combine(Golden.repository, "scripts", "guides")
+
+/// Each guide, and something of what it prints at its end.
+let private guides =
+    [ "firstSeparation", "voice: SDR "
+      "ownLayer", "after 20 steps the gains lie between"
+      "ownLoss", "Adam: "
+      "ownData", "ideal ratio mask: voice GNSDR"
+      "paperTable", "Any training beats the mixture: holds"
+      "fromCSharp", "music, voice, 48000 samples" ]
+
+let private examples =
+    lazy (DocTests.names.Value |> List.choose (fun name -> name.Example |> Option.map (fun code -> name.Name, code)))
+
+let private opens = [ "open TorchSharp"; "open FunctionalSeparation"; "open FunctionalSeparation.Core" ]
+
+/// An example as a module of its own, which says when it has run.
+let private asModule number (name: string, code: string) =
+    [ $"module Example{number} ="
+      for line in opens @ List.ofArray (code.Split '\n') @ [ $"printfn \"{name} has run\"" ] do
+          "    " + line ]
+
+/// All guides and examples in one script: the compiler starts once.
+let private everything () =
+    [ for name, _ in guides do
+          $"#load @\"{Path.Combine(folder, name)}.fsx\""
+
+      for number, example in List.indexed examples.Value do
+          yield! asModule number example ]
+
+let private hasFsdocs () =
+    let info =
+        ProcessStartInfo(
+            "dotnet",
+            [ "fsdocs"; "--version" ],
+            WorkingDirectory = Golden.repository,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    use running = Process.Start info
+    let error = running.StandardError.ReadToEndAsync()
+    let output = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+    (output + error.Result).Contains "fsdocs 22"
+
+[<Tests>]
+let tests =
+    testList
+        "guides"
+        [ test "all guides of the folder are run" {
+              let found = Directory.GetFiles(folder, "*.fsx") |> Array.map Path.GetFileNameWithoutExtension |> List.ofArray
+              Expect.equal (List.sort found) (guides |> List.map fst |> List.sort) "guides"
+          }
+
+          test "the C# of the guide is the program that is compiled" {
+              let guide = File.ReadAllText(Path.Combine(folder, "fromCSharp.fsx"))
+
+              let shown =
+                  [ for block in Regex.Matches(guide, "```csharp\n(.*?)```", RegexOptions.Singleline) -> block.Groups[1].Value ]
+
+              let program = Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer", "Program.cs")
+              Expect.equal (String.concat "\n" shown) (File.ReadAllText program) "scripts/guides/fromCSharp.fsx and Program.cs"
+          }
+
+          long "the guides and the examples of the documentation run" (fun () ->
+              Scratch.inFolder (fun scratch ->
+                  let script = Path.Combine(scratch, "everything.fsx")
+                  File.WriteAllLines(script, everything ())
+                  let code, output, error = run script []
+                  Expect.equal code 0 $"guides and examples: {error} {output}"
+
+                  for name, said in guides do
+                      Expect.stringContains output said name
+
+                  for name, _ in examples.Value do
+                      Expect.stringContains output $"{name} has run" name))
+
+          long "guides and reference become pages without a broken link" (fun () ->
+              if not (hasFsdocs ()) then skiptest "fsdocs is not there (dotnet tool restore)"
+              let output = succeed "docs.fsx" [ "--no-results" ]
+              let pages = int (Regex.Match(output, @"^(\d+) pages").Groups[1].Value)
+              Expect.isGreaterThan pages (List.length guides + 200) $"pages of guides and reference: {output}") ]
