@@ -30,7 +30,7 @@ let tests =
               Memory.plain (fun () ->
                   let cases =
                       [ torch.ones 3L, "[3] of float32: 1, 1, 1"
-                        torch.arange (0L, 100L), "[100] of int64: 0, 1, 2, 3, 4, 5, ..."
+                        torch.tensor [| 0L .. 99L |], "[100] of int64: 0, 1, 2, 3, 4, 5, ..."
                         torch.tensor [| true; false |], "[2] of bool: true, false"
                         torch.tensor (2.5, dtype = torch.bfloat16), "[] of bfloat16: 2.5"
                         torch.zeros (0L, 4L), "[0, 4] of float32: "
