@@ -48,10 +48,9 @@ let corpusOf folders isMono =
     Experiment.tellLeftOut corpus
     Corpus.require [ Split.Train ] corpus
     let first, clips = corpus.Train.Head, corpus.Train @ corpus.Dev @ corpus.Test
-    let isOther (clip: Clip) = clip.SampleRate <> first.SampleRate
 
     let corpus =
-        if List.exists isOther clips then
+        if clips |> List.exists (fun clip -> clip.SampleRate <> first.SampleRate) then
             Corpus.resampled first.SampleRate corpus
         else
             corpus
@@ -82,7 +81,6 @@ Experiment.main (fun () ->
     let setting = settingFor corpus.Train.Head
     let network = UNet.family.Network (fitting setting (if isSmoke then tiny settings else settings)) setting
     let steps = if isSmoke then 110 else arguments.GetResult(Steps, 6500)
-
     let excerpts = if isSmoke then short excerpts else excerpts
     let learning = Learning.create (muonOf network 0.005) (Length.Steps steps) (Learning.excerpts excerpts)
 
