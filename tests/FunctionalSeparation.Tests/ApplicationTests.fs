@@ -12,17 +12,6 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 
-let private separator seed : ISeparator =
-    let architecture = { Drnn.huang2014 with Hidden = [ 8 ]; Recurrence = FeedForward }
-    let layout = Network.layout (Drnn.network architecture)
-
-    new NetworkSeparator(
-        "test",
-        { Network = Drnn.network architecture
-          Parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed seed)
-          Level = Some 0.01 }
-    )
-
 let private noise seed channels seconds (level: float) =
     let channel index =
         Key.uniforms (int (16000.0 * seconds)) (Key.ofSeed (seed + index))

@@ -71,6 +71,12 @@ let saveModel (folder: string) (hidden: int list) =
 
     parameters.Vector.Dispose()
 
+/// A separator with the random weights of a seed.
+let separator (seed: int) : ISeparator =
+    let network = Drnn.network { Drnn.huang2014 with Hidden = [ 8 ]; Recurrence = FeedForward }
+    let parameters = Params.start (Network.layout network) torch.float32 torch.CPU (Key.ofSeed seed)
+    new NetworkSeparator("test", { Network = network; Parameters = parameters; Level = Some 0.01 })
+
 /// Writes a song of so many minutes, 16 kHz, one channel.
 let writeSong (path: string) (minutes: int) =
     use writer = new WavWriter(path, 16000, 1, SampleFormat.Pcm8)

@@ -5,21 +5,9 @@ open System
 open System.IO
 open System.Threading.Tasks
 open Expecto
-open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
-
-let private separator seed : ISeparator =
-    let architecture = { Drnn.huang2014 with Hidden = [ 8 ]; Recurrence = FeedForward }
-    let layout = (Network.layout (Drnn.network architecture))
-
-    new NetworkSeparator(
-        "test",
-        { Network = Drnn.network architecture
-          Parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed seed)
-          Level = Some 0.01 }
-    )
 
 let private noise (seed: int) channels =
     let random = Random seed
