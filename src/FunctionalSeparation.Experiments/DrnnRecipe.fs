@@ -59,13 +59,13 @@ module DrnnRecipe =
     /// Semitones, from a fifth down to a fifth up.
     let semitones = [ 0.67; 0.71; 0.75; 0.79; 0.84; 0.89; 0.94; 1.0; 1.06; 1.12; 1.19; 1.26; 1.33; 1.41; 1.5 ]
 
+    let private excerptsFor epochs =
+        RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = semitones }, epochs, 5e-4)
+
     /// Ours: the same network in about an hour on one core. Random excerpts, each voice with another song's music, both
     /// at playing speeds around the recorded one, and Adam. Chosen on held-out training singers
     /// (`scripts/huang2014/ablation.fsx`, `heldout.fsx`).
-    let desk: DrnnRecipe =
-        { paper with
-            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = semitones }, 150, 5e-4)
-            Selection = Selection.lastStep }
+    let desk: DrnnRecipe = { paper with Plan = excerptsFor 150; Selection = Selection.lastStep }
 
     /// The network and optimiser of `desk` for a few minutes, with plainer excerpts, and inputs scaled so that the first layer
     /// sees numbers near one (what that costs is in the table `ablation`): for the rows of a table.
@@ -75,10 +75,7 @@ module DrnnRecipe =
             Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 0.5 }, 6, 5e-4) }
 
     /// `desk` in bfloat16, a third of as long as the best we have: for the rows of a table that are to be compared when they have learnt.
-    let full: DrnnRecipe =
-        { desk with
-            Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 1.0; Speeds = semitones }, 100, 5e-4)
-            Precision = Precision.Bfloat16 }
+    let full: DrnnRecipe = { desk with Plan = excerptsFor 100; Precision = Precision.Bfloat16 }
 
     /// A small network and a short run, to see that everything works.
     let smoke: DrnnRecipe =

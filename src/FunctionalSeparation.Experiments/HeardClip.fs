@@ -24,9 +24,8 @@ module HeardClip =
     /// The middle of a sound [channels, samples].
     let private middle (rate: int) (sound: torch.Tensor) : AudioBuffer =
         let kept = min sound.shape[1] (int64 (mostSeconds * float rate))
-        let part = sound.narrow(1L, (sound.shape[1] - kept) / 2L, kept).to_type(torch.float32).cpu()
-
-        AudioBuffer([| for channel in 0L .. part.shape[0] - 1L -> part[channel].contiguous().data<float32>().ToArray() |], rate)
+        let part = sound.narrow (1L, (sound.shape[1] - kept) / 2L, kept)
+        AudioTensors.FromTensor(part, rate)
 
     let private norm (sound: torch.Tensor) = sound.squared().sum().sqrt().clamp_min 1e-20
 

@@ -73,7 +73,7 @@ type Show =
     static member spectrogram(samples: torch.Tensor, sampleRate: int) : string =
         Show.spectrogram (AudioTensors.FromTensor(samples, sampleRate))
 
-    /// A sound to hear, or several under their names.
+    /// A sound to hear, with its spectrogram.
     static member listen(sound: AudioBuffer) : string = Show.spectrogram sound
 
     /// Sounds to hear, one under the other.

@@ -78,6 +78,12 @@ let tests =
                   Expect.isLessThan (abs (sdr - (snd stems[1].Windows.Head).[1])) 1e-5 "SDR")
           }
 
+          test "a whole track is one frame as long as it" {
+              withFolders (fun references estimates ->
+                  let stems = FolderScores.score BssEvalVersion.Three (FolderScores.tracks references estimates).Head
+                  Expect.equal (stems |> List.map _.WindowSeconds) [ 2.5; 2.5 ] "20000 samples")
+          }
+
           test "a folder of stems is a track; what is missing or of another kind is refused by name" {
               withFolders (fun references estimates ->
                   let track = FolderScores.tracks (Path.Combine(references, "a")) (Path.Combine(estimates, "a"))

@@ -34,7 +34,7 @@ internal static class ForeignAudio
 
     /// <summary>Refuses to begin what could not be encoded in the end.</summary>
     /// <param name="target">The file that ffmpeg is to write.</param>
-    /// <exception cref="InputException">ffmpeg is not there, or cannot be handed such a name.</exception>
+    /// <exception cref="InputException">ffmpeg is not there.</exception>
     public static void RequireEncoder(string target)
     {
         if (!IsOnPath(GlobalFFOptions.GetFFMpegBinaryPath(), AudioFile.SearchPath))

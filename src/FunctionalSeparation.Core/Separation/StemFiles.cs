@@ -21,6 +21,7 @@ internal sealed class StemFiles : IDisposable
     public StemFiles(ISeparator separator, WavReader song, string fingerprint, string folder, StemSettings settings)
     {
         (_path, _fingerprint) = (song.Path, fingerprint);
+        settings.Format.Require(song);
         _targets = Targets(separator, song, folder, settings);
         RequireOwn();
         try

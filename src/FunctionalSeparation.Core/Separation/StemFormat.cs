@@ -15,7 +15,7 @@ public enum StemFormat
     /// <summary>FLAC, 24 bits: nothing but the rounding is lost.</summary>
     Flac,
 
-    /// <summary>MP3 of variable bit rate (about 190 kbit/s of stereo); one channel or two, up to 48 kHz.</summary>
+    /// <summary>MP3 of variable bit rate (about 190 kbit/s of stereo); of one channel or two, up to 48 kHz, alone.</summary>
     Mp3,
 
     /// <summary>Opus at 160 kbit/s, which has 48 kHz whatever the song has.</summary>
@@ -32,6 +32,15 @@ internal static class StemFormats
         StemFormat.WavPcm16 => SampleFormat.Pcm16,
         _ => SampleFormat.Pcm24,
     };
+
+    /// <summary>Refuses a song whose rate and channels the format cannot hold: ffmpeg would change them without a word.</summary>
+    /// <exception cref="InputException">The format is MP3, and the song has more than two channels or 48 kHz.</exception>
+    public static void Require(this StemFormat format, WavReader song)
+    {
+        var (channels, rate) = (song.Info.Channels, song.Info.SampleRate);
+        if (format == StemFormat.Mp3 && (channels > 2 || rate > 48000))
+            throw new InputException($"{song.Path} has {channels} channels at {rate} Hz, MP3 at most 2 at 48000 Hz: choose FLAC or WAV.");
+    }
 
     /// <summary>What the name of a file ends with.</summary>
     public static string Extension(this StemFormat format) => format switch

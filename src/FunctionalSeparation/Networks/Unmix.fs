@@ -79,10 +79,7 @@ module Unmix =
 
     /// The sources that have a network.
     let internal targets (net: UnmixSettings) (sources: string list) : string list =
-        if net.Wiener.Residual then
-            List.truncate (sources.Length - 1) sources.Tail
-        else
-            sources
+        if net.Wiener.Residual then sources.Tail else sources
 
     let private check (net: UnmixSettings) (setting: Setting) =
         let name = "An open-unmix network"
@@ -102,7 +99,8 @@ module Unmix =
         if count = 0 then invalidArg (nameof net) $"{name} wants a source besides the residual."
         Wiener.require net.Wiener (int64 count) (int64 setting.Channels)
 
-    /// Frames of a part of a song, 56 s, and around it; what lies further away counts little (README.md has how little).
+    /// Frames of a part of a song, 56 s, and around it; what lies further away counts little (a test says how little at most, of small random
+    /// weights).
     let private block, private around = 2400, 300
 
     let private plan (net: UnmixSettings) (setting: Setting) : NetworkPlan =

@@ -18,6 +18,8 @@ type StemScores =
     {
         /// The name of the stem.
         Stem: string
+        /// Seconds of a window.
+        WindowSeconds: float
         /// By name (SDR, ISR, SIR, SAR), one a window; a single one of the whole track. NaN where there is none.
         Windows: (string * float[]) list
         /// By name: SI-SDR, the mean over channels; NSDR where the mixture is at hand, the median SDR less that of the mixture.
@@ -137,6 +139,10 @@ module FolderScores =
 
         [ for index, name in List.indexed names ->
               { Stem = name
+                WindowSeconds =
+                  (match version with
+                   | BssEvalVersion.Four -> window
+                   | BssEvalVersion.Three -> references[index].Seconds)
                 Windows = [ for metric, values in scores -> metric, values[index] ]
                 Track =
                   [ for before in ofMixture do
@@ -155,8 +161,8 @@ module FolderScores =
     let private target (stem: StemScores) : JsonNode =
         let frame index =
             entries
-                [ "time", JsonValue.Create(float index * window)
-                  "duration", JsonValue.Create window
+                [ "time", JsonValue.Create(float index * stem.WindowSeconds)
+                  "duration", JsonValue.Create stem.WindowSeconds
                   "metrics", entries [ for name, values in stem.Windows -> name, numberOrNull values[index] ] ]
 
         let count = (snd stem.Windows.Head).Length

@@ -27,7 +27,11 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
     let fingerprint =
         lazy
             (require "and tells no fingerprint"
-             let words = Text.Encoding.UTF8.GetBytes $"{trained.Network.Words.ToJsonString()} {trained.Level}"
+
+             let level =
+                 trained.Level |> Option.map _.ToString("R", Globalization.CultureInfo.InvariantCulture) |> Option.toObj
+
+             let words = Text.Encoding.UTF8.GetBytes $"{trained.Network.Words.ToJsonString()} {level}"
 
              let bytes (vector: TorchSharp.torch.Tensor) =
                  Memory.plain (fun () -> vector.detach().cpu().contiguous().bytes.ToArray())
