@@ -5,6 +5,8 @@ open System
 open System.Diagnostics
 open System.IO
 open System.IO.Compression
+open System.Text.Json
+open System.Text.Json.Nodes
 open System.Text.RegularExpressions
 open System.Xml.Linq
 open Expecto
@@ -16,13 +18,13 @@ open FunctionalSeparation.Tests.Scripts
 let private inRepository (parts: string list) = Path.Combine(Array.ofList (Golden.repository :: parts))
 let private consumer name = inRepository [ "tests"; "FunctionalSeparation.PackageConsumer"; name ]
 
-/// Runs a program in a folder; gives its standard output.
-let private runIn (folder: string) (environment: (string * string) list) (program: string) (arguments: string list) =
+let private startIn (folder: string) (environment: (string * string) list) (program: string) (arguments: string list) =
     let info =
         ProcessStartInfo(
             program,
             arguments,
             WorkingDirectory = folder,
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true
         )
@@ -30,7 +32,12 @@ let private runIn (folder: string) (environment: (string * string) list) (progra
     for name, value in ("MSBUILDDISABLENODEREUSE", "1") :: environment do
         info.Environment[name] <- value
 
-    use running = Process.Start info
+    Process.Start info
+
+/// Runs a program in a folder; gives its standard output.
+let private runIn (folder: string) environment (program: string) (arguments: string list) =
+    use running = startIn folder environment program arguments
+    running.StandardInput.Close()
     let error = running.StandardError.ReadToEndAsync()
     let output = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
@@ -92,6 +99,11 @@ let private makeSong (folder: string) =
     for stem in stems do
         AudioFile.Write(Path.Combine(folder, "true", $"song_{stem.Name}.wav"), stem.Sound) |> ignore
 
+/// A home and a package folder of their own.
+let private homeIn (folder: string) =
+    let at name = Path.Combine(folder, name)
+    [ "HOME", at "home"; "DOTNET_CLI_HOME", at "home"; "NUGET_PACKAGES", at "packages"; "FUNCSEP_LIBTORCH", "" ]
+
 /// Runs the test in a folder outside the repository, with a song and the files of the consumer, and with what runs a program there
 /// with a home of its own.
 let private outside (files: string list) (test: string -> (string -> string list -> string) -> unit) =
@@ -102,11 +114,48 @@ let private outside (files: string list) (test: string -> (string -> string list
         for file in files do
             File.Copy(consumer file, Path.Combine(folder, file))
 
-        let at name = Path.Combine(folder, name)
+        test folder (runIn folder (homeIn folder)))
 
-        [ "HOME", at "home"; "DOTNET_CLI_HOME", at "home"; "NUGET_PACKAGES", at "packages"; "FUNCSEP_LIBTORCH", "" ]
-        |> runIn folder
-        |> test folder)
+/// The program that runs notebooks, of the package Microsoft.dotnet-interactive.
+let private notebookProgram () =
+    let file =
+        if OperatingSystem.IsWindows() then
+            "dotnet-interactive.exe"
+        else
+            "dotnet-interactive"
+
+    let tools = Path.Combine(Environment.GetFolderPath Environment.SpecialFolder.UserProfile, ".dotnet", "tools")
+
+    tools :: List.ofArray ((Environment.GetEnvironmentVariable "PATH").Split Path.PathSeparator)
+    |> List.map (fun folder -> Path.Combine(folder, file))
+    |> List.tryFind File.Exists
+    |> Option.defaultWith (fun () -> skiptest "the tool Microsoft.dotnet-interactive is not installed")
+
+/// Runs a cell; gives what it shows, as (MIME type, text).
+let private runCell (notebook: Process) (token: string) (code: string) : (string * string) list =
+    let command = {| code = code; targetKernelName = "fsharp" |}
+    notebook.StandardInput.WriteLine(JsonSerializer.Serialize {| commandType = "SubmitCode"; token = token; command = command |})
+
+    let rec shown soFar =
+        match notebook.StandardOutput.ReadLine() with
+        | null -> failtest $"{code}: the notebook has ended"
+        | line when line.StartsWith '{' ->
+            let message = JsonNode.Parse line
+            let isOurs = not (isNull message["command"]) && string (message["command"].["token"]) = token
+
+            match string (message["eventType"]) with
+            | "CommandSucceeded" when isOurs -> List.rev soFar
+            | "CommandFailed" when isOurs -> failtest $"""{code}: {message["event"].["message"]}"""
+            | "ReturnValueProduced" when isOurs ->
+                let values =
+                    [ for value in message["event"].["formattedValues"].AsArray() ->
+                          string value["mimeType"], string value["value"] ]
+
+                shown (List.rev values @ soFar)
+            | _ -> shown soFar
+        | _ -> shown soFar
+
+    shown []
 
 /// The code blocks of a language on the page of a package.
 let private blocks (language: string) (project: string) =
@@ -173,4 +222,37 @@ let tests =
                   run "dotnet" [ "fsi"; "fromPackages.fsx"; "song.wav"; "stems" ] |> ignore
 
                   for file in [ "song_music.wav"; "song_voice.wav"; "stems.html" ] do
-                      Expect.isTrue (File.Exists(Path.Combine(folder, "stems", file))) file)) ]
+                      Expect.isTrue (File.Exists(Path.Combine(folder, "stems", file))) file))
+
+          long "a notebook shows what things are, and plays sounds" (fun () ->
+              let program = notebookProgram ()
+
+              inFolder (fun folder ->
+                  makeMachine folder
+                  use notebook = startIn folder (homeIn folder) program [ "stdio"; "--default-kernel"; "fsharp" ]
+
+                  try
+                      let show = runCell notebook
+
+                      let sources =
+                          [ feed.Value; NativeSearch.OfProcess().NuGetFolder ]
+                          |> List.map (fun source -> $"#i \"nuget: {source}\"\n")
+
+                      show "package" (String.concat "" sources + "#r \"nuget: FunctionalSeparation, 0.1.0\"") |> ignore
+
+                      Expect.equal
+                          (show "tensor" "TorchSharp.torch.ones(3L)")
+                          [ "text/plain", "[3] of float32: 1, 1, 1" ]
+                          "tensor"
+
+                      match show "sound" "FunctionalSeparation.Core.AudioBuffer([| Array.create 16000 0.1f |], 16000)" with
+                      | [ "text/html", html ] ->
+                          Expect.stringStarts html "<figure><audio controls src='data:audio/wav;base64," "a player"
+                          Expect.stringContains html "sound of 1 s, mono, 16000 Hz" "what it is"
+                      | other -> failtest $"a sound is shown as {other}"
+
+                      match show "corpus" "FunctionalSeparation.Corpus.embedded 0" with
+                      | [ "text/plain", text ] -> Expect.stringContains text "clips  songs  singers" "a corpus"
+                      | other -> failtest $"a corpus is shown as {other}"
+                  finally
+                      notebook.Kill true)) ]
