@@ -49,6 +49,9 @@ int ready = stream.Push(song)["voice"].Length + stream.Finish()["voice"].Length;
 Console.WriteLine($"{separator.Name}: {string.Join(", ", files.Keys)}, {ready} samples, {stream.Latency} late");
 ```
 
+For sound that is heard while it comes, such as a player's, `separator.OpenLive` gives a `LiveStream`: it works on a thread of its own, and
+the pieces of the stems are as long as those that come.
+
 Scores take sounds as they are: first the true stems, then the estimates. Of estimates that are the truth, distortion has no bound.
 
 ```csharp

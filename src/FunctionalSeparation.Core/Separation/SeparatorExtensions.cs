@@ -80,6 +80,36 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
+    /// Opens a stream for sound that is heard while it comes, such as a microphone's or a player's: pieces of the stems are as long as the
+    /// pieces that come, and no piece has to wait for the separator's work.
+    /// </summary>
+    /// <param name="separator">The separator; the stream's alone until it is disposed.</param>
+    /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
+    /// <param name="channels">Its channels.</param>
+    /// <param name="ahead">
+    /// How far the separator may be behind before a piece waits for it: at least what it needs for the most that it does at once. Some
+    /// 40 ms for a network of the papers, which works frame by frame; ten seconds for the library's own, which works in blocks of as
+    /// many (its first takes longest).
+    /// </param>
+    /// <param name="level">Level of the whole sound where it is known; null: it is found on the way (<see cref="ISeparator.Open"/>).</param>
+    /// <exception cref="ArgumentOutOfRangeException">A time below zero, or longer than a minute; else as <see cref="ISeparator.Open"/>.</exception>
+    public static LiveStream OpenLive(
+        this ISeparator separator, int sampleRate, int channels, TimeSpan ahead, SoundLevel? level = null)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        var stream = separator.Open(sampleRate, channels, level);
+        try
+        {
+            return new LiveStream(stream, ahead);
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
     /// Separates an audio file into files, in memory that does not grow with its length: reading, separating and writing run
     /// side by side. The file is read twice, first for its level and its fingerprint.
     /// </summary>

@@ -8,7 +8,6 @@ namespace FunctionalSeparation.Core;
 /// </summary>
 public sealed class StemStream : IDisposable
 {
-    private readonly IReadOnlyList<string> _stems;
     private readonly IEstimateStream _estimates;
     private readonly int _innerRate;
     private readonly SoundLevel _level;
@@ -39,12 +38,15 @@ public sealed class StemStream : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
         level ??= SoundLevel.WithoutOffset(0);
         level.RequireChannels(channels);
-        (_stems, _estimates, _innerRate, SampleRate, Channels, _level) = (stems, estimates, innerRate, sampleRate, channels, level);
+        (Stems, _estimates, _innerRate, SampleRate, Channels, _level) = (stems, estimates, innerRate, sampleRate, channels, level);
         _waiting = Each(channels, () => new SampleQueue());
         _down = innerRate == sampleRate ? [] : Each(channels, () => Resampler.Channel(sampleRate, innerRate));
         _up = innerRate == sampleRate ? [] : Each(stems.Count - 1, () => Each(channels, () => Resampler.Channel(innerRate, sampleRate)));
         Latency = _up.Length == 0 ? estimates.Latency : _down[0].Latency + ToOwnRate(estimates.Latency + _up[0][0].Latency);
     }
+
+    /// <summary>Names of the stems, in the order of the separator's.</summary>
+    public IReadOnlyList<string> Stems { get; }
 
     /// <summary>Sample rate of mixture and stems in Hz.</summary>
     public int SampleRate { get; }
@@ -69,16 +71,12 @@ public sealed class StemStream : IDisposable
     {
         ArgumentNullException.ThrowIfNull(mixture);
         RequireOpen();
-        if (mixture.SampleRate != SampleRate || mixture.Channels.Count != Channels)
-            throw new ArgumentException(
-                $"The stream has {Channels} channels at {SampleRate} Hz, the piece {mixture.Channels.Count} at {mixture.SampleRate} Hz.",
-                nameof(mixture));
-        RequireFinite(mixture, _received);
+        Require(mixture, _received);
         _finished = true; // should the separator fail: what waits here and what it knows would no longer belong together
         _received += mixture.Length;
         foreach (var (queue, channel) in _waiting.Zip(mixture.Channels)) queue.Add(channel);
         var estimates = _estimates.Push(Convert(_down, _level.TakenOff(mixture), _innerRate, (filter, samples) => filter.Push(samples)));
-        var stems = Stems(Others(estimates, (filter, samples) => filter.Push(samples)));
+        var stems = AllStems(Others(estimates, (filter, samples) => filter.Push(samples)));
         _finished = false;
         return stems;
     }
@@ -96,7 +94,7 @@ public sealed class StemStream : IDisposable
         var estimates = last.Zip(_estimates.Finish(), (a, b) => new AudioBuffer([.. a.Channels.Zip(b.Channels, Join)], _innerRate));
         var others = Others([.. estimates], (filter, samples) => Join(filter.Push(samples), filter.Finish()));
         var missing = _waiting[0].Count;
-        return Stems([.. others.Select(channels => channels.Select(samples => Fitted(samples, missing)).ToArray())]);
+        return AllStems([.. others.Select(channels => channels.Select(samples => Fitted(samples, missing)).ToArray())]);
     }
 
     /// <summary>Ends the stream. Further calls do nothing.</summary>
@@ -135,10 +133,10 @@ public sealed class StemStream : IDisposable
     /// What the estimates leave of the mixture goes to the first stem, so that the stems sum to the mixture: rounding, and, where the
     /// separator hears sound at its own rate alone, all that lies above its band.
     /// </summary>
-    private Dictionary<string, AudioBuffer> Stems(float[][][] others)
+    private Dictionary<string, AudioBuffer> AllStems(float[][][] others)
     {
         var first = _waiting.Select((queue, channel) => Remainder(queue.Take(others[0][channel].Length), others, channel)).ToArray();
-        return _stems.Zip([first, .. others]).ToDictionary(pair => pair.First, pair => new AudioBuffer(pair.Second, SampleRate));
+        return Stems.Zip([first, .. others]).ToDictionary(pair => pair.First, pair => new AudioBuffer(pair.Second, SampleRate));
     }
 
     private static float[] Remainder(ReadOnlySpan<float> mixture, float[][][] others, int channel)
@@ -147,6 +145,16 @@ public sealed class StemStream : IDisposable
         foreach (var other in others)
             for (var i = 0; i < rest.Length; i++) rest[i] -= other[channel][i];
         return rest;
+    }
+
+    /// <summary>Refuses a piece of another kind, or with a sample that is not a finite number; <paramref name="offset"/> is where it begins.</summary>
+    internal void Require(AudioBuffer mixture, long offset)
+    {
+        if (mixture.SampleRate != SampleRate || mixture.Channels.Count != Channels)
+            throw new ArgumentException(
+                $"The stream has {Channels} channels at {SampleRate} Hz, the piece {mixture.Channels.Count} at {mixture.SampleRate} Hz.",
+                nameof(mixture));
+        RequireFinite(mixture, offset);
     }
 
     private void RequireOpen()
