@@ -44,8 +44,18 @@ type Show =
         Show.page { Title = title; Summary = []; Tables = []; Charts = charts; Clips = clips; Provenance = [] }
 
     static member private Mono(sound: AudioBuffer) =
-        let sum = Array.init sound.Length (fun i -> sound.Channels |> Seq.averageBy (fun channel -> channel[i]))
-        AudioBuffer([| sum |], sound.SampleRate)
+        Memory.plain (fun () -> AudioTensors.FromTensor(sound.ToTensor().mean([| 0L |]), sound.SampleRate))
+
+    /// Frames that a picture shows of a long sound; more are not told apart on a screen, and make a page slow.
+    static member private MostFrames = 4000
+
+    /// The loudest of each few frames, for a long sound.
+    static member private Condensed(spectrogram: Spectrogram) =
+        let together = 1 + (spectrogram.Decibels.Length - 1) / Show.MostFrames
+
+        { spectrogram with
+            Decibels = spectrogram.Decibels |> Array.chunkBySize together |> Array.map (Array.reduce (Array.map2 max))
+            SecondsPerFrame = float together * spectrogram.SecondsPerFrame }
 
     /// A window of about 64 ms.
     static member private Spectrogram(sound: AudioBuffer) =
@@ -53,7 +63,7 @@ type Show =
         let mono = Show.Mono sound
         // A sound shorter than a window has silence behind it.
         let samples = Array.append mono.Channels[0] (Array.zeroCreate (max 0 (size - mono.Length)))
-        Listening.spectrogram (Stft(size, size / 4, StftWindow.Hann, true)) sound.SampleRate samples
+        Listening.spectrogram (Stft(size, size / 4, StftWindow.Hann, true)) sound.SampleRate samples |> Show.Condensed
 
     /// Sounds under each other, with their names, to see as spectrograms of one scale and to hear at one moment.
     static member compare(sounds: (string * AudioBuffer) list) : string =
