@@ -4,14 +4,38 @@
 #load "start.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Core
 open Start
 
-/// Name, rule and excerpts of each.
+/// Windows of so many samples and the same sound in each excerpt, up to the same frequency.
+let windows size (training: Training) =
+    let times = float size / 2048.0
+
+    { training with
+        FrontEnd = { SampleRate = 16000; Stft = Stft(size, size / 4, StftWindow.Sine, true) }
+        Settings = { training.Settings with Bins = int (times * 640.0) }
+        Excerpts = { training.Excerpts with Frames = int (64.0 / times) } }
+
+/// A larger network for as long: with fewer steps.
+let sized settings share (training: Training) = { training with Settings = settings; Steps = int (share * float training.Steps) }
+
+let averaged decay (training: Training) = { training with Rule = training.Rule >> Rule.averaged decay }
+
+/// Name, and what it varies.
 let variants =
-    [ "as it is", adamW, excerpts
-      "Muon 0.002", muon 0.002, excerpts
-      "Muon 0.005", muon 0.005, excerpts
-      "formants", adamW, { excerpts with LeadEffects = [ Effect.formants 1.25 ] } ]
+    [ "AdamW 0.002", fun training -> { training with Rule = adamW }
+      "formants",
+      fun training -> { training with Rule = adamW; Excerpts = { excerpts with LeadEffects = [ Effect.formants 1.25 ] } }
+      "Muon 0.002", fun training -> { training with Rule = muon 0.002 }
+      "Muon 0.005", id
+      "Muon 0.01", fun training -> { training with Rule = muon 0.01 }
+      "twice as long excerpts", fun training -> { training with Excerpts = { excerpts with Frames = 128; Count = 2 } }
+      "windows of 64 ms", windows 1024
+      "windows of 256 ms", windows 4096
+      "weights averaged", averaged 0.995
+      "loss of waveforms", fun training -> { training with Loss = Loss.logErrorRatio }
+      "U-Net M, as much time", sized UNet.medium 0.5
+      "U-Net L, as much time", sized UNet.large 0.35 ]
 
 let steps =
     function
@@ -21,11 +45,7 @@ let steps =
     | Desk -> 6000
     | Paper -> 60000
 
-let make rule excerpts preset =
-    if preset = Smoke then
-        smoke UNet.small rule excerpts
-    else
-        recipe UNet.small rule excerpts (steps preset)
+let make vary preset = training (steps preset) |> vary |> (if preset = Smoke then smoke else recipe)
 
 /// The singer held out, or one of those that there are.
 let without singer (corpus: Corpus) =
@@ -37,8 +57,8 @@ let without singer (corpus: Corpus) =
   Title = "Recipes, each scored on the singer named, who is held out of its training"
   Load = Mir1k.loadOrEmbedded
   Cells =
-    [ for name, rule, excerpts in variants do
+    [ for name, vary in variants do
           for singer in [ "abjones"; "amy" ] do
-              Cell.trained $"{name}, {singer}" (make rule excerpts) |> Cell.onCorpus $"{singer} held out" (without singer) ]
+              Cell.trained $"{name}, {singer}" (make vary) |> Cell.onCorpus $"{singer} held out" (without singer) ]
   Claims = [] }
 |> Table.main fsi.CommandLineArgs TablePage.save

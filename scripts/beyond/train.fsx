@@ -82,7 +82,7 @@ Experiment.main (fun () ->
     let network = UNet.family.Network (fitting setting (if isSmoke then tiny settings else settings)) setting
     let steps = if isSmoke then 110 else arguments.GetResult(Steps, 6500)
     let excerpts = if isSmoke then short excerpts else excerpts
-    let learning = Learning.create (muonOf network 0.005) (Length.Steps steps) (Learning.excerpts excerpts)
+    let learning = Learning.create (muon 0.005 network) (Length.Steps steps) (Learning.excerpts excerpts)
 
     let recipe =
         { Recipe.create network Loss.logErrorShare learning with

@@ -22,10 +22,8 @@ let steps desk =
     | Paper -> 4 * desk
 
 let make settings rule deskSteps preset =
-    if preset = Smoke then
-        smoke settings rule excerpts
-    else
-        recipe settings rule excerpts (steps deskSteps preset)
+    { training (steps deskSteps preset) with Settings = settings; Rule = rule }
+    |> if preset = Smoke then smoke else recipe
 
 /// The networks of two rows heard together: both must have been trained.
 let both = [ "U-Net M"; "U-Net M, Muon" ]
