@@ -17,12 +17,13 @@ let windows size (training: Training) =
         Excerpts = { training.Excerpts with Frames = int (64.0 / times) } }
 
 /// A larger network for as long: with fewer steps.
-let sized settings share (training: Training) = { training with Settings = settings; Steps = int (share * float training.Steps) }
+let sized settings share (training: Training) =
+    { training with Training.Settings = settings; Steps = int (share * float training.Steps) }
 
 let averaged decay (training: Training) = { training with Rule = training.Rule >> Rule.averaged decay }
 
 /// Name, and what it varies.
-let variants =
+let variants: (string * (Training -> Training)) list =
     [ "AdamW 0.002", fun training -> { training with Rule = adamW }
       "formants",
       fun training -> { training with Rule = adamW; Excerpts = { excerpts with LeadEffects = [ Effect.formants 1.25 ] } }
