@@ -111,7 +111,7 @@ public static class SeparatorExtensions
 
     /// <summary>
     /// Separates an audio file into files, in memory that does not grow with its length: reading, separating and writing run
-    /// side by side. The file is read twice, first for its level and its fingerprint.
+    /// side by side, on threads of the pool. The file is read twice, first for its level and its fingerprint.
     /// </summary>
     /// <remarks>
     /// Separating a song again into the same folder replaces its stems, when all are done, not before. Two songs of one name
@@ -139,18 +139,14 @@ public static class SeparatorExtensions
     /// or a stem cannot be written; no stem is left half-written.
     /// </exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public static async Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
+    public static Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
         this ISeparator separator,
         string song,
         string folder,
         StemSettings? settings = null,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(separator);
-        using var reader = await Task.Run(() => AudioFile.Open(song), cancellation).ConfigureAwait(false);
-        return await separator.SeparateFileAsync(reader, folder, settings, progress, cancellation).ConfigureAwait(false);
-    }
+        CancellationToken cancellation = default) =>
+        Task.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
     /// <summary>
     /// Separates a file that is open, or what <see cref="AudioFile.Open(Stream, string)"/> took from a stream: see
@@ -165,36 +161,16 @@ public static class SeparatorExtensions
     /// <returns>The files written; the song's name in theirs is <see cref="WavReader.Name"/>.</returns>
     /// <exception cref="InputException">As there.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public static async Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
+    public static Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
         this ISeparator separator,
         WavReader song,
         string folder,
         StemSettings? settings = null,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(separator);
-        ArgumentNullException.ThrowIfNull(song);
-        ArgumentNullException.ThrowIfNull(folder);
-        settings ??= new StemSettings();
-        var part = settings.Part(song);
-        var (level, fingerprint) = await Task.Run(() => Listen(song, part, cancellation), cancellation).ConfigureAwait(false);
-        using var files = new StemFiles(separator, song, fingerprint, folder, settings);
-        using var stream = separator.Open(song.Info.SampleRate, song.Info.Channels, level);
-        await Pipeline(
-            Pieces(song, part),
-            (pieces, stop) => Run(stream, pieces, stop),
-            stems =>
-            {
-                files.Write(stems);
-                progress?.Report((double)files.Length / part.Length);
-            },
-            cancellation).ConfigureAwait(false);
-        await Task.Run(files.Complete, CancellationToken.None).ConfigureAwait(false);
-        return files.Files;
-    }
+        CancellationToken cancellation = default) =>
+        Task.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
-    /// <summary><see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, waited for.</summary>
+    /// <summary><see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.</summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
@@ -210,10 +186,14 @@ public static class SeparatorExtensions
         string folder,
         StemSettings? settings = null,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default) =>
-        separator.SeparateFileAsync(song, folder, settings, progress, cancellation).GetAwaiter().GetResult();
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        using var reader = AudioFile.Open(song);
+        return separator.SeparateFile(reader, folder, settings, progress, cancellation);
+    }
 
-    /// <summary><see cref="SeparateFileAsync(ISeparator, WavReader, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, waited for.</summary>
+    /// <summary><see cref="SeparateFileAsync(ISeparator, WavReader, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.</summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
@@ -229,8 +209,28 @@ public static class SeparatorExtensions
         string folder,
         StemSettings? settings = null,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default) =>
-        separator.SeparateFileAsync(song, folder, settings, progress, cancellation).GetAwaiter().GetResult();
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(separator);
+        ArgumentNullException.ThrowIfNull(song);
+        ArgumentNullException.ThrowIfNull(folder);
+        settings ??= new StemSettings();
+        var part = settings.Part(song);
+        var (level, fingerprint) = Listen(song, part, cancellation);
+        using var files = new StemFiles(separator, song, fingerprint, folder, settings);
+        using var stream = separator.Open(song.Info.SampleRate, song.Info.Channels, level);
+        Pipeline(
+            Pieces(song, part),
+            (pieces, stop) => Run(stream, pieces, stop),
+            stems =>
+            {
+                files.Write(stems);
+                progress?.Report((double)files.Length / part.Length);
+            },
+            cancellation);
+        files.Complete();
+        return files.Files;
+    }
 
     /// <summary>
     /// Whether a folder holds all files that separating a song into it would write, made by this separator of this song: it is read once,
@@ -299,10 +299,10 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
-    /// Three stages side by side: a source, a transformation and a sink. Where one fails the others stop, and its exception is
-    /// the caller's.
+    /// Three stages side by side: a source, a transformation on the caller's thread (whose memory may be the main one, see
+    /// <see cref="HostMemory.Keep"/>) and a sink. Where one fails the others stop, and its exception is the caller's.
     /// </summary>
-    private static async Task Pipeline<TIn, TOut>(
+    private static void Pipeline<TIn, TOut>(
         IEnumerable<TIn> source,
         Func<IEnumerable<TIn>, CancellationToken, IEnumerable<TOut>> transform,
         Action<TOut> sink,
@@ -311,15 +311,15 @@ public static class SeparatorExtensions
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var read = new BlockingCollection<TIn>(Ahead);
         using var transformed = new BlockingCollection<TOut>(Ahead);
-        Task[] stages =
-        [
-            Stage(() => Fill(read, source, stop.Token), stop),
-            Stage(() => Fill(transformed, transform(read.GetConsumingEnumerable(stop.Token), stop.Token), stop.Token), stop),
-            Stage(() => { foreach (var result in transformed.GetConsumingEnumerable(stop.Token)) sink(result); }, stop),
-        ];
+        var reading = Stage(() => Fill(read, source, stop.Token), stop);
+        var writing = Stage(() => { foreach (var result in transformed.GetConsumingEnumerable(stop.Token)) sink(result); }, stop);
+        var work = Stage(() => Fill(transformed, transform(read.GetConsumingEnumerable(stop.Token), stop.Token), stop.Token), stop);
+        reading.Start(TaskScheduler.Default);
+        writing.Start(TaskScheduler.Default);
+        work.RunSynchronously(TaskScheduler.Default);
         try
         {
-            await Task.WhenAll(stages).ConfigureAwait(false);
+            Task.WhenAll(reading, work, writing).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException)
         {
@@ -334,9 +334,8 @@ public static class SeparatorExtensions
         target.CompleteAdding();
     }
 
-    /// <summary>A thread of its own, in which native tensors may live from piece to piece.</summary>
     private static Task Stage(Action work, CancellationTokenSource stop) =>
-        Task.Factory.StartNew(
+        new(
             () =>
             {
                 try
@@ -350,6 +349,5 @@ public static class SeparatorExtensions
                 }
             },
             stop.Token,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
+            TaskCreationOptions.LongRunning);
 }
