@@ -1,5 +1,6 @@
 // Scores any estimates of stems against the true ones. Both folders hold a folder a track, and this a file a stem (vocals.wav,
-// drums.flac, ...); or both are one such track. Prints a table, and writes where asked a file of scores a track and a page:
+// drums.flac, ...), as separate.fsx writes with --name "{song}/{stem}"; or both are one such track. Prints a table, and writes where asked
+// a file of scores a track and a page:
 //   dotnet fsi scripts/score.fsx REFERENCES ESTIMATES [--version 3] [--json DIR] [--page scores.html]
 // With a file called mixture beside the true stems there is NSDR too: SDR less that of the mixture.
 #load "load.fsx"

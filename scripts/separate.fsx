@@ -6,6 +6,7 @@
 // before is not made again (--again does); files in DIR that are not known to be stems of the song are never replaced. A song may be a
 // pipe, or - for standard input:
 //   curl URL | dotnet fsi scripts/separate.fsx - --out DIR
+//   curl URL | dotnet fsi scripts/separate.fsx - --stems voice --format flac --out - | ...
 // Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. What is left out of a
 // file, shifted, damaged or clipped is said on standard error. A song that cannot be separated does not keep the others from it.
 #load "load.fsx"
@@ -33,7 +34,7 @@ type SeparateArgument =
             | Songs _ -> "the songs: files, folders of files, a pipe, or - for standard input."
             | Model _ ->
                 "the model folder that training wrote, or a folder of open-unmix's weights. Default: the library's own model."
-            | Out _ -> "folder for the stems."
+            | Out _ -> "folder for the stems; or - for standard output: one stem of one song."
             | Stems _ -> "the stems that are written. Default: all."
             | Format _ -> "wav32f, wav24, wav16, flac, mp3 or opus (always 48 kHz). Default: wav32f, which can hold any stem."
             | Name _ -> "names of the files, without the ending; a / makes folders. Default: {song}_{stem}."
@@ -70,8 +71,8 @@ let filesOf (path: string) =
     else
         [ path ]
 
-/// Separates one song, unless that has been done.
-let separate (separator: ISeparator) out settings isAgain tell path =
+/// Separates one song, unless that has been done: the files written.
+let separate (separator: ISeparator) out settings isAgain (tell: float -> unit) path : StemFile list =
     use song = AudioFile.Open(path: string)
 
     for note in song.Info.Notes do
@@ -79,6 +80,7 @@ let separate (separator: ISeparator) out settings isAgain tell path =
 
     if not isAgain && separator.IsSeparated(song, out, settings) then
         eprintfn $"{song.Path}: separated before"
+        []
     else
         let mutable isWritten = false
 
@@ -92,13 +94,30 @@ let separate (separator: ISeparator) out settings isAgain tell path =
             Stop.saying left (fun () ->
                 let files = separator.SeparateFile(song, out, settings, OrderedProgress tell)
                 isWritten <- true
-                files.Values)
+                List.ofSeq files.Values)
 
         for file in files do
             if file.ClippedSamples > 0L then
                 eprintfn $"note: {file}: {file.ClippedSamples} samples beyond full scale are clipped; --format wav32f keeps them"
 
-            printfn $"{file}"
+        files
+
+/// One stem of one song to standard output, when it is whole.
+let pipe separator (settings: StemSettings) (tell: int -> int -> string -> unit) songs =
+    match songs, Option.ofObj settings.Stems with
+    | [ song ], Some stems when stems.Count = 1 ->
+        let folder = Directory.CreateTempSubdirectory "functionalseparation-"
+
+        try
+            let files =
+                separate separator folder.FullName settings true (fun share -> tell (int (1000.0 * share)) 1000 song) song
+
+            use file = File.OpenRead files.Head.Path
+            use output = System.Console.OpenStandardOutput()
+            file.CopyTo output
+        finally
+            folder.Delete true
+    | _ -> raise (InputException "--out -: standard output takes one stem of one song. Name it, such as --stems voice.")
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SeparateArgument> fsi.CommandLineArgs
@@ -128,13 +147,18 @@ Experiment.main (fun () ->
         let all share = tell (int (1000.0 * (float index + share))) (1000 * songs.Length) (Path.GetFileName path)
 
         try
-            separate separator out settings isAgain all path
+            for file in separate separator out settings isAgain all path do
+                printfn $"{file}"
+
             true
         with :? InputException as wrong when songs.Length > 1 ->
             eprintfn $"error: {wrong.Message}"
             false
 
-    let failed = songs |> List.mapi isDone |> List.filter not
+    if out = "-" then
+        pipe separator settings tell songs
+    else
+        let failed = songs |> List.mapi isDone |> List.filter not
 
-    if not failed.IsEmpty then
-        raise (InputException $"{failed.Length} of {songs.Length} songs were not separated."))
+        if not failed.IsEmpty then
+            raise (InputException $"{failed.Length} of {songs.Length} songs were not separated."))

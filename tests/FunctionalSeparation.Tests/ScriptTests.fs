@@ -43,6 +43,29 @@ let private tableScripts =
     |> Array.sort
     |> List.ofArray
 
+/// Runs separate.fsx on bytes of standard input; gives the bytes of standard output, and standard error.
+let private separatePiped (bytes: byte[]) (arguments: string list) =
+    let script = Path.Combine(Golden.repository, "scripts", "separate.fsx")
+
+    let info =
+        ProcessStartInfo(
+            "dotnet",
+            [ "fsi"; script; "-"; "--model"; fst model.Value ] @ arguments,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    use running = Process.Start info
+    let error = running.StandardError.ReadToEndAsync()
+    running.StandardInput.BaseStream.Write(ReadOnlySpan bytes)
+    running.StandardInput.Close()
+    use output = new MemoryStream()
+    running.StandardOutput.BaseStream.CopyTo output
+    running.WaitForExit()
+    Expect.equal running.ExitCode 0 $"succeeds: {error.Result}"
+    output.ToArray(), error.Result
+
 [<Tests>]
 let tests =
     testList
@@ -105,24 +128,19 @@ let tests =
                   AudioFile.Write(path, song, SampleFormat.Pcm16) |> ignore
                   let bytes = File.ReadAllBytes path
                   BitConverter.GetBytes(0x7FFFF000).CopyTo(bytes, bytes.Length - 40004) // as SoX writes to a pipe
-                  let info = ProcessStartInfo("dotnet", [ "fsi"; Path.Combine(Golden.repository, "scripts", "separate.fsx") ])
-
-                  for argument in [ "-"; "--model"; fst model.Value; "--out"; out ] do
-                      info.ArgumentList.Add argument
-
-                  info.RedirectStandardInput <- true
-                  info.RedirectStandardError <- true
-                  use running = Process.Start info
-                  running.StandardInput.BaseStream.Write(ReadOnlySpan bytes)
-                  running.StandardInput.Close()
-                  let error = running.StandardError.ReadToEnd()
-                  running.WaitForExit()
-                  Expect.equal running.ExitCode 0 $"succeeds: {error}"
+                  let _, error = separatePiped bytes [ "--out"; out ]
                   Expect.stringContains error "note: standard input: its header leaves the length open" "said"
                   let stem name = (AudioFile.Read(Path.Combine(out, $"stdin_{name}.wav"))).Channels[0]
                   let sum = Array.map2 (+) (stem "music") (stem "voice")
                   let worst = Array.map2 (fun a b -> abs (a - b)) sum (AudioFile.Read path).Channels[0] |> Array.max
-                  Expect.isLessThan worst 1e-6f "stems sum to the song"))
+                  Expect.isLessThan worst 1e-6f "stems sum to the song"
+                  let voice, _ = separatePiped bytes [ "--stems"; "voice"; "--out"; "-" ]
+                  Expect.isTrue (voice = File.ReadAllBytes(Path.Combine(out, "stdin_voice.wav"))) "one stem to standard output"))
+
+          test "standard output takes one stem of one song" {
+              for arguments in [ []; [ "--stems"; "voice"; "music" ] ] do
+                  refuse "separate.fsx" ([ "song.wav"; "--out"; "-" ] @ arguments) [ "--out -"; "one stem" ]
+          }
 
           test "evaluate.fsx scores a data folder; silent references are counted and named" {
               Scratch.inFolder (fun folder ->
