@@ -107,16 +107,15 @@ let pipe separator (settings: StemSettings) (tell: int -> int -> string -> unit)
     match songs, Option.ofObj settings.Stems with
     | [ song ], Some stems when stems.Count = 1 ->
         let folder = Directory.CreateTempSubdirectory "functionalseparation-"
+        // Whether the program ends well, fails or is told to stop.
+        System.AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> folder.Delete true)
 
-        try
-            let files =
-                separate separator folder.FullName settings true (fun share -> tell (int (1000.0 * share)) 1000 song) song
+        let files =
+            separate separator folder.FullName settings true (fun share -> tell (int (1000.0 * share)) 1000 song) song
 
-            use file = File.OpenRead files.Head.Path
-            use output = System.Console.OpenStandardOutput()
-            file.CopyTo output
-        finally
-            folder.Delete true
+        use file = new FileStream(files.Head.Path, FileMode.Open, FileAccess.Read, FileShare.Read ||| FileShare.Delete)
+        use output = System.Console.OpenStandardOutput()
+        file.CopyTo output
     | _ -> raise (InputException "--out -: standard output takes one stem of one song. Name it, such as --stems voice.")
 
 Experiment.main (fun () ->

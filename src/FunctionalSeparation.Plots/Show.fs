@@ -46,24 +46,13 @@ type Show =
     static member private Mono(sound: AudioBuffer) =
         Memory.plain (fun () -> AudioTensors.FromTensor(sound.ToTensor().mean([| 0L |]), sound.SampleRate))
 
-    /// Frames that a picture shows of a long sound; more are not told apart on a screen, and make a page slow.
-    static member private MostFrames = 4000
-
-    /// The loudest of each few frames, for a long sound.
-    static member private Condensed(spectrogram: Spectrogram) =
-        let together = 1 + (spectrogram.Decibels.Length - 1) / Show.MostFrames
-
-        { spectrogram with
-            Decibels = spectrogram.Decibels |> Array.chunkBySize together |> Array.map (Array.reduce (Array.map2 max))
-            SecondsPerFrame = float together * spectrogram.SecondsPerFrame }
-
     /// A window of about 64 ms.
     static member private Spectrogram(sound: AudioBuffer) =
         let size = int (2.0 ** round (log (0.064 * float sound.SampleRate) / log 2.0))
         let mono = Show.Mono sound
         // A sound shorter than a window has silence behind it.
         let samples = Array.append mono.Channels[0] (Array.zeroCreate (max 0 (size - mono.Length)))
-        Listening.spectrogram (Stft(size, size / 4, StftWindow.Hann, true)) sound.SampleRate samples |> Show.Condensed
+        Listening.spectrogram (Stft(size, size / 4, StftWindow.Hann, true)) sound.SampleRate samples
 
     /// Sounds under each other, with their names, to see as spectrograms of one scale and to hear at one moment.
     static member compare(sounds: (string * AudioBuffer) list) : string =

@@ -223,6 +223,42 @@ let tests =
                   Expect.isEmpty (Directory.GetFiles again) "nothing is left")
           }
 
+          test "a song that is cut short, or work that is cancelled, while the separator opens" {
+              inFolder (fun folder ->
+                  use inner = separator 1
+                  let out = Path.Combine(folder, "out")
+
+                  let opening (before: unit -> unit) =
+                      { new ISeparator with
+                          member _.Name = inner.Name
+                          member _.SampleRate = inner.SampleRate
+                          member _.Stems = inner.Stems
+
+                          member _.Open(rate, channels, level) =
+                              before ()
+                              inner.Open(rate, channels, level)
+
+                          member _.Dispose() = () }
+
+                  for _ in 1..5 do
+                      let song = writeSong folder
+
+                      let cut () =
+                          use file = new FileStream(song, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)
+                          file.SetLength 100L
+
+                      refuses [ "song.wav" ] (fun () -> (opening cut).SeparateFile(song, out) |> ignore)
+
+                  let song = writeSong folder
+                  use stop = new CancellationTokenSource()
+
+                  Expect.throwsT<OperationCanceledException>
+                      (fun () -> (opening stop.Cancel).SeparateFile(song, out, null, null, stop.Token) |> ignore)
+                      "cancelled"
+
+                  Expect.isEmpty (Directory.GetFiles out) "nothing is left")
+          }
+
           test "pieces that arrive are separated as the whole" {
               use separator = separator 1
               let sound = noise 3 1 3.0 0.3

@@ -78,7 +78,7 @@ let tests =
 
           test "a push waits only for a separator that is behind by more than the time ahead" {
               use gate = new ManualResetEventSlim(false)
-              use live = new LiveStream(stream (fun _ -> gate.Wait()), TimeSpan.FromMilliseconds 30.0)
+              use live = new LiveStream(stream (fun _ -> gate.Wait 10000 |> ignore), TimeSpan.FromMilliseconds 30.0)
               let pieces = cut (List.replicate 10 160) (sound 640)
 
               for piece in List.take 3 pieces do
@@ -96,7 +96,7 @@ let tests =
 
           test "arrays of a piece may be used again" {
               use gate = new ManualResetEventSlim(false)
-              use live = new LiveStream(stream (fun _ -> gate.Wait()), TimeSpan.FromSeconds 1.0)
+              use live = new LiveStream(stream (fun _ -> gate.Wait 10000 |> ignore), TimeSpan.FromSeconds 1.0)
               let samples = Array.create 160 0.5f
               live.Push(AudioBuffer([| samples |], rate)) |> ignore
               Array.fill samples 0 160 0.0f
@@ -139,6 +139,39 @@ let tests =
               live.Dispose()
               Expect.throwsT<ObjectDisposedException> (fun () -> live.Push(sound 1) |> ignore) "the live one"
               Expect.throwsT<ObjectDisposedException> (fun () -> estimates.Push(sound 1) |> ignore) "and its stream"
+          }
+
+          test "at another rate, in stereo, without a level" {
+              use separator = separator 1
+
+              let stereo =
+                  AudioBuffer([| for f in [ 0.02f; 0.03f ] -> Array.init 22050 (fun i -> sin (f * float32 i) * 0.3f) |], 44100)
+
+              let parts =
+                  [ for part in 0..49 ->
+                        AudioBuffer([| for channel in stereo.Channels -> channel[441 * part .. 441 * part + 440] |], 44100) ]
+
+              use live = separator.OpenLive(44100, 2, TimeSpan.Zero)
+              let out = played live "voice" parts
+              use plain = separator.Open(44100, 2)
+              let pushed = plain.Push(stereo).["voice"].Channels[0]
+              let expected = Array.append pushed (plain.Finish().["voice"].Channels[0])
+              let off = Array.map2 (fun (a: float32) b -> abs (a - b)) out[live.Latency ..] expected |> Array.max
+              Expect.isLessThan off 1e-5f "the stem, late"
+          }
+
+          test "a separator that stays further behind than it says ends the stream instead of waiting for ever" {
+              let late =
+                  { new IEstimateStream with
+                      member _.Latency = 0
+                      member _.Push mixture = [| AudioBuffer([| [||] |], rate); AudioBuffer([| [||] |], rate) |]
+                      member _.Finish() = [| AudioBuffer([| [||] |], rate); AudioBuffer([| [||] |], rate) |]
+                      member _.Dispose() = () }
+
+              let stream = new StemStream([| "a"; "b" |], late, rate, rate, 1, SoundLevel.WithoutOffset 0.1)
+              use live = new LiveStream(stream, TimeSpan.FromMilliseconds 10.0)
+              live.Push(sound 160) |> ignore
+              Expect.throwsT<InvalidOperationException> (fun () -> live.Push(sound 160) |> ignore) "told"
           }
 
           test "times that are no times are refused" {

@@ -60,7 +60,7 @@ let private feed =
 
 let private package (name: string) = Path.Combine(feed.Value, name)
 
-/// The names of what a package holds, and the ids of what it depends on.
+/// The names of what a package holds, and what it depends on, as (id, version).
 let private contents (path: string) =
     use zip = ZipFile.OpenRead path
     let nuspec = zip.Entries |> Seq.find (fun entry -> entry.Name.EndsWith ".nuspec")
@@ -68,7 +68,8 @@ let private contents (path: string) =
 
     [ for entry in zip.Entries -> entry.FullName ],
     [ for element in XDocument.Load(stream).Descendants() do
-          if element.Name.LocalName = "dependency" then element.Attribute(XName.Get "id").Value ]
+          if element.Name.LocalName = "dependency" then
+              element.Attribute(XName.Get "id").Value, element.Attribute(XName.Get "version").Value ]
 
 /// What a machine must have for packages in a folder: sources, which are our feed and the machine's package folder as if that were a
 /// server, and a package folder of its own, into which libtorch is only linked.
@@ -181,7 +182,12 @@ let tests =
                     "FunctionalSeparation", [ "FSharp.Core"; "FunctionalSeparation.Core"; "NWaves"; "TorchSharp" ]
                     "FunctionalSeparation.Plots", [ "FSharp.Core"; "FunctionalSeparation"; "Plotly.NET"; "TorchSharp" ] ] do
                   let files, dependencies = contents (package $"{id}.0.1.0.nupkg")
-                  Expect.equal (List.sort dependencies) wanted $"what {id} depends on"
+                  Expect.equal (dependencies |> List.map fst |> List.sort) wanted $"what {id} depends on"
+
+                  if id = "FunctionalSeparation" then
+                      let fsharp = Map.find "FSharp.Core" (Map.ofList dependencies)
+                      Expect.stringStarts fsharp "10.0." "that of every SDK of .NET 10"
+
                   Expect.containsAll files [ "README.md"; $"lib/net10.0/{id}.dll"; $"lib/net10.0/{id}.xml" ] id
                   Expect.contains (fst (contents (package $"{id}.0.1.0.snupkg"))) $"lib/net10.0/{id}.pdb" "symbols"
 
@@ -230,6 +236,7 @@ let tests =
               inFolder (fun folder ->
                   makeMachine folder
                   use notebook = startIn folder (homeIn folder) program [ "stdio"; "--default-kernel"; "fsharp" ]
+                  notebook.BeginErrorReadLine()
 
                   try
                       let show = runCell notebook

@@ -12,21 +12,33 @@ public static class HostMemory
 
     private static readonly Lazy<bool> Kept = new(KeepOnce);
 
+    private static int _reserved;
+
     /// <summary>
     /// From now on freed memory stays in the process, for the next tensors. Left alone, the GNU C library gives large blocks back
     /// to the system, and work that makes and frees the same tensors again and again spends up to half of its time on fresh
-    /// pages. The first 4 GB of the heap are of huge pages, where the system has them. Training and separators with networks of this
-    /// library call this. Threads beside the main one gain less: their heaps are small. Any thread may call it, any number of times.
+    /// pages. Training and separators with networks of this library call this. Any thread may call it, any number of times.
     /// <see cref="Release"/> gives back what is not used at the moment.
     /// </summary>
+    /// <remarks>
+    /// Threads beside the main one gain less: their heaps are small, and large blocks beside them are given back all the same. Called on
+    /// the main thread, it also has the first 4 GB of that thread's heap (at most half of what there is) made of huge pages, where the
+    /// system has them.
+    /// </remarks>
     /// <returns>Whether it took effect: false with another C library.</returns>
-    public static bool Keep() => Kept.Value;
+    public static bool Keep()
+    {
+        if (!Kept.Value) return false;
+        ReserveHugePages();
+        return true;
+    }
 
     /// <summary>Gives freed memory that was kept back to the system, as after a song. Without effect where nothing was kept.</summary>
     public static void Release()
     {
         if (Kept is not { IsValueCreated: true, Value: true }) return;
         _ = Trim(0);
+        Interlocked.Exchange(ref _reserved, 0);
         ReserveHugePages();
     }
 
@@ -36,9 +48,7 @@ public static class HostMemory
             return false;
         try
         {
-            if (Set(MmapMax, 0) == 0 || Set(TrimThreshold, Never) == 0) return false;
-            ReserveHugePages();
-            return true;
+            return Set(MmapMax, 0) != 0 && Set(TrimThreshold, Never) != 0 && CurrentThread() != 0;
         }
         catch (Exception failure) when (failure is DllNotFoundException or EntryPointNotFoundException)
         {
@@ -46,9 +56,14 @@ public static class HostMemory
         }
     }
 
-    /// <summary>Takes addresses, not memory: it is there when it is first written to, in huge pages. Where there are none, all is as before.</summary>
+    /// <summary>
+    /// Has the main thread's heap grow over addresses that ask for huge pages; memory is there when it is first written to. A system that
+    /// counts addresses as memory is spared.
+    /// </summary>
     private static void ReserveHugePages()
     {
+        var isMainThread = CurrentThread() == Environment.ProcessId;
+        if (!isMainThread || CountsAddresses() || Interlocked.Exchange(ref _reserved, 1) == 1) return;
         var size = Math.Min(MostReserved, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
         var start = Allocate((nuint)size);
         if (start == 0) return;
@@ -56,6 +71,15 @@ public static class HostMemory
         _ = Advise(first, (nuint)((start + size - first) / HugePage * HugePage), HugePages);
         Free(start);
     }
+
+    private static bool CountsAddresses()
+    {
+        const string setting = "/proc/sys/vm/overcommit_memory";
+        return !File.Exists(setting) || File.ReadAllText(setting).Trim() == "2";
+    }
+
+    [DllImport("libc", EntryPoint = "gettid")]
+    private static extern int CurrentThread();
 
     [DllImport("libc", EntryPoint = "malloc")]
     private static extern nint Allocate(nuint size);

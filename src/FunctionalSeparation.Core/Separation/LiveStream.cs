@@ -8,7 +8,7 @@ namespace FunctionalSeparation.Core;
 /// A <see cref="StemStream"/> for sound that is heard while it comes. Each piece in gives pieces of the stems that are just as long, and
 /// begin with silence for the latency. The separator works on a thread of its own, and what it makes is handed out a fixed time later:
 /// a push waits for it only where it is behind by more than that time, and nothing is left out then. Its stems are those of the
-/// stream. It has its separator to itself until it is disposed; it is used by one thread at a time.
+/// stream. It has its separator to itself until it is disposed, and is disposed before it; it is used by one thread at a time.
 /// </summary>
 public sealed class LiveStream : IDisposable
 {
@@ -19,6 +19,8 @@ public sealed class LiveStream : IDisposable
     private readonly Thread _worker;
     private ExceptionDispatchInfo? _failure;
     private long _received;
+    private long _heard; // samples whose stems are ready, but for the latency
+    private bool _ended; // the thread has
     private bool _finished;
     private bool _disposed;
 
@@ -58,7 +60,7 @@ public sealed class LiveStream : IDisposable
     /// <returns>One buffer for each stem, as long as the piece.</returns>
     /// <exception cref="ArgumentException">Another rate or number of channels.</exception>
     /// <exception cref="InvalidOperationException">The stream has been finished, or the separator failed before.</exception>
-    /// <exception cref="ObjectDisposedException">The stream or its separator has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The stream has been disposed.</exception>
     /// <exception cref="InputException">A sample is not a finite number; nothing of the piece is taken.</exception>
     public IReadOnlyDictionary<string, AudioBuffer> Push(AudioBuffer mixture)
     {
@@ -73,7 +75,7 @@ public sealed class LiveStream : IDisposable
     /// <summary>Ends the mixture.</summary>
     /// <returns>The stems still missing, as long as the latency.</returns>
     /// <exception cref="InvalidOperationException">The stream has been finished, or the separator failed before.</exception>
-    /// <exception cref="ObjectDisposedException">The stream or its separator has been disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The stream has been disposed.</exception>
     public IReadOnlyDictionary<string, AudioBuffer> Finish()
     {
         RequireOpen();
@@ -106,29 +108,28 @@ public sealed class LiveStream : IDisposable
     {
         try
         {
-            foreach (var piece in _pieces.GetConsumingEnumerable(_stop.Token)) Add(_stream.Push(piece));
-            Add(_stream.Finish());
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
+            foreach (var piece in _pieces.GetConsumingEnumerable(_stop.Token)) Add(_stream.Push(piece), piece.Length);
+            Add(_stream.Finish(), 0);
         }
         catch (Exception failure)
         {
             // Whatever it is, it belongs to the thread that pushes.
-            lock (_ready)
-            {
-                _failure = ExceptionDispatchInfo.Capture(failure);
-                Monitor.PulseAll(_ready);
-            }
+            lock (_ready) _failure = ExceptionDispatchInfo.Capture(_disposed ? new ObjectDisposedException(nameof(LiveStream)) : failure);
+        }
+        lock (_ready)
+        {
+            _ended = true;
+            Monitor.PulseAll(_ready);
         }
     }
 
-    private void Add(IReadOnlyDictionary<string, AudioBuffer> stems)
+    private void Add(IReadOnlyDictionary<string, AudioBuffer> stems, int heard)
     {
         lock (_ready)
         {
             foreach (var (stem, piece) in stems)
                 for (var c = 0; c < Channels; c++) _ready[stem][c].Add(piece.Channels[c]);
+            _heard += heard;
             Monitor.PulseAll(_ready);
         }
     }
@@ -147,14 +148,19 @@ public sealed class LiveStream : IDisposable
     private void Await(int count)
     {
         var queue = _ready[_stream.Stems[0]][0];
-        if (queue.Count >= count && _failure is null) return;
-        var watch = Stopwatch.StartNew();
-        while (queue.Count < count && _failure is null) Monitor.Wait(_ready);
-        Waited += watch.Elapsed;
-        if (_failure is null) return;
+        if (queue.Count < count)
+        {
+            var watch = Stopwatch.StartNew();
+            while (queue.Count < count && _failure is null && !IsAllHeard) Monitor.Wait(_ready);
+            Waited += watch.Elapsed;
+        }
+        if (_failure is null && queue.Count >= count) return;
         _finished = true;
-        _failure.Throw();
+        _failure?.Throw();
+        throw new InvalidOperationException($"The separator stays further behind than its Latency tells: {count - queue.Count} samples are missing.");
     }
+
+    private bool IsAllHeard => _finished ? _ended : _heard == _received;
 
     private void RequireOpen()
     {

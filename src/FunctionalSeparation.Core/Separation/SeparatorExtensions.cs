@@ -81,9 +81,9 @@ public static class SeparatorExtensions
 
     /// <summary>
     /// Opens a stream for sound that is heard while it comes, such as a microphone's or a player's: pieces of the stems are as long as the
-    /// pieces that come, and no piece has to wait for the separator's work.
+    /// pieces that come, and a piece waits only where the separator is further behind than <paramref name="ahead"/>.
     /// </summary>
-    /// <param name="separator">The separator; the stream's alone until it is disposed.</param>
+    /// <param name="separator">The separator; the stream's alone until the stream is disposed, which comes first.</param>
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
     /// <param name="channels">Its channels.</param>
     /// <param name="ahead">
@@ -111,7 +111,9 @@ public static class SeparatorExtensions
 
     /// <summary>
     /// Separates an audio file into files, in memory that does not grow with its length: reading, separating and writing run
-    /// side by side, on threads of the pool. The file is read twice, first for its level and its fingerprint.
+    /// side by side, on threads of their own. The file is read twice, first for its level and its fingerprint. On Linux
+    /// <see cref="SeparateFile(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/> on the main thread can
+    /// be faster (see <see cref="HostMemory.Keep"/>).
     /// </summary>
     /// <remarks>
     /// Separating a song again into the same folder replaces its stems, when all are done, not before. Two songs of one name
@@ -146,7 +148,7 @@ public static class SeparatorExtensions
         StemSettings? settings = null,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default) =>
-        Task.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
+        OnOwnThread(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
     /// <summary>
     /// Separates a file that is open, or what <see cref="AudioFile.Open(Stream, string)"/> took from a stream: see
@@ -168,7 +170,7 @@ public static class SeparatorExtensions
         StemSettings? settings = null,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default) =>
-        Task.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
+        OnOwnThread(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
     /// <summary><see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.</summary>
     /// <param name="separator">The separator.</param>
@@ -311,12 +313,9 @@ public static class SeparatorExtensions
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var read = new BlockingCollection<TIn>(Ahead);
         using var transformed = new BlockingCollection<TOut>(Ahead);
-        var reading = Stage(() => Fill(read, source, stop.Token), stop);
-        var writing = Stage(() => { foreach (var result in transformed.GetConsumingEnumerable(stop.Token)) sink(result); }, stop);
-        var work = Stage(() => Fill(transformed, transform(read.GetConsumingEnumerable(stop.Token), stop.Token), stop.Token), stop);
-        reading.Start(TaskScheduler.Default);
-        writing.Start(TaskScheduler.Default);
-        work.RunSynchronously(TaskScheduler.Default);
+        var reading = Beside(() => Fill(read, source, stop.Token), stop);
+        var writing = Beside(() => { foreach (var result in transformed.GetConsumingEnumerable(stop.Token)) sink(result); }, stop);
+        var work = Here(() => Fill(transformed, transform(read.GetConsumingEnumerable(stop.Token), stop.Token), stop.Token), stop);
         try
         {
             Task.WhenAll(reading, work, writing).GetAwaiter().GetResult();
@@ -334,20 +333,41 @@ public static class SeparatorExtensions
         target.CompleteAdding();
     }
 
-    private static Task Stage(Action work, CancellationTokenSource stop) =>
-        new(
-            () =>
-            {
-                try
-                {
-                    work();
-                }
-                catch
-                {
-                    stop.Cancel();
-                    throw;
-                }
-            },
-            stop.Token,
-            TaskCreationOptions.LongRunning);
+    private static Task<T> OnOwnThread<T>(Func<T> work, CancellationToken cancellation) =>
+        Task.Factory.StartNew(work, cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>A stage that has ended: on this thread.</summary>
+    private static Task Here(Action work, CancellationTokenSource stop)
+    {
+        try
+        {
+            OrStop(work, stop);
+            return Task.CompletedTask;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return Task.FromCanceled(stop.Token);
+        }
+        catch (Exception failure)
+        {
+            return Task.FromException(failure);
+        }
+    }
+
+    /// <summary>A stage on a thread of its own.</summary>
+    private static Task Beside(Action work, CancellationTokenSource stop) =>
+        Task.Factory.StartNew(() => OrStop(work, stop), stop.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private static void OrStop(Action work, CancellationTokenSource stop)
+    {
+        try
+        {
+            work();
+        }
+        catch
+        {
+            stop.Cancel();
+            throw;
+        }
+    }
 }
