@@ -7,6 +7,7 @@ open System.Text.Json.Nodes
 open Expecto
 open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
+open FunctionalSeparation.Tests.Scripts
 
 let private systems = [ for i in 1..10 -> $"the network of {i} layers, trained with discrimination" ]
 
@@ -108,7 +109,7 @@ let tests =
     testSequenced
     <| testList
         "Browser"
-        [ test "a page fits a phone and a desk, in light and dark, and throws no error" {
+        [ long "a page fits a phone and a desk, in light and dark, and throws no error" (fun () ->
               onPage (fun tab path ->
                   for width, colours in [ 390, "light"; 390, "dark"; 1280, "dark"; 1280, "light" ] do
                       tab.Show(path, width, colours)
@@ -122,8 +123,7 @@ let tests =
                       "legendonly"
                       "hidden"
 
-                  Expect.isEmpty tab.Errors "errors")
-          }
+                  Expect.isEmpty tab.Errors "errors"))
 
           test "axe-core finds nothing to mend" {
               if String.IsNullOrEmpty axe then

@@ -6,6 +6,7 @@ open System.IO
 open System.Text.RegularExpressions
 open Expecto
 open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.Scripts
 
 let private readme = lazy (File.ReadAllText(Path.Combine(Golden.repository, "README.md")))
 
@@ -32,18 +33,21 @@ let private run (program: string) (arguments: string list) =
     Expect.equal running.ExitCode 0 $"{program}: {error.Result} {output}"
     output
 
+let private first = Path.Combine(Golden.repository, "scripts", "first.fsx")
+
 [<Tests>]
 let tests =
     testSequenced
     <| testList
         "README"
-        [ test "the F# program runs and learns" {
-              let script = Path.Combine(Golden.repository, "scripts", "first.fsx")
-              Expect.equal (block "fsharp") (File.ReadAllText script) "README.md and first.fsx"
-              let output = run "dotnet" [ "fsi"; script ]
-              let gnsdr = Regex.Match(output, @"GNSDR (-?\d+\.\d+)").Groups[1].Value
-              Expect.isGreaterThan (float gnsdr) 1.0 $"GNSDR in: {output}"
+        [ test "the F# program is scripts/first.fsx" {
+              Expect.equal (block "fsharp") (File.ReadAllText first) "README.md and first.fsx"
           }
+
+          long "the F# program runs and learns" (fun () ->
+              let output = run "dotnet" [ "fsi"; first ]
+              let gnsdr = Regex.Match(output, @"GNSDR (-?\d+\.\d+)").Groups[1].Value
+              Expect.isGreaterThan (float gnsdr) 1.0 $"GNSDR in: {output}")
 
           test "the C# program is the one in the tests folder" {
               let program =

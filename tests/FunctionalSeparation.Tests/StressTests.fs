@@ -9,6 +9,7 @@ open Expecto
 open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
+open FunctionalSeparation.Tests.Scripts
 
 let private factor =
     match Environment.GetEnvironmentVariable "FUNCSEP_STRESS" with
@@ -143,7 +144,7 @@ let tests =
     testSequenced
     <| testList
         "stress"
-        [ test "four threads beside allocation and forced collections: nothing fails, every result is the quiet one" {
+        [ long "four threads beside allocation and forced collections: nothing fails, every result is the quiet one" (fun () ->
               let quiet = [ for name, count, job in kinds -> name, count * factor, job, job () ]
 
               let jobs =
@@ -155,5 +156,4 @@ let tests =
               besideCollections (fun () ->
                   let wrong = runAll jobs
                   let first = wrong |> List.truncate 5 |> String.concat "; "
-                  Expect.isEmpty wrong $"{wrong.Length} of {jobs.Length} jobs went wrong: {first}")
-          } ]
+                  Expect.isEmpty wrong $"{wrong.Length} of {jobs.Length} jobs went wrong: {first}")) ]
