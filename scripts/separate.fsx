@@ -106,14 +106,15 @@ let separate (separator: ISeparator) out settings isAgain (tell: float -> unit) 
 let pipe separator (settings: StemSettings) (tell: int -> int -> string -> unit) songs =
     match songs, Option.ofObj settings.Stems with
     | [ song ], Some stems when stems.Count = 1 ->
-        let folder = Directory.CreateTempSubdirectory "functionalseparation-"
-        // Whether the program ends well, fails or is told to stop.
-        System.AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> folder.Delete true)
+        // What a program that is told to stop leaves of a stem goes with it; a stem that is whole is forgotten before it is copied.
+        let name = $"functionalseparation-{System.Guid.NewGuid():N}"
+        let alone = StemSettings(stems, settings.Format, name, settings.From, settings.To)
 
         let files =
-            separate separator folder.FullName settings true (fun share -> tell (int (1000.0 * share)) 1000 song) song
+            separate separator (Path.GetTempPath()) alone true (fun share -> tell (int (1000.0 * share)) 1000 song) song
 
         use file = new FileStream(files.Head.Path, FileMode.Open, FileAccess.Read, FileShare.Read ||| FileShare.Delete)
+        File.Delete files.Head.Path
         use output = System.Console.OpenStandardOutput()
         file.CopyTo output
     | _ -> raise (InputException "--out -: standard output takes one stem of one song. Name it, such as --stems voice.")

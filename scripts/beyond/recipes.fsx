@@ -16,7 +16,7 @@ let windows size (training: Training) =
         Settings = { training.Settings with Bins = int (times * 640.0) }
         Excerpts = { training.Excerpts with Frames = int (64.0 / times) } }
 
-/// A larger network for as long: with fewer steps.
+/// A larger network for about as long, by what a step computes: with fewer steps.
 let sized settings share (training: Training) =
     { training with Training.Settings = settings; Steps = int (share * float training.Steps) }
 
