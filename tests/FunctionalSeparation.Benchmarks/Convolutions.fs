@@ -85,7 +85,8 @@ let private steps name (settings: UNetSettings) : Figure list =
     let start = (Model.init torch.float32 torch.CPU (Key.ofSeed 1) model).Vector
     let optimiser = Optim.adamW 0.01 (Schedule.constant 1e-9)
     let state = optimiser.Init start
-    let batch = feed.Batch (Key.ofSeed 0) 0
+    let next = Training.inTurn feed
+    let batch = next ()
     let objective batch = Train.objective model Loss.logErrorShare (Key.ofSeed 0) [ batch ]
 
     [ for what, run in
@@ -95,7 +96,7 @@ let private steps name (settings: UNetSettings) : Figure list =
                 ())
             "the same with AdamW", (fun () -> optimiser.Step (objective batch) state start |> ignore)
             "the same with AdamW and the making of the batch",
-            (fun () -> optimiser.Step (objective (feed.Batch (Key.ofSeed 0) 1)) state start |> ignore) ] ->
+            (fun () -> optimiser.Step (objective (next ())) state start |> ignore) ] ->
           compare
               5
               "GFLOP/s"

@@ -56,6 +56,14 @@ let objective () : Figure list =
     [ for framesPerBatch in [ 3200; 1600 ] ->
           figureOf framesPerBatch (if framesPerBatch = 3200 then "what training uses; aim: 0.9" else "other sizes") ]
 
+/// The batches of a feed, one after another, as training asks for them: each is drawn while the one before it is learnt.
+let inTurn (feed: Feed.Excerpts) : unit -> Batch =
+    let step = ref -1
+
+    fun () ->
+        step.Value <- step.Value + 1
+        feed.Batch (Key.ofSeed 0) step.Value
+
 /// One batch of random excerpts, the step of `desk`, in both precisions.
 let step () : Figure list =
     // As `Train.states` does.
@@ -64,7 +72,8 @@ let step () : Figure list =
 
     let feed = Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
 
-    let batch = feed.Batch (Key.ofSeed 0) 0
+    let next = inTurn feed
+    let batch = next ()
     let optimiser = Optim.adam (Schedule.constant 1e-9)
     let start = network.Parameters.Vector
     let state = optimiser.Init start
@@ -76,7 +85,7 @@ let step () : Figure list =
           for name, run in
               [ "objective and gradient of 16 x 50 frames", evaluate model start [ batch ]
                 "the same with Adam", train (fun () -> batch)
-                "the same with Adam and the making of the batch", train (fun () -> feed.Batch (Key.ofSeed 0) 1) ] do
+                "the same with Adam and the making of the batch", train next ] do
               let work = { Name = $"{precision}: {name}"; Amount = operations model [ batch ]; Run = run }
               compare 7 "GFLOP/s" "" work (products torch.float32) ]
 

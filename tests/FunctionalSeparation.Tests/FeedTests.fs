@@ -93,6 +93,45 @@ let tests =
                   same (Scratch.references cut) (Scratch.references expected))
           }
 
+          test "batches drawn behind are those drawn when asked for, in any order and from several threads" {
+              let clips = (Corpus.embedded 3).Train
+              let network = Drnn.network (architecture FeedForward)
+              let settings = { ExcerptSettings.ofSize 12 2 with OtherSong = 0.5; Effects = [ Effect.polarity ] }
+              let create () = Feed.excerpts network Scratch.magnitudes settings torch.CPU clips
+
+              let numbers (feed: Feed.Excerpts) (key, step) =
+                  Memory.plain (fun () -> (Scratch.mixtures (feed.Batch (Key.ofSeed key) step)).data<float32>().ToArray())
+
+              let asked = [ 5, 0; 5, 1; 5, 2; 5, 2; 6, 3; 5, 3; 5, 1; 5, 2 ]
+              let expected = asked |> List.map (fun place -> numbers (create ()) place)
+              let feed = create ()
+              Expect.equal (asked |> List.map (numbers feed)) expected "one after the other"
+              let together = asked |> List.replicate 8 |> List.concat |> Array.ofList |> Array.Parallel.map (numbers feed)
+              Expect.equal (List.ofArray together) (expected |> List.replicate 8 |> List.concat) "at once"
+          }
+
+          test "an effect that fails behind is told of at its step, as itself" {
+              let failing =
+                  Effect.onChannels "fails in the end" (fun _ key signal ->
+                      if Key.uniform key < 0.2 then invalidArg "signal" "no more" else signal)
+
+              let settings = { ExcerptSettings.ofSize 12 1 with Effects = [ failing ] }
+              let network = Drnn.network (architecture FeedForward)
+              let feed = Feed.excerpts network Scratch.magnitudes settings torch.CPU (Corpus.embedded 3).Train
+
+              let outcome step =
+                  try
+                      Memory.plain (fun () -> feed.Batch (Key.ofSeed 5) step |> ignore)
+                      None
+                  with :? ArgumentException as failure ->
+                      Some failure.ParamName
+
+              let first = List.init 40 outcome
+              Expect.contains first None "some steps go well"
+              Expect.contains first (Some "signal") "others fail"
+              Expect.equal (List.init 40 outcome) first "always the same ones"
+          }
+
           test "sources and channels that training does not know are refused, not taken for others" {
               let network = Drnn.network (architecture FeedForward)
               let needs = Scratch.magnitudes

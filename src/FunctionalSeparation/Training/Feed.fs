@@ -1,6 +1,9 @@
 namespace FunctionalSeparation
 
 open System
+open System.Buffers
+open System.Runtime.InteropServices
+open System.Threading
 open TorchSharp
 open FunctionalSeparation.Core
 
@@ -151,6 +154,31 @@ module Feed =
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
 
+    /// What a batch of excerpts is made of: samples [excerpts, sources, channels, window] in an array of the pool, which may be longer,
+    /// and the gains of the sources. A fresh array of this size at each step would cost more than all that is done with it.
+    [<NoEquality; NoComparison>]
+    type private Drawn = { Samples: float32[]; Gains: float32[] }
+
+    /// The first numbers of an array.
+    let private tensorOf (numbers: float32[]) (shape: int64[]) =
+        let tensor = torch.empty (shape, dtype = torch.float32)
+        MemoryMarshal.AsBytes(ReadOnlySpan(numbers, 0, int tensor.NumberOfElements)).CopyTo tensor.bytes
+        tensor
+
+    /// A function whose value at what follows is made on another thread while the last one is used: each value is given away once.
+    let private ahead (following: 'k -> 'k) (make: 'k -> 'a) : 'k -> 'a =
+        let place: ('k * Tasks.Task<'a>) option ref = ref None
+
+        fun asked ->
+            let value =
+                match Interlocked.Exchange(&place.contents, None) with
+                | Some(ready, value) when ready = asked -> value.GetAwaiter().GetResult()
+                | _ -> make asked
+
+            let next = following asked
+            Volatile.Write(&place.contents, Some(next, Tasks.Task.Run(fun () -> make next)))
+            value
+
     /// Random excerpts of clips that stay in memory: a pure function of key and step. An epoch shows every clip about once,
     /// in a fresh order, from a fresh phase. The last source of a clip (the voice) leads; the others, freshly rotated, accompany it.
     [<Sealed>]
@@ -261,10 +289,28 @@ module Feed =
             Memory.scoped (Map.values >> List.ofSeq) (fun () ->
                 spectrograms stft domains sounds |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous()))
 
-        let toBatch (samples: float32[]) (gains: float32[]) : Batch =
-            let raw = torch.tensor(samples).view(int64 settings.Count, int64 sources, int64 channels, int64 window)
-            let sounds = (raw * torch.tensor(gains).view(-1L, int64 sources, 1L, 1L)).``to`` device
-            let frames = int64 settings.Frames
+        /// What the batch of a step, counted from 0, is made of.
+        let draw (key: Key, step: int) : Drawn =
+            let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
+            let epochKey = Key.fold epoch key
+            let order = Key.permutation units.Length (Key.fold 0 epochKey)
+            let samples = ArrayPool.Shared.Rent(settings.Count * sources * channels * window)
+            let gains = Array.zeroCreate (settings.Count * sources)
+            Array.Clear samples
+
+            for slot in 0 .. settings.Count - 1 do
+                let unit = units[order[(place * settings.Count + slot) % order.Length]]
+                fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
+
+            { Samples = samples; Gains = gains }
+
+        let drawn = ahead (fun (key, step) -> key, step + 1) draw
+
+        let toBatch (drawn: Drawn) : Batch =
+            let count, frames = int64 settings.Count, int64 settings.Frames
+            let raw = tensorOf drawn.Samples [| count; int64 sources; int64 channels; int64 window |]
+            ArrayPool.Shared.Return drawn.Samples
+            let sounds = (raw * torch.tensor(drawn.Gains).view(count, int64 sources, 1L, 1L)).``to`` device
 
             { Mixture = framesOf needs.Mixture 0L (frames + 2L * margin) (sounds.sum 1L)
               References = framesOf needs.References margin frames sounds
@@ -274,21 +320,11 @@ module Feed =
         /// Steps that make an epoch.
         member _.StepsPerEpoch = stepsPerEpoch
 
-        /// The batch of a step, counted from 0. The caller owns its tensors. Raises nothing of its own: clips and settings were
-        /// checked when the feed was made.
+        /// The batch of a step, counted from 0. The caller owns its tensors. The excerpts of the step after it are drawn behind, on
+        /// another thread. Raises nothing of its own: clips and settings were checked when the feed was made.
         member _.Batch (key: Key) (step: int) : Batch =
-            let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
-            let epochKey = Key.fold epoch key
-            let order = Key.permutation units.Length (Key.fold 0 epochKey)
-            let samples = Array.zeroCreate (settings.Count * sources * channels * window)
-            let gains = Array.zeroCreate (settings.Count * sources)
-
-            for slot in 0 .. settings.Count - 1 do
-                let unit = units[order[(place * settings.Count + slot) % order.Length]]
-                fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
-
             Memory.scoped Batch.tensors (fun () ->
-                let batch = toBatch samples gains
+                let batch = toBatch (drawn (key, step))
                 settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
 
     let private requireClips (clips: Clip list) =
