@@ -44,7 +44,8 @@ let private block channels =
     let conv = Conv.create { Conv.settings 3 channels channels with HasBias = false }
     Model.residual (conv --> Norm.batch channels --> relu --> conv --> Norm.batch channels) --> relu
 
-let private blockAlone (settings: UNetSettings) scale : Figure =
+/// A block of a scale by itself, forward and backward.
+let private blockAlone (settings: UNetSettings) scale : Work =
     let channels = settings.Channels[scale]
     let model = Precision.network Precision.Bfloat16 (block channels)
     let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
@@ -60,14 +61,24 @@ let private blockAlone (settings: UNetSettings) scale : Figure =
         let struct (_, _) = Grad.valueAndGrad value parameters.Vector
         ()
 
-    compare
-        7
-        "GFLOP/s"
-        "forward and backward, casts included"
-        { Name = $"a block of {channels} channels on {excerpts} x {image.shape[2]} x {image.shape[3]} points, bfloat16"
-          Amount = trained (18.0 * float (channels * channels) * points scale settings.Bins)
-          Run = run }
-        (Training.products torch.bfloat16)
+    { Name = $"a block of {channels} channels on {excerpts} x {image.shape[2]} x {image.shape[3]} points, bfloat16"
+      Amount = trained (18.0 * float (channels * channels) * points scale settings.Bins)
+      Run = run }
+
+/// All blocks of a network, each by itself.
+let private blocksAlone (settings: UNetSettings) : Work =
+    let last = settings.Channels.Length - 1
+
+    let blocks =
+        [ for scale, count in List.indexed settings.Blocks do
+              yield! List.replicate (if scale = last then count else 2 * count) (blockAlone settings scale) ]
+
+    { Name = "its blocks, each alone"
+      Amount = blocks |> List.sumBy _.Amount
+      Run =
+        fun () ->
+            for block in blocks do
+                Memory.plain block.Run }
 
 let private steps name (settings: UNetSettings) : Figure list =
     let network =
@@ -89,27 +100,43 @@ let private steps name (settings: UNetSettings) : Figure list =
     let batch = next ()
     let objective batch = Train.objective model Loss.logErrorShare (Key.ofSeed 0) [ batch ]
 
-    [ for what, run in
-          [ "objective and gradient",
-            (fun () ->
-                let struct (_, _) = objective batch start
-                ())
-            "the same with AdamW", (fun () -> optimiser.Step (objective batch) state start |> ignore)
-            "the same with AdamW and the making of the batch",
-            (fun () -> optimiser.Step (objective (next ())) state start |> ignore) ] ->
+    let evaluate () =
+        let struct (_, _) = objective batch start
+        ()
+
+    let runs =
+        [ "objective and gradient", evaluate
+          "the same with AdamW", (fun () -> optimiser.Step (objective batch) state start |> ignore)
+          "the same with AdamW and the making of the batch",
+          (fun () -> optimiser.Step (objective (next ())) state start |> ignore) ]
+
+    let own what run = { Name = $"U-Net {name}: {what}"; Amount = operations settings; Run = run }
+
+    [ yield
           compare
               5
               "GFLOP/s"
-              $"{excerpts} x {frames} frames"
-              { Name = $"U-Net {name}: {what}"; Amount = operations settings; Run = run }
-              (Training.products torch.bfloat16) ]
+              $"{excerpts} x {frames} frames; aim: 0.9"
+              (own "objective and gradient" evaluate)
+              (blocksAlone settings)
+
+      for what, run in runs do
+          yield compare 5 "GFLOP/s" $"{excerpts} x {frames} frames" (own what run) (Training.products torch.bfloat16) ]
 
 /// Blocks of the medium size at its scales, and steps of the small and the medium one.
 let unet () : Figure list =
     // As `Train.states` does.
     HostMemory.Keep() |> ignore
 
+    let alone scale =
+        compare
+            7
+            "GFLOP/s"
+            "forward and backward, casts included"
+            (blockAlone UNet.medium scale)
+            (Training.products torch.bfloat16)
+
     [ for scale in 0 .. UNet.medium.Channels.Length - 1 do
-          blockAlone UNet.medium scale
+          alone scale
       yield! steps "S" UNet.small
       yield! steps "M" UNet.medium ]
