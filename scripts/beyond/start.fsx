@@ -18,14 +18,21 @@ let excerpts =
         GainRange = 2.0
         Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
 
+/// Steps in which the rate rises.
+let warmUp = 100
+
 let adamW (_: Network) =
     Optim.chain [ Optim.clipNorm 5.0; Optim.adamDirection 0.9 0.99 1e-8; Optim.weightDecay 0.01 ]
-    |> Rule.descend "AdamW 0.002 (0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up 100" (Rule.warmCosine 100 2e-3)
+    |> Rule.descend
+        $"AdamW 0.002 (0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
+        (Rule.warmCosine warmUp 2e-3)
 
 /// Muon with the other numbers of that rule.
 let muon rate network =
     Optim.chain [ Optim.clipNorm 5.0; Muon.create 0.95 0.9 0.99 (Network.layout network); Optim.weightDecay 0.01 ]
-    |> Rule.descend $"Muon {rate} (0.95; 0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up 100" (Rule.warmCosine 100 rate)
+    |> Rule.descend
+        $"Muon {rate} (0.95; 0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
+        (Rule.warmCosine warmUp rate)
 
 /// What a training is made of.
 type Training =

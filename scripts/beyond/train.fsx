@@ -69,8 +69,13 @@ let fitting (setting: Setting) (settings: UNetSettings) =
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<OwnArgument> fsi.CommandLineArgs
-    let corpus = corpusOf (arguments.GetResults Data) (arguments.Contains Mono)
     let isSmoke = arguments.Contains Smoke
+    let steps = if isSmoke then 110 else arguments.GetResult(Steps, 6500)
+
+    if steps <= warmUp then
+        raise (InputException $"--steps {steps}: the rate rises for {warmUp} steps and then falls. Ask for more.")
+
+    let corpus = corpusOf (arguments.GetResults Data) (arguments.Contains Mono)
 
     let settings =
         match arguments.GetResult(Size, Medium) with
@@ -80,7 +85,6 @@ Experiment.main (fun () ->
 
     let setting = settingFor corpus.Train.Head
     let network = UNet.family.Network (fitting setting (if isSmoke then tiny settings else settings)) setting
-    let steps = if isSmoke then 110 else arguments.GetResult(Steps, 6500)
     let excerpts = if isSmoke then short excerpts else excerpts
     let learning = Learning.create (muon 0.005 network) (Length.Steps steps) (Learning.excerpts excerpts)
 

@@ -55,7 +55,8 @@ let tests =
                   Expect.equal (Recipe.title recipe, (Recipe.toJson recipe).ToJsonString()) written.Value[name] "as written"
               }
 
-          // A seed and a step say what is heard: sums over frames and bins that the code before (0bd4c17) drew for the same key.
+          // A seed and a step say what is heard: sums over frames and bins that the code before (0bd4c17) drew for the same key, but
+          // for the rounding to 16 bits since then.
           test "excerpts, their company, speeds and gains are drawn as they were" {
               Memory.plain (fun () ->
                   let settings =
@@ -75,7 +76,7 @@ let tests =
                   let mixtures = [| 125.7098465; 216.40979; 124.1608429 |]
 
                   for was, is in Array.zip (Array.append before mixtures) drawn do
-                      Expect.isLessThan (abs (is - was) / was) 1e-5 $"{is}, was {was}")
+                      Expect.isLessThan (abs (is - was) / was) 5e-5 $"{is}, was {was}")
           }
 
           test "another mixing, effect or accompaniment is another run" {

@@ -118,18 +118,18 @@ module Augment =
 
     /// From 80 Hz to four fifths of half the sample rate, five filters: each somewhere in its own fifth of that range of octaves,
     /// the outer ones shelves, the inner ones peaks an octave or two wide.
-    let private equaliser (range: float) (sampleRate: int) key : IFilter list =
+    let private equaliser (range: float) (sampleRate: int) key : IOnlineFilter array =
         let lowest, highest = 80.0, 0.4 * float sampleRate
         let places, gains = Key.uniforms 5 (Key.fold 0 key), Key.uniforms 5 (Key.fold 1 key)
 
-        [ for band in 0..4 do
-              let hertz = lowest * (highest / lowest) ** ((float band + places[band]) / 5.0)
-              let frequency, decibels = hertz / float sampleRate, range * (2.0 * gains[band] - 1.0)
+        [| for band in 0..4 do
+               let hertz = lowest * (highest / lowest) ** ((float band + places[band]) / 5.0)
+               let frequency, decibels = hertz / float sampleRate, range * (2.0 * gains[band] - 1.0)
 
-              match band with
-              | 0 -> LowShelfFilter(frequency, 1.0, decibels)
-              | 4 -> HighShelfFilter(frequency, 1.0, decibels)
-              | _ -> PeakFilter(frequency, 1.0, decibels) ]
+               match band with
+               | 0 -> LowShelfFilter(frequency, 1.0, decibels)
+               | 4 -> HighShelfFilter(frequency, 1.0, decibels)
+               | _ -> PeakFilter(frequency, 1.0, decibels) |]
 
     /// A smooth random equalisation of a signal of the given rate (Hz): two shelves and three peaks, NWaves' biquad filters, each
     /// of a gain drawn from ± `range` dB. The same key gives the same filters. Raises ArgumentException for a range that is
@@ -137,8 +137,9 @@ module Augment =
     let equalise (range: float) (sampleRate: int) (key: Key) (signal: float32[]) : float32[] =
         Numbers.notNegative "An equalisation" (nameof range) range
         Numbers.atLeast lowestRate "An equalisation" (nameof sampleRate) sampleRate
-        let filtered (sound: DiscreteSignal) (filter: IFilter) = filter.ApplyTo(sound)
-        (equaliser range sampleRate key |> List.fold filtered (DiscreteSignal(sampleRate, signal))).Samples
+        let filters = equaliser range sampleRate key
+        // Sample by sample through all of them: a whole signal after each takes four times as long, and six times the memory.
+        signal |> Array.map (fun sample -> filters |> Array.fold (fun passed filter -> filter.Process passed) sample)
 
     /// Cepstral coefficients that are the envelope of a spectrum: times up to 1.5 ms, below the periods of voices.
     let private envelopeSeconds = 0.0015

@@ -123,8 +123,9 @@ module Feed =
               yield! rotatedPieces network needs offsets sources ]
         |> batchesOf network framesPerBatch
 
-    /// A clip in memory: its sources at each speed, [source][speed][channel][samples].
-    type private Loaded = { Song: string; Sources: float32[][][][] }
+    /// A clip in memory: its sources at each speed, [source][speed][channel].
+    [<NoEquality; NoComparison>]
+    type private Loaded = { Song: string; Sources: StoredSound[][][] }
 
     /// Channels as they are, but of unit norm over all of them.
     let private normalised (channels: float32[][]) : float32[][] =
@@ -132,14 +133,21 @@ module Feed =
         channels |> Array.map (Array.map (fun x -> float32 (float x / norm)))
 
     /// The channels of a source at each speed; of unit norm again where that is how sources are mixed.
-    let private atSpeeds (settings: ExcerptSettings) (mixing: Mixing) (sampleRate: int) (channels: float32[][]) : float32[][][] =
+    let private atSpeeds
+        (settings: ExcerptSettings)
+        (mixing: Mixing)
+        (sampleRate: int)
+        (channels: float32[][])
+        : StoredSound[][] =
         let restored = if mixing.Words = Mixing.unitNorm.Words then normalised else id
 
-        [| for speed in settings.Speeds ->
-               if speed = 1.0 then
-                   channels
-               else
-                   channels |> Array.map (Augment.playAt speed sampleRate) |> restored |]
+        let played speed =
+            if speed = 1.0 then
+                channels
+            else
+                channels |> Array.map (Augment.playAt speed sampleRate) |> restored
+
+        [| for speed in settings.Speeds -> played speed |> Array.map StoredSound |]
 
     /// The sources of a clip as they are mixed: [source][channel][samples].
     let private sound (network: Network) (mixing: Mixing) (clip: Clip) : float32[][][] =
@@ -192,7 +200,7 @@ module Feed =
         /// Excerpts that fit a clip; at least one: a short clip is filled up with silence.
         let perClip =
             loaded
-            |> Array.map (fun clip -> max 1 (int (stft.Frames(int64 (clip.Sources[lead].[0].[0]).Length)) / settings.Frames))
+            |> Array.map (fun clip -> max 1 (int (stft.Frames(int64 clip.Sources[lead].[0].[0].Length)) / settings.Frames))
 
         let units = perClip |> Array.mapi (fun clip count -> Array.init count (fun index -> clip, index)) |> Array.concat
         let stepsPerEpoch = max 1 (units.Length / settings.Count)
@@ -220,13 +228,13 @@ module Feed =
         let addCompany clip (place: int -> int -> Memory<float32>) key =
             let other = otherSong clip (Key.fold 0 key)
             let speed = Key.integer 0 settings.Speeds.Length (Key.fold 1 key)
-            let start = Key.integer 0 (other.Sources[0].[speed].[0]).Length (Key.fold 2 key)
+            let start = Key.integer 0 other.Sources[0].[speed].[0].Length (Key.fold 2 key)
 
             for source in 0 .. lead - 1 do
                 for channel in 0 .. channels - 1 do
                     let target = (place source channel).Span
                     let added = Array.zeroCreate target.Length
-                    Augment.copyCircular other.Sources[source].[speed].[channel] start (Span added)
+                    other.Sources[source].[speed].[channel].CopyCircular(start, Span added)
 
                     for i in 0 .. added.Length - 1 do
                         target[i] <- target[i] + added[i]
@@ -260,18 +268,17 @@ module Feed =
             let child number = Key.fold number key
             let speed number = Key.integer 0 settings.Speeds.Length (child number)
             let first = loaded[clip].Sources[lead].[speed 5]
-            let start = startOf clip index (Array.length first[0]) (child 0)
-            let count = min window (Array.length first[0] - start)
+            let start = startOf clip index first[0].Length (child 0)
+            let count = min window (first[0].Length - start)
             let place source channel = Memory<float32>(target, ((slot * sources + source) * channels + channel) * window, count)
             let others, otherSpeed = company clip (child 2), speed 6
-            let otherStart = companyStart (others.Sources[0].[otherSpeed].[0]).Length start (child 1)
+            let otherStart = companyStart others.Sources[0].[otherSpeed].[0].Length start (child 1)
 
             for channel in 0 .. channels - 1 do
-                ReadOnlySpan(first[channel], start, count).CopyTo((place lead channel).Span)
+                first[channel].CopyCircular(start, (place lead channel).Span)
 
                 for source in 0 .. lead - 1 do
-                    let sound = others.Sources[source].[otherSpeed].[channel]
-                    Augment.copyCircular sound otherStart (place source channel).Span
+                    others.Sources[source].[otherSpeed].[channel].CopyCircular(otherStart, (place source channel).Span)
 
             if settings.SecondCompany > 0.0 && Key.uniform (child 1000) < settings.SecondCompany then
                 addCompany clip place (child 1001)
