@@ -46,7 +46,7 @@ let corpusOf folders isMono =
             Corpus.joined (List.map load folders)
 
     Experiment.tellLeftOut corpus
-    Corpus.require [ Split.Train ] corpus
+    Corpus.require [ Split.Train; Split.Test ] corpus
     let first, clips = corpus.Train.Head, corpus.Train @ corpus.Dev @ corpus.Test
 
     let corpus =
@@ -85,8 +85,8 @@ Experiment.main (fun () ->
 
     let setting = settingFor corpus.Train.Head
     let network = UNet.family.Network (fitting setting (if isSmoke then tiny settings else settings)) setting
-    let excerpts = if isSmoke then short excerpts else excerpts
-    let learning = Learning.create (muon 0.005 network) (Length.Steps steps) (Learning.excerpts excerpts)
+    let seeing = Learning.excerpts (if isSmoke then short excerpts else excerpts)
+    let learning = Learning.create (muon 0.005 network) (Length.Steps steps) seeing
 
     let recipe =
         { Recipe.create network Loss.logErrorShare learning with
@@ -94,9 +94,6 @@ Experiment.main (fun () ->
             Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16) }
 
     let trial = Trial.onCorpus corpus (arguments.GetResult Out) recipe
-
-    if corpus.Test.IsEmpty then
-        raise (InputException $"{corpus.Place}: there are no test clips to score the network on. Put some songs into 'test'.")
 
     let outcome =
         Stop.saying (fun () -> "start the same again to go on from the last checkpoint") (fun () -> Trial.run trial)

@@ -144,6 +144,17 @@ module TableReport =
         else
             None
 
+    /// Whether a row was learnt and scored on the corpus as it is, not on one made of it (see `Cell.onCorpus`).
+    let private isOnWhole (grid: Grid) (row: GridRow) = row.Outcome.Scores.Length = grid.Corpus.Test.Length
+
+    let private clips (grid: Grid) (rows: GridRow list) =
+        if List.forall (isOnWhole grid) rows then
+            $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}"
+        else
+            let counts = rows |> List.map _.Outcome.Scores.Length |> List.distinct |> List.sort |> List.map string
+            let each = String.concat " or " counts
+            $"{grid.Corpus.Name}, each row scored on {each} clips"
+
     /// The table with its figures, the published ones beside ours; `command` made it.
     let create (command: string) (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
         let byCell = rows |> List.groupBy _.Cell
@@ -168,7 +179,7 @@ module TableReport =
         { Title = $"{table.Title}: {grid.Corpus.Name}"
           Notice = notice grid
           Caption =
-            $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
+            $"{clips grid rows}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
           Header =
             "system" :: List.map fst figures
             @ extras
@@ -195,7 +206,7 @@ module TableReport =
           "preset", string grid.Preset
           "plan", row.Plan
           "seed", string row.Seed
-          "training clips", string grid.Corpus.Train.Length
+          "training clips", (if isOnWhole grid row then string grid.Corpus.Train.Length else "")
           "training seconds", row.Outcome.Seconds.ToString("F0", CultureInfo.InvariantCulture)
           "threads", provenance "threads"
           "device", provenance "device"

@@ -190,7 +190,8 @@ let tests =
                       succeed "separate.fsx" [ song; "--model"; at "model"; "--out"; at "stems" ] |> ignore
                       let stem = AudioFile.Read(Path.Combine(at "stems", "guitar_speech.wav"))
                       Expect.equal (stem.SampleRate, stem.Channels.Count, stem.Length) (16000, 2, 48000) "a stem"
-                      refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]))
+                      refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]
+                      refuse "beyond/train.fsx" [ "--out"; at "other"; "--steps"; "60" ] [ "--steps 60" ]))
 
           long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
               let folder, _ = model.Value

@@ -87,6 +87,13 @@ let tests =
               Expect.equal (TablePage.report trained).Summary trained.Verdicts "verdicts alone"
           }
 
+          test "rows scored on other clips than the test clips are not said to be scored on those" {
+              let heldOut = { corpus with Test = corpus.Test @ corpus.Train }
+              let of' corpus = TableReport.create "" table { grid Brief with Corpus = corpus } made.Value.Made
+              Expect.stringStarts (of' corpus).Caption "2 training clips and 1 test clips of generated songs, preset" "as it is"
+              Expect.stringStarts (of' heldOut).Caption "generated songs, each row scored on 1 clips, preset" "made of it"
+          }
+
           test "a page says which command made it and whose table it is" {
               let facts = (TablePage.report { made.Value with Citation = Some "A. Author, a title, 2014." }).Provenance
               let command = facts |> List.find (fst >> (=) "command line") |> snd
