@@ -107,10 +107,17 @@ module Table =
         |> List.map (fun (cell, seed) -> $"{cell.Name} (seed {seed})")
         |> String.concat ", "
 
-    /// The finished rows of the table: those asked for, and those that were made before.
+    /// The finished rows of the table: those asked for, and those that were made before, for whichever seeds.
     let private finished (table: Table) (grid: Grid) data =
         let whole = { grid with Cells = table.Cells }
-        whole, Grid.rows whole |> List.choose (Grid.tryRow whole data)
+
+        let ofCell cell =
+            Seq.initInfinite (fun seed -> Grid.tryRow whole data (cell, seed))
+            |> Seq.takeWhile Option.isSome
+            |> Seq.choose id
+            |> List.ofSeq
+
+        whole, List.collect ofCell table.Cells
 
     let private finish command table grid isRecordings isMerge page data =
         match missing grid data with

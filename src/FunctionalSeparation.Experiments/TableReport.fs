@@ -116,8 +116,17 @@ module TableReport =
                 if not (List.contains row.Model names) then
                     row.Model :: blank @ publishedCells published row.Model ]
 
-    /// What became of a claim: in how many of its pairs it holds, and by how much, on average.
-    let verdict (gnsdr: string -> float option) (claim: Claim) : string =
+    /// How many of these differences (dB) are smaller than seeds of one row differ, where that is known.
+    let private within (spread: float option) (differences: float list) =
+        match spread with
+        | None -> ""
+        | Some spread ->
+            let few = differences |> List.filter (fun difference -> abs difference <= spread) |> List.length
+            $" {few} of them by no more than seeds of one row differ ({Results.decibels spread} dB)."
+
+    /// What became of a claim: in how many of its pairs it holds, by how much, on average, and how many of the differences are within
+    /// the spread of seeds (dB), where it is known.
+    let verdict (spread: float option) (gnsdr: string -> float option) (claim: Claim) : string =
         let known =
             claim.Pairs
             |> List.choose (fun (better, worse) -> Option.map2 (fun a b -> a - b) (gnsdr better) (gnsdr worse))
@@ -134,7 +143,9 @@ module TableReport =
 
             let average = Results.decibels (mean known)
             let signed = if average.StartsWith '-' then average else "+" + average
+
             $"{claim.Text}: {word}, in {holds} of {known.Length} comparisons, by {signed} dB on average."
+            + within spread known
 
     /// Smoke shows that every part works, on a slice of the data.
     let private notice (grid: Grid) =
@@ -155,6 +166,21 @@ module TableReport =
             let each = String.concat " or " counts
             $"{grid.Corpus.Name}, each row scored on {each} clips"
 
+    let private seeds (byCell: (string * GridRow list) list) =
+        match byCell |> List.map (snd >> List.length) |> List.distinct |> List.sort with
+        | []
+        | [ 1 ] -> "one seed"
+        | [ all ] -> $"{all} seeds"
+        | counts -> $"{counts.Head} to {List.last counts} seeds a row"
+
+    /// The largest distance between two seeds of a row (dB), where a row has two.
+    let private spreadOf (figure: GridRow -> float) (byCell: (string * GridRow list) list) : float option =
+        [ for _, rows in byCell do
+              let values = rows |> List.map figure |> List.filter Double.IsFinite
+              if values.Length > 1 then List.max values - List.min values ]
+        |> List.sortDescending
+        |> List.tryHead
+
     /// The table with its figures, the published ones beside ours; `command` made it.
     let create (command: string) (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
         let byCell = rows |> List.groupBy _.Cell
@@ -166,7 +192,6 @@ module TableReport =
             |> Option.map (snd >> List.map (snd figures.Head) >> mean)
             |> Option.filter (Double.IsNaN >> not)
 
-        let seeds = if grid.Seeds.Length = 1 then "one seed" else $"{grid.Seeds.Length} seeds"
         let preset = $"{grid.Preset}".ToLowerInvariant()
         let published = published table
 
@@ -179,14 +204,14 @@ module TableReport =
         { Title = $"{table.Title}: {grid.Corpus.Name}"
           Notice = notice grid
           Caption =
-            $"{clips grid rows}, preset {preset}, {seeds}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
+            $"{clips grid rows}, preset {preset}, {seeds byCell}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
           Header =
             "system" :: List.map fst figures
             @ extras
             @ [ "seconds" ]
             @ [ for name in publishedNames published -> $"published {name}" ]
           Rows = textRows figures extras published byCell
-          Verdicts = List.map (verdict gnsdr) table.Claims
+          Verdicts = List.map (verdict (spreadOf (snd figures.Head) byCell) gnsdr) table.Claims
           Citation = Papers.citation (Path.Combine(papers, table.Paper))
           Command = command
           Made = rows }

@@ -255,5 +255,5 @@ let tests =
               Expect.stringContains (List.head (Results.remarks rows)) "all 2 clip(s) have no voice score" "named"
 
               let claim = { Text = "A beats B"; Pairs = [ ("A", "B") ] }
-              Expect.stringContains (TableReport.verdict (fun _ -> None) claim) "not measured" "no verdict"
+              Expect.stringContains (TableReport.verdict None (fun _ -> None) claim) "not measured" "no verdict"
           } ]

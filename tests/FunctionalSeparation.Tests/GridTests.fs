@@ -174,7 +174,12 @@ let tests =
                   Expect.equal (report.Rows |> List.map List.head) [ "one" ] "chosen"
                   Expect.equal (made ()) 0 "not made"
                   let report = (script [ two; one ] [ "--out"; folder; "--row"; "two" ]).Value
-                  Expect.equal (report.Rows |> List.map List.head) [ "two"; "one" ] "in the order of the table")
+                  Expect.equal (report.Rows |> List.map List.head) [ "two"; "one" ] "in the order of the table"
+                  Expect.stringContains report.Caption "one seed" "told"
+                  script [ two; one ] [ "--out"; folder; "--row"; "two"; "--seeds"; "2" ] |> ignore
+                  let report = (script [ two; one ] [ "--out"; folder; "--row"; "one" ]).Value
+                  Expect.equal report.Rows[0].[1] "2.50 (2.00 to 3.00)" "a second seed stays"
+                  Expect.stringContains report.Caption "1 to 2 seeds a row" "told")
           }
 
           test "a table of four sources has a column for each, and its row of figures the columns of every table" {
@@ -223,11 +228,13 @@ let tests =
                   | "a hair less than c" -> Some 1.9999
                   | _ -> None
 
-              let verdict pairs = TableReport.verdict gnsdr { Text = "Claim"; Pairs = pairs }
+              let verdict pairs = TableReport.verdict None gnsdr { Text = "Claim"; Pairs = pairs }
               Expect.stringContains (verdict [ ("a", "b"); ("a", "c") ]) "holds, in 2 of 2 comparisons, by +0.75 dB" "holds"
               Expect.stringContains (verdict [ ("c", "a") ]) "does not hold, in 0 of 1 comparisons, by -1.00 dB" "does not"
               Expect.stringContains (verdict [ ("b", "a"); ("b", "c") ]) "holds in part, in 1 of 2" "in part"
               Expect.stringContains (verdict [ ("a hair less than c", "c") ]) "by +0.00 dB" "zero has no sign of its own"
               Expect.stringContains (verdict [ ("a", "missing") ]) "not measured" "not measured"
+              let known = TableReport.verdict (Some 0.75) gnsdr { Text = "Claim"; Pairs = [ ("a", "b"); ("a", "c") ] }
+              Expect.stringEnds known "1 of them by no more than seeds of one row differ (0.75 dB)." "spread of seeds"
           } ]
     |> testSequenced
