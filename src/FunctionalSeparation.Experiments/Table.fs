@@ -107,7 +107,7 @@ module Table =
         |> List.map (fun (cell, seed) -> $"{cell.Name} (seed {seed})")
         |> String.concat ", "
 
-    /// The finished rows of the table: those asked for, and those that were made before, for whichever seeds.
+    /// The finished rows of the table: those asked for, and those that were made before, of seeds 0, 1, ... up to one that is missing.
     let private finished (table: Table) (grid: Grid) data =
         let whole = { grid with Cells = table.Cells }
 

@@ -116,7 +116,7 @@ module TableReport =
                 if not (List.contains row.Model names) then
                     row.Model :: blank @ publishedCells published row.Model ]
 
-    /// How many of these differences (dB) are smaller than seeds of one row differ, where that is known.
+    /// How many of these differences (dB) are no larger than seeds of one row differ, where that is known.
     let private within (spread: float option) (differences: float list) =
         match spread with
         | None -> ""
@@ -155,16 +155,20 @@ module TableReport =
         else
             None
 
-    /// Whether a row was learnt and scored on the corpus as it is, not on one made of it (see `Cell.onCorpus`).
-    let private isOnWhole (grid: Grid) (row: GridRow) = row.Outcome.Scores.Length = grid.Corpus.Test.Length
+    /// Whether a row was scored on the test clips of the corpus, not of one made of it (see `Cell.onCorpus`).
+    let private isOnTestClips (grid: Grid) (row: GridRow) =
+        let names = grid.Corpus.Test |> List.map _.Name |> Set.ofList
+
+        row.Outcome.Scores.Length = names.Count
+        && row.Outcome.Scores |> List.forall (fun clip -> names.Contains clip.Clip)
 
     let private clips (grid: Grid) (rows: GridRow list) =
-        if List.forall (isOnWhole grid) rows then
+        if List.forall (isOnTestClips grid) rows then
             $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}"
         else
             let counts = rows |> List.map _.Outcome.Scores.Length |> List.distinct |> List.sort |> List.map string
             let each = String.concat " or " counts
-            $"{grid.Corpus.Name}, each row scored on {each} clips"
+            $"{grid.Corpus.Name}, clips scored in a row: {each}"
 
     let private seeds (byCell: (string * GridRow list) list) =
         match byCell |> List.map (snd >> List.length) |> List.distinct |> List.sort with
@@ -175,11 +179,12 @@ module TableReport =
 
     /// The largest distance between two seeds of a row (dB), where a row has two.
     let private spreadOf (figure: GridRow -> float) (byCell: (string * GridRow list) list) : float option =
-        [ for _, rows in byCell do
-              let values = rows |> List.map figure |> List.filter Double.IsFinite
-              if values.Length > 1 then List.max values - List.min values ]
-        |> List.sortDescending
-        |> List.tryHead
+        let spreads =
+            [ for _, rows in byCell do
+                  let values = rows |> List.map figure |> List.filter Double.IsFinite
+                  if values.Length > 1 then List.max values - List.min values ]
+
+        if spreads.IsEmpty then None else Some(List.max spreads)
 
     /// The table with its figures, the published ones beside ours; `command` made it.
     let create (command: string) (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
@@ -192,6 +197,7 @@ module TableReport =
             |> Option.map (snd >> List.map (snd figures.Head) >> mean)
             |> Option.filter (Double.IsNaN >> not)
 
+        let spread = figures |> List.tryHead |> Option.bind (fun (_, figure) -> spreadOf figure byCell)
         let preset = $"{grid.Preset}".ToLowerInvariant()
         let published = published table
 
@@ -211,7 +217,7 @@ module TableReport =
             @ [ "seconds" ]
             @ [ for name in publishedNames published -> $"published {name}" ]
           Rows = textRows figures extras published byCell
-          Verdicts = List.map (verdict (spreadOf (snd figures.Head) byCell) gnsdr) table.Claims
+          Verdicts = List.map (verdict spread gnsdr) table.Claims
           Citation = Papers.citation (Path.Combine(papers, table.Paper))
           Command = command
           Made = rows }
@@ -231,7 +237,7 @@ module TableReport =
           "preset", string grid.Preset
           "plan", row.Plan
           "seed", string row.Seed
-          "training clips", (if isOnWhole grid row then string grid.Corpus.Train.Length else "")
+          "training clips", (if isOnTestClips grid row then string grid.Corpus.Train.Length else "")
           "training seconds", row.Outcome.Seconds.ToString("F0", CultureInfo.InvariantCulture)
           "threads", provenance "threads"
           "device", provenance "device"

@@ -44,7 +44,7 @@ let private block channels =
     let conv = Conv.create { Conv.settings 3 channels channels with HasBias = false }
     Model.residual (conv --> Norm.batch channels --> relu --> conv --> Norm.batch channels) --> relu
 
-/// A block of a scale by itself, forward and backward.
+/// A block of a scale by itself, forward and backward: of its two convolutions all but the gradient of its input.
 let private blockAlone (settings: UNetSettings) scale : Work =
     let channels = settings.Channels[scale]
     let model = Precision.network Precision.Bfloat16 (block channels)
@@ -62,10 +62,10 @@ let private blockAlone (settings: UNetSettings) scale : Work =
         ()
 
     { Name = $"a block of {channels} channels on {excerpts} x {image.shape[2]} x {image.shape[3]} points, bfloat16"
-      Amount = trained (18.0 * float (channels * channels) * points scale settings.Bins)
+      Amount = 5.0 / 6.0 * trained (18.0 * float (channels * channels) * points scale settings.Bins)
       Run = run }
 
-/// All blocks of a network, each by itself.
+/// All blocks of a network, each by itself: what a step cannot be much slower than.
 let private blocksAlone (settings: UNetSettings) : Work =
     let last = settings.Channels.Length - 1
 
@@ -117,7 +117,7 @@ let private steps name (settings: UNetSettings) : Figure list =
               5
               "GFLOP/s"
               $"{excerpts} x {frames} frames; aim: 0.9"
-              (own "objective and gradient" evaluate)
+              (own "objective and gradient, beside its blocks" evaluate)
               (blocksAlone settings)
 
       for what, run in runs do

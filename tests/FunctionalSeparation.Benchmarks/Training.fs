@@ -56,7 +56,7 @@ let objective () : Figure list =
     [ for framesPerBatch in [ 3200; 1600 ] ->
           figureOf framesPerBatch (if framesPerBatch = 3200 then "what training uses; aim: 0.9" else "other sizes") ]
 
-/// The batches of a feed, one after another, as training asks for them: each is drawn while the one before it is learnt.
+/// The batches of a feed, one after another, as training asks for them.
 let inTurn (feed: Feed.Excerpts) : unit -> Batch =
     let step = ref -1
 

@@ -93,43 +93,53 @@ let tests =
                   same (Scratch.references cut) (Scratch.references expected))
           }
 
-          test "batches drawn behind are those drawn when asked for, in any order and from several threads" {
-              let clips = (Corpus.embedded 3).Train
-              let network = Drnn.network (architecture FeedForward)
+          test "batches are the same in any order and from several threads" {
               let settings = { ExcerptSettings.ofSize 12 2 with OtherSong = 0.5; Effects = [ Effect.polarity ] }
-              let create () = Feed.excerpts network Scratch.magnitudes settings torch.CPU clips
-
-              let numbers (feed: Feed.Excerpts) (key, step) =
-                  Memory.plain (fun () -> (Scratch.mixtures (feed.Batch (Key.ofSeed key) step)).data<float32>().ToArray())
-
-              let asked = [ 5, 0; 5, 1; 5, 2; 5, 2; 6, 3; 5, 3; 5, 1; 5, 2 ]
-              let expected = asked |> List.map (fun place -> numbers (create ()) place)
-              let feed = create ()
-              Expect.equal (asked |> List.map (numbers feed)) expected "one after the other"
-              let together = asked |> List.replicate 8 |> List.concat |> Array.ofList |> Array.Parallel.map (numbers feed)
-              Expect.equal (List.ofArray together) (expected |> List.replicate 8 |> List.concat) "at once"
-          }
-
-          test "an effect that fails behind is told of at its step, as itself" {
-              let failing =
-                  Effect.onChannels "fails in the end" (fun _ key signal ->
-                      if Key.uniform key < 0.2 then invalidArg "signal" "no more" else signal)
-
-              let settings = { ExcerptSettings.ofSize 12 1 with Effects = [ failing ] }
               let network = Drnn.network (architecture FeedForward)
               let feed = Feed.excerpts network Scratch.magnitudes settings torch.CPU (Corpus.embedded 3).Train
 
-              let outcome step =
-                  try
-                      Memory.plain (fun () -> feed.Batch (Key.ofSeed 5) step |> ignore)
-                      None
-                  with :? ArgumentException as failure ->
-                      Some failure.ParamName
+              let numbers step =
+                  Memory.plain (fun () -> (Scratch.mixtures (feed.Batch (Key.ofSeed 5) step)).data<float32>().ToArray())
 
-              let first = List.init 40 outcome
-              Expect.contains first None "some steps go well"
-              Expect.contains first (Some "signal") "others fail"
-              Expect.equal (List.init 40 outcome) first "always the same ones"
+              let expected = List.map numbers [ 0..7 ]
+              Expect.equal (List.map numbers [ 7..-1..0 ]) (List.rev expected) "backwards"
+
+              let together = Array.replicate 4 [| 0..7 |] |> Array.concat |> Array.Parallel.map numbers
+              Expect.equal (List.ofArray together) (List.concat (List.replicate 4 expected)) "at once"
+          }
+
+          test "an excerpt is what the clip has there, to the rounding of 16 bits" {
+              Memory.plain (fun () ->
+                  let clip = (Corpus.embedded 3).Train.Head
+                  let network = Drnn.network { architecture FeedForward with Context = 1 }
+                  let stft = network.Setting.FrontEnd.Stft
+                  let sources = Clip.sources Mixing.unitNorm (Clip.key clip) torch.float32 torch.CPU (Clip.read clip)
+                  let frames = stft.Frames sources.shape[2]
+                  Expect.equal (stft.Samples frames) sources.shape[2] "no sample is left over, so that there is one excerpt"
+                  let settings = { ExcerptSettings.ofSize (int frames) 1 with Rotation = ShiftStep None }
+                  let feed = Feed.excerpts network Scratch.magnitudes settings torch.CPU [ clip ]
+                  let excerpt = (Scratch.references (feed.Batch (Key.ofSeed 5) 0)).squeeze 1L
+                  let whole = (stft.Forward sources).abs().movedim([| -2L |], [| 0L |])
+                  Expect.equal excerpt.shape whole.shape "all of it"
+                  // Eight samples a frame, each wrong by a 65534th of the largest one at most.
+                  let bound = 8.0f * sources.abs().max().item<float32>() / 65534.0f
+                  let error = (excerpt - whole).abs().max().item<float32>()
+                  Expect.isGreaterThan error 0.0f "rounded"
+                  Expect.isLessThan error bound "no more than that")
+          }
+
+          test "samples that are not finite are refused, and the clip is named" {
+              let clip = (Corpus.embedded 3).Train.Head
+
+              let broken () =
+                  let stems = Clip.read clip
+                  (Stems.find clip.Sources.Head stems).Channels[0].[100] <- nanf
+                  stems
+
+              Scratch.refuses [ clip.Name; "not finite" ] (fun () ->
+                  let network = Drnn.network (architecture FeedForward)
+                  let needs = Needs.create network Loss.squaredError Mixing.plain
+                  Feed.excerpts network needs (ExcerptSettings.ofSize 12 1) torch.CPU [ { clip with Read = broken } ] |> ignore)
           }
 
           test "sources and channels that training does not know are refused, not taken for others" {

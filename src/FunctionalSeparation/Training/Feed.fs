@@ -3,7 +3,6 @@ namespace FunctionalSeparation
 open System
 open System.Buffers
 open System.Runtime.InteropServices
-open System.Threading
 open TorchSharp
 open FunctionalSeparation.Core
 
@@ -157,35 +156,20 @@ module Feed =
             [| for source in sources.unbind 0 -> [| for channel in source.unbind 0 -> channel.data<float32>().ToArray() |] |])
 
     let private loadClip network settings mixing (clip: Clip) =
-        { Song = clip.Song
-          Sources = sound network mixing clip |> Array.map (atSpeeds settings mixing clip.SampleRate) }
+        let sources = sound network mixing clip
+
+        if sources |> Array.exists (Array.exists (Array.exists (Single.IsFinite >> not))) then
+            raise (InputException $"{clip.Name}: has samples that are not finite. Repair it or leave it out.")
+
+        { Song = clip.Song; Sources = sources |> Array.map (atSpeeds settings mixing clip.SampleRate) }
 
     let private gain range key = float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * range / 20.0))
 
-    /// What a batch of excerpts is made of: samples [excerpts, sources, channels, window] in an array of the pool, which may be longer,
-    /// and the gains of the sources. A fresh array of this size at each step would cost more than all that is done with it.
-    [<NoEquality; NoComparison>]
-    type private Drawn = { Samples: float32[]; Gains: float32[] }
-
-    /// The first numbers of an array.
+    /// A copy of the first numbers of an array as a tensor of this shape, float32, on the CPU.
     let private tensorOf (numbers: float32[]) (shape: int64[]) =
         let tensor = torch.empty (shape, dtype = torch.float32)
         MemoryMarshal.AsBytes(ReadOnlySpan(numbers, 0, int tensor.NumberOfElements)).CopyTo tensor.bytes
         tensor
-
-    /// A function whose value at what follows is made on another thread while the last one is used: each value is given away once.
-    let private ahead (following: 'k -> 'k) (make: 'k -> 'a) : 'k -> 'a =
-        let place: ('k * Tasks.Task<'a>) option ref = ref None
-
-        fun asked ->
-            let value =
-                match Interlocked.Exchange(&place.contents, None) with
-                | Some(ready, value) when ready = asked -> value.GetAwaiter().GetResult()
-                | _ -> make asked
-
-            let next = following asked
-            Volatile.Write(&place.contents, Some(next, Tasks.Task.Run(fun () -> make next)))
-            value
 
     /// Random excerpts of clips that stay in memory: a pure function of key and step. An epoch shows every clip about once,
     /// in a fresh order, from a fresh phase. The last source of a clip (the voice) leads; the others, freshly rotated, accompany it.
@@ -296,50 +280,55 @@ module Feed =
             Memory.scoped (Map.values >> List.ofSeq) (fun () ->
                 spectrograms stft domains sounds |> mapped (fun frames -> frames.narrow(0L, skip, count).contiguous()))
 
-        /// What the batch of a step, counted from 0, is made of.
-        let draw (key: Key, step: int) : Drawn =
-            let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
-            let epochKey = Key.fold epoch key
-            let order = Key.permutation units.Length (Key.fold 0 epochKey)
-            let samples = ArrayPool.Shared.Rent(settings.Count * sources * channels * window)
-            let gains = Array.zeroCreate (settings.Count * sources)
-            Array.Clear samples
-
-            for slot in 0 .. settings.Count - 1 do
-                let unit = units[order[(place * settings.Count + slot) % order.Length]]
-                fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
-
-            { Samples = samples; Gains = gains }
-
-        let drawn = ahead (fun (key, step) -> key, step + 1) draw
-
-        let toBatch (drawn: Drawn) : Batch =
+        let toBatch (samples: float32[]) (gains: float32[]) : Batch =
             let count, frames = int64 settings.Count, int64 settings.Frames
-            let raw = tensorOf drawn.Samples [| count; int64 sources; int64 channels; int64 window |]
-            ArrayPool.Shared.Return drawn.Samples
-            let sounds = (raw * torch.tensor(drawn.Gains).view(count, int64 sources, 1L, 1L)).``to`` device
+            let raw = tensorOf samples [| count; int64 sources; int64 channels; int64 window |]
+            let sounds = (raw * torch.tensor(gains).view(count, int64 sources, 1L, 1L)).``to`` device
 
             { Mixture = framesOf needs.Mixture 0L (frames + 2L * margin) (sounds.sum 1L)
               References = framesOf needs.References margin frames sounds
               Margin = margin
               Stft = stft }
 
+        /// Writes the excerpts of a step into samples of zeros, [slot, source, channel, window]; gives the gains of their sources.
+        let draw (samples: float32[]) key step : float32[] =
+            let epoch, place = step / stepsPerEpoch, step % stepsPerEpoch
+            let epochKey = Key.fold epoch key
+            let order = Key.permutation units.Length (Key.fold 0 epochKey)
+            let gains = Array.zeroCreate (settings.Count * sources)
+
+            for slot in 0 .. settings.Count - 1 do
+                let unit = units[order[(place * settings.Count + slot) % order.Length]]
+                fill samples gains slot unit (Key.fold (1 + place * settings.Count + slot) epochKey)
+
+            gains
+
         /// Steps that make an epoch.
         member _.StepsPerEpoch = stepsPerEpoch
 
-        /// The batch of a step, counted from 0. The caller owns its tensors. The excerpts of the step after it are drawn behind, on
-        /// another thread. Raises nothing of its own: clips and settings were checked when the feed was made.
+        /// The batch of a step, counted from 0. The caller owns its tensors. Raises nothing of its own: clips and settings were
+        /// checked when the feed was made.
         member _.Batch (key: Key) (step: int) : Batch =
-            Memory.scoped Batch.tensors (fun () ->
-                let batch = toBatch (drawn (key, step))
-                settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
+            let length = settings.Count * sources * channels * window
+            // A fresh array of this size at each step would cost more than all that is done with it.
+            let samples = ArrayPool.Shared.Rent length
+
+            try
+                Array.Clear(samples, 0, length)
+                let gains = draw samples key step
+
+                Memory.scoped Batch.tensors (fun () ->
+                    let batch = toBatch samples gains
+                    settings.Sequence |> Option.fold (fun batch frames -> Batch.inSequences frames batch) batch)
+            finally
+                ArrayPool.Shared.Return samples
 
     let private requireClips (clips: Clip list) =
         if clips.IsEmpty then
             invalidArg (nameof clips) "A feed needs at least one clip, got none."
 
-    /// Loads the clips and makes random excerpts of them. Raises ArgumentException for settings that make no excerpts, and where
-    /// there is no clip.
+    /// Loads the clips, in 16 bits (see `StoredSound`), and makes random excerpts of them. Raises ArgumentException for settings that make
+    /// no excerpts, and where there is no clip; InputException, naming the clip, for one that the network cannot learn from.
     let excerpts (network: Network) (needs: Needs) (settings: ExcerptSettings) device (clips: Clip list) =
         ExcerptSettings.require settings
         requireClips clips
