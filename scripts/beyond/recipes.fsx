@@ -30,11 +30,12 @@ let variants: (string * (Training -> Training)) list =
       "Muon 0.002", fun training -> { training with Rule = muon 0.002 }
       "Muon 0.005", id
       "Muon 0.01", fun training -> { training with Rule = muon 0.01 }
-      "twice as long excerpts", fun training -> { training with Excerpts = { excerpts with Frames = 128; Count = 2 } }
+      "twice as long excerpts", longer
       "windows of 64 ms", windows 1024
       "windows of 256 ms", windows 4096
       "weights averaged", averaged 0.995
-      "loss of waveforms", fun training -> { training with Loss = Loss.logErrorRatio }
+      "loss of waveforms", onWaveforms
+      "longer excerpts, loss of waveforms", longer >> onWaveforms
       "U-Net M, as much time", sized UNet.medium 0.5
       "U-Net L, as much time", sized UNet.large 0.35 ]
 

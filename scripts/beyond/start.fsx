@@ -52,6 +52,11 @@ let training steps =
       Excerpts = excerpts
       Steps = steps }
 
+/// Excerpts twice as long, half as many.
+let longer (training: Training) = { training with Excerpts = { training.Excerpts with Frames = 128; Count = 2 } }
+
+let onWaveforms (training: Training) = { training with Loss = Loss.logErrorRatio }
+
 let recipe (training: Training) =
     let setting = { FrontEnd = training.FrontEnd; Channels = 1; Sources = Stems.musicAndVoice }
     let network = UNet.family.Network training.Settings setting

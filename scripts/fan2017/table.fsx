@@ -11,14 +11,15 @@ let colourScale = 0.1
 
 let frontEnd = FrontEnd.create 16000 1024 256
 
-/// How long each preset trains. The paper does not tell its optimiser or its number of steps.
+/// How long each preset trains, and on what; full as the tables of Huang et al. (2014). The paper does not tell its optimiser or its
+/// number of steps.
 let plan preset =
     let excerpts count = { ExcerptSettings.ofSize 50 count with OtherSong = 0.5 }
 
     match preset with
     | Smoke -> RandomExcerpts({ excerpts 8 with Frames = 25 }, 1, 1e-3)
     | Brief -> RandomExcerpts(excerpts 4, 2, 1e-3)
-    | Full
+    | Full -> RandomExcerpts({ excerpts 16 with OtherSong = 1.0; Speeds = DrnnRecipe.semitones }, 50, 5e-4)
     | Desk -> RandomExcerpts(excerpts 16, 40, 5e-4)
     | Paper -> RandomExcerpts(excerpts 16, 120, 5e-4)
 
@@ -36,7 +37,8 @@ let recipe neuron units context scale preset : Recipe =
                 Neuron = neuron
                 Recurrence = FeedForward }
         Gamma = 0.0
-        Plan = plan preset }
+        Plan = plan preset
+        Precision = if preset = Full then Precision.Bfloat16 else Precision.Float32 }
     |> DrnnRecipe.toRecipe
 
 let load (folder: string option) =
