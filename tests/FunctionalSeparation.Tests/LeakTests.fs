@@ -48,6 +48,23 @@ let private otherNets =
       { small with Context = 1; Recurrence = FeedForward; Neuron = VectorProduct Colour }
       { small with Recurrence = Stacked; Neuron = Gated; Output = ReluOutput } ]
 
+/// Operations with a backward pass of ours: name, sizes of what has a gradient, call.
+let private ownOperations: (string * int64[] list * (torch.Tensor list -> torch.Tensor)) list =
+    [ "RatioMask",
+      [ [| 3L; 2L; 8L |] ],
+      fun inputs ->
+          use mixture = torch.rand (3L, 8L)
+          RatioMask.Apply(inputs.Head, mixture)
+      "RecurrentStates",
+      [ [| 5L; 2L; 4L |]; [| 2L; 4L |]; [| 4L; 4L |] ],
+      fun inputs -> RecurrentStates.Apply(inputs[0], inputs[1], inputs[2], RecurrentActivation.Relu)
+      "LstmStates",
+      [ [| 5L; 2L; 16L |]; [| 2L; 8L |]; [| 4L; 16L |] ],
+      fun inputs -> LstmStates.Apply(inputs[0], inputs[1], inputs[2])
+      "GruStates",
+      [ [| 5L; 2L; 12L |]; [| 2L; 4L |]; [| 4L; 12L |]; [| 12L |] ],
+      fun inputs -> GruStates.Apply(inputs[0], inputs[1], inputs[2], inputs[3]) ]
+
 let private trained () =
     { Network = Drnn.network small
       Parameters = Params.start (Network.layout (Drnn.network small)) torch.float32 torch.CPU (Key.ofSeed 1)
@@ -161,6 +178,18 @@ let tests =
 
               Params.dispose parameters
           }
+
+          for name, sizes, apply in ownOperations do
+              test $"the backward pass of {name} where no scope is open, as on libtorch's thread for a GPU" {
+                  let round () =
+                      use sum =
+                          Memory.tensor (fun () -> (apply [ for size in sizes -> torch.rand(size).requires_grad_ true ]).sum())
+
+                      sum.backward ()
+
+                  // What the last pass gave away is held until the next.
+                  leaksNothing (fun () -> Seq.iter round (Seq.replicate 10 ()))
+              }
 
           test "mel filters, cosines and deltas" {
               leaksNothing (fun () ->

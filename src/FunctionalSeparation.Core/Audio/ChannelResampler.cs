@@ -96,13 +96,16 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
     {
         var va = MemoryMarshal.Cast<double, Vector<double>>(a);
         var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
-        var (even, odd) = (Vector<double>.Zero, Vector<double>.Zero);
-        for (var i = 0; i + 1 < va.Length && i + 1 < vb.Length; i += 2)
+        // Four sums at once, for each waits for what was added before.
+        var (s0, s1, s2, s3) = (Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero);
+        for (var i = 0; i + 3 < va.Length && i + 3 < vb.Length; i += 4)
         {
-            even = Vector.FusedMultiplyAdd(va[i], vb[i], even);
-            odd = Vector.FusedMultiplyAdd(va[i + 1], vb[i + 1], odd);
+            s0 = Vector.FusedMultiplyAdd(va[i], vb[i], s0);
+            s1 = Vector.FusedMultiplyAdd(va[i + 1], vb[i + 1], s1);
+            s2 = Vector.FusedMultiplyAdd(va[i + 2], vb[i + 2], s2);
+            s3 = Vector.FusedMultiplyAdd(va[i + 3], vb[i + 3], s3);
         }
-        return Vector.Sum(even + odd);
+        return Vector.Sum(s0 + s1 + (s2 + s3));
     }
 
     /// <summary>The products of two rows with one window, of which all have the same length.</summary>

@@ -15,8 +15,8 @@ namespace FunctionalSeparation.Core;
 /// </remarks>
 internal sealed class PolyphaseFilter
 {
-    /// <summary>Rows are padded with zeros to a multiple of this: two vectors of up to eight doubles.</summary>
-    public const int TapsMultiple = 16;
+    /// <summary>Rows are padded with zeros to a multiple of this: four vectors of up to eight doubles.</summary>
+    public const int TapsMultiple = 32;
 
     private const double StopBand = 110; // dB, 10 more than promised
     private const double PassBand = 0.95; // of the smaller Nyquist frequency, where the stop band begins

@@ -72,7 +72,7 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
     /// <param name="grad_output">dJ/dh, [time, batch, units].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        using var scope = NewDisposeScope();
+        using var pass = new BackwardPass(grad_output);
         var saved = ctx.get_saved_variables();
         var (gates, memory, states, start, weight) = (saved[0], saved[1], saved[2], saved[3], saved[4]);
         var (transposed, units) = (weight.t(), weight.shape[0]);
@@ -99,11 +99,7 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
         var rows = toMemory.reshape(-1, Gates * units);
         var toWeight = previous.reshape(-1, units).t().mm(rows);
         var toStart = memoryAt[0].mm(transposed).AddProductInPlace(hiddenAt[0], update[0], 1);
-        return
-        [
-            toFrames.MoveToOuterDisposeScope(), toStart.MoveToOuterDisposeScope(),
-            toWeight.MoveToOuterDisposeScope(), rows.sum([0]).MoveToOuterDisposeScope(),
-        ];
+        return pass.Give(toFrames, toStart, toWeight, rows.sum([0]));
 
         Tensor[] Part(Tensor whole, long index) => whole.narrow(2, index * units, units).unbind(0);
     }

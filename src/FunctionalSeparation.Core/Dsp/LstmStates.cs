@@ -115,7 +115,7 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
     /// <param name="grad_output">dJ/d(h, c), [time, batch, 2 units].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        using var scope = NewDisposeScope();
+        using var pass = new BackwardPass(grad_output);
         var saved = ctx.get_saved_variables();
         var (gates, states, start, weight) = (saved[0], saved[1], saved[2], saved[3]);
         var (transposed, units) = (weight.t(), weight.shape[0]);
@@ -141,7 +141,7 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
         }
         var toWeight = Half(previous, 0).reshape(-1, units).t().mm(inner.reshape(-1, Gates * units));
         var toStart = cat([sums[0].mm(transposed), cell[0] * forget[0]], 1);
-        return [inner.MoveToOuterDisposeScope(), toStart.MoveToOuterDisposeScope(), toWeight.MoveToOuterDisposeScope()];
+        return pass.Give(inner, toStart, toWeight);
 
         Tensor Half(Tensor whole, long index) => whole.narrow(2, index * units, units);
         static Tensor[] Unbound(Tensor whole) => whole.unbind(0);

@@ -83,14 +83,14 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     /// <param name="grad_output">dJ/dy, [..., sources, bins].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        using var scope = NewDisposeScope();
+        using var pass = new BackwardPass(grad_output);
         var saved = ctx.get_saved_variables();
         var (outputs, gain, denominator) = (saved[0], saved[1], saved[2]);
         var share = (MaskShare)ctx.get_data(Kind);
         var shared = (grad_output * Parts(outputs, share)).sum(-2, keepdim: true);
         var inner = (grad_output * denominator.Sub(Epsilon)).sub_(shared).mul_(gain / denominator);
         var slope = share == MaskShare.Absolute ? outputs.sign() : outputs.Mul(2);
-        return [inner.mul_(slope).MoveToOuterDisposeScope(), null!, null!];
+        return pass.Give(inner.mul_(slope), null, null);
     }
 
     private static Tensor Parts(Tensor outputs, MaskShare share) => share == MaskShare.Absolute ? outputs.abs() : outputs * outputs;

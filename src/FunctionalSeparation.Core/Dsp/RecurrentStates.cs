@@ -74,7 +74,7 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     /// <param name="grad_output">dJ/dh, [time, batch, units].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        using var scope = NewDisposeScope();
+        using var pass = new BackwardPass(grad_output);
         var saved = ctx.get_saved_variables();
         var (states, start, weight) = (saved[0], saved[1], saved[2]);
         var activation = (RecurrentActivation)ctx.get_data(Kind);
@@ -90,7 +90,7 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
         if (time > 1)
             toWeight.addmm_(states.narrow(0, 0, time - 1).reshape(-1, units).t(), inner.narrow(0, 1, time - 1).reshape(-1, units), 1, 1);
         var toStart = inner.select(0, 0).mm(transposed);
-        return [inner.MoveToOuterDisposeScope(), toStart.MoveToOuterDisposeScope(), toWeight.MoveToOuterDisposeScope(), null!];
+        return pass.Give(inner, toStart, toWeight, null);
     }
 
     private static Tensor Activate(RecurrentActivation activation, Tensor sums) => activation switch
