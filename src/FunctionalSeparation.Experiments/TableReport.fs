@@ -62,26 +62,121 @@ module TableReport =
         | [ same ] -> same
         | _ -> $"{Results.decibels (mean values)} ({Results.decibels (List.min values)} to {Results.decibels (List.max values)})"
 
-    /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
-    let private figures (rows: GridRow list) : (string * (GridRow -> float)) list =
-        let at place (pick: Summary -> float) (row: GridRow) =
-            Evaluate.summaries row.Outcome.Scores |> List.item place |> snd |> pick
+    /// What a table says of a row.
+    type private Line =
+        {
+            Cell: string
+            Seed: int
+            /// Name, GNSDR, GSIR and GSAR of each source.
+            Sources: (string * (float * float * float)) list
+            Extra: (string * float) list
+            Seconds: float
+            /// How many clips were scored.
+            Clips: int
+            /// Whether these are the test clips of the corpus, not of one made of it (see `Cell.onCorpus`).
+            IsOnTestClips: bool
+            /// Whether it comes from `results.csv`.
+            IsRecorded: bool
+        }
 
-        let names =
-            rows |> List.truncate 1 |> List.collect (fun row -> Evaluate.summaries row.Outcome.Scores |> List.map fst)
+    let private isOnTestClips (grid: Grid) (row: GridRow) =
+        let names = grid.Corpus.Test |> List.map _.Name |> Set.ofList
+
+        row.Outcome.Scores.Length = names.Count
+        && row.Outcome.Scores |> List.forall (fun clip -> names.Contains clip.Clip)
+
+    let private lineOf grid (row: GridRow) =
+        { Cell = row.Cell
+          Seed = row.Seed
+          Sources =
+            [ for name, summary in Evaluate.summaries row.Outcome.Scores -> name, (summary.Gnsdr, summary.Gsir, summary.Gsar) ]
+          Extra = row.Outcome.Extra
+          Seconds = row.Outcome.Seconds
+          Clips = row.Outcome.Scores.Length
+          IsOnTestClips = isOnTestClips grid row
+          IsRecorded = false }
+
+    let private recordedLine (sources: string list) cell (row: RecordedRow) =
+        let figures = row.Figures |> List.chunkBySize 3 |> List.map (fun three -> three[0], three[1], three[2])
+
+        { Cell = cell
+          Seed = row.Seed
+          Sources = List.zip sources figures
+          Extra = row.Extra
+          Seconds = row.Seconds
+          Clips = row.TestClips
+          IsOnTestClips = row.TrainingClips.IsSome
+          IsRecorded = true }
+
+    let private resultsPath (table: Table) = Path.Combine(papers, table.Paper, "results.csv")
+
+    let private plan (grid: Grid) (cell: Cell) =
+        let text = (cell.Settings grid.Preset)["plan"]
+        if isNull text then "" else text.GetValue<string>()
+
+    /// The last record of each seed of a cell, as the cell is now, on as many clips as there are.
+    let private recordsOf (table: Table) (grid: Grid) (records: RecordedRow list) (cell: Cell) =
+        let isOfCell (row: RecordedRow) =
+            row.Table = table.Name
+            && row.Model = Results.csvCell cell.Name
+            && row.Preset = string grid.Preset
+            && row.Plan = Results.csvCell (plan grid cell)
+
+        let isOfCorpus (row: RecordedRow) =
+            match row.TrainingClips with
+            | Some clips -> clips = grid.Corpus.Train.Length && row.TestClips = grid.Corpus.Test.Length
+            | None -> true
+
+        records
+        |> List.filter (fun row -> isOfCell row && isOfCorpus row)
+        |> List.groupBy _.Seed
+        |> List.map (snd >> List.last)
+
+    /// The lines of a cell: rows made here, else those recorded, of seeds 0, 1, ... up to one that is missing.
+    let private ofCell (made: Line list) (recorded: Line list) =
+        let ofSeed seed = made @ recorded |> List.tryFind (fun line -> line.Seed = seed)
+
+        Seq.initInfinite ofSeed |> Seq.takeWhile Option.isSome |> Seq.choose id |> List.ofSeq
+
+    /// All that is known of the cells of a table, by cell. Smoke is not recorded.
+    let private lines (table: Table) (grid: Grid) (rows: GridRow list) : (string * Line list) list =
+        let made = rows |> List.map (lineOf grid)
+
+        let sources =
+            match made with
+            | first :: _ -> List.map fst first.Sources
+            | [] -> [ "voice"; "music" ]
+
+        let records =
+            if grid.Preset = Smoke || sources.Length <> 2 then
+                []
+            else
+                Recorded.read (resultsPath table)
+
+        [ for cell in table.Cells do
+              let own = made |> List.filter (fun line -> line.Cell = cell.Name)
+              let recorded = recordsOf table grid records cell |> List.map (recordedLine sources cell.Name)
+
+              match ofCell own recorded with
+              | [] -> ()
+              | known -> cell.Name, known ]
+
+    /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
+    let private figures (lines: Line list) : (string * (Line -> float)) list =
+        let at place pick (line: Line) = line.Sources[place] |> snd |> pick
+        let names = lines |> List.truncate 1 |> List.collect (_.Sources >> List.map fst)
 
         [ for place, name in List.indexed names do
-              $"{name} GNSDR", at place _.Gnsdr
+              $"{name} GNSDR", at place (fun (gnsdr, _, _) -> gnsdr)
 
               if place = 0 then
-                  "GSIR", at 0 _.Gsir
-                  "GSAR", at 0 _.Gsar ]
+                  "GSIR", at 0 (fun (_, gsir, _) -> gsir)
+                  "GSAR", at 0 (fun (_, _, gsar) -> gsar) ]
 
-    let private extraNames (rows: GridRow list) =
-        rows |> List.collect (fun row -> List.map fst row.Outcome.Extra) |> List.distinct
+    let private extraNames (lines: Line list) = lines |> List.collect (_.Extra >> List.map fst) |> List.distinct
 
-    let private extra name (rows: GridRow list) =
-        match rows |> List.choose (fun row -> row.Outcome.Extra |> List.tryFind (fst >> (=) name) |> Option.map snd) with
+    let private extra name (lines: Line list) =
+        match lines |> List.choose (fun line -> line.Extra |> List.tryFind (fst >> (=) name) |> Option.map snd) with
         | [] -> ""
         | values -> cell values
 
@@ -101,17 +196,17 @@ module TableReport =
         [ for name in publishedNames rows ->
               figures |> List.tryFind (fst >> (=) name) |> Option.map (snd >> Results.decibels) |> Option.defaultValue "" ]
 
-    let private ourCells figures extras (rows: GridRow list) =
-        let scores = [ for _, figure in figures -> rows |> List.map figure |> cell ]
-        let seconds = rows |> List.map _.Outcome.Seconds |> mean
-        scores @ [ for name in extras -> extra name rows ] @ [ seconds.ToString("F0", CultureInfo.InvariantCulture) ]
+    let private ourCells figures extras (lines: Line list) =
+        let scores = [ for _, figure in figures -> lines |> List.map figure |> cell ]
+        let seconds = lines |> List.map _.Seconds |> mean
+        scores @ [ for name in extras -> extra name lines ] @ [ seconds.ToString("F0", CultureInfo.InvariantCulture) ]
 
     /// Ours, then the published figures of the same name; published rows without one of ours at the end.
-    let private textRows figures extras published (ours: (string * GridRow list) list) =
+    let private textRows figures extras published (ours: (string * Line list) list) =
         let blank = List.replicate (List.length figures + List.length extras + 1) ""
         let names = List.map fst ours
 
-        [ for name, rows in ours -> name :: ourCells figures extras rows @ publishedCells published name ]
+        [ for name, lines in ours -> name :: ourCells figures extras lines @ publishedCells published name ]
         @ [ for row in published do
                 if not (List.contains row.Model names) then
                     row.Model :: blank @ publishedCells published row.Model ]
@@ -155,41 +250,41 @@ module TableReport =
         else
             None
 
-    /// Whether a row was scored on the test clips of the corpus, not of one made of it (see `Cell.onCorpus`).
-    let private isOnTestClips (grid: Grid) (row: GridRow) =
-        let names = grid.Corpus.Test |> List.map _.Name |> Set.ofList
-
-        row.Outcome.Scores.Length = names.Count
-        && row.Outcome.Scores |> List.forall (fun clip -> names.Contains clip.Clip)
-
-    let private clips (grid: Grid) (rows: GridRow list) =
-        if List.forall (isOnTestClips grid) rows then
+    let private clips (grid: Grid) (lines: Line list) =
+        if lines |> List.forall _.IsOnTestClips then
             $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}"
         else
-            let counts = rows |> List.map _.Outcome.Scores.Length |> List.distinct |> List.sort |> List.map string
+            let counts = lines |> List.map _.Clips |> List.distinct |> List.sort |> List.map string
             let each = String.concat " or " counts
             $"{grid.Corpus.Name}, clips scored in a row: {each}"
 
-    let private seeds (byCell: (string * GridRow list) list) =
+    let private seeds (byCell: (string * Line list) list) =
         match byCell |> List.map (snd >> List.length) |> List.distinct |> List.sort with
         | []
         | [ 1 ] -> "one seed"
         | [ all ] -> $"{all} seeds"
         | counts -> $"{counts.Head} to {List.last counts} seeds a row"
 
+    let private elsewhere (lines: Line list) =
+        match lines |> List.filter _.IsRecorded |> List.length with
+        | 0 -> ""
+        | recorded -> $", {recorded} of {lines.Length} trainings as results.csv has them"
+
     /// The largest distance between two seeds of a row (dB), where a row has two.
-    let private spreadOf (figure: GridRow -> float) (byCell: (string * GridRow list) list) : float option =
+    let private spreadOf (figure: Line -> float) (byCell: (string * Line list) list) : float option =
         let spreads =
-            [ for _, rows in byCell do
-                  let values = rows |> List.map figure |> List.filter Double.IsFinite
+            [ for _, lines in byCell do
+                  let values = lines |> List.map figure |> List.filter Double.IsFinite
                   if values.Length > 1 then List.max values - List.min values ]
 
         if spreads.IsEmpty then None else Some(List.max spreads)
 
-    /// The table with its figures, the published ones beside ours; `command` made it.
+    /// The table with its figures, the published ones beside ours; `command` made it. Rows that were not made here, but are recorded in
+    /// `results.csv` as they would be made, are in it too.
     let create (command: string) (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
-        let byCell = rows |> List.groupBy _.Cell
-        let figures, extras = figures rows, extraNames rows
+        let byCell = lines table grid rows
+        let all = List.collect snd byCell
+        let figures, extras = figures all, extraNames all
 
         let gnsdr name =
             byCell
@@ -210,7 +305,7 @@ module TableReport =
         { Title = $"{table.Title}: {grid.Corpus.Name}"
           Notice = notice grid
           Caption =
-            $"{clips grid rows}, preset {preset}, {seeds byCell}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
+            $"{clips grid all}, preset {preset}, {seeds byCell}{elsewhere all}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
           Header =
             "system" :: List.map fst figures
             @ extras
@@ -248,7 +343,7 @@ module TableReport =
 
     /// Adds to `papers/<paper>/results.csv` what it does not hold yet.
     let record (table: Table) (grid: Grid) (rows: GridRow list) =
-        let path = Path.Combine(papers, table.Paper, "results.csv")
+        let path = resultsPath table
         let known = if File.Exists path then File.ReadAllLines path else [||]
 
         for row in rows do

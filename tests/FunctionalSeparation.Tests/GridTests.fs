@@ -182,6 +182,35 @@ let tests =
                   Expect.stringContains report.Caption "1 to 2 seeds a row" "told")
           }
 
+          test "rows that results.csv has stay in a table whose rows were made elsewhere, and tell it" {
+              Scratch.inFolder (fun folder ->
+                  let first, _ = counting "one, with a comma" "a, b" 1.0
+                  let second, _ = counting "two" "b" 2.0
+                  let grid = { grid folder [ first; second ] with Preset = Brief; Seeds = [ 0; 1 ] }
+                  // The folder of the paper is the scratch folder.
+                  let table = { table [ first; second ] with Paper = folder }
+                  makeAll grid
+                  let rows = Grid.rows grid |> List.choose (Grid.tryRow grid "data")
+                  TableReport.record table grid rows
+                  let report table grid rows = TableReport.create "" table grid rows
+                  let whole = report table grid rows
+                  let here = rows |> List.filter (fun row -> row.Cell = "two" && row.Seed = 0)
+                  let elsewhere = report table grid here
+                  Expect.equal elsewhere.Rows whole.Rows "the same table"
+                  Expect.stringContains elsewhere.Caption ", 2 seeds, 3 of 4 trainings as results.csv has them; " "told"
+                  Expect.equal (List.length elsewhere.Made) 1 "made here"
+                  Expect.equal (report table grid []).Rows whole.Rows "nothing made here"
+
+                  let names table grid = (report table grid here).Rows |> List.map List.head
+                  let other = { first with Settings = (counting "" "c" 0.0 |> fst).Settings }
+                  Expect.equal (names { table with Cells = [ other; second ] } grid) [ "two" ] "another plan"
+                  Expect.equal (names table { grid with Preset = Desk }) [ "two" ] "another preset"
+                  Expect.equal (names { table with Name = "other" } grid) [ "two" ] "another table"
+                  let more = { one with Test = [ clip; clip ] }
+                  Expect.equal (names table { grid with Corpus = more }) [ "two" ] "other clips"
+                  Expect.equal (names table { grid with Preset = Smoke }) [ "two" ] "smoke")
+          }
+
           test "a table of four sources has a column for each, and its row of figures the columns of every table" {
               Scratch.inFolder (fun folder ->
                   let names = [ "drums"; "bass"; "other"; "vocals" ]
