@@ -17,6 +17,8 @@ type RecordedRow =
         TestClips: int
         /// Seconds of training.
         Seconds: float
+        /// Where it was made, such as cpu or cuda:0.
+        Device: string
         /// GNSDR, GSIR and GSAR in dB of the last source, then of the first.
         Figures: float list
         /// Further figures of the row, by name.
@@ -54,6 +56,7 @@ module Recorded =
           TrainingClips = if clips = "" then None else Some(int clips)
           TestClips = int (cell "test clips")
           Seconds = number (cell "training seconds")
+          Device = cell "device"
           Figures =
             [ for source in [ "voice"; "music" ] do
                   for figure in [ "GNSDR"; "GSIR"; "GSAR" ] -> number (cell $"{source} {figure}") ]

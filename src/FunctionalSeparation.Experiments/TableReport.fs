@@ -71,6 +71,8 @@ module TableReport =
             Sources: (string * (float * float * float)) list
             Extra: (string * float) list
             Seconds: float
+            /// Where it was made, such as cpu or cuda:0.
+            Device: string
             /// How many clips were scored.
             Clips: int
             /// Whether these are the test clips of the corpus, not of one made of it (see `Cell.onCorpus`).
@@ -92,6 +94,7 @@ module TableReport =
             [ for name, summary in Evaluate.summaries row.Outcome.Scores -> name, (summary.Gnsdr, summary.Gsir, summary.Gsar) ]
           Extra = row.Outcome.Extra
           Seconds = row.Outcome.Seconds
+          Device = row.Provenance["device"].ToString()
           Clips = row.Outcome.Scores.Length
           IsOnTestClips = isOnTestClips grid row
           IsRecorded = false }
@@ -104,6 +107,7 @@ module TableReport =
           Sources = List.zip sources figures
           Extra = row.Extra
           Seconds = row.Seconds
+          Device = row.Device
           Clips = row.TestClips
           IsOnTestClips = row.TrainingClips.IsSome
           IsRecorded = true }
@@ -265,6 +269,13 @@ module TableReport =
         | [ all ] -> $"{all} seeds"
         | counts -> $"{counts.Head} to {List.last counts} seeds a row"
 
+    /// On what was trained, and how long in all.
+    let private training (lines: Line list) =
+        let devices = lines |> List.map _.Device |> List.distinct |> List.sort |> String.concat ", "
+        let hours = (lines |> List.sumBy _.Seconds) / 3600.0
+        let sum = hours.ToString("F1", CultureInfo.InvariantCulture)
+        $"seconds of training ({devices}; {sum} hours in all)"
+
     let private elsewhere (lines: Line list) =
         match lines |> List.filter _.IsRecorded |> List.length with
         | 0 -> ""
@@ -305,7 +316,7 @@ module TableReport =
         { Title = $"{table.Title}: {grid.Corpus.Name}"
           Notice = notice grid
           Caption =
-            $"{clips grid all}, preset {preset}, {seeds byCell}{elsewhere all}; BSS Eval 3, length-weighted means in dB; seconds of training{further}"
+            $"{clips grid all}, preset {preset}, {seeds byCell}{elsewhere all}; BSS Eval 3, length-weighted means in dB; {training all}{further}"
           Header =
             "system" :: List.map fst figures
             @ extras
