@@ -32,6 +32,8 @@ type GridRow =
         Plan: string
         Outcome: CellOutcome
         Provenance: JsonObject
+        /// What it is known by (see `Grid.id`).
+        Id: string
         /// Where the row is kept: its file, and a clip to listen to (see `HeardClip`).
         Folder: string
     }
@@ -48,11 +50,13 @@ module Grid =
         json["data"] <- JsonValue.Create data
         json.ToJsonString()
 
-    /// The folder is named after all that decides the row, so a row that stands in several tables is made once, and one with
-    /// other settings never taken for it.
-    let private folder (grid: Grid) data row =
+    /// What a row is known by, on clips with the fingerprint `data`: 16 hexadecimal digits made of all that decides it, so that a row
+    /// that stands in several tables is made once, and one with other settings never taken for it.
+    let id (grid: Grid) (data: string) (row: Cell * int) : string =
         let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
-        Path.Combine(grid.Folder, "rows", (Convert.ToHexStringLower hash).Substring(0, 16))
+        (Convert.ToHexStringLower hash).Substring(0, 16)
+
+    let private folder (grid: Grid) data row = Path.Combine(grid.Folder, "rows", id grid data row)
 
     let private rowPath grid data row = Path.Combine(folder grid data row, "row.json")
 
@@ -101,7 +105,7 @@ module Grid =
         json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
         Results.save (rowPath grid data (cell, seed)) json
 
-    let private ofJson folder (cell: Cell, seed) (json: JsonNode) : GridRow =
+    let private ofJson id folder (cell: Cell, seed) (json: JsonNode) : GridRow =
         let plan = json["settings"].["plan"]
 
         { Cell = cell.Name
@@ -113,6 +117,7 @@ module Grid =
               Extra = [ for pair in json["extra"].AsObject() -> pair.Key, Results.readNumber pair.Value ]
               Curve = readCurve json["curve"] }
           Provenance = json["provenance"].AsObject()
+          Id = id
           Folder = folder }
 
     /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
@@ -123,7 +128,7 @@ module Grid =
             None
         else
             try
-                JsonNode.Parse(File.ReadAllText path) |> ofJson (folder grid data row) row |> Some
+                JsonNode.Parse(File.ReadAllText path) |> ofJson (id grid data row) (folder grid data row) row |> Some
             with
             | :? Text.Json.JsonException
             | :? NullReferenceException

@@ -3,15 +3,13 @@ namespace FunctionalSeparation
 open System
 open System.Globalization
 open System.IO
+open FunctionalSeparation.Core
 
-/// A row of a paper's `results.csv`, as `TableReport.record` wrote it. Texts are as CSV cells hold them (see `Results.csvCell`).
+/// A row of a table as a paper's `results.csv` has it.
 type RecordedRow =
     {
-        Table: string
-        Model: string
-        Preset: string
-        Plan: string
-        Seed: int
+        /// What it is known by (see `Grid.id`).
+        Id: string
         /// None for a row on clips of its own, such as those of a singer held out.
         TrainingClips: int option
         TestClips: int
@@ -25,7 +23,8 @@ type RecordedRow =
         Extra: (string * float) list
     }
 
-/// Rows that were made before, here or elsewhere: what a table says of them is in the repository.
+/// Rows that were made before, here or elsewhere: what a table says of them is in the repository, for those that are recorded with what
+/// they are known by.
 [<RequireQualifiedAccess>]
 module Recorded =
 
@@ -43,16 +42,10 @@ module Recorded =
         | -1 -> None
         | at -> tryNumber text[at + 1 ..] |> Option.map (fun value -> text[.. at - 1], value)
 
-    let private row (header: string[]) (line: string) =
-        let cells = line.Split ','
-        let cell (name: string) = cells[Array.IndexOf(header, name)]
+    let private row (cell: string -> string) =
         let clips = cell "training clips"
 
-        { Table = cell "table"
-          Model = cell "model"
-          Preset = cell "preset"
-          Plan = cell "plan"
-          Seed = int (cell "seed")
+        { Id = cell "row"
           TrainingClips = if clips = "" then None else Some(int clips)
           TestClips = int (cell "test clips")
           Seconds = number (cell "training seconds")
@@ -62,11 +55,23 @@ module Recorded =
                   for figure in [ "GNSDR"; "GSIR"; "GSAR" ] -> number (cell $"{source} {figure}") ]
           Extra = (cell "extra").Split("; ") |> Array.choose tryExtra |> List.ofArray }
 
-    /// Reads `results.csv`, oldest row first; no rows where there is no such file.
+    /// Reads the rows of `results.csv` that have an id, oldest first; none where there is no such file. Raises InputException, naming the
+    /// file and the line, where one is damaged.
     let read (path: string) : RecordedRow list =
-        if not (File.Exists path) then
-            []
-        else
-            match List.ofArray (File.ReadAllLines path) with
-            | [] -> []
-            | header :: lines -> lines |> List.map (row (header.Split ','))
+        let lines = if File.Exists path then File.ReadAllLines path else [||]
+        let header = lines |> Array.tryHead |> Option.map _.Split(',') |> Option.defaultValue [||]
+
+        let rowAt index (line: string) =
+            let cells = line.Split ','
+            let cell (name: string) = cells[Array.IndexOf(header, name)]
+
+            try
+                if cells.Length <> header.Length then None
+                elif cell "row" = "" then Some None
+                else Some(Some(row cell))
+            with
+            | :? FormatException
+            | :? IndexOutOfRangeException -> None
+            |> Option.defaultWith (fun () -> raise (InputException $"{path}: line {index + 2} is damaged. Repair or remove it."))
+
+        lines |> Array.skip (min 1 lines.Length) |> Array.mapi rowAt |> Array.choose id |> List.ofArray

@@ -85,8 +85,8 @@ module Table =
         let quoted (word: string) = if Seq.forall (Char.IsWhiteSpace >> not) word then word else $"\"{word}\""
         commandLine |> Seq.map quoted |> String.concat " " |> sprintf "dotnet fsi %s"
 
-    let private merge command (table: Table) (grid: Grid) (isRecordings: bool) (page: string -> TableReport -> unit) rows =
-        let report = TableReport.create command table grid rows
+    let private merge command (table: Table) (grid: Grid) data (isRecordings: bool) (page: string -> TableReport -> unit) rows =
+        let report = TableReport.create command table grid data rows
         let name = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
         let path = Path.Combine(grid.Folder, "tables", table.Paper, name + ".html")
         printfn $"\n{report.Title}\n{report.Caption}\n"
@@ -123,7 +123,7 @@ module Table =
         match missing grid data with
         | "" ->
             let whole, rows = finished table grid data
-            merge command table whole isRecordings page rows
+            merge command table whole data isRecordings page rows
         | rows when isMerge -> raise (InputException $"{grid.Folder}: rows are missing: {rows}.")
         | rows -> eprintfn $"Not finished: {rows}. Start again, or --merge when the others have ended."
 

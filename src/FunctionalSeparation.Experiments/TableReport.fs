@@ -99,11 +99,11 @@ module TableReport =
           IsOnTestClips = isOnTestClips grid row
           IsRecorded = false }
 
-    let private recordedLine (sources: string list) cell (row: RecordedRow) =
+    let private recordedLine (sources: string list) cell seed (row: RecordedRow) =
         let figures = row.Figures |> List.chunkBySize 3 |> List.map (fun three -> three[0], three[1], three[2])
 
         { Cell = cell
-          Seed = row.Seed
+          Seed = seed
           Sources = List.zip sources figures
           Extra = row.Extra
           Seconds = row.Seconds
@@ -114,36 +114,8 @@ module TableReport =
 
     let private resultsPath (table: Table) = Path.Combine(papers, table.Paper, "results.csv")
 
-    let private plan (grid: Grid) (cell: Cell) =
-        let text = (cell.Settings grid.Preset)["plan"]
-        if isNull text then "" else text.GetValue<string>()
-
-    /// The last record of each seed of a cell, as the cell is now, on as many clips as there are.
-    let private recordsOf (table: Table) (grid: Grid) (records: RecordedRow list) (cell: Cell) =
-        let isOfCell (row: RecordedRow) =
-            row.Table = table.Name
-            && row.Model = Results.csvCell cell.Name
-            && row.Preset = string grid.Preset
-            && row.Plan = Results.csvCell (plan grid cell)
-
-        let isOfCorpus (row: RecordedRow) =
-            match row.TrainingClips with
-            | Some clips -> clips = grid.Corpus.Train.Length && row.TestClips = grid.Corpus.Test.Length
-            | None -> true
-
-        records
-        |> List.filter (fun row -> isOfCell row && isOfCorpus row)
-        |> List.groupBy _.Seed
-        |> List.map (snd >> List.last)
-
-    /// The lines of a cell: rows made here, else those recorded, of seeds 0, 1, ... up to one that is missing.
-    let private ofCell (made: Line list) (recorded: Line list) =
-        let ofSeed seed = made @ recorded |> List.tryFind (fun line -> line.Seed = seed)
-
-        Seq.initInfinite ofSeed |> Seq.takeWhile Option.isSome |> Seq.choose id |> List.ofSeq
-
     /// All that is known of the cells of a table, by cell. Smoke is not recorded.
-    let private lines (table: Table) (grid: Grid) (rows: GridRow list) : (string * Line list) list =
+    let private lines (table: Table) (grid: Grid) data (rows: GridRow list) : (string * Line list) list =
         let made = rows |> List.map (lineOf grid)
 
         let sources =
@@ -157,13 +129,20 @@ module TableReport =
             else
                 Recorded.read (resultsPath table)
 
-        [ for cell in table.Cells do
-              let own = made |> List.filter (fun line -> line.Cell = cell.Name)
-              let recorded = recordsOf table grid records cell |> List.map (recordedLine sources cell.Name)
+        let tryRecorded (cell: Cell) seed =
+            let id = Grid.id grid data (cell, seed)
 
-              match ofCell own recorded with
-              | [] -> ()
-              | known -> cell.Name, known ]
+            records |> List.tryFindBack (fun row -> row.Id = id) |> Option.map (recordedLine sources cell.Name seed)
+
+        let tryLine (cell: Cell) seed =
+            made
+            |> List.tryFind (fun line -> line.Cell = cell.Name && line.Seed = seed)
+            |> Option.orElseWith (fun () -> tryRecorded cell seed)
+
+        /// Of seeds 0, 1, ... up to one that is missing.
+        let ofCell cell = Seq.initInfinite (tryLine cell) |> Seq.takeWhile Option.isSome |> Seq.choose id |> List.ofSeq
+
+        [ for cell in table.Cells -> cell.Name, ofCell cell ] |> List.filter (snd >> List.isEmpty >> not)
 
     /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
     let private figures (lines: Line list) : (string * (Line -> float)) list =
@@ -205,12 +184,15 @@ module TableReport =
         let seconds = lines |> List.map _.Seconds |> mean
         scores @ [ for name in extras -> extra name lines ] @ [ seconds.ToString("F0", CultureInfo.InvariantCulture) ]
 
+    /// Rows that were made elsewhere have a star.
+    let private marked name (lines: Line list) = if lines |> List.exists _.IsRecorded then name + " *" else name
+
     /// Ours, then the published figures of the same name; published rows without one of ours at the end.
     let private textRows figures extras published (ours: (string * Line list) list) =
         let blank = List.replicate (List.length figures + List.length extras + 1) ""
         let names = List.map fst ours
 
-        [ for name, lines in ours -> name :: ourCells figures extras lines @ publishedCells published name ]
+        [ for name, lines in ours -> marked name lines :: ourCells figures extras lines @ publishedCells published name ]
         @ [ for row in published do
                 if not (List.contains row.Model names) then
                     row.Model :: blank @ publishedCells published row.Model ]
@@ -274,12 +256,13 @@ module TableReport =
         let devices = lines |> List.map _.Device |> List.distinct |> List.sort |> String.concat ", "
         let hours = (lines |> List.sumBy _.Seconds) / 3600.0
         let sum = hours.ToString("F1", CultureInfo.InvariantCulture)
-        $"seconds of training ({devices}; {sum} hours in all)"
+        $"seconds of training ({devices}; {sum} hours in all rows)"
 
     let private elsewhere (lines: Line list) =
-        match lines |> List.filter _.IsRecorded |> List.length with
-        | 0 -> ""
-        | recorded -> $", {recorded} of {lines.Length} trainings as results.csv has them"
+        if lines |> List.exists _.IsRecorded then
+            "; *: not made here, as results.csv has it"
+        else
+            ""
 
     /// The largest distance between two seeds of a row (dB), where a row has two.
     let private spreadOf (figure: Line -> float) (byCell: (string * Line list) list) : float option =
@@ -290,10 +273,10 @@ module TableReport =
 
         if spreads.IsEmpty then None else Some(List.max spreads)
 
-    /// The table with its figures, the published ones beside ours; `command` made it. Rows that were not made here, but are recorded in
-    /// `results.csv` as they would be made, are in it too.
-    let create (command: string) (table: Table) (grid: Grid) (rows: GridRow list) : TableReport =
-        let byCell = lines table grid rows
+    /// The table with its figures, the published ones beside ours; `command` made it, on clips with the fingerprint `data`. Rows that were
+    /// not made here, but are in `results.csv`, are in it too. Raises InputException where that file is damaged.
+    let create (command: string) (table: Table) (grid: Grid) (data: string) (rows: GridRow list) : TableReport =
+        let byCell = lines table grid data rows
         let all = List.collect snd byCell
         let figures, extras = figures all, extraNames all
 
@@ -316,7 +299,7 @@ module TableReport =
         { Title = $"{table.Title}: {grid.Corpus.Name}"
           Notice = notice grid
           Caption =
-            $"{clips grid all}, preset {preset}, {seeds byCell}{elsewhere all}; BSS Eval 3, length-weighted means in dB; {training all}{further}"
+            $"{clips grid all}, preset {preset}, {seeds byCell}; BSS Eval 3, length-weighted means in dB; {training all}{elsewhere all}{further}"
           Header =
             "system" :: List.map fst figures
             @ extras
@@ -350,7 +333,7 @@ module TableReport =
           "commit", provenance "commit"
           "time", provenance "time" ]
         @ Results.columns row.Outcome.Scores
-        @ [ "extra", extras ]
+        @ [ "extra", extras; "row", row.Id ]
 
     /// Adds to `papers/<paper>/results.csv` what it does not hold yet.
     let record (table: Table) (grid: Grid) (rows: GridRow list) =

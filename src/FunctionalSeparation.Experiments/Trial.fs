@@ -148,4 +148,7 @@ module Trial =
         if outcome.IsNew then
             Results.appendCsv
                 path
-                (first @ facts outcome @ Results.columns outcome.Scores @ [ "extra", Results.further outcome.Scores ])
+                (first
+                 @ facts outcome
+                 @ Results.columns outcome.Scores
+                 @ [ "extra", Results.further outcome.Scores; "row", "" ])

@@ -94,6 +94,13 @@ let tests =
               refuses [ "mask"; "first derivative only"; "exact gradient" ] (fun () -> Grad.hvp (masked Absolute) x x)
               refuses [ "mask" ] (fun () -> Grad.jvp (masked Squared) x x)
               refuses [ "recurrence"; "step by step" ] (fun () -> Grad.jvp states u u)
+              let lstm (x: torch.Tensor) = LstmStates.Apply(noise 4 [ 3L; 2L; 12L ], noise 5 [ 2L; 6L ], x.view (3L, 12L))
+              refuses [ "LSTM"; "step by step" ] (fun () -> Grad.jvp lstm (noise 8 [ 36L ]) (noise 8 [ 36L ]))
+
+              let gru (x: torch.Tensor) =
+                  GruStates.Apply(noise 4 [ 3L; 2L; 9L ], noise 5 [ 2L; 3L ], x.view (3L, 9L), noise 9 [ 9L ])
+
+              refuses [ "GRU"; "step by step" ] (fun () -> Grad.jvp gru (noise 8 [ 27L ]) (noise 8 [ 27L ]))
 
               Memory.plain (fun () ->
                   let exact, published =

@@ -182,33 +182,50 @@ let tests =
                   Expect.stringContains report.Caption "1 to 2 seeds a row" "told")
           }
 
-          test "rows that results.csv has stay in a table whose rows were made elsewhere, and tell it" {
+          test "rows that results.csv has stay in a table whose rows were made elsewhere, and are marked" {
               Scratch.inFolder (fun folder ->
-                  let first, _ = counting "one, with a comma" "a, b" 1.0
-                  let second, _ = counting "two" "b" 2.0
+                  let first, _ = counting "one, with a comma" "a, b" 1.26
+                  let plain, _ = counting "two" "b" 2.0
+                  let second = plain |> Cell.onCorpus "held out" (fun corpus -> { corpus with Test = [] })
                   let grid = { grid folder [ first; second ] with Preset = Brief; Seeds = [ 0; 1 ] }
                   // The folder of the paper is the scratch folder.
                   let table = { table [ first; second ] with Paper = folder }
                   makeAll grid
                   let rows = Grid.rows grid |> List.choose (Grid.tryRow grid "data")
+                  let csv = Path.Combine(folder, "results.csv")
                   TableReport.record table grid rows
-                  let report table grid rows = TableReport.create "" table grid rows
-                  let whole = report table grid rows
-                  let here = rows |> List.filter (fun row -> row.Cell = "two" && row.Seed = 0)
-                  let elsewhere = report table grid here
-                  Expect.equal elsewhere.Rows whole.Rows "the same table"
-                  Expect.stringContains elsewhere.Caption ", 2 seeds, 3 of 4 trainings as results.csv has them; " "told"
-                  Expect.equal (List.length elsewhere.Made) 1 "made here"
-                  Expect.equal (report table grid []).Rows whole.Rows "nothing made here"
+                  // An older record of each comes before, and rows that do not say what they are known by.
+                  let lines = File.ReadAllLines csv
+                  let older = lines |> Array.skip 1 |> Array.map _.Replace("1.260", "9.000")
+                  let unknown = lines |> Array.skip 1 |> Array.map (fun line -> line[.. line.LastIndexOf ','])
+                  File.WriteAllLines(csv, Array.concat [ lines[..0]; older; lines[1..]; unknown ])
 
-                  let names table grid = (report table grid here).Rows |> List.map List.head
+                  let report data rows = TableReport.create "" table grid data rows
+                  let figures (report: TableReport) = report.Rows |> List.map List.tail
+                  let whole = report "data" rows
+                  let here = rows |> List.filter (fun row -> row.Cell = "two" && row.Seed = 0)
+                  let elsewhere = report "data" here
+                  Expect.equal (figures elsewhere) (figures whole) "the same figures"
+                  Expect.equal (elsewhere.Rows |> List.map List.head) [ "one, with a comma *"; "two *" ] "marked"
+                  Expect.stringContains elsewhere.Caption "; *: not made here, as results.csv has it" "told"
+                  Expect.equal (whole.Rows |> List.map List.head) [ "one, with a comma"; "two" ] "not marked where it was made"
+                  Expect.equal (List.length elsewhere.Made) 1 "made here"
+                  Expect.equal (figures (report "data" [])) (figures whole) "nothing made here"
+
+                  let names table grid = (TableReport.create "" table grid "data" here).Rows |> List.map List.head
                   let other = { first with Settings = (counting "" "c" 0.0 |> fst).Settings }
-                  Expect.equal (names { table with Cells = [ other; second ] } grid) [ "two" ] "another plan"
-                  Expect.equal (names table { grid with Preset = Desk }) [ "two" ] "another preset"
-                  Expect.equal (names { table with Name = "other" } grid) [ "two" ] "another table"
-                  let more = { one with Test = [ clip; clip ] }
-                  Expect.equal (names table { grid with Corpus = more }) [ "two" ] "other clips"
-                  Expect.equal (names table { grid with Preset = Smoke }) [ "two" ] "smoke")
+                  Expect.equal (names { table with Cells = [ other; second ] } grid) [ "two *" ] "other settings"
+                  Expect.equal (names table { grid with Preset = Smoke }) [ "two" ] "smoke"
+                  Expect.isEmpty (report "other data" []).Rows "other clips"
+
+                  for damaged in [ "cut"; lines[1].Replace("Z,1,", "Z,one,") ] do
+                      File.WriteAllLines(csv, [| lines[0]; damaged |])
+
+                      try
+                          report "data" here |> ignore
+                          failtest $"'{damaged}' is refused"
+                      with :? InputException as cause ->
+                          Expect.stringContains cause.Message $"{csv}: line 2 is damaged" "named")
           }
 
           test "a table of four sources has a column for each, and its row of figures the columns of every table" {

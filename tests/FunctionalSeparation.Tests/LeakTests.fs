@@ -181,14 +181,37 @@ let tests =
 
           for name, sizes, apply in ownOperations do
               test $"the backward pass of {name} where no scope is open, as on libtorch's thread for a GPU" {
-                  let round () =
-                      use sum =
-                          Memory.tensor (fun () -> (apply [ for size in sizes -> torch.rand(size).requires_grad_ true ]).sum())
+                  let fixed' = [ for size in sizes -> torch.rand size ]
 
+                  /// The sum of two results, one of which is made of the other's inputs halved, and the inputs.
+                  let forward () =
+                      let inputs = [ for input in fixed' -> input.clone().requires_grad_ true ]
+                      let half = [ for input in inputs -> input.mul 0.5 ]
+                      (apply inputs).sum() .+ (apply half).sum(), inputs
+
+                  let gradients (inputs: torch.Tensor list) =
+                      Memory.plain (fun () -> [ for input in inputs -> input.grad.data<float32>().ToArray() ])
+
+                  let inScope () =
+                      Memory.plain (fun () ->
+                          let sum, inputs = forward ()
+                          sum.backward ()
+                          gradients inputs)
+
+                  let outside () =
+                      let sum, inputs = Memory.scoped (fun (sum, inputs) -> sum :: inputs) forward
                       sum.backward ()
+                      let found = gradients inputs
+                      sum :: inputs |> List.iter _.Dispose()
+                      found
 
+                  let expected = inScope ()
                   // What the last pass gave away is held until the next.
-                  leaksNothing (fun () -> Seq.iter round (Seq.replicate 10 ()))
+                  leaksNothing (fun () ->
+                      for _ in 1..10 do
+                          Expect.equal (outside ()) expected "the gradients of a pass inside a scope")
+
+                  List.iter (fun (input: torch.Tensor) -> input.Dispose()) fixed'
               }
 
           test "mel filters, cosines and deltas" {

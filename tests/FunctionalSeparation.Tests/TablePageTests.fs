@@ -82,14 +82,14 @@ let tests =
               Expect.equal page.Title "Two systems: generated songs" "title"
               Expect.stringContains page.Summary[0] "hardly trained, on 2 clips (generated songs)" "notice"
               Expect.stringContains page.Summary[1] "A mask beats none: holds" "verdict"
-              let trained = TableReport.create "" table (grid Brief) made.Value.Made
+              let trained = TableReport.create "" table (grid Brief) "data" made.Value.Made
               Expect.isNone trained.Notice "no such notice above a table that was trained"
               Expect.equal (TablePage.report trained).Summary trained.Verdicts "verdicts alone"
           }
 
           test "rows scored on other clips than the test clips are not said to be scored on those" {
               let heldOut = { corpus with Test = [ corpus.Train.Head ] }
-              let of' corpus = TableReport.create "" table { grid Brief with Corpus = corpus } made.Value.Made
+              let of' corpus = TableReport.create "" table { grid Brief with Corpus = corpus } "data" made.Value.Made
               Expect.stringStarts (of' corpus).Caption "2 training clips and 1 test clips of generated songs, preset" "as it is"
               Expect.stringStarts (of' heldOut).Caption "generated songs, clips scored in a row: 1, preset" "made of it"
           }

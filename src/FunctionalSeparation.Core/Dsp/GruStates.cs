@@ -21,7 +21,9 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
     /// <param name="weight">U, [units, 3 units].</param>
     /// <param name="bias">b, [3 units].</param>
     /// <returns>The states h, [time, batch, units].</returns>
-    /// <exception cref="ArgumentException">The tensors do not fit each other, or there is no frame.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tensors do not fit each other, there is no frame, or the second derivative is wanted, which there is not.
+    /// </exception>
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, Tensor bias)
     {
         const string owner = "GRU";
@@ -32,6 +34,7 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
         if (frames.shape[0] == 0) throw new ArgumentException($"{owner}: wants at least one frame, got {Shapes.Describe(frames)}.");
         Shapes.Require(owner, "a start state", start, [Axis.Of(frames.shape[1]), Axis.Of(units)], weight);
         Shapes.Require(owner, "a bias", bias, [Axis.Of(Gates * units)], weight);
+        SecondDerivatives.Refuse(owner, "write the recurrence step by step");
         return apply(frames, start, weight, bias);
     }
 

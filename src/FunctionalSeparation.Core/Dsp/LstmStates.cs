@@ -22,7 +22,9 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
     /// <param name="start">The state before the first frame, h and c side by side, [batch, 2 units].</param>
     /// <param name="weight">U, [units, 4 units].</param>
     /// <returns>The states h and c, [time, batch, 2 units].</returns>
-    /// <exception cref="ArgumentException">The tensors do not fit each other, or there is no frame.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tensors do not fit each other, there is no frame, or the second derivative is wanted, which there is not.
+    /// </exception>
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight)
     {
         const string owner = "LSTM";
@@ -32,6 +34,7 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
         Shapes.Require(owner, "frames", frames, [Axis.Any("time"), Axis.Any("batch"), Axis.Of(Gates * units)], weight);
         if (frames.shape[0] == 0) throw new ArgumentException($"{owner}: wants at least one frame, got {Shapes.Describe(frames)}.");
         Shapes.Require(owner, "a start state", start, [Axis.Of(frames.shape[1]), Axis.Of(2 * units)], weight);
+        SecondDerivatives.Refuse(owner, "write the recurrence step by step");
         return apply(frames, start, weight);
     }
 
