@@ -53,7 +53,7 @@ let private ownOperations: (string * int64[] list * (torch.Tensor list -> torch.
     [ "RatioMask",
       [ [| 3L; 2L; 8L |] ],
       fun inputs ->
-          use mixture = torch.rand (3L, 8L)
+          use mixture = torch.ones (3L, 8L)
           RatioMask.Apply(inputs.Head, mixture)
       "RecurrentStates",
       [ [| 5L; 2L; 4L |]; [| 2L; 4L |]; [| 4L; 4L |] ],
@@ -183,11 +183,12 @@ let tests =
               test $"the backward pass of {name} where no scope is open, as on libtorch's thread for a GPU" {
                   let fixed' = [ for size in sizes -> torch.rand size ]
 
-                  /// The sum of two results, one of which is made of the other's inputs halved, and the inputs.
+                  /// The energy of two results, one of which is made of the other's inputs halved, and the inputs. (The sum of a mask's
+                  /// outputs is the mixture, whatever its inputs.)
                   let forward () =
                       let inputs = [ for input in fixed' -> input.clone().requires_grad_ true ]
                       let half = [ for input in inputs -> input.mul 0.5 ]
-                      (apply inputs).sum() .+ (apply half).sum(), inputs
+                      (apply inputs).squared().sum() .+ (apply half).squared().sum(), inputs
 
                   let gradients (inputs: torch.Tensor list) =
                       Memory.plain (fun () -> [ for input in inputs -> input.grad.data<float32>().ToArray() ])
