@@ -14,6 +14,7 @@ open FunctionalSeparation.Plots
 type ScoreArgument =
     | [<MainCommand; ExactlyOnce>] Folders of references: string * estimates: string
     | Version of number: int
+    | Above of decibels: float
     | Json of folder: string
     | Page of file: string
 
@@ -23,6 +24,8 @@ type ScoreArgument =
             | Folders _ -> "folders of the true stems and of their estimates."
             | Version _ ->
                 "of BSS Eval: 4, images in windows of a second, medians; or 3, of whole tracks, channel by channel. Default: 4."
+            | Above _ ->
+                "only windows in which the true stem is louder than this, in dB against full scale (version 4). For stems that are never quite silent: -50."
             | Json _ -> "folder for the scores of all windows, a file a track, in the layout of museval."
             | Page _ -> "file for a page with the tables."
 
@@ -38,11 +41,16 @@ Experiment.main (fun () ->
         | 4 -> BssEvalVersion.Four
         | other -> raise (InputException $"--version {other}: 3 or 4.")
 
+    let above = arguments.TryGetResult Above
+
+    if above.IsSome && version = BssEvalVersion.Three then
+        raise (InputException "--above: BSS Eval 3 scores whole tracks, so no windows can be chosen. Leave it out, or take --version 4.")
+
     let tracks = FolderScores.tracks references estimates
     let tell = Experiment.progress "scoring"
 
     let score index (track: ScoredTrack) =
-        let stems = FolderScores.score version track
+        let stems = FolderScores.score version above track
 
         arguments.TryGetResult Json
         |> Option.iter (fun folder -> Results.save (Path.Combine(folder, track.Name + ".json")) (FolderScores.toJson stems))
@@ -63,8 +71,10 @@ Experiment.main (fun () ->
 
     let header = "stem" :: metrics
 
+    let windows = above |> Option.map (fun level -> $" above {level} dBFS") |> Option.defaultValue ""
+
     let caption =
-        $"{tracks.Length} tracks, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows"
+        $"{tracks.Length} tracks, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows{windows}"
 
     printfn $"\n{caption}\n\n{Results.table header rows}"
 

@@ -57,7 +57,7 @@ let objective () : Figure list =
           figureOf framesPerBatch (if framesPerBatch = 3200 then "what training uses; aim: 0.9" else "other sizes") ]
 
 /// The batches of a feed, one after another, as training asks for them.
-let inTurn (feed: Feed.Excerpts) : unit -> Batch =
+let inTurn (feed: Excerpts) : unit -> Batch =
     let step = ref -1
 
     fun () ->

@@ -32,7 +32,7 @@ let private samples (sound: AudioBuffer) = sound.Channels |> Seq.concat |> Array
 let private difference (a: float32[]) (b: float32[]) = Array.map2 (fun x y -> abs (x - y)) a b |> Array.max
 let private numbers (x: torch.Tensor) = x.to_type(torch.float64).contiguous().data<float>().ToArray()
 
-let private mixed (mixing: Mixing) seed (recorded: torch.Tensor) = mixing.Sources (Key.ofSeed seed) recorded
+let private mixed (mixing: Mixing) seed (recorded: torch.Tensor) = Mixing.apply mixing (Key.ofSeed seed) recorded
 
 let private mixingTests =
     testList

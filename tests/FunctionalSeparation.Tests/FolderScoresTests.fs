@@ -49,7 +49,7 @@ let tests =
                       Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "tracks"
 
                       for track, leak in List.zip tracks [ 0.1; 0.4 ] do
-                          let stems = FolderScores.score version track
+                          let stems = FolderScores.score version None track
                           Expect.equal (stems |> List.map _.Stem) [ "drums"; "vocals" ] "stems"
 
                           for stem in stems do
@@ -65,7 +65,7 @@ let tests =
 
           test "the file of a track holds each window" {
               withFolders (fun references estimates ->
-                  let stems = FolderScores.score BssEvalVersion.Four (FolderScores.tracks references estimates).Head
+                  let stems = FolderScores.score BssEvalVersion.Four None (FolderScores.tracks references estimates).Head
                   let json = JsonNode.Parse((FolderScores.toJson stems).ToJsonString())
                   let target = json["targets"].AsArray().[1]
                   Expect.equal (target["name"].GetValue()) "vocals" "name"
@@ -80,7 +80,7 @@ let tests =
 
           test "a whole track is one frame as long as it" {
               withFolders (fun references estimates ->
-                  let stems = FolderScores.score BssEvalVersion.Three (FolderScores.tracks references estimates).Head
+                  let stems = FolderScores.score BssEvalVersion.Three None (FolderScores.tracks references estimates).Head
                   Expect.equal (stems |> List.map _.WindowSeconds) [ 2.5; 2.5 ] "20000 samples")
           }
 
@@ -88,7 +88,7 @@ let tests =
               withFolders (fun references estimates ->
                   let track = FolderScores.tracks (Path.Combine(references, "a")) (Path.Combine(estimates, "a"))
                   Expect.equal (track |> List.map _.Name) [ "a" ] "one track"
-                  let score () = FolderScores.score BssEvalVersion.Three track.Head |> ignore
+                  let score () = FolderScores.score BssEvalVersion.Three None track.Head |> ignore
                   let vocals = Path.Combine(estimates, "a", "vocals.wav")
                   AudioFile.Write(vocals, noise 1 1 20000) |> ignore
                   refuses [ vocals; "mono"; "stereo" ] score
@@ -98,6 +98,6 @@ let tests =
                   refuses [ "no estimate of vocals" ] score
                   Directory.Delete(Path.Combine(estimates, "b"), true)
                   let second = (FolderScores.tracks references estimates)[1]
-                  refuses [ Path.Combine(estimates, "b") ] (fun () -> FolderScores.score BssEvalVersion.Four second |> ignore)
+                  refuses [ Path.Combine(estimates, "b") ] (fun () -> FolderScores.score BssEvalVersion.Four None second |> ignore)
                   refuses [ "nowhere" ] (fun () -> FolderScores.tracks references "nowhere" |> ignore))
           } ]

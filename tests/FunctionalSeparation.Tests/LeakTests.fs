@@ -270,7 +270,7 @@ let tests =
 
               leaksNothing (fun () ->
                   use sources = Clip.sources mixing (Key.ofSeed 1) torch.float32 torch.CPU (Clip.read short)
-                  use recorded = Mixing.plain.Sources (Key.ofSeed 1) sources
+                  use recorded = Mixing.apply Mixing.plain (Key.ofSeed 1) sources
                   ignore recorded.shape
                   let scoring = { Scoring.papers with Mixing = mixing }
                   Evaluate.clip scoring torch.float32 torch.CPU (Evaluate.wienerMask frontEnd) short |> ignore)

@@ -24,6 +24,7 @@ let private family =
           Means = Means.ComplexMask
           Outlook = Outlook.Frames(List.sumBy (fun kernel -> kernel / 2) settings.Kernels, 3)
           Stride = 1
+          MiddleSide = false
           Model =
             List.fold (fun whole kernel -> whole --> layer kernel) first settings.Kernels
             --> Conv.layer 1 channels (2 * setting.Channels * setting.Sources.Length) })

@@ -49,8 +49,15 @@ public static class AudioFile
         return OpenSource(source, null);
     }
 
-    private static WavReader OpenTrack(string path, int? track)
+    /// <summary>As <see cref="Open(string)"/>, for one sound track of a file that may hold several.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="track">Which of its sound tracks, from 0; null: the first, and a note tells of the others.</param>
+    /// <returns>A reader that the caller disposes.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A negative track.</exception>
+    /// <exception cref="InputException">As <see cref="Open(string)"/>; also a track that is not there.</exception>
+    public static WavReader OpenTrack(string path, int? track)
     {
+        if (track is { } number) ArgumentOutOfRangeException.ThrowIfNegative(number, nameof(track));
         using var source = SoundSource.From(path);
         return OpenSource(source, track);
     }
@@ -74,7 +81,7 @@ public static class AudioFile
     }
 
     /// <summary>
-    /// Sample rate and channels as the header states them, of the first sound track where there are several. Nothing is decoded.
+    /// Sample rate, channels and length as the header states them, of the first sound track where there are several. Nothing is decoded.
     /// </summary>
     /// <param name="path">The file; no pipe, which could not be read again.</param>
     /// <exception cref="InputException">As <see cref="Open(string)"/>, but for damage beyond the header.</exception>
@@ -84,7 +91,7 @@ public static class AudioFile
         var file = source.OpenHandle();
         if (NeedsDecoder(file, source.Name)) return ForeignAudio.Shape(source, SearchPath);
         using var reader = new WavReader(file, source.Name);
-        return new(reader.Info.SampleRate, reader.Info.Channels);
+        return new(reader.Info.SampleRate, reader.Info.Channels, reader.Info.Length, true);
     }
 
     internal static string SearchPath => Environment.GetEnvironmentVariable("PATH") ?? "";
@@ -111,7 +118,6 @@ public static class AudioFile
     /// <exception cref="InputException">As <see cref="Read(string)"/>; also a track that is not there.</exception>
     public static AudioBuffer ReadTrack(string path, int track)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(track);
         using var reader = OpenTrack(path, track);
         return Whole(reader);
     }

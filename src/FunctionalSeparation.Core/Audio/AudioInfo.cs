@@ -25,7 +25,11 @@ public enum SampleFormat
 /// <summary>What the header of a file says without its sound being read.</summary>
 /// <param name="SampleRate">Sample rate in Hz.</param>
 /// <param name="Channels">Number of channels, at least 1.</param>
-public readonly record struct AudioShape(int SampleRate, int Channels);
+/// <param name="Length">
+/// Samples in each channel: of WAV files exactly, of others as their header states it or guesses; 0 where it does not.
+/// </param>
+/// <param name="IsWav">Whether it is a WAV file whose parts are read in place.</param>
+public readonly record struct AudioShape(int SampleRate, int Channels, long Length = 0, bool IsWav = false);
 
 /// <summary>What a file says about its sound.</summary>
 /// <param name="SampleRate">Sample rate in Hz.</param>

@@ -1,6 +1,3 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
-
 namespace FunctionalSeparation.Core;
 
 /// <summary>
@@ -78,48 +75,8 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
         {
             var (at, phase) = Math.DivRem(_given * filter.Down, filter.Up);
             var window = _window.AsSpan((int)(at - filter.Before - _first), filter.Taps);
-            target[(int)(_given - start)] = (float)Value(phase, window);
+            target[(int)(_given - start)] = (float)filter.Value(phase, window);
         }
         return (int)(_given - start);
-    }
-
-    private double Value(long phase, ReadOnlySpan<double> window)
-    {
-        if (filter.HasAllPhases) return Dot(filter.Row((int)phase), window);
-        var (row, rest) = Math.DivRem(phase * filter.Rows, filter.Up);
-        var (before, after) = Dots(filter.Row((int)row), filter.Row((int)row + 1), window);
-        return before + (double)rest / filter.Up * (after - before);
-    }
-
-    /// <summary>Both have the same length, a multiple of <see cref="PolyphaseFilter.TapsMultiple"/>.</summary>
-    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
-    {
-        var va = MemoryMarshal.Cast<double, Vector<double>>(a);
-        var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
-        // Four sums at once, for each waits for what was added before.
-        var (s0, s1, s2, s3) = (Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero);
-        for (var i = 0; i + 3 < va.Length && i + 3 < vb.Length; i += 4)
-        {
-            s0 = Vector.FusedMultiplyAdd(va[i], vb[i], s0);
-            s1 = Vector.FusedMultiplyAdd(va[i + 1], vb[i + 1], s1);
-            s2 = Vector.FusedMultiplyAdd(va[i + 2], vb[i + 2], s2);
-            s3 = Vector.FusedMultiplyAdd(va[i + 3], vb[i + 3], s3);
-        }
-        return Vector.Sum(s0 + s1 + (s2 + s3));
-    }
-
-    /// <summary>The products of two rows with one window, of which all have the same length.</summary>
-    private static (double, double) Dots(ReadOnlySpan<double> a, ReadOnlySpan<double> b, ReadOnlySpan<double> window)
-    {
-        var va = MemoryMarshal.Cast<double, Vector<double>>(a);
-        var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
-        var vw = MemoryMarshal.Cast<double, Vector<double>>(window);
-        var (sumA, sumB) = (Vector<double>.Zero, Vector<double>.Zero);
-        for (var i = 0; i < va.Length && i < vb.Length && i < vw.Length; i++)
-        {
-            sumA = Vector.FusedMultiplyAdd(va[i], vw[i], sumA);
-            sumB = Vector.FusedMultiplyAdd(vb[i], vw[i], sumB);
-        }
-        return (Vector.Sum(sumA), Vector.Sum(sumB));
     }
 }

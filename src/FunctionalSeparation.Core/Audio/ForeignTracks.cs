@@ -31,7 +31,9 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
     public string Codec => stream.CodecName ?? "sound of an unknown coding";
 
     /// <summary>Sample rate and channels; null where the header leaves them open.</summary>
-    public AudioShape? Shape => stream is { SampleRateHz: > 0 and var rate, Channels: > 0 and var channels } ? new(rate, channels) : null;
+    public AudioShape? Shape => stream is { SampleRateHz: > 0 and var rate, Channels: > 0 and var channels }
+        ? new(rate, channels, Math.Max(0, (long)(Seconds * rate)))
+        : null;
 
     /// <summary>The length that the header states or ffprobe guesses, in seconds; 0 or less where it does neither.</summary>
     public double Seconds => stream.Duration.TotalSeconds - (Is("matroska") ? stream.StartTime.TotalSeconds : 0);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace FunctionalSeparation.Core;
 
@@ -73,6 +74,49 @@ internal sealed class PolyphaseFilter
     /// <summary>The weights for an output at index / <see cref="Rows"/> after an input sample; index = 0 to <see cref="Rows"/>.</summary>
     public double[] Row(int index) =>
         _rows[index] ??= HasAllPhases || 2 * index <= Rows ? MakeRow((double)index / Rows) : Reversed(Row(Rows - index));
+
+    /// <summary>The output whose time lies <paramref name="phase"/> / <see cref="Up"/> after an input sample.</summary>
+    /// <param name="phase">From 0 to <see cref="Up"/> - 1.</param>
+    /// <param name="window"><see cref="Taps"/> inputs, from <see cref="Before"/> before that sample on.</param>
+    public double Value(long phase, ReadOnlySpan<double> window)
+    {
+        if (HasAllPhases) return Dot(Row((int)phase), window);
+        var (row, rest) = Math.DivRem(phase * Rows, Up);
+        var (before, after) = Dots(Row((int)row), Row((int)row + 1), window);
+        return before + (double)rest / Up * (after - before);
+    }
+
+    /// <summary>Both have the same length, a multiple of <see cref="TapsMultiple"/>.</summary>
+    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
+        var va = MemoryMarshal.Cast<double, Vector<double>>(a);
+        var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
+        // Four sums at once, for each waits for what was added before.
+        var (s0, s1, s2, s3) = (Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero);
+        for (var i = 0; i + 3 < va.Length && i + 3 < vb.Length; i += 4)
+        {
+            s0 = Vector.FusedMultiplyAdd(va[i], vb[i], s0);
+            s1 = Vector.FusedMultiplyAdd(va[i + 1], vb[i + 1], s1);
+            s2 = Vector.FusedMultiplyAdd(va[i + 2], vb[i + 2], s2);
+            s3 = Vector.FusedMultiplyAdd(va[i + 3], vb[i + 3], s3);
+        }
+        return Vector.Sum(s0 + s1 + (s2 + s3));
+    }
+
+    /// <summary>The products of two rows with one window, of which all have the same length.</summary>
+    private static (double, double) Dots(ReadOnlySpan<double> a, ReadOnlySpan<double> b, ReadOnlySpan<double> window)
+    {
+        var va = MemoryMarshal.Cast<double, Vector<double>>(a);
+        var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
+        var vw = MemoryMarshal.Cast<double, Vector<double>>(window);
+        var (sumA, sumB) = (Vector<double>.Zero, Vector<double>.Zero);
+        for (var i = 0; i < va.Length && i < vb.Length && i < vw.Length; i++)
+        {
+            sumA = Vector.FusedMultiplyAdd(va[i], vw[i], sumA);
+            sumB = Vector.FusedMultiplyAdd(vb[i], vw[i], sumB);
+        }
+        return (Vector.Sum(sumA), Vector.Sum(sumB));
+    }
 
     /// <summary>The filter is symmetric: half of the rows are the others, backwards.</summary>
     private double[] Reversed(double[] row)

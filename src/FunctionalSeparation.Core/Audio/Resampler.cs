@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Collections.Concurrent;
 using System.Numerics;
 
 namespace FunctionalSeparation.Core;
@@ -11,7 +13,10 @@ namespace FunctionalSeparation.Core;
 /// </summary>
 public static class Resampler
 {
-    private static volatile PolyphaseFilter? s_last;
+    /// <summary>Filters that are kept: files of one data set share their rates, augmented ones their speeds.</summary>
+    private static readonly ConcurrentDictionary<(int Up, int Down), PolyphaseFilter> Filters = new();
+
+    private const int MostFilters = 64;
 
     /// <summary>Changes the sample rate of all channels.</summary>
     /// <param name="audio">Any length.</param>
@@ -43,23 +48,75 @@ public static class Resampler
         ArgumentOutOfRangeException.ThrowIfLessThan(sourceRate, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(targetRate, 1);
         if (sourceRate == targetRate) return samples;
-        var length = ((long)samples.Length * targetRate + sourceRate - 1) / sourceRate;
+        var length = LengthAt(samples.Length, sourceRate, targetRate);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Array.MaxLength, nameof(samples));
         var channel = Channel(sourceRate, targetRate);
         return [.. channel.Push(samples), .. channel.Finish()];
     }
 
-    /// <summary>One channel that comes piece by piece. The rates differ.</summary>
-    internal static ChannelResampler Channel(int sourceRate, int targetRate)
+    /// <summary>How many samples a sound has at another rate: as many as <see cref="Resample(float[], int, int)"/> gives.</summary>
+    /// <param name="length">Samples at the source rate.</param>
+    /// <param name="sourceRate">The sample rate in Hz.</param>
+    /// <param name="targetRate">The new sample rate in Hz.</param>
+    /// <returns>ceil(length × target rate / source rate).</returns>
+    public static long LengthAt(long length, int sourceRate, int targetRate) =>
+        (length * targetRate + sourceRate - 1) / sourceRate;
+
+    /// <summary>
+    /// A part of a channel at another rate, to the last bit as <see cref="Resample(float[], int, int)"/> gives it of the whole, of which
+    /// only what that part depends on is read.
+    /// </summary>
+    /// <param name="length">Samples of the whole channel at the source rate.</param>
+    /// <param name="sourceRate">The sample rate in Hz.</param>
+    /// <param name="targetRate">The new sample rate in Hz.</param>
+    /// <param name="start">First sample of the part, at the target rate.</param>
+    /// <param name="target">Takes the part; it ends within the whole.</param>
+    /// <param name="read">Reads samples at the source rate: so many, from a first one on, within the whole.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A sample rate below 1 Hz, or a part that is not within the whole.</exception>
+    public static void ResamplePart(
+        long length, int sourceRate, int targetRate, long start, Span<float> target, Func<long, int, float[]> read)
     {
-        var divisor = (int)BigInteger.GreatestCommonDivisor(sourceRate, targetRate);
-        return new ChannelResampler(FilterFor(targetRate / divisor, sourceRate / divisor));
+        ArgumentOutOfRangeException.ThrowIfLessThan(sourceRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(targetRate, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + target.Length, LengthAt(length, sourceRate, targetRate), nameof(target));
+        if (target.Length == 0) return;
+        if (sourceRate == targetRate)
+        {
+            read(start, target.Length).CopyTo(target);
+            return;
+        }
+        var filter = FilterFor(sourceRate, targetRate);
+        // Inputs from here to there; those beyond the two ends are silence.
+        var first = start * filter.Down / filter.Up - filter.Before;
+        var behind = (start + target.Length - 1) * filter.Down / filter.Up - filter.Before + filter.Taps;
+        var (from, until) = (Math.Max(first, 0), Math.Min(behind, length));
+        var samples = until > from ? read(from, (int)(until - from)) : [];
+        var window = ArrayPool<double>.Shared.Rent((int)(behind - first));
+        try
+        {
+            Array.Clear(window, 0, (int)(behind - first));
+            for (var i = 0; i < samples.Length; i++) window[i + from - first] = samples[i];
+            for (var i = 0; i < target.Length; i++)
+            {
+                var (at, phase) = Math.DivRem((start + i) * filter.Down, filter.Up);
+                target[i] = (float)filter.Value(phase, window.AsSpan((int)(at - filter.Before - first), filter.Taps));
+            }
+        }
+        finally
+        {
+            ArrayPool<double>.Shared.Return(window);
+        }
     }
 
-    /// <summary>The last filter is kept: files of one data set share their rates.</summary>
-    private static PolyphaseFilter FilterFor(int up, int down)
+    /// <summary>One channel that comes piece by piece. The rates differ.</summary>
+    internal static ChannelResampler Channel(int sourceRate, int targetRate) => new(FilterFor(sourceRate, targetRate));
+
+    private static PolyphaseFilter FilterFor(int sourceRate, int targetRate)
     {
-        if (s_last is { } last && last.Up == up && last.Down == down) return last;
-        return s_last = new PolyphaseFilter(up, down);
+        var divisor = (int)BigInteger.GreatestCommonDivisor(sourceRate, targetRate);
+        if (Filters.Count > MostFilters) Filters.Clear();
+        return Filters.GetOrAdd((targetRate / divisor, sourceRate / divisor), static rates => new PolyphaseFilter(rates.Up, rates.Down));
     }
 }

@@ -115,16 +115,19 @@ module Loss =
         else
             FormattableString.Invariant $"{loss.Words}, discriminative {loss.Gamma}"
 
-    /// Below this share of the mixture's energy an error counts no more.
-    let private leastShare = 1e-3
+    /// 10 log10 of the energy of an error over that of the mixture, + `least`, of complex spectra; the mean over batch and sources. Errors
+    /// of all excerpts count alike, loud or soft, and those below that share of the mixture count little. Raises ArgumentException for a
+    /// share that is not positive.
+    let logErrorShareAbove (least: float) : Loss =
+        Numbers.positive "The log error share" (nameof least) least
 
-    /// 10 log10 of the energy of an error over that of the mixture, + 1e-3, of complex spectra; the mean over batch and sources. Errors
-    /// of all excerpts count alike, loud or soft, and those that are nearly gone count little.
-    let logErrorShare: Loss =
-        onSpectra $"log error share, least {leastShare}" (fun y s ->
+        onSpectra (FormattableString.Invariant $"log error share, least {least}") (fun y s ->
             let energy (x: torch.Tensor) = (x.real.squared () .+ x.imag.squared ()).sum([| -3L; -2L; -1L |])
             let mixture = energy(s.sum (1L, keepdim = true)).clamp_min(1e-10)
-            (energy (y - s) / mixture).add(leastShare).log10().mul(10.0).mean())
+            (energy (y - s) / mixture).add(least).log10().mul(10.0).mean())
+
+    /// The same with 1e-3: 30 dB below the mixture.
+    let logErrorShare: Loss = logErrorShareAbove 1e-3
 
     /// A loss times a factor. Raises ArgumentException for a factor that is not finite.
     let scale (factor: float) (loss: Loss) : Loss =

@@ -261,6 +261,7 @@ module Drnn =
           Name = name drnn
           Words = DrnnJson.write drnn
           Setting = setting
+          MiddleSide = false
           Reads = Reads.Magnitude
           Means = Means.Mask drnn.Mask
           Margin = Shown.margin (shown drnn)

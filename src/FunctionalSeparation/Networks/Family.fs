@@ -27,6 +27,8 @@ type NetworkPlan =
         Outlook: Outlook
         /// Frames that it strides over in time; 1 = none.
         Stride: int
+        /// Whether it is given two channels as middle and side (see `Stereo`), not as left and right.
+        MiddleSide: bool
         /// See `Network.Model`; without a margin.
         Model: Model<Flow, Flow>
     }
@@ -42,6 +44,7 @@ module NetworkPlan =
           Means = Means.ComplexMask
           Outlook = Outlook.Frames(back, ahead)
           Stride = 1
+          MiddleSide = false
           Model = model }
 
     /// A network that reads magnitudes and makes ratio masks: the model from [batch, channels, time, bins] to [batch, sources x
@@ -51,6 +54,7 @@ module NetworkPlan =
           Means = Means.Mask Absolute
           Outlook = Outlook.Frames(back, ahead)
           Stride = 1
+          MiddleSide = false
           Model = model }
 
     /// A network that reads samples and makes samples: the model from [batch, channels, samples, 1] to [batch, sources x channels,
@@ -60,6 +64,7 @@ module NetworkPlan =
           Means = Means.Waveforms
           Outlook = Outlook.Frames(back, ahead)
           Stride = 1
+          MiddleSide = false
           Model = model }
 
 /// A family of networks that differ in their settings.
@@ -170,6 +175,7 @@ module Family =
               Name = name
               Words = write name settings setting
               Setting = setting
+              MiddleSide = plan.MiddleSide && setting.Channels = 2
               Reads = plan.Reads
               Means = plan.Means
               Margin = 0L

@@ -62,6 +62,8 @@ type Network =
         Words: JsonObject
         /// What it is built for.
         Setting: Setting
+        /// Whether its two channels are middle and side (see `Stereo`), not left and right.
+        MiddleSide: bool
         /// What of a mixture it is given.
         Reads: Reads
         /// What its outputs are.
@@ -124,6 +126,14 @@ module Network =
         | Reads.Magnitude -> mixture.Magnitude
         | Reads.Spectrum -> parts mixture.Spectrum
         | Reads.Waveform -> mixture.Waveform.unsqueeze -1L
+
+    /// Whether the network is given middle and side of a sound of so many channels.
+    let internal readsMiddleAndSide (network: Network) (channels: int64) =
+        channels = 2L && (network.Setting.Channels = 1 || network.MiddleSide)
+
+    /// Channels along an axis as the network is given them: middle and side, where it reads these together.
+    let internal toHeardChannels (network: Network) (axis: int64) (sound: torch.Tensor) =
+        if network.MiddleSide then Stereo.toMiddleAndSide axis sound else sound
 
     /// The views of mixtures that the network needs: of what it reads, and of what its estimates are made of.
     let needs (network: Network) : Domain list =

@@ -40,17 +40,33 @@ module UNet =
     /// Below this a magnitude has no phase.
     let private faintest = 1e-7
 
+    /// How many bands of `width` bins there are above the bins that are looked at one by one; none for a width of 0.
+    let internal bandsAbove (settings: UNetSettings) width (stft: Stft) =
+        if width = 0 then 0 else (stft.Bins - settings.Bins) / width
+
+    /// Bands of `width` bins from `first` on, of parts [batch, channels, 2, time, bins]: the root of their mean power as real part, no
+    /// imaginary one, for it has no phase.
+    let private bands (first: int) (count: int) (width: int) (parts: torch.Tensor) =
+        let inside = (parts.narrow (4L, int64 first, int64 (count * width))).unflatten(4L, [| int64 count; int64 width |])
+        let power = (inside * inside).sum(2L, keepdim = true).mean([| -1L |]).add(faintest * faintest).sqrt()
+        torch.cat ([| power; torch.zeros_like power |], 2L)
+
     /// What the network is shown of complex spectrograms [batch, 2 channels, time, bins]: of each channel the magnitude, then the
-    /// real part, then the imaginary one, with magnitudes to the power of 0.3; and where in frequency a bin lies.
-    let private shown (settings: UNetSettings) : Model<Flow, Flow> =
+    /// real part, then the imaginary one, with magnitudes to the power of 0.3; and where in frequency a bin lies. Above its bins it is
+    /// shown `count` bands of `width` bins.
+    let private shown (settings: UNetSettings) (count: int) (width: int) : Model<Flow, Flow> =
+        let rows = settings.Bins + count
+
         let compressed (image: torch.Tensor) =
-            let parts = (image.narrow (3L, 0L, int64 settings.Bins)).unflatten(1L, [| -1L; 2L |]).mul(settings.InputScale)
+            let all = image.unflatten(1L, [| -1L; 2L |]).mul(settings.InputScale)
+            let fine = all.narrow (4L, 0L, int64 settings.Bins)
+            let parts = if count = 0 then fine else torch.cat ([| fine; bands settings.Bins count width all |], 4L)
             let power = (parts * parts).sum(2L, keepdim = true).add(faintest * faintest)
             let magnitude = power.pow(compression / 2.0).add(-0.6).mul(2.0)
             torch.cat([| magnitude; parts * power.pow ((compression - 1.0) / 2.0) |], 2L).flatten(1L, 2L)
 
         let place (image: torch.Tensor) =
-            let ramp = Arithmetic.Integers(0L, int64 settings.Bins, image.device).``to``(image.dtype).div(float settings.Bins)
+            let ramp = Arithmetic.Integers(0L, int64 rows, image.device).``to``(image.dtype).div(float rows)
             ramp.expand (image.shape[0], 1L, image.shape[2], -1L)
 
         Model.pureFunction "compressed parts" (Flow.map (fun image -> torch.cat ([| compressed image; place image |], 1L)))
@@ -111,6 +127,14 @@ module UNet =
 
         Model.pureFunction "masks" (Flow.map complete)
 
+    /// Masks of bins, and of bands of `width` bins above them, as masks of bins: [..., rows] -> [..., bins].
+    let private overBands (bins: int) (width: int) : Model<Flow, Flow> =
+        let spread (masks: torch.Tensor) =
+            let above = masks.narrow (3L, int64 bins, masks.shape[3] - int64 bins)
+            torch.cat ([| masks.narrow (3L, 0L, int64 bins); above.repeat_interleave (int64 width, 3L) |], 3L)
+
+        Model.pureFunction "bands" (Flow.map spread)
+
     /// Frames at the finest scale that a frame of the last scale spans.
     let private stride (settings: UNetSettings) = 1 <<< (settings.Channels.Length - 1)
 
@@ -154,17 +178,20 @@ module UNet =
         if settings.Bins < 1 || settings.Bins > bins || settings.Bins % stride settings <> 0 then
             refuse $"Bins up to {bins}, a multiple of {stride settings}, got {settings.Bins}"
 
-    let private plan (settings: UNetSettings) (setting: Setting) : NetworkPlan =
+    /// The network that looks at bands of `width` bins above its bins (0: it does not).
+    let internal planWith (width: int) (settings: UNetSettings) (setting: Setting) : NetworkPlan =
         check settings setting
+        let bands = bandsAbove settings width setting.FrontEnd.Stft
         let inputs, first = 3 * setting.Channels + 1, settings.Channels.Head
         let outputs = 2 * setting.Channels * (setting.Sources.Length - 1)
         let field = receptiveField settings
 
         let network =
-            shown settings
+            shown settings bands width
             --> Conv.layer 3 inputs first
-            --> from 0 (List.zip settings.Channels settings.Blocks) settings.Bins
+            --> from 0 (List.zip settings.Channels settings.Blocks) (settings.Bins + bands)
             --> silent (Conv.layer 1 first outputs)
+            --> (if bands = 0 then Model.identity else overBands settings.Bins width)
             --> completed setting
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
@@ -177,4 +204,4 @@ module UNet =
 
     /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture,
     /// so estimates sum to it. Raises ArgumentException for settings that contradict each other or the front end.
-    let family: Family<UNetSettings> = Family.define "unet" plan
+    let family: Family<UNetSettings> = Family.define "unet" (planWith 0)

@@ -113,6 +113,7 @@ module Unmix =
           // Windows of the filter lie where they would lie in the whole.
           Outlook = Outlook.Blocks((block + window - 1) / window * window, around)
           Stride = 1
+          MiddleSide = false
           Model = [ for source in targets net setting.Sources -> Model.prefixed source (Model.scoped network) ] |> Model.concat }
 
     /// open-unmix of settings for a front end, so many channels and sources. Raises ArgumentException for settings that contradict each

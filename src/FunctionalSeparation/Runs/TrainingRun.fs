@@ -91,16 +91,14 @@ module TrainingRun =
         let start = Params.start task.Model.Layout dtype settings.Device (key settings 0)
         { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
 
-    /// Mean level of the training mixtures (root mean square).
-    let private level (mixing: Mixing) (clips: Clip list) =
-        clips
-        |> List.averageBy (fun clip ->
-            Memory.plain (fun () ->
-                let mixture = (Clip.read clip |> Clip.sources mixing (Clip.key clip) dtype torch.CPU).sum(0L)
-                mixture.squared().mean().sqrt().to_type(torch.float64).item<float>()))
-
-    /// Steps whose batches statistics of normalisation are taken from.
+    /// Steps whose batches statistics of normalisation, and the level, are taken from.
     let private observedSteps = 16
+
+    /// Mean level (root mean square) of mixtures as training hears them.
+    let private level settings (task: Task) : float =
+        [ for step in 0 .. observedSteps - 1 ->
+              Memory.plain (fun () -> task.Feed step |> List.averageBy (Batch.level settings.Recipe.Network)) ]
+        |> List.average
 
     /// A parameter vector with the statistics that normalising layers observe in the first batches of the run. The caller owns the
     /// statistics.
@@ -154,7 +152,7 @@ module TrainingRun =
             | None -> answer task progress.State
 
         Memory.scoped (fun model -> Params.tensors model.Parameters) (fun () ->
-            { current settings task (vector.clone ()) with Level = Some(level settings.Recipe.Mixing settings.Train) })
+            { current settings task (vector.clone ()) with Level = Some(level settings task) })
 
     let private check settings =
         if settings.Train.IsEmpty then

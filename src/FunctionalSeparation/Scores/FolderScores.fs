@@ -111,10 +111,24 @@ module FolderScores =
 
     let private medianSdr (scores: (string * float[][]) list) index = BssEvalWindowScores.Median((snd scores.Head)[index])
 
+    /// Scores only of the windows in which the true stem is louder than a level; the others have none (NaN).
+    let private active (above: float option) (references: AudioBuffer list) (scores: (string * float[][]) list) =
+        let masked level values (reference: AudioBuffer) =
+            let levels = WindowedSdr.levels reference
+            Array.mapi (fun index value -> if index < levels.Length && levels[index] > level then value else nan) values
+
+        match above with
+        | None -> scores
+        | Some level -> [ for name, values in scores -> name, Array.map2 (masked level) values (Array.ofList references) ]
+
     /// The scores of a track's stems, in the ordinal order of their names. A file called mixture among the references is none of them.
-    /// Raises InputException, naming the file, where an estimate is missing, has another rate, number of channels or length (by more
-    /// than a tenth of a second) than the first reference, or cannot be read.
-    let score (version: BssEvalVersion) (track: ScoredTrack) : StemScores list =
+    /// `above`: of BSS Eval 4, only windows in which the true stem is louder than this, in dB against full scale, have scores: the tails of
+    /// stems that went through a lossy codec are never quite silent. Raises InputException, naming the file, where an estimate is missing, has another rate, number of channels or length (by more
+    /// than a tenth of a second) than the first reference, or cannot be read; ArgumentException for `above` with BSS Eval 3.
+    let score (version: BssEvalVersion) (above: float option) (track: ScoredTrack) : StemScores list =
+        if above.IsSome && version = BssEvalVersion.Three then
+            invalidArg (nameof above) "BSS Eval 3 scores whole tracks, so no windows can be chosen."
+
         let truths, found = filesOf track.References, filesOf track.Estimates
         let mixture, names = truths.Keys |> List.ofSeq |> List.partition isMixture
 
@@ -134,8 +148,9 @@ module FolderScores =
 
         let references, others = List.splitAt names.Length sounds
         let estimates, mixtures = List.splitAt names.Length others
-        let scores = bssEval version references estimates
-        let ofMixture = [ for mixture in mixtures -> bssEval version references (List.replicate names.Length mixture) ]
+        let scoresOf = bssEval version references >> active above references
+        let scores = scoresOf estimates
+        let ofMixture = [ for mixture in mixtures -> scoresOf (List.replicate names.Length mixture) ]
 
         [ for index, name in List.indexed names ->
               { Stem = name

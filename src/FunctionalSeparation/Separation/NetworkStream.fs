@@ -15,34 +15,25 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
 
         state
 
-    /// A network that hears several channels together hears a sound of one channel in all of them.
-    let isSpread = channels = 1 && trained.Network.Setting.Channels > 1
+    let network = trained.Network
 
-    let isMiddleAndSide = Stereo.isHeardAsMiddleAndSide trained.Network.Setting (int64 channels)
+    /// Channels that it is given of the sound (see `Separation.spread`).
+    let given = if channels = network.Setting.Channels then channels else channels * network.Setting.Channels
 
     let mutable gain = 1.0
 
-    let mutable state =
-        SeparationStream.start trained (if isSpread then trained.Network.Setting.Channels else channels) |> owned
+    let mutable state = SeparationStream.start trained given |> owned
 
     let replace next =
         SeparationStream.dispose state
         state <- owned next
 
     let toTensor (audio: AudioBuffer) =
-        let sound = (audio.ToTensor state.Pending.device).``to`` state.Pending.dtype
-
-        if isSpread then sound.expand (int64 trained.Network.Setting.Channels, -1L)
-        elif isMiddleAndSide then Stereo.toMiddleAndSide 0L sound
-        else sound
+        Separation.spread network ((audio.ToTensor state.Pending.device).``to`` state.Pending.dtype)
 
     /// [channels, sources, samples] as one buffer a source.
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
-        let heard =
-            if isSpread then estimates.mean ([| 0L |], keepdim = true)
-            elif isMiddleAndSide then Stereo.ofMiddleAndSide 0L estimates
-            else estimates
-
+        let heard = Separation.gathered network (int64 channels) estimates
         let plain = heard.div (gain)
         [| for source in plain.unbind 1 -> AudioTensors.FromTensor(source, trained.Network.Setting.FrontEnd.SampleRate) |]
 

@@ -49,22 +49,6 @@ type Separator =
         Hearing: Hearing
     }
 
-/// Two channels as a network of one channel hears them: not left and right, but middle and side. Voices stand in the middle
-/// (papers/beyond/notes.md has what that gains).
-[<RequireQualifiedAccess>]
-module Stereo =
-
-    /// Whether a network built for this hears a sound of so many channels so.
-    let internal isHeardAsMiddleAndSide (setting: Setting) (channels: int64) = channels = 2L && setting.Channels = 1
-
-    /// Half the sum and half the difference of the two channels along an axis: [..., 2, ...] in and out.
-    let toMiddleAndSide (axis: int64) (sound: torch.Tensor) : torch.Tensor =
-        let left, right = sound.select (axis, 0L), sound.select (axis, 1L)
-        torch.stack([| left .+ right; left - right |], axis).mul 0.5
-
-    /// Left and right of middle and side along an axis: [..., 2, ...] in and out.
-    let ofMiddleAndSide (axis: int64) (sound: torch.Tensor) : torch.Tensor = (toMiddleAndSide axis sound).mul 2.0
-
 /// Separation with a trained network.
 [<RequireQualifiedAccess>]
 module Separation =
@@ -160,20 +144,44 @@ module Separation =
         Shapes.Require(trained.Network.Name, "mixtures", mixture, wanted, trained.Parameters.Vector)
         estimateWith (fun _ estimates -> estimates) trained testMask mixture
 
+    /// Channels of a sound as a network is given them: middle and side where it reads these; as many together as it is built for. A sound
+    /// of another number of channels is heard channel by channel, each in all channels of the network.
+    let internal spread (network: Network) (mixture: torch.Tensor) : torch.Tensor =
+        let together = int64 network.Setting.Channels
+
+        let channels =
+            if mixture.shape[0] = together then
+                mixture
+            else
+                mixture.repeat_interleave (together, 0L)
+
+        if Network.readsMiddleAndSide network mixture.shape[0] then
+            Stereo.toMiddleAndSide 0L channels
+        elif network.MiddleSide then
+            (Stereo.toMiddleAndSide 1L (channels.unflatten (0L, [| -1L; 2L |]))).flatten(0L, 1L)
+        else
+            channels
+
+    /// The way back for estimates [channels, ...] of a sound that had so many channels.
+    let internal gathered (network: Network) (count: int64) (estimates: torch.Tensor) : torch.Tensor =
+        let together = int64 network.Setting.Channels
+
+        if Network.readsMiddleAndSide network count then
+            Stereo.ofMiddleAndSide 0L estimates
+        elif count = together then
+            estimates
+        else
+            let each = estimates.unflatten (0L, [| -1L; together |])
+            (if network.MiddleSide then Stereo.ofMiddleAndSide 1L each else each).mean [| 1L |]
+
     let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =
         let setting = trained.Network.Setting
-        let together = int64 setting.Channels
-
-        /// Channels that are heard by themselves are a batch.
-        let separateEach (mixture: torch.Tensor) =
-            let estimates = estimateWith finish trained testMask (mixture.reshape (-1L, together, mixture.shape[1]))
-            estimates.transpose(0L, 1L).flatten(1L, 2L)
 
         let separate (mixture: torch.Tensor) =
-            if Stereo.isHeardAsMiddleAndSide setting mixture.shape[0] then
-                Stereo.ofMiddleAndSide 1L (separateEach (Stereo.toMiddleAndSide 0L mixture))
-            else
-                separateEach mixture
+            let heard = (spread trained.Network mixture).reshape(-1L, int64 setting.Channels, mixture.shape[1])
+            // [batch, sources, channels, samples] as [channels, sources, samples].
+            let estimates = (estimateWith finish trained testMask heard).transpose(1L, 2L).flatten(0L, 1L)
+            (gathered trained.Network mixture.shape[0] estimates).transpose(0L, 1L)
 
         { Name = trained.Network.Name + suffix
           FrontEnd = setting.FrontEnd

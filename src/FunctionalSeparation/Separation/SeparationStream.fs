@@ -91,16 +91,17 @@ module SeparationStream =
         trained.Network.Setting.FrontEnd.Stft.FftSize + int ((after + step trained.Network - 1L) * hopOf trained)
 
     /// How many elements a batch has, and how many channels each, for a sound of so many channels. Raises InputException where the
-    /// network hears several channels together and the sound has others.
+    /// network hears several channels together and these are no multiple of them.
     let private placesOf (network: Network) (channels: int) : struct (int64 * int64) =
-        match network.Setting.Channels with
-        | 1 -> struct (int64 channels, 1L)
-        | together when together = channels -> struct (1L, int64 channels)
-        | together ->
+        let together = network.Setting.Channels
+
+        if channels % together <> 0 then
             raise (
                 InputException
                     $"{network.Name} hears {together} channels together, the sound has {channels}. Give it such a sound."
             )
+
+        struct (int64 (channels / together), int64 together)
 
     /// Before the first sample of a sound of so many channels: silence. Raises InputException where the network hears several channels
     /// together and these are others.

@@ -41,7 +41,7 @@ module Augment =
 
     /// The rate (Hz) that a signal is resampled to, to be played at its old rate with about that speed. Rates in steps of 100 Hz
     /// have short resampling filters.
-    let private rateOfSpeed (speed: float) (sampleRate: int) = 100 * int (round (float sampleRate / speed / 100.0))
+    let internal rateOfSpeed (speed: float) (sampleRate: int) = 100 * int (round (float sampleRate / speed / 100.0))
 
     /// Plays a signal of the given rate (Hz) at another speed, as a tape does: pitch, formants and tempo change together. 1.1 is a
     /// tenth faster and shorter. Raises ArgumentException unless 0.5 <= speed <= 2.

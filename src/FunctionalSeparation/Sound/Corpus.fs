@@ -4,6 +4,17 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
+/// How parts of a clip are read without the rest.
+[<NoEquality; NoComparison>]
+type ClipParts =
+    {
+        /// Samples of each channel.
+        Samples: int
+        /// A source of the clip by its name, from a first sample on, so many samples: `Read source start count`, 0 <= start <= start +
+        /// count <= `Samples`.
+        Read: string -> int -> int -> AudioBuffer
+    }
+
 /// One piece of a corpus. `Read` loads the sound each time it is called, so a corpus costs no memory by itself.
 [<NoEquality; NoComparison>]
 type Clip =
@@ -22,6 +33,8 @@ type Clip =
         Sources: string list
         /// Loads the sound. Raises InputException, naming the file, where it cannot be read or has another shape than the corpus.
         Read: unit -> Stems
+        /// Reads parts of it. None: it is only read as a whole, and training keeps it in memory.
+        Parts: ClipParts option
     }
 
 /// A part of a corpus.
@@ -74,7 +87,8 @@ module Clip =
           SampleRate = sampleRate
           Channels = channels
           Sources = sources
-          Read = read }
+          Read = read
+          Parts = None }
 
     let private refuse (clip: Clip) (reason: string) = raise (InputException $"{clip.Name}: {reason}")
 
@@ -102,6 +116,16 @@ module Clip =
 
         stems
 
+    /// Samples of each channel; a clip without parts is read for it.
+    let samples (clip: Clip) : int =
+        match clip.Parts with
+        | Some parts -> parts.Samples
+        | None -> Stems.length (read clip)
+
+    /// The parts of a clip, read in another way.
+    let internal partsBy change (clip: Clip) : ClipParts option =
+        clip.Parts |> Option.map (fun parts -> { parts with Read = change parts.Read })
+
     /// Raises InputException, naming the clip, where its sample rate is not `expected` (Hz).
     let requireRate (expected: int) (clip: Clip) =
         if clip.SampleRate <> expected then
@@ -119,18 +143,33 @@ module Clip =
                 clip
                 $"its sources are {got}, the system estimates {wanted}. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
 
+    /// Raises InputException, naming the clip, where it cannot teach a system with these sources: it has none but theirs, and the last of
+    /// them, all others, or all.
+    let requirePart (estimated: string list) (clip: Clip) =
+        let lead, others = List.last estimated, List.take (estimated.Length - 1) estimated
+        let has source = List.contains source clip.Sources
+        let foreign = clip.Sources |> List.exists (fun source -> not (List.contains source estimated))
+
+        if foreign || not (has lead || List.forall has others) then
+            let wanted, got = String.concat ", " estimated, String.concat ", " clip.Sources
+
+            refuse
+                clip
+                $"its sources are {got}, the system learns from {wanted}, the last of them alone or all others. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
+
     /// Raises InputException, naming the clip, where it has more or less than two sources: what sounds beside, and what is wanted.
     let requireTwoSources (clip: Clip) =
         if clip.Sources.Length <> 2 then
             let got = String.concat ", " clip.Sources
             refuse clip $"two sources are learnt from here, it has {got}. Sum some of them (Corpus.grouped)."
 
+    /// Raises InputException, naming the clip, where so many samples are fewer than one window.
+    let requireSamples (stft: Stft) (clip: Clip) (samples: int) =
+        if stft.Frames(int64 samples) < 1L then
+            refuse clip $"{samples} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window."
+
     /// Raises InputException, naming the clip, where it is shorter than one window.
-    let requireLength (stft: Stft) (clip: Clip) (stems: Stems) =
-        if stft.Frames(int64 (Stems.length stems)) < 1L then
-            refuse
-                clip
-                $"{Stems.length stems} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window."
+    let requireLength (stft: Stft) (clip: Clip) (stems: Stems) = requireSamples stft clip (Stems.length stems)
 
     /// Raises InputException, naming the clip, where it is shorter than one window or a source is silent: nothing can be learnt
     /// from such a clip, and its unit norm does not exist.
@@ -151,7 +190,7 @@ module Clip =
 
     /// The sources [sources, channels, samples] of this type on this device, ready to be summed to the mixture.
     let sources (mixing: Mixing) (key: Key) (dtype: torch.ScalarType) (device: torch.Device) (stems: Stems) : torch.Tensor =
-        Memory.tensor (fun () -> mixing.Sources key ((Stems.tensor stems).``to``(dtype).``to`` device))
+        Memory.tensor (fun () -> Mixing.apply mixing key ((Stems.tensor stems).``to``(dtype).``to`` device))
 
 /// Corpora: generated, regrouped, resampled, joined and told apart.
 [<RequireQualifiedAccess>]
@@ -184,9 +223,9 @@ module Corpus =
         | Split.Dev -> corpus.Dev
         | Split.Test -> corpus.Test
 
-    /// Hours of sound in some clips; reads them.
+    /// Hours of sound in some clips; reads those that cannot be read in parts.
     let hours (clips: Clip list) : float =
-        clips |> List.sumBy (fun clip -> (Clip.read clip).Head.Sound.Seconds) |> fun seconds -> seconds / 3600.0
+        clips |> List.sumBy (fun clip -> float (Clip.samples clip) / float clip.SampleRate / 3600.0)
 
     let private nameOf =
         function
@@ -239,9 +278,12 @@ module Corpus =
                 let wanted, got = String.concat ", " names, String.concat ", " clip.Sources
                 invalidArg (nameof names) $"{clip.Name}: the sources {got} cannot be called {wanted}."
 
+            let own name = List.item (List.findIndex ((=) name) names) clip.Sources
+
             { clip with
                 Sources = names
-                Read = fun () -> List.map2 (fun name stem -> { stem with Name = name }) names (Clip.read clip) }
+                Read = fun () -> List.map2 (fun name stem -> { stem with Name = name }) names (Clip.read clip)
+                Parts = Clip.partsBy (fun read name -> read (own name)) clip }
 
         changed corpus.Name rename corpus
 
@@ -255,8 +297,9 @@ module Corpus =
 
     /// <summary>
     /// Sums of sources under another name, in the order given:
-    /// `Corpus.grouped [ "accompaniment", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ]`. Raises ArgumentException,
-    /// naming the clip, unless every source of it is in one group.
+    /// `Corpus.grouped [ "accompaniment", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ]`. A clip that has no source of a group
+    /// is without it. Raises ArgumentException, naming the clip, unless every source of it is in one group, and all sources of that group
+    /// are there.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let voiceAndRest (songs: Corpus) =
@@ -269,8 +312,12 @@ module Corpus =
         let members, names = List.collect snd groups, List.map fst groups
 
         let regroup (clip: Clip) : Clip =
+            let isIn source = List.contains source clip.Sources
+            let present = groups |> List.filter (snd >> List.exists isIn)
+
             if
-                List.sort members <> List.sort clip.Sources
+                List.sort (List.collect snd present) <> List.sort clip.Sources
+                || (List.distinct members).Length <> members.Length
                 || (List.distinct names).Length <> names.Length
                 || List.exists (snd >> List.isEmpty) groups
             then
@@ -284,23 +331,52 @@ module Corpus =
                 { Name = name
                   Sound = Stems.sum [ for source in members -> { Name = source; Sound = Stems.find source stems } ] }
 
+            let summed read name start count =
+                [ for source in List.find (fst >> (=) name) present |> snd -> { Name = source; Sound = read source start count } ]
+                |> Stems.sum
+
             { clip with
-                Sources = names
+                Sources = List.map fst present
                 Read =
                     fun () ->
                         let stems = Clip.read clip
-                        List.map (sum stems) groups }
+                        List.map (sum stems) present
+                Parts = Clip.partsBy summed clip }
 
         changed $"{corpus.Name} as {words groups}" regroup corpus
+
+    /// Parts of a clip at another rate. All channels depend on one part, which is read once.
+    let private partsAt (sampleRate: int) (ownRate: int) (parts: ClipParts) : ClipParts =
+        let part source start count =
+            let mutable own: AudioBuffer option = None
+
+            let read number (first: int64) samples =
+                if own.IsNone then own <- Some(parts.Read source (int first) samples)
+                own.Value.Channels[number]
+
+            let channel number =
+                let target = Array.zeroCreate<float32> count
+                Resampler.ResamplePart(int64 parts.Samples, ownRate, sampleRate, int64 start, target.AsSpan(), read number)
+                target
+
+            let first = channel 0
+            let channels = own |> Option.fold (fun _ sound -> sound.Channels.Count) 1
+            AudioBuffer(Array.init channels (fun number -> if number = 0 then first else channel number), sampleRate)
+
+        { Samples = int (Resampler.LengthAt(int64 parts.Samples, ownRate, sampleRate)); Read = part }
 
     /// The corpus at another sample rate (Hz); clips that have it stay as they are.
     let resampled (sampleRate: int) (corpus: Corpus) : Corpus =
         let resample (clip: Clip) : Clip =
+            let convert (sound: AudioBuffer) = Resampler.Resample(sound, sampleRate)
+
             if clip.SampleRate = sampleRate then
                 clip
             else
-                let convert (sound: AudioBuffer) = Resampler.Resample(sound, sampleRate)
-                { clip with SampleRate = sampleRate; Read = fun () -> Clip.read clip |> Stems.map convert }
+                { clip with
+                    SampleRate = sampleRate
+                    Read = fun () -> Clip.read clip |> Stems.map convert
+                    Parts = clip.Parts |> Option.map (partsAt sampleRate clip.SampleRate) }
 
         changed $"{corpus.Name} at {sampleRate} Hz" resample corpus
 
@@ -316,7 +392,10 @@ module Corpus =
             if clip.Channels = 1 then
                 clip
             else
-                { clip with Channels = 1; Read = fun () -> Clip.read clip |> Stems.map mixedDown }
+                { clip with
+                    Channels = 1
+                    Read = fun () -> Clip.read clip |> Stems.map mixedDown
+                    Parts = clip |> Clip.partsBy (fun read source start count -> mixedDown (read source start count)) }
 
         changed $"{corpus.Name}, mono" mixDown corpus
 
@@ -355,16 +434,33 @@ module Corpus =
               Test = part _.Test
               LeftOut = corpora |> List.collect _.LeftOut }
 
-    /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits. What the sources
-    /// are called does not count.
+    /// Clips longer than this, in seconds, are told by pieces where they can be read in parts: by so many, each so long.
+    let private longest, pieces, pieceSeconds = 20, 8, 0.5
+
+    /// What of a clip its fingerprint is taken of: all of it, or pieces at even distances.
+    let private sample (clip: Clip) : AudioBuffer seq =
+        match clip.Parts with
+        | Some parts when parts.Samples > longest * clip.SampleRate ->
+            let count = int (pieceSeconds * float clip.SampleRate)
+            let start piece = int (int64 (parts.Samples - count) * int64 piece / int64 (pieces - 1))
+
+
+            seq {
+                for piece in 0 .. pieces - 1 do
+                    for source in clip.Sources -> parts.Read source (start piece) count
+            }
+        | _ -> Clip.read clip |> Seq.map _.Sound
+
+    /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits. Of clips of more than 20
+    /// seconds that can be read in parts, eight pieces of half a second at even distances count. How the sources are called does not.
     let fingerprint (clips: Clip list) : string =
         use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256
 
         for clip in clips do
             hash.AppendData(Text.Encoding.UTF8.GetBytes clip.Name)
 
-            for stem in Clip.read clip do
-                for channel in stem.Sound.Channels do
+            for sound in sample clip do
+                for channel in sound.Channels do
                     hash.AppendData(Runtime.InteropServices.MemoryMarshal.AsBytes(ReadOnlySpan channel))
 
         Convert.ToHexStringLower(hash.GetHashAndReset()).Substring(0, 16)

@@ -15,9 +15,7 @@ module Mir1k =
     let private trainingSingers = set [ "abjones"; "amy" ]
     let private devNames = set [ "abjones_5_08"; "abjones_5_09"; "amy_9_08"; "amy_9_09" ]
 
-    let private readStems (path: string) =
-        let audio = AudioFile.Read path
-
+    let private stemsOf (path: string) (audio: AudioBuffer) =
         if audio.SampleRate <> sampleRate || audio.Channels.Count <> 2 then
             raise (
                 InputException
@@ -31,7 +29,7 @@ module Mir1k =
         let name = AudioFolder.clipName path
         let parts = name.Split '_'
 
-        { Clip.create name sampleRate 1 Stems.musicAndVoice (fun () -> readStems path) with
+        { Clip.create name sampleRate 1 Stems.musicAndVoice (fun () -> stemsOf path (AudioFile.Read path)) with
             Song = parts |> Array.truncate 2 |> String.concat "_"
             Singer = parts[0] }
 

@@ -3,47 +3,42 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// How a mixture is made of recorded sources: what becomes of them before they are summed, and the words that say so. A key
-/// decides what is random.
+/// How a mixture is made of recorded sources: a factor for each, and the words that say so. A key decides what is random.
 [<NoEquality; NoComparison>]
 type Mixing =
     {
         /// What tables and identities of runs say.
         Words: string
-        /// [sources, channels, samples] in and out, of any real type on any device.
-        Sources: Key -> torch.Tensor -> torch.Tensor
+        /// A factor for each source, from a key and the L2 norms of the sources over the whole clip and all its channels, which are
+        /// computed only where they are asked for.
+        Factors: Key -> Lazy<float list> -> int -> float list
+        /// Whether it is defined only where every source sounds.
+        NeedsSound: bool
     }
 
 /// Ways to mix.
 [<RequireQualifiedAccess>]
 module Mixing =
 
-    let private create words (change: Key -> torch.Tensor -> torch.Tensor) =
-        let sources key (recorded: torch.Tensor) =
-            Shapes.Require("mixing", "sources", recorded, [| Axis.Any "sources"; Axis.Any "channels"; Axis.Any "samples" |])
-            Memory.tensor (fun () -> change key recorded)
-
-        { Words = words; Sources = sources }
-
     /// The sum of the sources as recorded.
-    let plain: Mixing = create "as recorded" (fun _ sources -> sources.alias ())
+    let plain: Mixing =
+        { Words = "as recorded"; Factors = (fun _ _ sources -> List.replicate sources 1.0); NeedsSound = false }
 
     /// Each source at unit L2 norm over the whole clip and all its channels, so that the mixture is at 0 dB (authors' code of
     /// Huang et al. 2014). A silent source stays silent.
     let unitNorm: Mixing =
-        create "each source at unit norm" (fun _ sources ->
-            let flat = sources.flatten 1L
-            let norms = (flat * flat).sum(1L, keepdim = true).sqrt().unsqueeze 2L
-            sources / torch.where (norms.eq 0.0, torch.ones_like norms, norms))
+        { Words = "each source at unit norm"
+          Factors = fun _ norms _ -> norms.Value |> List.map (fun norm -> if norm = 0.0 then 1.0 else 1.0 / norm)
+          NeedsSound = true }
 
     /// Each source louder or softer by a gain drawn evenly from ± so many dB. Raises ArgumentException for a negative range.
     let gains (range: float) : Mixing =
         Numbers.notNegative "Mixing.gains" (nameof range) range
+        let ofSource key number = 10.0 ** ((2.0 * Key.uniform (Key.fold number key) - 1.0) * range / 20.0)
 
-        create $"gains of up to {string range} dB" (fun key sources ->
-            let ofSource number = 10.0 ** ((2.0 * Key.uniform (Key.fold number key) - 1.0) * range / 20.0)
-            let gains = Array.init (int sources.shape[0]) ofSource
-            sources * torch.tensor(gains).view(-1L, 1L, 1L).``to``(sources.dtype).``to`` sources.device)
+        { Words = $"gains of up to {string range} dB"
+          Factors = fun key _ sources -> List.init sources (ofSource key)
+          NeedsSound = false }
 
     /// <summary>
     /// One after the other: `Mixing.unitNorm |> Mixing.andThen (Mixing.gains 6.0)`.
@@ -52,5 +47,20 @@ module Mixing =
     /// let mixing = Mixing.unitNorm |> Mixing.andThen (Mixing.gains 6.0)
     /// </code></example>
     let andThen (next: Mixing) (first: Mixing) : Mixing =
-        create $"{first.Words}, {next.Words}" (fun key sources ->
-            sources |> first.Sources(Key.fold 0 key) |> next.Sources(Key.fold 1 key))
+        let factors key (norms: Lazy<float list>) sources =
+            let before = first.Factors (Key.fold 0 key) norms sources
+            let scaled = lazy (List.map2 (*) before norms.Value)
+            List.map2 (*) before (next.Factors (Key.fold 1 key) scaled sources)
+
+        { Words = $"{first.Words}, {next.Words}"; Factors = factors; NeedsSound = first.NeedsSound || next.NeedsSound }
+
+    /// Sources [sources, channels, samples] of any real type on any device, each times its factor. Raises ArgumentException for
+    /// another shape.
+    let apply (mixing: Mixing) (key: Key) (recorded: torch.Tensor) : torch.Tensor =
+        Shapes.Require("mixing", "sources", recorded, [| Axis.Any "sources"; Axis.Any "channels"; Axis.Any "samples" |])
+
+        Memory.tensor (fun () ->
+            let flat = recorded.flatten 1L
+            let norms = lazy List.ofArray ((flat * flat).sum(1L).sqrt().to_type(torch.float64).cpu().data<float>().ToArray())
+            let factors = mixing.Factors key norms (int recorded.shape[0]) |> Array.ofList
+            recorded * torch.tensor(factors).view(-1L, 1L, 1L).``to``(recorded.dtype).``to`` recorded.device)

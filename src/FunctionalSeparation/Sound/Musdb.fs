@@ -39,8 +39,10 @@ module Musdb =
     let private isStemFile (path: string) = path.EndsWith(extension, StringComparison.OrdinalIgnoreCase)
 
     /// Songs are called "artist - title".
-    let private clip (name: string) (read: unit -> Stems) : Clip =
-        { Clip.create name sampleRate 2 sources read with Singer = (name.Split(" - ", 2))[0] }
+    let private clip (name: string) (files: (string * SoundFile) list) (read: unit -> Stems) : Clip =
+        { Clip.create name sampleRate 2 sources read with
+            Singer = (name.Split(" - ", 2))[0]
+            Parts = StemFolder.partsOf files }
 
     /// The file of a source in a song's folder.
     let private fileOf (files: string list) (folder: string) (source: string) =
@@ -54,7 +56,8 @@ module Musdb =
 
     let private ofFolder (folder: string) : Clip =
         let files = sources |> List.map (fileOf (AudioFolder.list folder).Files folder)
-        clip (Path.GetFileName folder) (fun () -> StemFolder.readFiles files)
+        let parts = [ for source, path in files -> source, SoundFile(path, None) ]
+        clip (Path.GetFileName folder) parts (fun () -> StemFolder.readFiles files)
 
     /// The first sound track is the mixture.
     let private readTracks (path: string) : Stems =
@@ -62,7 +65,8 @@ module Musdb =
 
     let private ofFile (path: string) : Clip =
         let file = Path.GetFileName path
-        clip (file.Substring(0, file.Length - extension.Length)) (fun () -> readTracks path)
+        let parts = [ for index, source in List.indexed sources -> source, SoundFile(path, Some(index + 1)) ]
+        clip (file.Substring(0, file.Length - extension.Length)) parts (fun () -> readTracks path)
 
     let private requireNames (part: string) (clips: Clip list) =
         match clips |> List.countBy _.Name |> List.tryFind (fun (_, count) -> count > 1) with

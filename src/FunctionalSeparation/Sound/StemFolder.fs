@@ -5,7 +5,8 @@ open System.IO
 open FunctionalSeparation.Core
 
 /// Any folder of stems: `train`, `dev` and `test` (any of them may be absent) hold a folder a song, and this a file a source,
-/// named after it: `train/my song/vocals.flac`.
+/// named after it: `train/my song/vocals.flac`. Songs of `train` and `dev` may lack some of the
+/// sources: a voice alone, or all but the voice.
 [<RequireQualifiedAccess>]
 module StemFolder =
 
@@ -17,6 +18,15 @@ module StemFolder =
     /// The stems in these files, in this order.
     let internal readFiles (files: (string * string) list) : Stems =
         [ for name, path in files -> { Name = name; Sound = AudioFile.Read path } ]
+
+    /// Parts of the stems in these files; none where the header of the first does not tell how long it is.
+    let internal partsOf (files: (string * SoundFile) list) : ClipParts option =
+        match (snd files.Head).Shape.Length with
+        | 0L -> None
+        | samples ->
+            Some
+                { Samples = int samples
+                  Read = fun source -> (files |> List.find (fst >> (=) source) |> snd).Read }
 
     /// What a folder of one song holds besides its sources.
     let private isSource path = not ((AudioFolder.clipName path).Equals("mixture", StringComparison.OrdinalIgnoreCase))
@@ -45,13 +55,16 @@ module StemFolder =
 
             raise (
                 InputException
-                    $"{song.Folder}: has no {lacking}, which other songs of {root} have. Every song needs the same sources: add what is missing, or remove the song."
+                    $"{song.Folder}: has no {lacking}, which other songs of {root} have. Every song to test on needs all sources: add what is missing, or remove the song."
             )
 
     let private clip (song: Song) : Clip =
-        let name = Path.GetFileName song.Folder
-        let shape = song.Files |> List.head |> snd |> AudioFile.Shape
-        Clip.create name shape.SampleRate shape.Channels (List.map fst song.Files) (fun () -> readFiles song.Files)
+        let files = [ for name, path in song.Files -> name, SoundFile(path, None) ]
+        let shape = (snd files.Head).Shape
+        let read () = readFiles song.Files
+
+        { Clip.create (Path.GetFileName song.Folder) shape.SampleRate shape.Channels (List.map fst files) read with
+            Parts = partsOf files }
 
     /// Whether a folder has songs as folders of sound in one of its parts.
     let isIn (folder: string) : bool =
@@ -60,8 +73,9 @@ module StemFolder =
     /// <summary>
     /// Reads a folder of stems of any format that `AudioFile` reads, each song at its own rate. The sources are in the ordinal order
     /// of their names (`Corpus.grouped` gives another) and are summed as they are; a file called mixture is none of them. Sound is
-    /// read when it is used. Raises InputException where the folder is missing or holds no song, where a song lacks a source that
-    /// another has, for two files of one source, and for a file whose header cannot be read.
+    /// read when it is used, in training only the parts that are heard. Raises InputException where the folder is missing or holds no song,
+    /// where a song of `test` lacks a source that another has, for two files of one source, and for a file whose header cannot be
+    /// read.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let songs () = StemFolder.load "path/to/songs" // path/to/songs/train/my song/vocals.flac, ...
@@ -87,7 +101,7 @@ module StemFolder =
 
         let names = all |> List.collect (fun song -> List.map fst song.Files) |> List.distinct |> List.sortWith ordinally
 
-        List.iter (requireAll folder names) all
+        List.iter (requireAll folder names) test
 
         { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator folder)
           Place = folder

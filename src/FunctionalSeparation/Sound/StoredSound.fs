@@ -13,11 +13,5 @@ type internal StoredSound(signal: float32[]) =
     /// Samples.
     member _.Length = numbers.Length
 
-    /// Writes `target.Length` samples into `target`, from `start` (not negative) on, as if the signal went round for ever. There must
-    /// be samples.
-    member _.CopyCircular(start: int, target: Span<float32>) =
-        let mutable position = start % numbers.Length
-
-        for i in 0 .. target.Length - 1 do
-            target[i] <- unit * float32 numbers[position]
-            position <- if position + 1 = numbers.Length then 0 else position + 1
+    /// So many samples from a first one on, within the signal.
+    member _.Part (start: int) (count: int) : float32[] = Array.init count (fun i -> unit * float32 numbers[start + i])

@@ -50,6 +50,12 @@ type Batch =
 [<RequireQualifiedAccess>]
 module Batch =
 
+    /// Spectrograms of sounds [..., samples] in these domains, time first: [time, ..., bins].
+    let internal spectrograms (stft: Stft) (domains: Domain list) (sounds: torch.Tensor) : Map<Domain, torch.Tensor> =
+        let spectrum = (stft.Forward sounds).movedim([| -2L |], [| 0L |])
+
+        Map.ofList [ for domain in domains -> domain, (if domain = Domain.Magnitude then spectrum.abs () else spectrum) ]
+
     /// Every tensor of a batch: mixtures and references, [time, batch, ..., bins] each.
     let tensors (batch: Batch) : torch.Tensor list = [ yield! Map.values batch.Mixture; yield! Map.values batch.References ]
 
@@ -83,6 +89,19 @@ module Batch =
 
     /// The true sources.
     let references (batch: Batch) : Views = views batch.Stft batch.References
+
+    /// Root mean square of the mixtures' samples, left and right where the network reads middle and side; the mean over the batch.
+    let level (network: Network) (batch: Batch) : float =
+        Memory.plain (fun () ->
+            let frames = (anyOf batch.Mixture).abs().squared()
+            let bins = frames.shape[3]
+            // Bins but the first and the last stand for two (Parseval).
+            let inner = frames.narrow(3L, 1L, bins - 2L).sum(3L).mul(2.0)
+            let energy = inner .+ frames.select (3L, 0L) .+ frames.select (3L, bins - 1L)
+            let window = (batch.Stft.Weights(frames.dtype, frames.device)).squared().sum()
+            let power = energy.mean([| 0L; 2L |]) / window.mul (float batch.Stft.FftSize)
+            let heard = if network.MiddleSide then power.mul 2.0 else power
+            heard.sqrt().mean().to_type(torch.float64).item<float>())
 
     /// Windows of `size` frames, `step` apart, side by side: [time, batch, ...] -> [size, windows * batch, ...].
     let private windows size step (frames: torch.Tensor) =

@@ -11,58 +11,6 @@ type Rotation =
     /// By the offsets of the paper: multiples of a step (samples), or not at all (see `Augment.shifts`).
     | ShiftStep of int option
 
-/// What is done to one source of an excerpt, at random.
-[<NoEquality; NoComparison>]
-type Effect =
-    {
-        /// Its name and numbers: part of the identity of a run.
-        Words: string
-        /// From a rate (Hz), a key and the channels of a source, channels of the same length.
-        Apply: int -> Key -> float32[][] -> float32[][]
-    }
-
-/// Effects of `Augment` as values.
-[<RequireQualifiedAccess>]
-module Effect =
-
-    /// <summary>
-    /// An effect of one's own on each channel. `words` tell it from others, its numbers included.
-    /// </summary>
-    /// <example><code lang="fsharp">
-    /// let quieter =
-    ///     Effect.onChannels "up to 6 dB softer" (fun _ key signal -> Augment.gain (-6.0 * Key.uniform key) signal)
-    /// </code></example>
-    let onChannels (words: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
-        { Words = words; Apply = fun rate key -> Array.map (change rate key) }
-
-    /// The polarity of a source turned, half of the time.
-    let polarity: Effect =
-        onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
-
-    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`). Raises ArgumentException for a
-    /// range that is negative or not finite.
-    let equalise (range: float) : Effect =
-        Numbers.notNegative "An equalisation" (nameof range) range
-        onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
-
-    /// The formants moved by up to so large a factor, up or down, pitch and tempo kept (see `Augment.formants`): a singer of another
-    /// size. Raises ArgumentException unless 1 <= most <= 2.
-    let formants (most: float) : Effect =
-        if not (most >= 1.0 && most <= 2.0) then
-            invalidArg (nameof most) $"Formants move by a factor of 1 to 2, got {most}."
-
-        onChannels (FormattableString.Invariant $"formants moved by {most}") (fun rate key ->
-            Augment.formants (most ** (2.0 * Key.uniform key - 1.0)) rate)
-
-    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`). Raises
-    /// ArgumentException unless 0 < semitones <= 12.
-    let transpose (semitones: float) : Effect =
-        if not (semitones > 0.0 && semitones <= 12.0) then
-            invalidArg (nameof semitones) $"A source is transposed by up to 12 semitones, got {semitones}."
-
-        onChannels (FormattableString.Invariant $"transposed by {semitones} semitones") (fun rate key ->
-            Augment.transpose ((2.0 * Key.uniform key - 1.0) * semitones) rate)
-
 /// How clips become random training excerpts.
 [<NoEquality; NoComparison>]
 type ExcerptSettings =
@@ -87,8 +35,14 @@ type ExcerptSettings =
         SecondCompany: float
         /// What is done to each source of an excerpt, in this order, each time at random.
         Effects: Effect list
+        /// Probability that another song's last source (a second voice) is added to that which there is.
+        SecondLead: float
         /// What is done to the last source (the voice) besides, and before.
         LeadEffects: Effect list
+        /// What is done to the other sources besides, and before.
+        AccompanimentEffects: Effect list
+        /// Levels at which sources are mixed; None: as the mixing of the corpus has it. `GainRange` comes on top.
+        Levels: ExcerptLevels option
     }
 
 /// Settings of excerpts.
@@ -115,7 +69,10 @@ module ExcerptSettings =
           Speeds = [ 1.0 ]
           SecondCompany = 0.0
           Effects = []
-          LeadEffects = [] }
+          SecondLead = 0.0
+          LeadEffects = []
+          AccompanimentEffects = []
+          Levels = None }
 
     /// The settings in words: part of the identity of a run.
     let words (settings: ExcerptSettings) : string =
@@ -135,17 +92,22 @@ module ExcerptSettings =
             | [ 1.0 ] -> ""
             | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
 
-        let second =
-            if settings.SecondCompany = 0.0 then
-                ""
-            else
-                FormattableString.Invariant $", second accompaniment {settings.SecondCompany}"
+        let second name probability =
+            if probability = 0.0 then "" else FormattableString.Invariant $", second {name} {probability}"
+
+        let seconds = second "accompaniment" settings.SecondCompany + second "lead" settings.SecondLead
 
         let words before (effects: Effect list) = effects |> List.map (fun effect -> before + effect.Words) |> String.concat ""
-        let effects = words ", " settings.Effects + words ", lead " settings.LeadEffects
+
+        let effects =
+            words ", " settings.Effects
+            + words ", lead " settings.LeadEffects
+            + words ", accompaniment " settings.AccompanimentEffects
+
+        let levels = settings.Levels |> Option.map (fun levels -> ", " + ExcerptLevels.words levels) |> Option.defaultValue ""
 
         FormattableString.Invariant
-            $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{second}{effects}"
+            $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{seconds}{effects}{levels}"
 
     /// Raises ArgumentException, naming the setting, for numbers that make no excerpts.
     let internal require (settings: ExcerptSettings) : unit =
@@ -155,7 +117,9 @@ module ExcerptSettings =
         Numbers.atLeast 1 owner "Count" settings.Count
         Numbers.notNegative owner "GainRange" settings.GainRange
 
-        for name, probability in [ "OtherSong", settings.OtherSong; "SecondCompany", settings.SecondCompany ] do
+        for name, probability in [ "OtherSong", settings.OtherSong
+                                   "SecondCompany", settings.SecondCompany
+                                   "SecondLead", settings.SecondLead ] do
             if not (probability >= 0.0 && probability <= 1.0) then
                 refuse name "from 0 to 1, a probability" $"{probability}"
 
@@ -172,3 +136,25 @@ module ExcerptSettings =
         if settings.Speeds.IsEmpty || List.exists (fun speed -> not (speed >= 0.5 && speed <= 2.0)) settings.Speeds then
             let speeds = settings.Speeds |> List.map string |> String.concat ", "
             refuse "Speeds" "from 0.5 to 2, at least one" $"[{speeds}]"
+
+        Option.iter ExcerptLevels.require settings.Levels
+
+    /// The factor of a random gain of a source.
+    let internal gain (settings: ExcerptSettings) key : float32 =
+        float32 (10.0 ** ((2.0 * Key.uniform key - 1.0) * settings.GainRange / 20.0))
+
+    /// Passes the sources of an excerpt, [sources][channels], the lead last, through their effects.
+    let internal applyEffects (settings: ExcerptSettings) rate (sources: System.Memory<float32> list list) key : unit =
+        let lead = sources.Length - 1
+
+        for source, channels in List.indexed sources do
+            // A source's own effects have keys far from those of the effects of all.
+            let first, own = if source = lead then 100, settings.LeadEffects else 200, settings.AccompanimentEffects
+
+            if not (own.IsEmpty && settings.Effects.IsEmpty) then
+                let key = Key.fold source key
+                let sound = [| for channel in channels -> channel.ToArray() |]
+                let changed = sound |> Effect.through first own rate key |> Effect.through 0 settings.Effects rate key
+
+                for channel, changed in Seq.zip channels changed do
+                    changed.AsSpan().CopyTo channel.Span

@@ -1,0 +1,198 @@
+// Trains networks for produced songs on the corpus of corpus.fsx and scores them on its songs, which no training hears: the median SDR of
+// voice and music (BSS Eval 4) over the seconds in which the source is above -50 dBFS, song by song, and how silent a stem is where its
+// source is absent. Rows add one thing after the other. A run that was stopped goes on when the same is started again.
+//   dotnet fsi scripts/beyond/songs.fsx --corpus FOLDER --row "effects" --seed 0 --out artifacts/songs
+#load "start.fsx"
+
+open System
+open System.IO
+open Argu
+open TorchSharp
+open FunctionalSeparation
+open FunctionalSeparation.Core
+open Start
+
+type SongsArgument =
+    | [<Mandatory>] Corpus of folder: string
+    | Row of name: string
+    | Seed of seed: int
+    | Steps of count: int
+    | Out of folder: string
+    | Model of folder: string
+    | Songs of folder: string
+    | Smoke
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Corpus _ -> "folder that corpus.fsx made."
+            | Row _ -> "what to train: see the list in the script. Default: the recipe of the library's own model."
+            | Seed _ -> "of weights and draws. Default: 0."
+            | Steps _ -> "of training. Default: those of the row."
+            | Out _ -> "folder of the runs. Default: artifacts/songs."
+            | Model _ -> "trains nothing: scores this model folder, or `default`, `mixture`, `mask` (ideal ratio masks)."
+            | Songs _ -> "folder of the songs to score, a folder a song with voice, music and mixture. Default: test of the corpus."
+            | Smoke -> "110 steps of a tiny network, to see that it works."
+
+/// Levels that songs have, other songs' music always, a second accompaniment and a second voice now and then, a fourth up and down.
+let songExcerpts =
+    { ExcerptSettings.ofSize 128 2 with
+        OtherSong = 0.9
+        SecondCompany = 0.1
+        Speeds = DrnnRecipe.semitones |> List.filter (fun speed -> speed > 0.78 && speed < 1.3)
+        GainRange = 0.0
+        Effects = [ Effect.polarity; Effect.equalise 4.0 ]
+        Levels = Some ExcerptLevels.songs }
+
+/// What producers do to voices, and to the rest.
+let produced =
+    { songExcerpts with
+        SecondLead = 0.15
+        LeadEffects =
+            [ Effect.sometimes 0.15 Effect.harmony
+              Effect.sometimes 0.05 Effect.robotised
+              Effect.sometimes 0.05 Effect.stutter
+              Effect.sometimes 0.3 Effect.saturated
+              Effect.sometimes 0.1 Effect.bandPassed
+              Effect.sometimes 0.5 Effect.compressed
+              Effect.sometimes 0.2 (Effect.panned 0.6)
+              Effect.sometimes 0.3 Effect.doubled
+              Effect.sometimes 0.3 Effect.echo
+              Effect.sometimes 0.6 Effect.room ]
+        AccompanimentEffects =
+            [ Effect.sometimes 0.3 Effect.width
+              Effect.sometimes 0.2 Effect.saturated
+              Effect.sometimes 0.3 Effect.compressed ] }
+
+type Row = { Name: string; Settings: StereoUNetSettings; Channels: int; Excerpts: ExcerptSettings; Steps: int }
+
+let row name settings channels excerpts steps =
+    { Name = name; Settings = settings; Channels = channels; Excerpts = excerpts; Steps = steps }
+
+let narrow (settings: StereoUNetSettings) = { settings with BandWidth = 0 }
+
+let rows =
+    [ row "data" (narrow StereoUNet.small) 1 songExcerpts 1200
+      row "stereo" (narrow StereoUNet.small) 2 songExcerpts 1200
+      row "effects" (narrow StereoUNet.small) 2 produced 1200
+      row "bands" StereoUNet.small 2 produced 1200
+      row "own" (narrow StereoUNet.small) 2 produced 5000 ]
+
+let tinyStereo (settings: StereoUNetSettings) = { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
+
+let recipeOf isSmoke seed steps (row: Row) =
+    let setting = { FrontEnd = UNet.frontEnd; Channels = row.Channels; Sources = Stems.musicAndVoice }
+    let network = StereoUNet.family.Network (if isSmoke then tinyStereo row.Settings else row.Settings) setting
+    let excerpts = if isSmoke then short row.Excerpts else row.Excerpts
+    let learning = Learning.create (muon 0.005 network) (Length.Steps steps) (Learning.excerpts excerpts)
+
+    { Recipe.create network (Loss.logErrorShareAbove 3e-4) learning with
+        Mixing = Mixing.plain
+        Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16)
+        Seed = seed }
+
+let train (corpus: Corpus) folder (recipe: Recipe) =
+    let tell = Experiment.progress "training"
+
+    let finished =
+        TrainingRun.run
+            { Recipe = recipe
+              Train = corpus.Train
+              Dev = []
+              Device = Devices.Parse "auto"
+              Folder = folder
+              Resume = true
+              CheckpointEvery = 100
+              TensorBoard = false
+              Report = fun step -> tell step.Step step.Steps (FormattableString.Invariant $"objective {step.Value:F3}") }
+
+    ModelFolder.save
+        folder
+        finished.Trained
+        (Provenance.create
+            "cpu"
+            [ "recipe", Recipe.toJson recipe
+              "corpus", System.Text.Json.Nodes.JsonValue.Create corpus.Name
+              "trainingClips", System.Text.Json.Nodes.JsonValue.Create corpus.Train.Length
+              "trainingData", System.Text.Json.Nodes.JsonValue.Create(Corpus.fingerprint corpus.Train)
+              "trainingSeconds", System.Text.Json.Nodes.JsonValue.Create(Math.Round(finished.Seconds, 1)) ])
+
+    new NetworkSeparator(Path.GetFileName folder, finished.Trained) :> ISeparator, finished.Seconds
+
+/// Seconds in which a source is softer than this, in dB against full scale, are not counted.
+let active = -50.0
+
+let level (sound: AudioBuffer) = 20.0 * log10 (max 1e-9 (sound.Level().RootMeanSquare))
+
+let rec folderOf name (folder: string) =
+    Path.Combine(folder, name) |> fun path -> [ path + ".wav"; path + ".flac" ] |> List.find File.Exists
+
+/// How a song is taken apart: from its true stems, music first, to estimates.
+type System = AudioBuffer list -> AudioBuffer list
+
+let sum (stems: AudioBuffer list) = Stems.sum [ for stem in stems -> { Name = "stem"; Sound = stem } ]
+
+let bySeparator (separator: ISeparator) : System =
+    fun stems ->
+        let estimates = separator.Separate(sum stems)
+        [ for name in Stems.musicAndVoice -> estimates[name] ]
+
+let byMixture: System = fun stems -> [ for _ in stems -> sum stems ]
+
+/// Magnitudes of the true stems as masks, windows of 4096.
+let byMask: System =
+    fun stems ->
+        Memory.plain (fun () ->
+            let stft = Stft(4096, 1024, StftWindow.Hann, true)
+            let spectra = [ for stem in stems -> stft.Forward(stem.ToTensor()) ]
+            let total = spectra |> List.map _.abs() |> List.reduce (.+)
+            let mixture = spectra |> List.reduce (.+)
+
+            [ for spectrum in spectra do
+                  let estimate = stft.Inverse(mixture * spectrum.abs () / total.add 1e-12, int64 stems.Head.Length)
+                  AudioTensors.FromTensor(estimate, stems.Head.SampleRate) ])
+
+let score (system: System) folder =
+    let stems = [ for name in Stems.musicAndVoice -> AudioFile.Read(folderOf name folder) ]
+    let silent (stem: AudioBuffer) = AudioBuffer([| for channel in stem.Channels -> Array.zeroCreate channel.Length |], stem.SampleRate)
+    let estimates = system stems
+
+    let sdr index =
+        WindowedSdr.medianAbove active stems[index] (WindowedSdr.ofEstimate stems[index] estimates[index])
+
+    /// Decibels of the stem of an absent source against the other, alone.
+    let leak index =
+        let alone = stems |> List.mapi (fun other stem -> if other = index then silent stem else stem)
+        level (List.item index (system alone)) - level (sum alone)
+
+    Path.GetFileName folder, [ sdr 1; sdr 0; leak 1; leak 0 ]
+
+let columns = [ "voice SDR"; "music SDR"; "voice's stem, music alone"; "music's stem, voice alone" ]
+
+let report name folder (system: System) =
+    let scored = [ for song in fst (AudioFolder.folders folder) -> score system song ]
+    let mean = "mean", List.transpose (List.map snd scored) |> List.map List.average
+    let text (name, values) = name :: List.map Results.decibels values
+    printfn "%s\n\n%s\n" name (Results.table ("song" :: columns) (List.map text (scored @ [ mean ])))
+
+Experiment.main (fun () ->
+    let arguments = Experiment.arguments<SongsArgument> fsi.CommandLineArgs
+    let folder = arguments.GetResult Corpus
+    let songs = arguments.GetResult(Songs, Path.Combine(folder, "test"))
+    let isSmoke = arguments.Contains Smoke
+
+    match arguments.TryGetResult Model with
+    | Some "mixture" -> report "mixture" songs byMixture
+    | Some "mask" -> report "ideal ratio mask" songs byMask
+    | Some "default" -> report "the library's own model" songs (bySeparator (Separators.Default()))
+    | Some model -> report model songs (bySeparator (Separators.Open model))
+    | None ->
+        let name = arguments.GetResult(Row, "own")
+        let row = rows |> List.find (fun row -> row.Name = name)
+        let seed = arguments.GetResult(Seed, 0)
+        let steps = if isSmoke then 110 else arguments.GetResult(Steps, row.Steps)
+        let corpus = StemFolder.load folder
+        let out = Path.Combine(arguments.GetResult(Out, "artifacts/songs"), $"{name}-{steps}-{seed}")
+        let separator, seconds = train corpus out (recipeOf isSmoke seed steps row)
+        eprintfn $"{seconds:F0} s of training"
+        report $"{name}, {steps} steps, seed {seed}" songs (bySeparator separator))

@@ -1,0 +1,136 @@
+namespace FunctionalSeparation
+
+open System
+
+/// A change of one source of an excerpt, at random.
+[<NoEquality; NoComparison>]
+type Effect =
+    {
+        /// Its name and numbers: part of the identity of a run.
+        Words: string
+        /// From a rate (Hz), a key and the channels of a source, channels of the same length.
+        Apply: int -> Key -> float32[][] -> float32[][]
+    }
+
+/// Effects of `Augment` and `AudioEffects` as values that draw their numbers.
+[<RequireQualifiedAccess>]
+module Effect =
+
+    /// <summary>
+    /// An effect of one's own on each channel. `words` tell it from others, its numbers included.
+    /// </summary>
+    /// <example><code lang="fsharp">
+    /// let quieter =
+    ///     Effect.onChannels "up to 6 dB softer" (fun _ key signal -> Augment.gain (-6.0 * Key.uniform key) signal)
+    /// </code></example>
+    let onChannels (words: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
+        { Words = words; Apply = fun rate key -> Array.map (change rate key) }
+
+    /// An effect of one's own on all channels together, [channels][samples]. `words` tell it from others, its numbers included.
+    let create (words: string) (change: int -> Key -> float32[][] -> float32[][]) : Effect = { Words = words; Apply = change }
+
+    /// An effect that happens with a probability. Raises ArgumentException unless it lies from 0 to 1.
+    let sometimes (probability: float) (effect: Effect) : Effect =
+        if not (probability >= 0.0 && probability <= 1.0) then
+            invalidArg (nameof probability) $"A probability lies from 0 to 1, got {probability}."
+
+        create (FormattableString.Invariant $"{effect.Words} ({probability})") (fun rate key channels ->
+            if Key.uniform (Key.fold 0 key) < probability then
+                effect.Apply rate (Key.fold 1 key) channels
+            else
+                channels)
+
+    /// The polarity of a source turned, half of the time.
+    let polarity: Effect =
+        onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
+
+    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`). Raises ArgumentException for a
+    /// range that is negative or not finite.
+    let equalise (range: float) : Effect =
+        Numbers.notNegative "An equalisation" (nameof range) range
+        onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
+
+    /// The formants moved by up to so large a factor, up or down, pitch and tempo kept (see `Augment.formants`): a singer of another
+    /// size. Raises ArgumentException unless 1 <= most <= 2.
+    let formants (most: float) : Effect =
+        if not (most >= 1.0 && most <= 2.0) then
+            invalidArg (nameof most) $"Formants move by a factor of 1 to 2, got {most}."
+
+        onChannels (FormattableString.Invariant $"formants moved by {most}") (fun rate key ->
+            Augment.formants (most ** (2.0 * Key.uniform key - 1.0)) rate)
+
+    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`). Raises
+    /// ArgumentException unless 0 < semitones <= 12.
+    let transpose (semitones: float) : Effect =
+        if not (semitones > 0.0 && semitones <= 12.0) then
+            invalidArg (nameof semitones) $"A source is transposed by up to 12 semitones, got {semitones}."
+
+        onChannels (FormattableString.Invariant $"transposed by {semitones} semitones") (fun rate key ->
+            Augment.transpose ((2.0 * Key.uniform key - 1.0) * semitones) rate)
+
+    let private between low high number key = low + (high - low) * Key.uniform (Key.fold number key)
+
+    /// The same on a logarithmic scale.
+    let private betweenLogs low high number key = low * (high / low) ** Key.uniform (Key.fold number key)
+
+    /// Doubled at -12 to 0 dB (see `AudioEffects.doubled`).
+    let doubled: Effect =
+        create "doubled" (fun rate key -> AudioEffects.doubled (between -12.0 0.0 0 key) rate (Key.fold 1 key))
+
+    let private intervals = [| -12.0; -5.0; 3.0; 4.0; 5.0; 7.0; 12.0 |]
+
+    /// A harmony at a third, fourth, fifth or octave, at -12 to -2 dB (see `AudioEffects.harmony`).
+    let harmony: Effect =
+        create "harmony" (fun rate key ->
+            let semitones = intervals[Key.integer 0 intervals.Length (Key.fold 0 key)]
+            AudioEffects.harmony semitones (between -12.0 -2.0 1 key) (between -1.0 1.0 2 key) rate)
+
+    /// Echoes 80 to 600 ms apart, the first at -18 to -4 dB (see `AudioEffects.echo`).
+    let echo: Effect =
+        create "echo" (fun rate key ->
+            AudioEffects.echo (betweenLogs 0.08 0.6 0 key) (between 0.2 0.7 1 key) (between -18.0 -4.0 2 key) rate)
+
+    /// A room of 0.2 to 3 s, up to 60 ms late, at -18 to 0 dB (see `AudioEffects.room`).
+    let room: Effect =
+        create "room" (fun rate key ->
+            AudioEffects.room
+                (betweenLogs 0.2 3.0 0 key)
+                (between 0.0 0.06 1 key)
+                (betweenLogs 1500.0 7000.0 2 key)
+                (between -18.0 0.0 3 key)
+                rate
+                (Key.fold 4 key))
+
+    /// Compressed 2 to 8 times above -10 to 0 dB of the mean level (see `AudioEffects.compress`).
+    let compressed: Effect =
+        create "compressed" (fun rate key -> AudioEffects.compress (between -10.0 0.0 0 key) (betweenLogs 2.0 8.0 1 key) rate)
+
+    /// Saturated, up to 18 dB above where the mean level begins to bend (see `AudioEffects.saturate`).
+    let saturated: Effect = create "saturated" (fun _ key -> AudioEffects.saturate (between 0.0 18.0 0 key))
+
+    /// Only what lies between 150 to 600 Hz and 2 to 6 kHz (see `AudioEffects.bandPass`).
+    let bandPassed: Effect =
+        create "band-passed" (fun rate key ->
+            AudioEffects.bandPass (betweenLogs 150.0 600.0 0 key) (betweenLogs 2000.0 6000.0 1 key) rate)
+
+    /// Slices of 50 to 250 ms repeated (see `AudioEffects.stutter`).
+    let stutter: Effect =
+        create "stutter" (fun rate key -> AudioEffects.stutter (betweenLogs 0.05 0.25 0 key) rate (Key.fold 1 key))
+
+    /// Constant pitch of 80 to 320 Hz (see `AudioEffects.robotise`).
+    let robotised: Effect = create "robotised" (fun rate key -> AudioEffects.robotise (betweenLogs 80.0 320.0 0 key) rate)
+
+    /// Moved up to `most` to one side, 1 being all of the way (see `AudioEffects.pan`). Raises ArgumentException unless 0 < most <= 1.
+    let panned (most: float) : Effect =
+        if not (most > 0.0 && most <= 1.0) then
+            invalidArg (nameof most) $"A place lies up to 1 to one side, got {most}."
+
+        create (FormattableString.Invariant $"panned by {most}") (fun _ key -> AudioEffects.pan (between -most most 0 key))
+
+    /// Narrowed to mono or widened to up to twice the difference of two channels (see `AudioEffects.width`).
+    let width: Effect = create "width" (fun _ key -> AudioEffects.width (between 0.0 2.0 0 key))
+
+    /// Passes channels through effects one after the other; each draws from a child of the key, numbered from `first` on.
+    let internal through (first: int) (effects: Effect list) rate key (channels: float32[][]) : float32[][] =
+        let apply channels (index, effect: Effect) = effect.Apply rate (Key.fold (first + index) key) channels
+        List.indexed effects |> List.fold apply channels
