@@ -1,6 +1,7 @@
 // Trains a U-Net on data of one's own and scores it: folders of MIR-1K, of iKala, or with train, dev and test of a folder of stems a song
-// (as MUSDB18-HQ). At their rate and with their channels; several folders at once are brought to the rate of the first. A run that was
-// stopped goes on when the same is started again. Then: dotnet fsi scripts/separate.fsx SONG --model MODEL --out DIR
+// (as MUSDB18-HQ), of any size: excerpts are read as they are drawn. At their rate and with their channels, two of which are heard together;
+// several folders at once are brought to the rate of the first. A run that was stopped goes on when the same is started again. Then:
+//   dotnet fsi scripts/separate.fsx SONG --model MODEL --out DIR
 //   dotnet fsi scripts/beyond/train.fsx --data FOLDER [--data FOLDER] --out MODEL
 #load "start.fsx"
 
@@ -84,7 +85,8 @@ Experiment.main (fun () ->
         | Large -> UNet.large
 
     let setting = settingFor corpus.Train.Head
-    let network = UNet.family.Network (fitting setting (if isSmoke then tiny settings else settings)) setting
+    let fitted = fitting setting (if isSmoke then tiny settings else settings)
+    let network = StereoUNet.family.Network { UNet = fitted; BandWidth = 0 } setting
     let seeing = Learning.excerpts (if isSmoke then short excerpts else excerpts)
     let learning = Learning.create (muon 0.005 network) (Length.Steps steps) seeing
 

@@ -3,6 +3,7 @@ module FunctionalSeparation.Tests.ResamplerTests
 open System
 open Expecto
 open FsCheck
+open FunctionalSeparation
 open FunctionalSeparation.Core
 
 let private rates = [ 8000; 11_025; 16_000; 22_050; 32_000; 44_100; 48_000; 96_000 ]
@@ -179,5 +180,21 @@ let private laws =
           <| fun () ->
               Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Resampler.Resample([| 1.f |], 8000, 0) |> ignore) "rate" ]
 
+let private parts =
+    testList
+        "a part of a resampled channel is that part of the whole, to the last bit"
+        [ for source, target in pairs @ coprime @ [ 16000, 15100 ] do
+              testCase $"{source} Hz to {target} Hz"
+              <| fun () ->
+                  let samples = Key.uniforms 5000 (Key.ofSeed 1) |> Array.map float32
+                  let whole = Resampler.Resample(samples, source, target)
+                  Expect.equal (Resampler.LengthAt(5000L, source, target)) whole.LongLength "length"
+
+                  for start, count in [ 0, 1; 0, whole.Length; whole.Length / 3, whole.Length / 4; whole.Length - 7, 7; 9, 0 ] do
+                      let part = Array.zeroCreate<float32> count
+                      let read (first: int64) length = Array.sub samples (int first) length
+                      Resampler.ResamplePart(5000L, source, target, int64 start, part.AsSpan(), read)
+                      Expect.equal part (Array.sub whole start count) $"{count} samples from {start} on" ]
+
 [<Tests>]
-let tests = testList "Resampler" [ passBand; stopBand; laws ]
+let tests = testList "Resampler" [ passBand; stopBand; laws; parts ]

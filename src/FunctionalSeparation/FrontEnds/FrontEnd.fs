@@ -42,15 +42,23 @@ module FrontEnd =
         frontEnd.Stft.Validate()
 
     /// Reads all clips to see that they can be scored by a system with these sources (none: any) and this front end, before hours
-    /// of work that would end there. Raises InputException, naming the clip, where one cannot be read, has another sample rate,
-    /// other sources or is shorter than one window; and where there is no clip, or none in which two sources sound.
+    /// of work that would end there; of clips that can be read in parts, their last sample. Raises InputException, naming the clip, where
+    /// one cannot be read, has another sample rate, other sources or is shorter than one window; and where there is no clip, or none in
+    /// which two sources sound.
     let requireScorable (sources: string list) (frontEnd: FrontEnd) (clips: Clip list) : unit =
         let isScorable clip =
             Clip.requireRate frontEnd.SampleRate clip
             Clip.requireSources sources clip
-            let stems = Clip.read clip
-            Clip.requireLength frontEnd.Stft clip stems
-            Clip.isMixture stems
+
+            match clip.Parts with
+            | Some parts ->
+                Clip.requireSamples frontEnd.Stft clip parts.Samples
+                List.iter (fun source -> parts.Read source (parts.Samples - 1) 1 |> ignore) clip.Sources
+                true
+            | None ->
+                let stems = Clip.read clip
+                Clip.requireLength frontEnd.Stft clip stems
+                Clip.isMixture stems
 
         // Filtered, not searched: every clip is looked at.
         if (List.filter isScorable clips).IsEmpty then

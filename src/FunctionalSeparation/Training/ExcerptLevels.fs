@@ -81,8 +81,9 @@ module ExcerptLevels =
         let loudest = Array.max powers
         powers |> Array.filter (fun power -> power >= 0.01 * loudest) |> Array.average |> sqrt
 
-    /// A factor for each of the sources [sources][channels] of an excerpt; the last is the lead.
-    let internal factors (levels: ExcerptLevels) (sources: Memory<float32> list list) (key: Key) : float list =
+    /// A factor for each of the sources of an excerpt, [sources][channels], samples in memory; the last is the lead. Levels are those of its
+    /// active parts: the blocks of 1600 samples within 20 dB of the loudest. What is softer than 1e-4 stays as it is.
+    let factors (levels: ExcerptLevels) (sources: Memory<float32> list list) (key: Key) : float list =
         let between (low, high) number = low + (high - low) * Key.uniform (Key.fold number key)
         let accompaniment = between levels.Accompaniment 0
         let lead = accompaniment + between levels.Lead 1

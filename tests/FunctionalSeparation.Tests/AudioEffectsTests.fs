@@ -1,0 +1,200 @@
+/// Audio effects, by what is measured of the sound that comes out.
+module FunctionalSeparation.Tests.AudioEffectsTests
+
+open System
+open Expecto
+open FsCheck
+open TorchSharp
+open FunctionalSeparation
+
+let private rate = 16000
+
+let private noise seed samples = Key.uniforms samples (Key.ofSeed seed) |> Array.map (fun x -> float32 (x - 0.5))
+
+let private tone (hertz: float) samples =
+    Array.init samples (fun n -> float32 (0.3 * sin (2.0 * Math.PI * hertz * float n / float rate)))
+
+let private energy (channels: float32[][]) = channels |> Array.sumBy (Array.sumBy (fun x -> float x * float x))
+
+let private decibels (after: float32[][]) before = 10.0 * log10 (energy after / energy before)
+
+/// How strong a frequency in Hz is in a signal, in dB.
+let private strength (hertz: float) (signal: float32[]) =
+    let part wave =
+        signal |> Array.mapi (fun n x -> float x * wave (2.0 * Math.PI * hertz * float n / float rate)) |> Array.sum
+
+    10.0 * log10 (part cos ** 2.0 + part sin ** 2.0)
+
+let private impulse samples = Array.init samples (fun n -> if n = 0 then 1.0f else 0.0f)
+
+let private all =
+    [ Effect.polarity
+      Effect.equalise 6.0
+      Effect.formants 1.2
+      Effect.transpose 3.0
+      Effect.doubled
+      Effect.harmony
+      Effect.echo
+      Effect.room
+      Effect.compressed
+      Effect.saturated
+      Effect.bandPassed
+      Effect.stutter
+      Effect.robotised
+      Effect.panned 0.5
+      Effect.width ]
+
+[<Tests>]
+let tests =
+    testList
+        "audio effects"
+        [ for effect in all do
+              test $"{effect.Words}: a function of the key, of one shape, finite, and silent on silence" {
+                  for channels in [ 1; 2 ] do
+                      let sound = Array.init channels (fun channel -> noise channel 8000)
+                      let before = Array.map Array.copy sound
+                      let apply key = effect.Apply rate (Key.ofSeed key) sound
+                      let once = apply 3
+                      Expect.equal sound before "what it is given stays as it is"
+                      Expect.equal (apply 3) once "the same key, the same sound"
+                      Expect.equal (once |> Array.map _.Length) (sound |> Array.map _.Length) "shape"
+                      Expect.isTrue (Array.forall (Array.forall Single.IsFinite) once) "finite"
+                      let silence = Array.init channels (fun _ -> Array.zeroCreate<float32> 8000)
+                      Expect.isLessThan (energy (effect.Apply rate (Key.ofSeed 3) silence)) 1e-9 "silence"
+              }
+
+          test "all words differ, for they tell runs apart" {
+              Expect.equal (all |> List.distinctBy _.Words |> List.length) all.Length "words"
+              Expect.notEqual (Effect.sometimes 0.5 Effect.room).Words Effect.room.Words "a probability"
+          }
+
+          test "sometimes: about as often as it says, never at 0, always at 1" {
+              let sound = [| noise 1 64 |]
+              let inverted = Effect.onChannels "inverted" (fun _ _ signal -> Augment.invert signal)
+
+              let count probability =
+                  [ for seed in 0..399 -> (Effect.sometimes probability inverted).Apply rate (Key.ofSeed seed) sound <> sound ]
+                  |> List.filter id
+                  |> List.length
+
+              Expect.equal (count 0.0) 0 "never"
+              Expect.equal (count 1.0) 400 "always"
+              Expect.isTrue (abs (count 0.3 - 120) < 40) "three in ten"
+          }
+
+          test "panned to one side, one channel has all of it; the power stays" {
+              let sound = [| noise 1 4000; noise 1 4000 |]
+              let left = AudioEffects.pan -1.0 sound
+              Expect.isLessThan (energy [| left[1] |]) 1e-9 "right"
+              Expect.isLessThan (abs (decibels left sound)) 1e-3 "power"
+              Expect.isLessThan (abs (decibels (AudioEffects.pan 0.4 sound) sound)) 1e-3 "power elsewhere"
+          }
+
+          test "width 0 is mono, 1 changes nothing, 2 doubles the difference" {
+              let sound = [| noise 1 4000; noise 2 4000 |]
+              let side (channels: float32[][]) = [| Array.map2 (-) channels[0] channels[1] |]
+              Expect.isLessThan (energy (side (AudioEffects.width 0.0 sound))) 1e-9 "mono"
+              Expect.equal (AudioEffects.width 1.0 sound) sound "as it was"
+              Expect.floatClose Accuracy.medium (decibels (side (AudioEffects.width 2.0 sound)) (side sound)) 6.0206 "6 dB"
+          }
+
+          test "echoes come at their times, each softer than the one before, from side to side" {
+              let echoed = AudioEffects.echo 0.1 0.5 -6.0 rate [| impulse 16000; impulse 16000 |]
+              let at channel index = echoed[channel].[index * 1600]
+              Expect.isGreaterThan (at 0 1) (at 1 1) "the first one left"
+              Expect.isLessThan (at 0 2) (at 1 2) "the second one right"
+
+              for index in 1..5 do
+                  let both number = float (at 0 number) + float (at 1 number)
+                  Expect.floatClose Accuracy.medium (both (index + 1) / both index) 0.5 "half of the one before"
+          }
+
+          test "a room falls by 60 dB in its time, begins after its delay, and has the level that is asked for" {
+              let dry = impulse 32000
+              let wet = (AudioEffects.room 1.0 0.05 7000.0 -6.0 rate (Key.ofSeed 1) [| dry; dry |])[0]
+              Expect.isLessThan (energy [| wet[1..799] |]) 1e-9 "nothing before 50 ms"
+              Expect.isLessThan (abs (10.0 * log10 (energy [| wet[800..] |]) + 6.0)) 0.2 "level"
+              let level start = 10.0 * log10 (energy [| wet[start .. start + 1599] |])
+              Expect.isLessThan (abs (level 4000 - level 12000 - 30.0)) 6.0 "30 dB in half a second"
+          }
+
+          test "a doubled sound in stereo is no longer the same on both sides, and keeps its middle" {
+              let sound = [| tone 440.0 16000; tone 440.0 16000 |]
+              let doubled = AudioEffects.doubled -6.0 rate (Key.ofSeed 4) sound
+              let side = [| Array.map2 (-) doubled[0] doubled[1] |]
+              Expect.isGreaterThan (decibels side sound) -15.0 "wide"
+              Expect.isTrue (strength 440.0 doubled[0] > strength 440.0 sound[0] - 6.0) "the tone stays"
+          }
+
+          test "compressed, loud and soft parts are nearer to each other, and the energy stays" {
+              let sound = [| Array.append (tone 300.0 8000) (tone 300.0 8000 |> Array.map ((*) 0.1f)) |]
+              let compressed = AudioEffects.compress -30.0 4.0 rate sound
+              let range (channels: float32[][]) = decibels [| channels[0].[2000..7999] |] [| channels[0].[12000..15999] |]
+              Expect.isLessThan (range compressed) (range sound - 8.0) "range"
+              Expect.isLessThan (abs (decibels compressed sound)) 0.01 "energy"
+          }
+
+          test "saturated, a tone has odd harmonics" {
+              let saturated = AudioEffects.saturate 18.0 [| tone 500.0 16000 |]
+              let harmonic number = strength (500.0 * number) saturated[0] - strength 500.0 saturated[0]
+              Expect.isGreaterThan (harmonic 3.0) -30.0 "the third"
+              Expect.isLessThan (harmonic 2.0) -60.0 "the second"
+          }
+
+          test "a band leaves what lies in it" {
+              let through hertz =
+                  let sound = [| Array.map2 (+) (tone hertz 16000) (tone 1000.0 16000) |]
+                  let passed = (AudioEffects.bandPass 300.0 3400.0 rate sound)[0]
+                  strength hertz passed - strength 1000.0 passed
+
+              Expect.isLessThan (through 75.0) -40.0 "two octaves below"
+              Expect.isLessThan (through 6800.0) -20.0 "an octave above"
+          }
+
+          test "stuttered, slices repeat those before them" {
+              let sound = [| noise 1 16000 |]
+              let stuttered = AudioEffects.stutter 0.1 rate (Key.ofSeed 2) sound
+              let slice index = stuttered[0].[1600 * index .. 1600 * index + 1599]
+              Expect.isTrue ([ 1..9 ] |> List.exists (fun index -> slice index = slice (index - 1))) "one is repeated"
+              Expect.isTrue ([ 0..9 ] |> List.exists (fun index -> slice index = sound[0].[1600 * index .. 1600 * index + 1599])) "one is its own"
+          }
+
+          test "robotised, a noise has a pitch" {
+              let robot = (AudioEffects.robotise 200.0 rate [| noise 1 32000 |])[0]
+              let peaks = [ for number in 2.0..9.0 -> strength (200.0 * number) robot ]
+              let between = [ for number in 2.0..9.0 -> strength (200.0 * (number + 0.5)) robot ]
+              Expect.isGreaterThan (List.average peaks - List.average between) 20.0 "its harmonics"
+          }
+
+          testProperty "levels: the lead lies against the accompaniment as asked, alone and silent as often as asked"
+          <| fun (PositiveInt seed) ->
+              let levels =
+                  { ExcerptLevels.songs with Lead = -9.0, -9.0; Accompaniment = -20.0, -20.0; LeadAlone = 0.0; LeadSilent = 0.0 }
+
+              let memory gain seed = [ Memory(noise seed 8000 |> Array.map ((*) gain)) ]
+              let sources = [ memory 0.7f seed; memory 0.01f (seed + 1) ]
+              let factors = ExcerptLevels.factors levels sources (Key.ofSeed seed)
+
+              let level source =
+                  10.0 * log10 (energy [| sources[source].Head.ToArray() |> Array.map ((*) (float32 factors[source])) |] / 8000.0)
+
+              Expect.isLessThan (abs (level 0 + 20.0)) 0.1 "accompaniment"
+              Expect.isLessThan (abs (level 1 + 29.0)) 0.1 "lead"
+              let silent = ExcerptLevels.factors { levels with LeadSilent = 1.0 } sources (Key.ofSeed seed)
+              Expect.equal silent[1] 0.0 "silent"
+              let alone = ExcerptLevels.factors { levels with LeadAlone = 1.0 } sources (Key.ofSeed seed)
+              Expect.equal alone[0] 0.0 "alone"
+
+          test "numbers that make no effects or levels are refused" {
+              Scratch.refusesArgument [ "probability"; "1.5" ] (fun () -> Effect.sometimes 1.5 Effect.room |> ignore)
+              Scratch.refusesArgument [ "most"; "0" ] (fun () -> Effect.panned 0.0 |> ignore)
+
+              for levels, word in
+                  [ { ExcerptLevels.songs with Lead = 5.0, -5.0 }, "Lead"
+                    { ExcerptLevels.songs with Accompaniment = nan, 0.0 }, "Accompaniment"
+                    { ExcerptLevels.songs with LeadAlone = 0.8; LeadSilent = 0.3 }, "LeadAlone" ] do
+                  Scratch.refusesArgument [ word ] (fun () ->
+                      let network = Drnn.network { Drnn.huang2014 with Hidden = [ 4; 4 ] }
+                      let settings = { ExcerptSettings.ofSize 5 1 with Levels = Some levels }
+                      Feed.excerpts network Scratch.magnitudes settings torch.CPU (Corpus.embedded 3).Train |> ignore)
+          } ]
