@@ -32,10 +32,10 @@ let packages =
       "fretsonfire-songs-muldjord", "2.dfsg-2.1", "muldjord" ]
     |> List.map (fun (name, version, prefix) -> { Name = name; Version = version; Prefix = prefix })
 
-/// Tracks, and parts of tracks, that are not in the corpus: what sings or speaks, or may, is no accompaniment.
+/// Tracks, parts of tracks and voices that are not in the corpus: music that sings or speaks, or may, is no accompaniment.
 let leftOut =
     Map
-        [ "nexuiz-thunder", "a noise of 11 kHz, no music"
+        [ "nexuiz-thunder", "a noise sampled at 11 kHz, no music"
           "nexuiz-breakdown-easy", "speech from 5:05 on"
           "nexuiz-infight", "speech from 2:05 on, often"
           "nexuiz-northern-lights", "a murmur of voices at 2:00, in doubt"
@@ -43,6 +43,7 @@ let leftOut =
           "warzone2100-track1", "calls like those of a radio at 0:46 and 3:10, in doubt"
           "warzone2100-track2", "voices in the noise of battle at the beginning"
           "warzone2100-track21", "whispering every half minute, in doubt"
+          "solo-child", "the recording is that of choir-nino_soprano_105"
           for song in [ "armygeddon"; "chaos-god"; "internal-degeneration"; "mutilated-mime" ] do
               $"muldjord-{song}/song", "growls; the guitar is a file of its own and stays" ]
 
@@ -145,7 +146,9 @@ let private singers folder =
               for file in sorted (Directory.EnumerateFiles(Path.Combine(folder, singer))) do
                   let name = $"{singer}-{stemOf file}"
                   let origin = $"voices/{singer}/{Path.GetFileName file}"
-                  voice (split (heldOutSingers.Contains name)) name origin [ file ]
+
+                  if not (leftOut.ContainsKey name) then
+                      voice (split (heldOutSingers.Contains name)) name origin [ file ]
           else
               for name, files in clipsBySong (Path.Combine(folder, singer)) do
                   let origin = $"voices/{singer}/{name}_*.opus"
