@@ -44,7 +44,10 @@ Experiment.main (fun () ->
     let above = arguments.TryGetResult Above
 
     if above.IsSome && version = BssEvalVersion.Three then
-        raise (InputException "--above: BSS Eval 3 scores whole tracks, so no windows can be chosen. Leave it out, or take --version 4.")
+        raise (
+            InputException
+                "--above: BSS Eval 3 scores whole tracks, so no windows can be chosen. Leave it out, or take --version 4."
+        )
 
     let tracks = FolderScores.tracks references estimates
     let tell = Experiment.progress "scoring"

@@ -23,10 +23,7 @@ module StemFolder =
     let internal partsOf (files: (string * SoundFile) list) : ClipParts option =
         match (snd files.Head).Shape.Length with
         | 0L -> None
-        | samples ->
-            Some
-                { Samples = int samples
-                  Read = fun source -> (files |> List.find (fst >> (=) source) |> snd).Read }
+        | samples -> Some { Samples = int samples; Read = fun source -> (files |> List.find (fst >> (=) source) |> snd).Read }
 
     /// What a folder of one song holds besides its sources.
     let private isSource path = not ((AudioFolder.clipName path).Equals("mixture", StringComparison.OrdinalIgnoreCase))
