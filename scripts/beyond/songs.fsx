@@ -65,6 +65,10 @@ let produced =
               Effect.sometimes 0.2 Effect.saturated
               Effect.sometimes 0.3 Effect.compressed ] }
 
+/// And to the nearest semitone.
+let tuned =
+    { produced with LeadEffects = Effect.sometimes 0.3 Effect.tuned :: produced.LeadEffects; SecondLead = 0.25 }
+
 type Row = { Name: string; Settings: StereoUNetSettings; Channels: int; Excerpts: ExcerptSettings; Steps: int }
 
 let row name settings channels excerpts steps =
@@ -77,6 +81,7 @@ let rows =
       row "stereo" (narrow StereoUNet.small) 2 songExcerpts 1200
       row "effects" (narrow StereoUNet.small) 2 produced 1200
       row "bands" StereoUNet.small 2 produced 1200
+      row "tuned" (narrow StereoUNet.small) 2 tuned 1200
       row "own" (narrow StereoUNet.small) 2 produced 5000 ]
 
 let tinyStereo (settings: StereoUNetSettings) =
@@ -166,8 +171,7 @@ let score (system: System) folder =
     let stems = [ for name in Stems.musicAndVoice -> AudioFile.Read(folderOf name folder) ]
     let estimates = system stems
 
-    let sdr index =
-        WindowedSdr.medianAbove active stems[index] (WindowedSdr.ofEstimate stems[index] estimates[index])
+    let sdr index = WindowedSdr.medianAbove active stems[index] (WindowedSdr.ofEstimate stems[index] estimates[index])
 
     /// Decibels of the stem of an absent source against the other, alone, in the middle of the song.
     let leak index =

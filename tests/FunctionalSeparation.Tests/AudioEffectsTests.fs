@@ -40,6 +40,7 @@ let private all =
       Effect.bandPassed
       Effect.stutter
       Effect.robotised
+      Effect.tuned
       Effect.panned 0.5
       Effect.width ]
 
@@ -166,6 +167,20 @@ let tests =
               let peaks = [ for number in 2.0 .. 9.0 -> strength (200.0 * number) robot ]
               let between = [ for number in 2.0 .. 9.0 -> strength (200.0 * (number + 0.5)) robot ]
               Expect.isGreaterThan (List.average peaks - List.average between) 20.0 "its harmonics"
+          }
+
+          test "tuned, a tone a third of a semitone sharp has the pitch of the semitone" {
+              let sharp = 440.0 * 2.0 ** (1.0 / 36.0)
+
+              let voice =
+                  Array.init 16000 (fun n ->
+                      [ 1.0 .. 4.0 ]
+                      |> List.sumBy (fun h -> 0.2 * sin (2.0 * Math.PI * h * sharp * float n / float rate))
+                      |> float32)
+
+              let tuned = (AudioEffects.tuned rate [| voice |]) [ 0 ].[2000..13999]
+              Expect.isGreaterThan (strength 440.0 tuned - strength sharp tuned) 15.0 "its pitch"
+              Expect.isLessThan (strength 440.0 voice[2000..13999] - strength sharp voice[2000..13999]) 0.0 "before"
           }
 
           testProperty "levels: the lead lies against the accompaniment as asked, alone and silent as often as asked"

@@ -1,6 +1,7 @@
 /// Scores of stems in files.
 module FunctionalSeparation.Tests.FolderScoresTests
 
+open System
 open System.IO
 open System.Text.Json.Nodes
 open Expecto
@@ -98,6 +99,31 @@ let tests =
                   refuses [ "no estimate of vocals" ] score
                   Directory.Delete(Path.Combine(estimates, "b"), true)
                   let second = (FolderScores.tracks references estimates)[1]
-                  refuses [ Path.Combine(estimates, "b") ] (fun () -> FolderScores.score BssEvalVersion.Four None second |> ignore)
+
+                  refuses [ Path.Combine(estimates, "b") ] (fun () ->
+                      FolderScores.score BssEvalVersion.Four None second |> ignore)
+
                   refuses [ "nowhere" ] (fun () -> FolderScores.tracks references "nowhere" |> ignore))
+          }
+          test "only windows in which the true stem sounds loud enough count, where that is asked for" {
+              inFolder (fun folder ->
+                  // A loud second, and one 60 dB below, where the estimate is wrong.
+                  let voice = Array.append (noise 1 1 8000).Channels[0] ((noise 2 1 8000).Channels[0] |> Array.map ((*) 1e-3f))
+                  let estimate = Array.mapi (fun n x -> if n < 8000 then 0.9f * x else 3.0f * x) voice
+
+                  let write part samples =
+                      AudioFile.Write(Path.Combine(folder, part, "voice.wav"), AudioBuffer([| samples |], 8000)) |> ignore
+
+                  write "true" voice
+                  write "estimates" estimate
+                  let track = (FolderScores.tracks (Path.Combine(folder, "true")) (Path.Combine(folder, "estimates"))).Head
+                  let sdr above = (snd (FolderScores.score BssEvalVersion.Four above track).Head.Windows.Head)
+                  Expect.floatClose Accuracy.medium (sdr None)[0] 20.0 "loud"
+                  Expect.isLessThan(sdr None)[1] 0.0 "soft"
+                  Expect.isTrue (Double.IsNaN(sdr (Some -50.0))[1]) "not counted"
+                  Expect.equal(sdr (Some -50.0))[0](sdr None)[0] "counted"
+                  let reference = AudioBuffer([| voice |], 8000)
+                  let own = WindowedSdr.ofEstimate reference (AudioBuffer([| estimate |], 8000))
+                  Expect.floatClose Accuracy.medium own[0] (sdr None)[0] "the same without filters"
+                  Expect.floatClose Accuracy.medium (WindowedSdr.medianAbove -50.0 reference own) 20.0 "median")
           } ]

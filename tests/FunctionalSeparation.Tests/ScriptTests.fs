@@ -193,6 +193,42 @@ let tests =
                       refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]
                       refuse "beyond/train.fsx" [ "--out"; at "other"; "--steps"; "60" ] [ "--steps 60" ]))
 
+          long "songs.fsx learns from voices and accompaniments that do not belong together, and scores songs" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let write song (names: string list) rate channels =
+                      for number, name in List.indexed names do
+                          let tone channel =
+                              Array.init (4 * rate) (fun n ->
+                                  0.2f * float32 (sin ((1500.0 + 700.0 * float number + float channel) * float n / float rate)))
+
+                          AudioFile.Write(
+                              Path.Combine(folder, song, name + ".wav"),
+                              AudioBuffer(Array.init channels tone, rate)
+                          )
+                          |> ignore
+
+                  write "train/singer" [ "voice" ] 16000 1
+                  write "train/band" [ "music" ] 16000 2
+                  write "test/song" [ "music"; "voice" ] 44100 2
+                  let songs options = succeed "beyond/songs.fsx" ([ "--corpus"; folder ] @ options)
+
+                  let figures (output: string) =
+                      let line =
+                          output.Split '\n'
+                          |> Array.find (fun line ->
+                              line.StartsWith("song ", StringComparison.Ordinal) && not (line.Contains "SDR"))
+
+                      line.Split([| ' ' |], StringSplitOptions.RemoveEmptyEntries) |> Array.tail |> Array.map float
+
+                  let mixture = figures (songs [ "--model"; "mixture" ])
+                  let mask = figures (songs [ "--model"; "mask" ])
+                  Expect.isLessThan (abs mixture[0]) 0.5 "two tones as loud as each other"
+                  Expect.isGreaterThan mask[0] 20.0 "masks tell them apart"
+                  let trained = figures (songs [ "--smoke"; "--out"; Path.Combine(folder, "runs") ])
+                  Expect.all trained Double.IsFinite "a trained network has scores"
+                  let model = Path.Combine(folder, "runs", "own-110-0")
+                  Expect.equal (figures (songs [ "--model"; model ])) trained "its folder has the same"))
+
           long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
               let folder, _ = model.Value
               refuse train [ "--epochs"; "2"; "--out"; folder ] [ folder; "--resume" ]

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open System
+open NWaves.Features
 open NWaves.Filters.BiQuad
 open TorchSharp
 
@@ -268,3 +269,35 @@ module AudioEffects =
                 target[size / 2 .. size / 2 + signal.Length - 1])
 
         channels |> Array.map ofSignal |> levelled channels
+
+    /// Hz: pitches of voices.
+    let private lowestPitch, highestPitch = 80.0f, 800.0f
+
+    /// How much faster a signal is to be played at each hop, so that its pitch (YIN, de Cheveigné and Kawahara 2002) is the nearest semitone
+    /// of equal temperament; 1 where it has none.
+    let private tuning (hop: int) (rate: int) (signal: float32[]) =
+        let at start =
+            let pitch = Pitch.FromYin(signal, rate, start, min signal.Length (start + 4 * hop), lowestPitch, highestPitch)
+            let semitones = 12.0 * Math.Log2(float pitch / 440.0)
+            if pitch > 0.0f then 2.0 ** ((round semitones - semitones) / 12.0) else 1.0
+
+        [| for start in 0..hop .. signal.Length - 1 -> if start + 2 * hop < signal.Length then at start else 1.0 |]
+
+    /// Tunes a voice to the nearest semitones at once, as pitch correction at its hardest does: played faster or slower by up to half a
+    /// semitone as its pitch asks. What is left at the end is silence. Raises ArgumentException unless there are channels of one length.
+    let tuned (rate: int) (channels: float32[][]) : float32[][] =
+        require channels
+        let hop = max 1 (rate / 64)
+        let speeds, length = tuning hop rate (middle channels), channels[0].Length
+        let places = Array.init length (fun n -> speeds[n / hop]) |> Array.scan (+) 0.0
+
+        let read (channel: float32[]) n =
+            let first = int places[n]
+            let share = float32 (places[n] - float first)
+
+            if first + 1 < length then
+                (1.0f - share) * channel[first] + share * channel[first + 1]
+            else
+                0.0f
+
+        channels |> Array.map (fun channel -> Array.init length (read channel))

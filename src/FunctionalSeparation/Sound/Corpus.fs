@@ -435,7 +435,7 @@ module Corpus =
               LeftOut = corpora |> List.collect _.LeftOut }
 
     /// Clips longer than this, in seconds, are told by pieces where they can be read in parts: by so many, each so long.
-    let private longest, pieces, pieceSeconds = 20, 8, 0.5
+    let private longest, pieces, pieceSeconds = 20, 4, 0.25
 
     /// What of a clip its fingerprint is taken of: all of it, or pieces at even distances.
     let private sample (clip: Clip) : AudioBuffer seq =
@@ -452,7 +452,7 @@ module Corpus =
         | _ -> Clip.read clip |> Seq.map _.Sound
 
     /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits. Of clips of more than 20
-    /// seconds that can be read in parts, eight pieces of half a second at even distances count. How the sources are called does not.
+    /// seconds that can be read in parts, four pieces of a quarter of a second at even distances count. How the sources are called does not.
     let fingerprint (clips: Clip list) : string =
         use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256
 

@@ -121,6 +121,9 @@ module Effect =
     let robotised: Effect =
         create "robotised" (fun rate key -> AudioEffects.robotise (betweenLogs 80.0 320.0 0 key) rate)
 
+    /// Tuned to the nearest semitones (see `AudioEffects.tuned`).
+    let tuned: Effect = create "tuned" (fun rate _ -> AudioEffects.tuned rate)
+
     /// Moved up to `most` to one side, 1 being all of the way (see `AudioEffects.pan`). Raises ArgumentException unless 0 < most <= 1.
     let panned (most: float) : Effect =
         if not (most > 0.0 && most <= 1.0) then
