@@ -197,10 +197,33 @@ module Network =
                 "Start"
                 $"{name}: wants a start state for each of its {output.End.Length} recurrent layers, or none, got {start.Length}."
 
+    /// How many outputs a network has for each channel that it hears.
+    let private outputsPerChannel (network: Network) =
+        let sources = network.Setting.Sources.Length
+
+        match network.Means with
+        | Means.ComplexMask -> 2 * sources
+        | Means.Magnitudes { Residual = true } -> sources - 1
+        | Means.Magnitudes { Residual = false }
+        | Means.Mask _
+        | Means.Waveforms -> sources
+
+    /// Raises ArgumentException, naming the network and both shapes, where it makes other outputs than its sources ask for.
+    let private requireOutputs (network: Network) (outputs: torch.Tensor) =
+        let channels = outputsPerChannel network * network.Setting.Channels
+
+        Shapes.Require(
+            network.Name,
+            $"outputs for {network.Setting.Sources.Length} sources in {network.Setting.Channels} channel(s)",
+            outputs,
+            [| Axis.Any "batch"; Axis.Of(int64 channels); Axis.Any "time"; Axis.Any "bins" |]
+        )
+
     /// Raw outputs, and the states in which recurrent layers ended.
     let internal run network (model: Model<Flow, Flow>) weights (mixture: Heard) : struct (torch.Tensor * torch.Tensor list) =
         let flow = input network mixture.Sound |> Flow.continuing mixture.Start |> Flow.inMode mixture.Mode
         let output = model.Apply weights flow
+        requireOutputs network output.Value
         requireStates network.Name mixture.Start output
         struct (output.Value, Flow.finalStates output)
 
