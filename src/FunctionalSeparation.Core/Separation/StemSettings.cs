@@ -15,6 +15,18 @@ public sealed record StemSettings(
     double From = 0,
     double? To = null)
 {
+    /// <summary>The stems that are written; null: all.</summary>
+    /// <exception cref="ArgumentException">One of them is null.</exception>
+    public IReadOnlyList<string>? Stems { get; init => field = Named(value); } = Named(Stems);
+
+    /// <summary>How they are stored.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public StemFormat Format { get; init => field = Defined(value); } = Defined(Format);
+
+    /// <summary>Their names without the ending.</summary>
+    /// <exception cref="ArgumentException">It is null or empty.</exception>
+    public string Name { get; init => field = Given(value); } = Given(Name);
+
     /// <summary>The file of a stem.</summary>
     internal string Target(string folder, string song, string stem) =>
         Path.Combine(folder, Name.Replace("{song}", song).Replace("{stem}", stem) + Format.Extension());
@@ -30,6 +42,24 @@ public sealed record StemSettings(
         if (chosen.Count > 1 && !Name.Contains("{stem}"))
             throw new InputException($"The name '{Name}' would be that of {chosen.Count} stems: put {{stem}} into it.");
         return [.. chosen.Distinct()];
+    }
+
+    private static IReadOnlyList<string>? Named(IReadOnlyList<string>? stems)
+    {
+        if (stems is not null) ArgumentException.ThrowIfNullOrHasNull(stems, nameof(Stems));
+        return stems;
+    }
+
+    private static StemFormat Defined(StemFormat format)
+    {
+        ArgumentOutOfRangeException.ThrowIfUndefined(format, nameof(Format));
+        return format;
+    }
+
+    private static string Given(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name, nameof(Name));
+        return name;
     }
 
     /// <summary>The part of a song, in samples.</summary>
