@@ -29,9 +29,9 @@ internal sealed class SoundSource : IDisposable
     public static SoundSource From(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        RefuseDevice(path);
         try
         {
+            RefuseDevice(path);
             using var stream = path == "-"
                 ? Console.OpenStandardInput()
                 : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1);

@@ -1,0 +1,74 @@
+namespace FunctionalSeparation
+
+open System
+open System.IO
+open FunctionalSeparation.Core
+
+/// The one rule of commands that take many songs, tracks or clips: what cannot be used is named with its path and the reason, the rest is
+/// done, and the exit code tells.
+[<RequireQualifiedAccess>]
+module Inputs =
+
+    let mutable private unused: string list = []
+
+    /// What a person can mend, in one line.
+    let private faultOf (work: unit -> 'result) : Result<'result, string> =
+        try
+            Ok(work ())
+        with
+        | :? InputException as wrong -> Error wrong.Message
+        | :? IOException
+        | :? UnauthorizedAccessException as cause -> Error(cause.Message.ReplaceLineEndings " ")
+
+    /// The results of all inputs that can be used: `what` they are (songs) and what they are then (`used`: separated) is for the words. The others
+    /// are named by their `path` on standard error, each where it is met, and how many they are is told by `failure` when the script ends. A
+    /// single input that cannot be used is refused: InputException.
+    let each (what: string) (used: string) (path: 'input -> string) (work: 'input -> 'result) (inputs: 'input list) : 'result list =
+        let tryOne input =
+            match faultOf (fun () -> work input) with
+            | Ok result -> Some result
+            | Error fault when inputs.Length = 1 -> raise (InputException fault)
+            | Error fault ->
+                let named = if fault.Contains(path input) then fault else $"{path input}: {fault}"
+                eprintfn $"not used: {named}"
+                None
+
+        let results = List.choose tryOne inputs
+        let failed = inputs.Length - results.Length
+        if failed > 0 then unused <- $"{failed} of {inputs.Length} {what} were not {used}." :: unused
+        results
+
+    /// Says on standard error what was left out of a place: sound that cannot be used line by line, all else in one. The former counts as not
+    /// used when the script ends.
+    let tellLeftOut (place: string) (leftOut: LeftOut list) : unit =
+        let faults, others = List.partition LeftOut.isUnusable leftOut
+        if not others.IsEmpty then eprintfn $"{place}: {LeftOut.text others}"
+
+        for fault in faults do
+            eprintfn $"not used: {fault.Path}: {LeftOut.why fault}"
+
+        if not faults.IsEmpty then
+            unused <- $"{faults.Length} of what {place} holds could not be used." :: unused
+
+    /// The clips of a corpus that can be read, and pass a check; the others are named, counted, and left out.
+    let usable (check: Clip -> Stems -> unit) (corpus: Corpus) : Corpus =
+        let mutable faults = []
+
+        let isUsable (clip: Clip) =
+            match faultOf (fun () -> Clip.read clip |> check clip) with
+            | Ok() -> true
+            | Error fault ->
+                faults <- LeftOut.unusable clip.Name fault :: faults
+                false
+
+        let part = List.filter isUsable
+        let train, dev, test = part corpus.Train, part corpus.Dev, part corpus.Test
+        let left = { corpus with Train = train; Dev = dev; Test = test; LeftOut = List.rev faults @ corpus.LeftOut }
+        tellLeftOut corpus.Place (List.rev faults)
+        left
+
+    /// What of all inputs was not used since this was asked last, for the exit code; None where all were.
+    let failure () : string option =
+        let said = List.rev unused
+        unused <- []
+        if said.IsEmpty then None else Some(String.concat " " said)
