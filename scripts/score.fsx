@@ -48,7 +48,9 @@ Experiment.main (fun () ->
     let score (index, track: ScoredTrack) =
         for stem, parts in FolderScores.sums track do
             let sum = String.concat ", " parts
-            eprintfn $"note: {track.References}: {stem} is the sum of {sum}. Stems that hold each other are not told apart: score it without them."
+
+            eprintfn
+                $"note: {track.References}: {stem} is the sum of {sum}. Stems that hold each other are not told apart: score it without them."
 
         let stems = FolderScores.score version track
         jsonOf track |> List.iter (fun path -> Results.save path (FolderScores.toJson stems))
@@ -56,7 +58,10 @@ Experiment.main (fun () ->
         [ for stem in stems -> track.Name, stem.Stem, FolderScores.summary stem ]
 
     let results = List.indexed tracks |> Inputs.each "tracks" "scored" (fun (_, track) -> track.References) score
-    if results.IsEmpty then raise (InputException $"None of the {tracks.Length} tracks in {references} could be scored.")
+
+    if results.IsEmpty then
+        raise (InputException $"None of the {tracks.Length} tracks in {references} could be scored.")
+
     let scored = List.concat results
     let metrics = scored |> List.collect (fun (_, _, scores) -> List.map fst scores) |> List.distinct
     let find metric scores = scores |> List.tryFind (fst >> (=) metric) |> Option.map snd |> Option.toList

@@ -75,7 +75,9 @@ let filesOf (path: string) =
         Inputs.tellLeftOut path listed.LeftOut
 
         if listed.Files.IsEmpty then
-            raise (InputException $"{path}: holds no song{AudioFolder.because listed.LeftOut}. Name a song, or a folder of songs.")
+            raise (
+                InputException $"{path}: holds no song{AudioFolder.because listed.LeftOut}. Name a song, or a folder of songs."
+            )
 
         listed.Files
     else
@@ -91,7 +93,8 @@ let separate (separator: ISeparator) out (settings: StemSettings) isAgain (tell:
     let stored = settings.Format.StoredRate song.Info.SampleRate
 
     if stored <> song.Info.SampleRate then
-        eprintfn $"note: {song.Path}: the stems have {stored} Hz, for {settings.Format} cannot hold the song's {song.Info.SampleRate} Hz"
+        eprintfn
+            $"note: {song.Path}: the stems have {stored} Hz, for {settings.Format} cannot hold the song's {song.Info.SampleRate} Hz"
 
     if not isAgain && separator.IsSeparated(song, out, settings) then
         eprintfn $"{song.Path}: separated before"

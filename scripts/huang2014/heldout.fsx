@@ -30,7 +30,8 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
         let parts = Corpus.heldOut singer corpus
 
         let folder =
-            Experiment.inRepository [ "artifacts"; "heldout"; $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent") ]
+            Experiment.inRepository
+                [ "artifacts"; "heldout"; $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent") ]
 
         eprintfn $"{name}, {singer} held out"
 

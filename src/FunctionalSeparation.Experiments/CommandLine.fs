@@ -10,8 +10,7 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module CommandLine =
 
-    let private refuse (name: string) (text: string) (wanted: string) =
-        raise (InputException $"{name} {text}: {wanted}")
+    let private refuse (name: string) (text: string) (wanted: string) = raise (InputException $"{name} {text}: {wanted}")
 
     let private pointed (text: string) = text.Replace(',', '.')
 
@@ -22,7 +21,10 @@ module CommandLine =
         match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
         | true, number -> number
         | false, _ when text.Contains ',' && isReal (pointed text) ->
-            refuse name text $"numbers have a decimal point and no mark between thousands. Write {pointed text}, if that is meant."
+            refuse
+                name
+                text
+                $"numbers have a decimal point and no mark between thousands. Write {pointed text}, if that is meant."
         | false, _ -> refuse name text "give a number, such as 2.5."
 
     /// The whole number of this text. Raises InputException, naming the option, for any other text.
@@ -33,12 +35,17 @@ module CommandLine =
 
     /// What is checked of the word for one value of an option.
     let private checkOf (case: ArgumentCaseInfo) (kind: Type) : string -> string -> unit =
-        let isText = kind = typeof<string> || kind = typeof<string list> || kind.IsEnum || Reflection.FSharpType.IsUnion kind
+        let isText =
+            kind = typeof<string> || kind = typeof<string list> || kind.IsEnum || Reflection.FSharpType.IsUnion kind
 
-        if kind = typeof<float> then fun name text -> real name text |> ignore
-        elif kind = typeof<int> then fun name text -> whole name text |> ignore
-        elif isText && not (Array.exists ((<>) typeof<string>) kind.GenericTypeArguments) then fun _ _ -> ()
-        else invalidArg (nameof case) $"{case.Name.Value}: values of options are of type float, int, string, or names, got {kind}."
+        if kind = typeof<float> then
+            fun name text -> real name text |> ignore
+        elif kind = typeof<int> then
+            fun name text -> whole name text |> ignore
+        elif isText && not (Array.exists ((<>) typeof<string>) kind.GenericTypeArguments) then
+            fun _ _ -> ()
+        else
+            invalidArg (nameof case) $"{case.Name.Value}: values of options are of type float, int, string, or names, got {kind}."
 
     /// What is checked of the words behind an option.
     let private checksOf (case: ArgumentCaseInfo) =
@@ -48,7 +55,8 @@ module CommandLine =
     /// is no option, and for a number behind an option that is none; ArgumentException for an option with values of other types.
     let check (cases: ArgumentCaseInfo list) (words: string list) : unit =
         let options =
-            Map [ for case in cases do
+            Map
+                [ for case in cases do
                       for name in case.CommandLineNames.Value -> name, checksOf case ]
 
         let rec look words =

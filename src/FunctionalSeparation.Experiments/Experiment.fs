@@ -51,9 +51,12 @@ module Experiment =
     /// The folder of the repository that this program was built in; the current one where there is none.
     let private repository =
         let rec rootOf (folder: DirectoryInfo) =
-            if isNull folder then Environment.CurrentDirectory
-            elif File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then folder.FullName
-            else rootOf folder.Parent
+            if isNull folder then
+                Environment.CurrentDirectory
+            elif File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then
+                folder.FullName
+            else
+                rootOf folder.Parent
 
         match typeof<Preset>.Assembly.Location with
         | "" -> Environment.CurrentDirectory
@@ -62,7 +65,11 @@ module Experiment =
     /// A place in the repository, wherever the shell is: relative to the repository's root where it is there.
     let inRepository (parts: string list) : string =
         let place = Path.Combine(Array.ofList parts)
-        if repository = Environment.CurrentDirectory then place else Path.Combine(repository, place)
+
+        if repository = Environment.CurrentDirectory then
+            place
+        else
+            Path.Combine(repository, place)
 
     /// Says on standard error what the corpus's folder holds that was not read; nothing where all of it was. What should have been read
     /// counts when the script ends (see `Inputs`).

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open System.IO
+open System.Threading
 open FunctionalSeparation.Core
 
 /// The one rule of commands that take many songs, tracks or clips: what cannot be used is named with its path and the reason, the rest is
@@ -9,7 +10,10 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module Inputs =
 
-    let mutable private unused: string list = []
+    /// Of this thread, the one of a script's work.
+    let private unused = new ThreadLocal<string list>(fun () -> [])
+
+    let private count (failure: string) = unused.Value <- failure :: unused.Value
 
     /// What a person can mend, in one line.
     let private faultOf (work: unit -> 'result) : Result<'result, string> =
@@ -23,7 +27,13 @@ module Inputs =
     /// The results of all inputs that can be used: `what` they are (songs) and what they are then (`used`: separated) is for the words. The others
     /// are named by their `path` on standard error, each where it is met, and how many they are is told by `failure` when the script ends. A
     /// single input that cannot be used is refused: InputException.
-    let each (what: string) (used: string) (path: 'input -> string) (work: 'input -> 'result) (inputs: 'input list) : 'result list =
+    let each
+        (what: string)
+        (used: string)
+        (path: 'input -> string)
+        (work: 'input -> 'result)
+        (inputs: 'input list)
+        : 'result list =
         let tryOne input =
             match faultOf (fun () -> work input) with
             | Ok result -> Some result
@@ -35,7 +45,7 @@ module Inputs =
 
         let results = List.choose tryOne inputs
         let failed = inputs.Length - results.Length
-        if failed > 0 then unused <- $"{failed} of {inputs.Length} {what} were not {used}." :: unused
+        if failed > 0 then count $"{failed} of {inputs.Length} {what} were not {used}."
         results
 
     /// Says on standard error what was left out of a place: sound that cannot be used line by line, all else in one. The former counts as not
@@ -48,7 +58,7 @@ module Inputs =
             eprintfn $"not used: {fault.Path}: {LeftOut.why fault}"
 
         if not faults.IsEmpty then
-            unused <- $"{faults.Length} of what {place} holds could not be used." :: unused
+            count $"{faults.Length} of what {place} holds could not be used."
 
     /// The clips of a corpus that can be read, and pass a check; the others are named, counted, and left out.
     let usable (check: Clip -> Stems -> unit) (corpus: Corpus) : Corpus =
@@ -69,6 +79,6 @@ module Inputs =
 
     /// What of all inputs was not used since this was asked last, for the exit code; None where all were.
     let failure () : string option =
-        let said = List.rev unused
-        unused <- []
+        let said = List.rev unused.Value
+        unused.Value <- []
         if said.IsEmpty then None else Some(String.concat " " said)

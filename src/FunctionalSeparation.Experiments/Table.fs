@@ -87,8 +87,7 @@ module Table =
 
     let private fileName (table: Table) (grid: Grid) = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
 
-    let private pagePath table (grid: Grid) =
-        Path.Combine(grid.Folder, "tables", table.Paper, fileName table grid + ".html")
+    let private pagePath table (grid: Grid) = Path.Combine(grid.Folder, "tables", table.Paper, fileName table grid + ".html")
 
     let private isRecorded (grid: Grid) isRecordings = isRecordings && grid.Preset <> Smoke
 
@@ -198,5 +197,4 @@ module Table =
                     Experiment.announce grid.Device
                     Stop.saying goesOn (fun () -> make grid data part)
 
-                if part.IsNone then
-                    finish (typed commandLine) table grid isRecordings isMerge page data)
+                if part.IsNone then finish (typed commandLine) table grid isRecordings isMerge page data)

@@ -142,7 +142,8 @@ module Trial =
           IsNew = isNew
           Provenance = provenance }
 
-    let private factNames = [ "plan"; "seed"; "training clips"; "training seconds"; "threads"; "device"; "commit"; "time" ]
+    let private factNames =
+        [ "plan"; "seed"; "training clips"; "training seconds"; "threads"; "device"; "commit"; "time" ]
 
     let private facts (outcome: Outcome) =
         let entry (name: string) = outcome.Provenance[name].GetValue<string>()

@@ -185,9 +185,7 @@ module FolderScores =
         elif energy left < least then
             Some(List.map fst others)
         else
-            others
-            |> List.tryFind isLeft
-            |> Option.map (fun (name, _) -> others |> List.map fst |> List.except [ name ])
+            others |> List.tryFind isLeft |> Option.map (fun (name, _) -> others |> List.map fst |> List.except [ name ])
 
     /// True stems that are the sum of others, such as an accompaniment beside drums, bass and other, each with its parts: BSS Eval cannot tell
     /// such stems apart. Raises InputException as `score`.

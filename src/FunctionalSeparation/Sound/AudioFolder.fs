@@ -29,8 +29,7 @@ module LeftOut =
     let isUnusable (one: LeftOut) : bool = one.Reason.StartsWith(unusableMark, StringComparison.Ordinal)
 
     /// Why, in words, of one that is told by itself.
-    let why (one: LeftOut) : string =
-        if isUnusable one then one.Reason.Substring unusableMark.Length else one.Reason
+    let why (one: LeftOut) : string = if isUnusable one then one.Reason.Substring unusableMark.Length else one.Reason
 
     let private group (reason: string, some: LeftOut list) =
         let names = some |> List.truncate shown |> List.map (fun one -> Path.GetFileName one.Path) |> String.concat ", "
@@ -140,8 +139,7 @@ module AudioFolder =
         match shared found.Files with
         | (first :: second :: _) :: _ ->
             raise (
-                InputException
-                    $"{first} and {Path.GetFileName second}: two files of one clip. Remove one of them, or rename it."
+                InputException $"{first} and {Path.GetFileName second}: two files of one clip. Remove one of them, or rename it."
             )
         | _ -> found
 
@@ -156,7 +154,8 @@ module AudioFolder =
         let sort (entry: FileSystemInfo, path) =
             match entry, leftOut entry path with
             | :? DirectoryInfo, Some { Reason = "a folder" } -> None
-            | :? FileInfo, Some why when not (LeftOut.isUnusable why) -> brokenLink entry |> Option.map (LeftOut.unusable path) |> Option.orElse (Some why)
+            | :? FileInfo, Some why when not (LeftOut.isUnusable why) ->
+                brokenLink entry |> Option.map (LeftOut.unusable path) |> Option.orElse (Some why)
             | _, Some why -> Some why
             | _, None -> Some { Path = path; Reason = "a file, not a folder" }
 

@@ -41,7 +41,10 @@ module Mir1k =
         parts.Length >= 3 && Array.forall (fun part -> part <> "") parts
 
     let private official root folder beside =
-        let listed = AudioFolder.files folder |> AudioFolder.fitting "not named singer_song_clip" isOfficialName |> AudioFolder.distinct
+        let listed =
+            AudioFolder.files folder
+            |> AudioFolder.fitting "not named singer_song_clip" isOfficialName
+            |> AudioFolder.distinct
 
         let train, test =
             listed.Files |> List.map clip |> List.partition (fun clip -> trainingSingers.Contains clip.Singer)

@@ -73,7 +73,8 @@ module Musdb =
         clips
         |> List.countBy _.Name
         |> List.filter (fun (_, count) -> count > 1)
-        |> List.map (fun (name, _) -> LeftOut.unusable (Path.Combine(part, name)) "there as a folder and as a file, remove one of them")
+        |> List.map (fun (name, _) ->
+            LeftOut.unusable (Path.Combine(part, name)) "there as a folder and as a file, remove one of them")
 
     /// The songs of a part, of either edition, and what is left out there.
     let private songs (part: string) : Clip list * LeftOut list =
@@ -82,7 +83,13 @@ module Musdb =
             let listed = AudioFolder.files part |> AudioFolder.fitting "not named .stem.mp4" isStemFile
             let found = List.map ofFolder folders @ [ for path in listed.Files -> Ok(ofFile path) ]
             let clips = found |> List.choose Result.toOption
-            let faults = found |> List.choose (function Error fault -> Some fault | Ok _ -> None)
+
+            let faults =
+                found
+                |> List.choose (function
+                    | Error fault -> Some fault
+                    | Ok _ -> None)
+
             let doubtful = twice part clips
             let isDoubtful (clip: Clip) = doubtful |> List.exists (fun one -> Path.GetFileName one.Path = clip.Name)
             let isFolder (one: LeftOut) = List.contains one.Path folders
