@@ -71,7 +71,9 @@ let isStem path =
 /// The files that a song, or a folder of songs, stands for.
 let filesOf (path: string) =
     if Directory.Exists path then
-        let listed = AudioFolder.files path |> AudioFolder.fitting "a stem that was made before" (isStem >> not)
+        let found = AudioFolder.files path
+        let stems = found.Files |> Array.ofList |> Array.Parallel.filter isStem
+        let listed = found |> AudioFolder.fitting "a stem that was made before" (fun file -> not (Array.contains file stems))
         Inputs.tellLeftOut path listed.LeftOut
 
         if listed.Files.IsEmpty then

@@ -60,22 +60,21 @@ module Inputs =
         if not faults.IsEmpty then
             count $"{faults.Length} of what {place} holds could not be used."
 
-    /// The clips of a corpus that can be read, and pass a check; the others are named, counted, and left out.
-    let usable (check: Clip -> Stems -> unit) (corpus: Corpus) : Corpus =
-        let mutable faults = []
+    /// The clips of a corpus that can be read, and pass the check of their part; the others are named, counted, and left out.
+    let usable (check: Split -> Clip -> Stems -> unit) (corpus: Corpus) : Corpus =
+        let faultIn split (clip: Clip) =
+            match faultOf (fun () -> Clip.read clip |> check split clip) with
+            | Ok() -> None
+            | Error fault -> Some(LeftOut.unusable clip.Name fault)
 
-        let isUsable (clip: Clip) =
-            match faultOf (fun () -> Clip.read clip |> check clip) with
-            | Ok() -> true
-            | Error fault ->
-                faults <- LeftOut.unusable clip.Name fault :: faults
-                false
+        let part split =
+            let found = Corpus.clips split corpus |> List.map (fun clip -> clip, faultIn split clip)
+            found |> List.filter (snd >> Option.isNone) |> List.map fst, List.choose snd found
 
-        let part = List.filter isUsable
-        let train, dev, test = part corpus.Train, part corpus.Dev, part corpus.Test
-        let left = { corpus with Train = train; Dev = dev; Test = test; LeftOut = List.rev faults @ corpus.LeftOut }
-        tellLeftOut corpus.Place (List.rev faults)
-        left
+        let train, dev, test = part Split.Train, part Split.Dev, part Split.Test
+        let faults = snd train @ snd dev @ snd test
+        tellLeftOut corpus.Place faults
+        { corpus with Train = fst train; Dev = fst dev; Test = fst test; LeftOut = faults @ corpus.LeftOut }
 
     /// What of all inputs was not used since this was asked last, for the exit code; None where all were.
     let failure () : string option =

@@ -117,5 +117,5 @@ public static class StemFormats
     private static Coding Of(StemFormat format) =>
         Codings.TryGetValue(format, out var coding)
             ? coding
-            : throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format of stems.");
+            : throw new ArgumentOutOfRangeException(nameof(format), $"There is no format of stems with the number {(int)format}.");
 }
