@@ -73,7 +73,10 @@ let filesOf (path: string) =
     if Directory.Exists path then
         let found = AudioFolder.files path
         let stems = found.Files |> Array.ofList |> Array.Parallel.filter isStem
-        let listed = found |> AudioFolder.fitting "a stem that was made before" (fun file -> not (Array.contains file stems))
+
+        let listed =
+            found |> AudioFolder.fitting "a stem that was made before" (fun file -> not (Array.contains file stems))
+
         Inputs.tellLeftOut path listed.LeftOut
 
         if listed.Files.IsEmpty then
