@@ -165,6 +165,11 @@ let private musdb =
                   Scratch.refuses [ "A - B"; "22050 Hz"; "44100 Hz" ] (fun () -> Clip.read corpus.Test.Head |> ignore)
                   File.Delete(Path.Combine(folder, "vocals.wav"))
                   Scratch.refuses [ "A - B"; "vocals.wav" ] (fun () -> Musdb.load root |> ignore)
+                  writeSong (Path.Combine(root, "test", "C - D")) (song 44100 2 band)
+                  let corpus = Musdb.load root
+                  Expect.equal [ for clip in corpus.Test -> clip.Name ] [ "C - D" ] "the rest is read"
+                  let faults = corpus.LeftOut |> List.filter LeftOut.isUnusable |> List.map _.Path
+                  Expect.equal faults [ folder ] "what lacks a source is named"
                   Scratch.refuses [ "nowhere"; "no songs" ] (fun () -> Musdb.load (Path.Combine(root, "nowhere")) |> ignore))
           }
 
@@ -201,7 +206,7 @@ let private musdb =
 
               // The same song as a folder, too.
               writeSong (Path.Combine(root, "train", "A - B")) (song 44100 2 band)
-              Scratch.refuses [ "train"; "'A - B' twice" ] (fun () -> Musdb.load root |> ignore)) ]
+              Scratch.refuses [ "A - B (cannot be used: there as a folder and as a file" ] (fun () -> Musdb.load root |> ignore)) ]
 
 [<Tests>]
 let tests = testList "stem folders" [ stems; musdb ]

@@ -30,9 +30,9 @@ internal sealed class SoundSource : IDisposable
     public static SoundSource From(string path, DecoderWatch? watch = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        RefuseDevice(path);
         try
         {
+            RefuseDevice(path);
             using var stream = path == "-"
                 ? Console.OpenStandardInput()
                 : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1);

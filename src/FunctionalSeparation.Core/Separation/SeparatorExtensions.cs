@@ -229,6 +229,7 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(song);
         ArgumentNullException.ThrowIfNull(folder);
         settings ??= new StemSettings();
+        settings.Require(separator, song, folder);
         var part = settings.Part(song);
         var (level, fingerprint) = Listen(song, part, cancellation);
         using var files = new StemFiles(separator, song, fingerprint, folder, settings);
@@ -268,6 +269,7 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(song);
         ArgumentNullException.ThrowIfNull(folder);
         settings ??= new StemSettings();
+        settings.Require(separator, song, folder);
         return StemFiles.AreThere(separator, song, Listen(song, settings.Part(song), cancellation).Fingerprint, folder, settings);
     }
 
