@@ -32,7 +32,9 @@ module StemFolder =
 
         [ for name, sound in sounds -> { Name = name; Sound = filled sound } ]
 
-    let private lengths (files: (string * SoundFile) list) = [ for _, file in files -> file.Shape.Length ]
+    /// Of each file once: its tracks are of one length.
+    let private lengths (files: (string * SoundFile) list) =
+        [ for _, file in List.distinctBy (fun (_, file: SoundFile) -> file.Path) files -> file.Shape.Length ]
 
     /// Parts of the stems in these files; none where a header does not tell how long its sound is.
     let internal partsOf (files: (string * SoundFile) list) : ClipParts option =

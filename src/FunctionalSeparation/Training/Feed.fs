@@ -125,7 +125,13 @@ module Feed =
 
     /// Random excerpts of the clips, which are read as they are drawn (see `Excerpts`). Raises ArgumentException for settings that make no
     /// excerpts, and where there is no clip; InputException, naming the clip, for one that the network cannot learn from.
-    let excerpts (network: Network) (needs: Needs) (settings: ExcerptSettings) (device: torch.Device) (clips: Clip list) : Excerpts =
+    let excerpts
+        (network: Network)
+        (needs: Needs)
+        (settings: ExcerptSettings)
+        (device: torch.Device)
+        (clips: Clip list)
+        : Excerpts =
         ExcerptSettings.require settings
         requireClips clips
         Excerpts(network, needs, settings, device, clips)
