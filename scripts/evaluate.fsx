@@ -1,5 +1,6 @@
 // Scores a trained model with BSS Eval 3 on a data folder:
 //   dotnet fsi scripts/evaluate.fsx --model DIR --data DIR [--split test] [--mask soft] [--no-permutation] --json FILE
+// A clip that cannot be read is named and left out; the exit code tells.
 #load "load.fsx"
 
 open System.Text.Json.Nodes
@@ -36,18 +37,29 @@ let load sources folder =
     else
         Mir1k.load folder |> Corpus.named sources
 
+/// The other parts are not read.
+let only split (corpus: Corpus) =
+    let part other = if other = split then Corpus.clips split corpus else []
+    { corpus with Train = part Split.Train; Dev = part Split.Dev; Test = part Split.Test }
+
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<EvaluateArgument> fsi.CommandLineArgs
     let device = Devices.Parse(arguments.GetResult(Device, "auto"))
     let folder = arguments.GetResult Model
     let trained = ModelFolder.load ModelFolder.families device folder
-    let corpus = load trained.Network.Setting.Sources (arguments.GetResult Data)
     let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
-    Corpus.require [ split ] corpus
+    let frontEnd = trained.Network.Setting.FrontEnd
+    arguments.TryGetResult Json |> Option.iter Results.requireWritable
+    let corpus = load trained.Network.Setting.Sources (arguments.GetResult Data)
     Experiment.tellLeftOut corpus
+
+    let corpus =
+        only split corpus
+        |> Inputs.usable (fun _ clip -> Clip.readableSamples clip |> Clip.requireSamples frontEnd.Stft clip)
+
+    Corpus.require [ split ] corpus
     let clips = Corpus.clips split corpus
     let mask = arguments.GetResult(Mask, Soft)
-    let frontEnd = trained.Network.Setting.FrontEnd
     let pairing = if arguments.Contains No_Permutation then ByName else ByBestSir
     let scoring = { Scoring.ofCorpus corpus with Pairing = pairing }
     let score (separator: Separator) = Experiment.evaluate scoring device separator.Name separator clips

@@ -2,7 +2,8 @@
 // drums.flac, ...), as separate.fsx writes with --name "{song}/{stem}"; or both are one such track. Prints a table, and writes where asked
 // a file of scores a track and a page:
 //   dotnet fsi scripts/score.fsx REFERENCES ESTIMATES [--version 3] [--json DIR] [--page scores.html]
-// With a file called mixture beside the true stems there is NSDR too: SDR less that of the mixture.
+// With a file called mixture beside the true stems there is NSDR too: SDR less that of the mixture. A track that cannot be scored is
+// named and left out; the exit code tells.
 #load "load.fsx"
 
 open System.IO
@@ -49,19 +50,30 @@ Experiment.main (fun () ->
                 "--above: BSS Eval 3 scores whole tracks, so no windows can be chosen. Leave it out, or take --version 4."
         )
 
-    let tracks = FolderScores.tracks references estimates
+    let tracks, leftOut = FolderScores.tracks references estimates
+    Inputs.tellLeftOut references leftOut
+    let jsonOf (track: ScoredTrack) = [ for folder in arguments.GetResults Json -> Path.Combine(folder, track.Name + ".json") ]
+    List.iter Results.requireWritable (List.collect jsonOf tracks @ arguments.GetResults Page)
     let tell = Experiment.progress "scoring"
 
-    let score index (track: ScoredTrack) =
+    let score (index, track: ScoredTrack) =
+        for stem, parts in FolderScores.sums track do
+            let sum = String.concat ", " parts
+
+            eprintfn
+                $"note: {track.References}: {stem} is the sum of {sum}. Stems that hold each other are not told apart: score it without them."
+
         let stems = FolderScores.score version above track
-
-        arguments.TryGetResult Json
-        |> Option.iter (fun folder -> Results.save (Path.Combine(folder, track.Name + ".json")) (FolderScores.toJson stems))
-
+        jsonOf track |> List.iter (fun path -> Results.save path (FolderScores.toJson stems))
         tell (index + 1) tracks.Length track.Name
         [ for stem in stems -> track.Name, stem.Stem, FolderScores.summary stem ]
 
-    let scored = List.mapi score tracks |> List.concat
+    let results = List.indexed tracks |> Inputs.each "tracks" "scored" (fun (_, track) -> track.References) score
+
+    if results.IsEmpty then
+        raise (InputException $"None of the {tracks.Length} tracks in {references} could be scored.")
+
+    let scored = List.concat results
     let metrics = scored |> List.collect (fun (_, _, scores) -> List.map fst scores) |> List.distinct
     let find metric scores = scores |> List.tryFind (fst >> (=) metric) |> Option.map snd |> Option.toList
 
@@ -77,7 +89,7 @@ Experiment.main (fun () ->
     let windows = above |> Option.map (fun level -> $" above {level} dBFS") |> Option.defaultValue ""
 
     let caption =
-        $"{tracks.Length} tracks, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows{windows}"
+        $"{results.Length} tracks, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows{windows}"
 
     printfn $"\n{caption}\n\n{Results.table header rows}"
 

@@ -1,14 +1,15 @@
 // Takes songs apart, with the library's own model or with another (--model DIR):
 //   dotnet fsi scripts/separate.fsx song.mp3 --out DIR
-//   dotnet fsi scripts/separate.fsx album other.flac --out DIR --stems voice --format flac --name "{song} ({stem})"
+//   dotnet fsi scripts/separate.fsx album other.flac --out DIR --stems voice,music --format flac --name "{song} ({stem})"
 // Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. All stems in
-// 32-bit float, the default, sum to the song. Of a folder, all audio files in it are separated. What this model has made of this song
-// before is not made again (--again does); files in DIR that are not known to be stems of the song are never replaced. A song may be a
-// pipe, or - for standard input:
+// 32-bit float, the default, sum to the song. Of a folder, all audio files in it are separated but stems that were made before. What this
+// model has made of this song before is not made again (--again does); files in DIR that are not known to be stems of the song are never
+// replaced. A song may be a pipe, or - for standard input:
 //   curl URL | dotnet fsi scripts/separate.fsx - --out DIR
 //   curl URL | dotnet fsi scripts/separate.fsx - --stems voice --format flac --out - | ...
 // Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. What is left out of a
-// file, shifted, damaged or clipped is said on standard error. A song that cannot be separated does not keep the others from it.
+// file, shifted, damaged or clipped is said on standard error. A song that cannot be separated is named and does not keep the others from
+// it; the exit code tells.
 #load "load.fsx"
 
 open System.IO
@@ -20,7 +21,7 @@ type SeparateArgument =
     | [<MainCommand; ExactlyOnce>] Songs of song: string list
     | Model of folder: string
     | [<Mandatory>] Out of folder: string
-    | Stems of name: string list
+    | Stems of names: string
     | Format of name: string
     | Name of pattern: string
     | From of seconds: float
@@ -35,9 +36,9 @@ type SeparateArgument =
             | Model _ ->
                 "the model folder that training wrote, or a folder of open-unmix's weights. Default: the library's own model."
             | Out _ -> "folder for the stems; or - for standard output: one stem of one song."
-            | Stems _ -> "the stems that are written. Default: all."
+            | Stems _ -> "the stems that are written, with commas between them: voice,music. Default: all."
             | Format _ -> "wav32f, wav24, wav16, flac, mp3 or opus (always 48 kHz). Default: wav32f, which can hold any stem."
-            | Name _ -> "names of the files, without the ending; a / makes folders. Default: {song}_{stem}."
+            | Name _ -> "names of the files, without the ending; a / makes folders below that of --out. Default: {song}_{stem}."
             | From _ -> "seconds into the song at which to begin."
             | To _ -> "seconds into the song at which to end."
             | Again -> "also separate what has been separated by this model before."
@@ -58,25 +59,47 @@ let formatOf name =
         let known = formats |> List.map fst |> String.concat ", "
         raise (InputException $"--format {name}: choose among {known}.")
 
+let namesOf (text: string) = text.Split(',', System.StringSplitOptions.TrimEntries)
+
+/// What cannot be read is no stem of ours; it is named when its turn comes.
+let isStem path =
+    try
+        StemFile.IsStem path
+    with :? InputException ->
+        false
+
 /// The files that a song, or a folder of songs, stands for.
 let filesOf (path: string) =
     if Directory.Exists path then
-        let listed = AudioFolder.list path
-        if not listed.LeftOut.IsEmpty then eprintfn $"{path}: {LeftOut.text listed.LeftOut}"
+        let found = AudioFolder.files path
+        let stems = found.Files |> Array.ofList |> Array.Parallel.filter isStem
+
+        let listed =
+            found |> AudioFolder.fitting "a stem that was made before" (fun file -> not (Array.contains file stems))
+
+        Inputs.tellLeftOut path listed.LeftOut
 
         if listed.Files.IsEmpty then
-            raise (InputException $"{path}: holds no audio file. Name a song, or a folder of songs.")
+            raise (
+                InputException $"{path}: holds no song{AudioFolder.because listed.LeftOut}. Name a song, or a folder of songs."
+            )
 
         listed.Files
     else
         [ path ]
 
 /// Separates one song, unless that has been done: the files written.
-let separate (separator: ISeparator) out settings isAgain (tell: float -> unit) path : StemFile list =
+let separate (separator: ISeparator) out (settings: StemSettings) isAgain (tell: float -> unit) path : StemFile list =
     use song = AudioFile.Open(path: string)
 
     for note in song.Info.Notes do
         eprintfn $"note: {song.Path}: {note}"
+
+    let stored = settings.Format.StoredRate song.Info.SampleRate
+
+    if stored <> song.Info.SampleRate then
+        eprintfn
+            $"note: {song.Path}: the stems have {stored} Hz, for {settings.Format} cannot hold the song's {song.Info.SampleRate} Hz"
 
     if not isAgain && separator.IsSeparated(song, out, settings) then
         eprintfn $"{song.Path}: separated before"
@@ -125,40 +148,33 @@ Experiment.main (fun () ->
 
     let settings =
         StemSettings(
-            (arguments.TryGetResult Stems |> Option.map List.toArray |> Option.toObj),
+            (arguments.TryGetResult Stems |> Option.map namesOf |> Option.toObj),
             formatOf (arguments.GetResult(Format, "wav32f")),
             arguments.GetResult(Name, "{song}_{stem}"),
             arguments.GetResult(From, 0.0),
             (arguments.TryGetResult To |> Option.toNullable)
         )
 
-    let songs = arguments.GetResult Songs |> List.collect filesOf
+    let out, isAgain = arguments.GetResult Out, arguments.Contains Again
+    let named = arguments.GetResult Songs
+    let songs = named |> Inputs.each "songs and folders" "found" id filesOf |> List.concat
 
     use separator =
         match arguments.TryGetResult Model with
         | None -> Separators.Default device
         | Some folder -> Separators.Open(folder, device)
 
+    settings.Validate separator
     Experiment.announce (Devices.Parse device)
     let tell = Experiment.progress "separating"
-    let out, isAgain = arguments.GetResult Out, arguments.Contains Again
 
-    let isDone index (path: string) =
+    let separateOne (index, path: string) =
         let all share = tell (int (1000.0 * (float index + share))) (1000 * songs.Length) (Path.GetFileName path)
 
-        try
-            for file in separate separator out settings isAgain all path do
-                printfn $"{file}"
-
-            true
-        with :? InputException as wrong when songs.Length > 1 ->
-            eprintfn $"error: {wrong.Message}"
-            false
+        for file in separate separator out settings isAgain all path do
+            printfn $"{file}"
 
     if out = "-" then
         pipe separator settings tell songs
     else
-        let failed = songs |> List.mapi isDone |> List.filter not
-
-        if not failed.IsEmpty then
-            raise (InputException $"{failed.Length} of {songs.Length} songs were not separated."))
+        List.indexed songs |> Inputs.each "songs" "separated" snd separateOne |> ignore)

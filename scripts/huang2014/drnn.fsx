@@ -16,12 +16,16 @@ let published title =
               let scores = List.map (snd >> Results.decibels) row.Figures
               $"{row.Model}, the paper (825 clips)" :: scores @ [ ""; ""; "" ] ]
 
+/// Nothing can be learnt from a clip with a silent source; it is scored as far as it goes.
+let requireOf stft split clip =
+    Clip.read clip |> (if split = Split.Train then Clip.requireUsable else Clip.requireLength) stft clip
+
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<TrainArgument> fsi.CommandLineArgs
     let preset = DrnnOptions.preset arguments
     let recipe = DrnnOptions.recipe arguments |> DrnnRecipe.toRecipe
     let title = Recipe.title recipe
-    let runFolder = Path.Combine("artifacts", "runs", $"{preset}-{title}".Replace(" ", ""))
+    let runFolder = Experiment.inRepository [ "artifacts"; "runs"; $"{preset}-{title}".Replace(" ", "") ]
 
     let corpus =
         match arguments.TryGetResult TrainArgument.Data, preset with
@@ -29,18 +33,23 @@ Experiment.main (fun () ->
         | None, Smoke -> Corpus.embedded 0
         | None, _ -> raise (InputException "The desk and paper presets need real songs: give the folder of MIR-1K with --data.")
 
-    Corpus.require (Recipe.needs recipe) corpus
     Experiment.tellLeftOut corpus
 
     // The smoke preset takes a slice: enough to see every part work.
     let limit count clips = if preset = Smoke then List.truncate count clips else clips
 
+    let corpus =
+        { corpus with Train = limit 12 corpus.Train; Test = limit 6 corpus.Test }
+        |> Inputs.usable (requireOf recipe.Network.Setting.FrontEnd.Stft)
+
+    Corpus.require (Recipe.needs recipe) corpus
+
     let trial =
         { Recipe = recipe
           Data = corpus.Name
-          Train = limit 12 corpus.Train
+          Train = corpus.Train
           Dev = corpus.Dev
-          Test = limit 6 corpus.Test
+          Test = corpus.Test
           Device = Devices.Parse(arguments.GetResult(TrainArgument.Device, "auto"))
           Folder = arguments.GetResult(TrainArgument.Out, runFolder)
           Resume = arguments.Contains TrainArgument.Resume
@@ -55,8 +64,11 @@ Experiment.main (fun () ->
         else
             "there was no checkpoint yet, start again"
 
-    let outcome = Stop.saying left (fun () -> Trial.run trial)
     let isRecordings = arguments.Contains TrainArgument.Data
+    let isRecorded = isRecordings && preset <> Smoke
+    let record = Path.Combine(papers, "results.csv")
+    if isRecorded then Trial.requireRecord record [ "table"; "model"; "preset" ]
+    let outcome = Stop.saying left (fun () -> Trial.run trial)
 
     let frontEnd = recipe.Network.Setting.FrontEnd
 
@@ -71,8 +83,5 @@ Experiment.main (fun () ->
     for line in Results.remarks outcome.Scores do
         printfn "%s" line
 
-    if isRecordings && preset <> Smoke then
-        Trial.record
-            (Path.Combine(papers, "results.csv"))
-            [ "table", "flagship"; "model", title; "preset", string preset ]
-            outcome)
+    if isRecorded then
+        Trial.record record [ "table", "flagship"; "model", title; "preset", string preset ] outcome)

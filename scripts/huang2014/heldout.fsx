@@ -30,7 +30,8 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
         let parts = Corpus.heldOut singer corpus
 
         let folder =
-            Path.Combine("artifacts", "heldout", $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent"))
+            Experiment.inRepository
+                [ "artifacts"; "heldout"; $"{name}, {epochs} epochs, without {singer}".Replace("%", "percent") ]
 
         eprintfn $"{name}, {singer} held out"
 
@@ -56,13 +57,12 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 Experiment.main (fun () ->
     match List.tail (List.ofArray fsi.CommandLineArgs) with
     | data :: count :: names ->
-        let epochs =
-            match System.Int32.TryParse count with
-            | true, epochs when epochs > 0 -> epochs
-            | _ -> raise (InputException $"'{count}' is no number of epochs. Give the data folder, then a number such as 50.")
-
+        let epochs = CommandLine.whole "EPOCHS" count
+        if epochs < 1 then raise (InputException $"EPOCHS {count}: at least 1.")
         let corpus = Mir1k.load data
         Experiment.tellLeftOut corpus
+        let corpus = Inputs.usable (fun _ -> Clip.readableSamples >> ignore) corpus
+        Trial.requireRecord results [ "recipe"; "held out" ]
         let chosen = candidates |> List.filter (fun (name, _) -> names.IsEmpty || List.contains name names)
 
         if chosen.IsEmpty then

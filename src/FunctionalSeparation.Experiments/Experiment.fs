@@ -19,13 +19,15 @@ module Experiment =
 
     /// Runs a script's work, with numbers read and printed as files hold them. Results go to standard output, all else to
     /// standard error. An InputException prints its one line and exits with code 2; wrong options print the usage and
-    /// exit with code 2; other failures are bugs and show their trace. A script that is stopped says so (see `Stop`).
+    /// exit with code 2, and so does a script that did its work without some of its inputs (see `Inputs`); other failures are bugs and
+    /// show their trace. A script that is stopped says so (see `Stop`).
     let main (work: unit -> unit) : unit =
         plainNumbers ()
 
         try
             TorchRuntime.Initialize()
             Stop.watch work
+            Inputs.failure () |> Option.iter (fun unused -> raise (InputException unused))
         with
         | :? InputException as wrong ->
             eprintfn $"error: {wrong.Message}"
@@ -39,15 +41,43 @@ module Experiment =
             eprintfn $"{usage.Message}"
             exit (if usage.ErrorCode = ErrorCode.HelpText then 0 else 2)
 
-    /// Parses the options of a script: `fsi.CommandLineArgs`, whose first entry is the script.
+    /// Parses the options of a script: `fsi.CommandLineArgs`, whose first entry is the script. Raises InputException for a number that is
+    /// none and an option that there is not (see `CommandLine`).
     let arguments<'argument when 'argument :> IArgParserTemplate> (commandLine: string[]) : ParseResults<'argument> =
         let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {commandLine[0]}")
+        CommandLine.check (parser.GetArgumentCases()) (List.tail (List.ofArray commandLine))
         parser.ParseCommandLine(Array.skip 1 commandLine, raiseOnUsage = true)
 
-    /// Says on standard error, in one line, what the corpus's folder holds that was not read; nothing where all of it was.
+    /// The folder of the repository that this program was built in; the current one where there is none.
+    let private repository =
+        let rec rootOf (folder: DirectoryInfo) =
+            if isNull folder then
+                Environment.CurrentDirectory
+            elif File.Exists(Path.Combine(folder.FullName, "FunctionalSeparation.sln")) then
+                folder.FullName
+            else
+                rootOf folder.Parent
+
+        match typeof<Preset>.Assembly.Location with
+        | "" -> Environment.CurrentDirectory
+        | path -> rootOf (FileInfo path).Directory
+
+    /// A place in the repository, wherever the shell is: relative to the repository's root where it is there.
+    let inRepository (parts: string list) : string =
+        let place = Path.Combine(Array.ofList parts)
+
+        if repository = Environment.CurrentDirectory then
+            place
+        else
+            Path.Combine(repository, place)
+
+    /// Says on standard error what the corpus's folder holds that was not read, and the notes on what was; nothing where all is well. What
+    /// should have been read counts when the script ends (see `Inputs`).
     let tellLeftOut (corpus: Corpus) : unit =
-        if not corpus.LeftOut.IsEmpty then
-            eprintfn $"{corpus.Place}: {LeftOut.text corpus.LeftOut}"
+        Inputs.tellLeftOut corpus.Place corpus.LeftOut
+
+        for note in corpus.Notes do
+            eprintfn $"note: {note}"
 
     let mutable private announced = false
 

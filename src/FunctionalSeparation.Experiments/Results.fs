@@ -121,17 +121,32 @@ module Results =
     /// A text as a cell of a CSV file: commas become semicolons.
     let csvCell (text: string) = text.Replace(',', ';').Replace('\n', ' ')
 
+    let private line (cells: string list) = (cells |> List.map csvCell |> String.concat ",") + "\n"
+
+    /// Raises InputException where a file could not be written later, before the work whose results it is for. A missing file stays missing;
+    /// its folder is made.
+    let requireWritable (path: string) : unit =
+        if Path.Exists path then
+            WholeFile.Append(path, "")
+        else
+            let beside = $"{path}.{Guid.NewGuid():N}"
+            WholeFile.Append(beside, "")
+            File.Delete beside
+
+    /// The same for a CSV file, which must not have other columns.
+    let requireColumns (path: string) (names: string list) : unit =
+        requireWritable path
+
+        if File.Exists path && File.ReadLines path |> Seq.tryHead <> Some((line names).TrimEnd()) then
+            raise (InputException $"{path}: has other columns than this result. Move it away, or write to another file.")
+
     /// Adds a row to a CSV file, with a header where the file is new. Raises InputException
     /// where the file has other columns.
     let appendCsv (path: string) (columns: (string * string) list) : unit =
-        let line pick = (columns |> List.map (pick >> csvCell) |> String.concat ",") + "\n"
-
-        if not (File.Exists path) then
-            WholeFile.Append(path, line fst)
-        elif File.ReadLines path |> Seq.head <> (line fst).TrimEnd() then
-            raise (InputException $"{path}: has other columns than this result. Move it away, or write to another file.")
-
-        WholeFile.Append(path, line snd)
+        let names = List.map fst columns
+        requireColumns path names
+        if not (File.Exists path) then WholeFile.Append(path, line names)
+        WholeFile.Append(path, line (List.map snd columns))
 
     /// What stands for a figure that no clip has: a mean over nothing is no number.
     let private noScore = "no score"
@@ -169,6 +184,12 @@ module Results =
 
     let private figures (name, summary: Summary) =
         [ $"{name} GNSDR", summary.Gnsdr; $"{name} GSIR", summary.Gsir; $"{name} GSAR", summary.Gsar ]
+
+    /// The names of `columns`.
+    let columnNames: string list =
+        "test clips"
+        :: [ for source in [ "voice"; "music" ] do
+                 for figure in [ "GNSDR"; "GSIR"; "GSAR" ] -> $"{source} {figure}" ]
 
     /// The columns of a summary, with three decimals or "no score", under the same names for every corpus: `voice` for the last
     /// source, `music` for the first of the others. `further` has what does not fit.

@@ -39,8 +39,8 @@ type TableArgument =
 module Table =
 
     let private parts (text: string) =
-        match text.Split '/' |> Array.map Int32.TryParse with
-        | [| true, part; true, count |] when 1 <= part && part <= count -> part, count
+        match text.Split '/' |> Array.map (CommandLine.whole "--cell") with
+        | [| part; count |] when 1 <= part && part <= count -> part, count
         | _ -> raise (InputException $"--cell {text}: give a part and their number, from 1/n to n/n.")
 
     /// The cells that the options leave, all where they say nothing.
@@ -72,10 +72,10 @@ module Table =
         if data.IsNone && preset <> Smoke then
             raise (InputException $"The {preset} preset needs real recordings: give their folder with --data.")
 
-        { Folder = arguments.GetResult(TableArgument.Out, "artifacts")
+        { Folder = arguments.GetResult(TableArgument.Out, Experiment.inRepository [ "artifacts" ])
           Cells = chosen arguments table.Cells
           Seeds = [ 0 .. seeds - 1 ]
-          Corpus = slice preset (table.Load data)
+          Corpus = table.Load data
           Preset = preset
           Device = Devices.Parse(arguments.GetResult(TableArgument.Device, "auto"))
           TensorBoard = arguments.Contains TableArgument.TensorBoard }
@@ -85,19 +85,31 @@ module Table =
         let quoted (word: string) = if Seq.forall (Char.IsWhiteSpace >> not) word then word else $"\"{word}\""
         commandLine |> Seq.map quoted |> String.concat " " |> sprintf "dotnet fsi %s"
 
+    let private fileName (table: Table) (grid: Grid) = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
+
+    let private pagePath table (grid: Grid) = Path.Combine(grid.Folder, "tables", table.Paper, fileName table grid + ".html")
+
+    let private isRecorded (grid: Grid) isRecordings = isRecordings && grid.Preset <> Smoke
+
+    /// What is written in the end can be written, before the first row is made.
+    let private requirePlaces (table: Table) (grid: Grid) isRecordings =
+        Results.requireWritable (pagePath table grid)
+
+        if isRecorded grid isRecordings then
+            TableReport.requireRecord table
+            Results.requireWritable (TableReport.markdownPath table (fileName table grid))
+
     let private merge command (table: Table) (grid: Grid) data (isRecordings: bool) (page: string -> TableReport -> unit) rows =
         let report = TableReport.create command table grid data rows
-        let name = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
-        let path = Path.Combine(grid.Folder, "tables", table.Paper, name + ".html")
+        let path = pagePath table grid
         printfn $"\n{report.Title}\n{report.Caption}\n"
         printfn "%s\n" (Results.table report.Header report.Rows)
         List.iter (printfn "%s") (Option.toList report.Notice @ report.Verdicts)
         page path report
 
-        if isRecordings && grid.Preset <> Smoke then
+        if isRecorded grid isRecordings then
             TableReport.record table grid rows
-            let text = Path.Combine(TableReport.papers, table.Paper, "tables", name + ".md")
-            WholeFile.Write(text, TableReport.markdown report)
+            WholeFile.Write(TableReport.markdownPath table (fileName table grid), TableReport.markdown report)
 
         printfn $"\nThe page: {path}"
 
@@ -156,9 +168,16 @@ module Table =
     let private requireParts (grid: Grid) =
         Corpus.require (grid.Cells |> List.collect (fun cell -> cell.Needs grid.Preset) |> List.distinct) grid.Corpus
 
+    /// The grid on those clips that can be read; smoke looks no further than its slice.
+    let private usable (grid: Grid) =
+        Experiment.tellLeftOut grid.Corpus
+
+        { grid with
+            Corpus = slice grid.Preset grid.Corpus |> Inputs.usable (fun _ -> Clip.readableSamples >> ignore) }
+
     /// Runs a table script: makes the rows that are missing, prints the table with the published figures, adds new rows to
-    /// `papers/<paper>/results.csv` and writes `papers/<paper>/tables` (real data, no smoke) and writes the page with `page path report`. Paths are relative to
-    /// the repository's root, where scripts are run.
+    /// `papers/<paper>/results.csv` and writes `papers/<paper>/tables` (real data, no smoke) and writes the page with `page path report`. What is written is in
+    /// the repository, wherever the shell is, or in the folder of `--out`; that it can be is known before the first row is made.
     let main (commandLine: string[]) (page: string -> TableReport -> unit) (table: Table) : unit =
         Experiment.main (fun () ->
             check table
@@ -169,9 +188,10 @@ module Table =
                 for cell in table.Cells do
                     printfn $"{cell.Name}"
             else
-                let grid = grid table arguments
+                let grid = grid table arguments |> usable
                 requireParts grid
-                Experiment.tellLeftOut grid.Corpus
+                let isRecordings = arguments.Contains TableArgument.Data
+                requirePlaces table grid isRecordings
                 let data = Grid.fingerprint grid
                 let isMerge = arguments.Contains TableArgument.Merge
 
@@ -179,5 +199,4 @@ module Table =
                     Experiment.announce grid.Device
                     Stop.saying goesOn (fun () -> make grid data part)
 
-                if part.IsNone then
-                    finish (typed commandLine) table grid (arguments.Contains TableArgument.Data) isMerge page data)
+                if part.IsNone then finish (typed commandLine) table grid isRecordings isMerge page data)

@@ -52,7 +52,7 @@ type TableReport =
 module TableReport =
 
     /// The folder of the papers' notes and figures.
-    let papers = "papers"
+    let papers = Experiment.inRepository [ "papers" ]
 
     let private mean (values: float list) = List.sum values / float values.Length
 
@@ -334,6 +334,14 @@ module TableReport =
           "time", provenance "time" ]
         @ Results.columns row.Outcome.Scores
         @ [ "extra", extras; "row", row.Id ]
+
+    /// Where the report goes beside its page: `papers/<paper>/tables`.
+    let markdownPath (table: Table) (name: string) : string = Path.Combine(papers, table.Paper, "tables", name + ".md")
+
+    /// Raises InputException where `record` could not add its rows, before they are made: for a file that cannot be written or is damaged.
+    let requireRecord (table: Table) : unit =
+        Results.requireWritable (resultsPath table)
+        Recorded.read (resultsPath table) |> ignore
 
     /// Adds to `papers/<paper>/results.csv` what it does not hold yet.
     let record (table: Table) (grid: Grid) (rows: GridRow list) =

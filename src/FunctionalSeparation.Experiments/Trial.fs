@@ -99,13 +99,26 @@ module Trial =
         let setting = trial.Recipe.Network.Setting
         FrontEnd.requireScorable setting.Sources setting.FrontEnd trial.Test
 
+    /// The file with a line a run, of all runs from this repository.
+    let private journal = Experiment.inRepository [ "artifacts"; "results.jsonl" ]
+
+    /// The results are in the run's folder too: a journal that cannot be written stops no run.
+    let private orNote (write: unit -> unit) =
+        try
+            write ()
+        with :? InputException as wrong ->
+            eprintfn $"note: {wrong.Message} The results of this run are in its own folder only."
+
     /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
-    /// a line to `artifacts/results.jsonl`. Shows its progress. Raises InputException as `TrainingRun.run` and `Evaluate.clip`.
+    /// a line to the repository's `artifacts/results.jsonl`. Whether these can be written is known before the training. Shows its progress.
+    /// Raises InputException as `TrainingRun.run` and `Evaluate.clip`, and where the folder cannot be written.
     let run (trial: Trial) : Outcome =
         checkTest trial
+        let resultsPath = Path.Combine(trial.Folder, "results.json")
+        Results.requireWritable resultsPath
+        orNote (fun () -> Results.requireWritable journal)
         Experiment.announce trial.Device
         let finished = train trial
-        let resultsPath = Path.Combine(trial.Folder, "results.json")
         // A run that was stopped while it was scored is new, though its training had ended.
         let isNew = finished.StepsMade > 0 || not (File.Exists resultsPath)
         let provenance = provenance trial finished.Seconds
@@ -119,8 +132,7 @@ module Trial =
         results["provenance"] <- provenance.DeepClone()
         Results.save resultsPath results
 
-        if isNew then
-            Results.append (Path.Combine("artifacts", "results.jsonl")) (Results.withoutClips results)
+        if isNew then orNote (fun () -> Results.append journal (Results.withoutClips results))
 
         { Trial = trial
           Trained = finished.Trained
@@ -130,17 +142,25 @@ module Trial =
           IsNew = isNew
           Provenance = provenance }
 
+    let private factNames =
+        [ "plan"; "seed"; "training clips"; "training seconds"; "threads"; "device"; "commit"; "time" ]
+
     let private facts (outcome: Outcome) =
         let entry (name: string) = outcome.Provenance[name].GetValue<string>()
 
-        [ "plan", outcome.Provenance["recipe"].["plan"].GetValue<string>()
-          "seed", string outcome.Trial.Recipe.Seed
-          "training clips", string outcome.Trial.Train.Length
-          "training seconds", FormattableString.Invariant $"{outcome.Seconds:F0}"
-          "threads", outcome.Provenance["threads"].ToString()
-          "device", string outcome.Trial.Device
-          "commit", entry "commit"
-          "time", entry "time" ]
+        [ outcome.Provenance["recipe"].["plan"].GetValue<string>()
+          string outcome.Trial.Recipe.Seed
+          string outcome.Trial.Train.Length
+          FormattableString.Invariant $"{outcome.Seconds:F0}"
+          outcome.Provenance["threads"].ToString()
+          string outcome.Trial.Device
+          entry "commit"
+          entry "time" ]
+        |> List.zip factNames
+
+    /// Raises InputException where `record` could not add its row, before the work: for a file that cannot be written, or has other columns.
+    let requireRecord (path: string) (first: string list) : unit =
+        Results.requireColumns path (first @ factNames @ Results.columnNames @ [ "extra"; "row" ])
 
     /// Adds the outcome to a CSV file, after `first` columns that tell it from other rows. The outcome of a run that had ended
     /// before is there already.

@@ -30,6 +30,7 @@ let private ffmpeg (arguments: string list) =
 /// What lies about in folders of sound: a name, how it is made, a word of why it is left out.
 let private leftovers: (string * (string -> unit) * string) list =
     let text (path: string) = File.WriteAllText(path, "x")
+    let folder (path: string) = Directory.CreateDirectory path |> ignore
 
     [ "._a.wav", text, "macOS"
       ".DS_Store", text, "hidden"
@@ -38,7 +39,12 @@ let private leftovers: (string * (string -> unit) * string) list =
       "notes.txt", text, "not audio"
       "b.wav.part", text, "not audio"
       "c.wav", (fun path -> File.WriteAllBytes(path, [||])), "empty"
-      "d.wav", (fun path -> Directory.CreateDirectory path |> ignore), "a folder" ]
+      "desktop.ini", text, "not audio"
+      "d.wav", folder, "a folder"
+      "@eaDir", folder, "kept by the system"
+      "lost+found", folder, "kept by the system"
+      "loop.wav", (fun path -> File.CreateSymbolicLink(path, path) |> ignore), "leads to itself"
+      "gone.wav", (fun path -> File.CreateSymbolicLink(path, path + ".nowhere") |> ignore), "not there" ]
 
 /// Loaders, the folder below the root that they list, and the names of two clips that they take.
 let private loaders: (string * string * string list * (string -> Corpus)) list =
@@ -117,15 +123,25 @@ let tests =
                           | others -> failtest $"{file}: {others}")
               }
 
-              test $"{name}: two files of one clip are refused, naming both" {
+              test $"{name}: two files of one clip are left out, naming both, and the others are read" {
                   Scratch.inFolder (fun root ->
                       let _, write = prepared root
+                      write $"{clips[1]}.wav"
 
                       for first, second in [ ".wav", ".WAV"; ".flac", ".wav" ] do
                           write $"{clips[0]}{first}"
                           write $"{clips[0]}{second}"
-                          write $"{clips[1]}.wav"
-                          Scratch.refuses [ clips[0] + first; clips[0] + second ] (fun () -> load root |> ignore)
+                          let corpus = load root
+
+                          if not (isOfPairs name) then
+                              Expect.equal (all corpus |> List.map _.Name) [ clips[1] ] "the other"
+
+                          for one, other in [ first, second; second, first ] do
+                              match leftOutOf corpus (clips[0] + one) with
+                              | [ said ] -> Expect.stringContains said (clips[0] + other) "named"
+                              | others -> failtest $"{one}: {others}"
+
+                          Expect.equal (corpus.LeftOut |> List.filter LeftOut.isUnusable |> List.length) 2 "faults"
                           File.Delete(Path.Combine(root, below, clips[0] + second)))
               }
 
@@ -135,6 +151,36 @@ let tests =
                       File.WriteAllText(Path.Combine(folder, "._a.wav"), "x")
                       Scratch.refuses [ root; "no audio"; "._a.wav" ] (fun () -> load root |> ignore))
               }
+
+          test "a name that is not in UTF-8 is called so, and not hidden" {
+              if not (OperatingSystem.IsLinux()) then skiptest "the file system takes no such names"
+
+              Scratch.inFolder (fun root ->
+                  let inShell (command: string) = Expect.isTrue (Scratch.succeeds "bash" [ "-c"; command ]) command
+                  inShell $"echo x > '{root}'/$'caf\\xe9.wav'"
+
+                  try
+                      match (AudioFolder.files root).LeftOut with
+                      | [ one ] ->
+                          Expect.stringContains one.Reason "not in UTF-8" "why"
+                          Expect.isTrue (LeftOut.isUnusable one) "a fault"
+                          Scratch.refuses [ "not in UTF-8"; "rename" ] (fun () -> AudioFile.Open one.Path |> ignore)
+                      | others -> failtest $"{others}"
+                  finally
+                      inShell $"rm '{root}'/caf*")
+          }
+
+          test "a link that leads to itself is refused by name where it is asked for" {
+              Scratch.inFolder (fun root ->
+                  let link = Path.Combine(root, "loop.wav")
+                  File.CreateSymbolicLink(link, link) |> ignore
+                  Scratch.refuses [ link; "links" ] (fun () -> AudioFile.Open link |> ignore))
+          }
+
+          test "books, films and other containers of sound are audio by their names" {
+              for name in [ "a.mkv"; "a.m4b"; "a.mka"; "a.MOV" ] do
+                  Expect.isTrue (AudioFile.HasAudioName name) name
+          }
 
           test "a FLAC clip is a clip like any other" {
               Scratch.inFolder (fun root ->
@@ -181,14 +227,24 @@ let tests =
                   Expect.equal (leftOutOf corpus "Ani_1_02.wav") [ "beside Wavfile" ] "not read"
                   Expect.equal (leftOutOf corpus "train") [ "beside Wavfile" ] "nor this"
                   let said = LeftOut.text corpus.LeftOut
-                  Expect.stringStarts said "3 left out: abjones-1-02.wav (not named singer_song_clip), " "in one line")
+
+                  Expect.equal
+                      said
+                      "3 left out: abjones-1-02.wav (not named singer_song_clip); Ani_1_02.wav, train (beside Wavfile)"
+                      "in one line")
           }
 
-          test "many leftovers are told in one short line" {
-              let many = [ for i in 1..100 -> { Path = $"/folder/{i}.txt"; Reason = "not audio by its name" } ]
-              let said = LeftOut.text many
-              Expect.stringStarts said "100 left out: 1.txt (not audio by its name), " "counted and named"
-              Expect.stringEnds said ", and 97 more" "the others counted"
+          test "many leftovers are told in one short line, and none of a kind is hidden behind others" {
+              let texts = [ for i in 1..100 -> { Path = $"/folder/{i}.txt"; Reason = "not audio by its name" } ]
+              let discs = [ for i in 1..2 -> { Path = $"/folder/CD{i}"; Reason = "a folder" } ]
+
+              Expect.equal
+                  (LeftOut.text (texts @ discs))
+                  "102 left out: 1.txt, 2.txt, 3.txt and 97 more (not audio by its name); CD1, CD2 (a folder)"
+                  "by reason"
+
+              let each = LeftOut.text [ for i in 1..100 -> { Path = $"{i}.wav"; Reason = $"fault {i}" } ]
+              Expect.stringEnds each "8.wav (fault 8); and 92 more" "short"
           }
 
           test "a part without clips is refused, naming folder and part" {

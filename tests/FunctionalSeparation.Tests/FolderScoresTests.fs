@@ -46,7 +46,7 @@ let tests =
                 BssEvalVersion.Three, [ "SDR"; "SIR"; "SAR"; "NSDR"; "SI-SDR" ] ] do
               test $"BSS Eval {version}: a leak is what it is in dB, and the mixture has what it gains" {
                   withFolders (fun references estimates ->
-                      let tracks = FolderScores.tracks references estimates
+                      let tracks = fst (FolderScores.tracks references estimates)
                       Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "tracks"
 
                       for track, leak in List.zip tracks [ 0.1; 0.4 ] do
@@ -66,7 +66,7 @@ let tests =
 
           test "the file of a track holds each window" {
               withFolders (fun references estimates ->
-                  let stems = FolderScores.score BssEvalVersion.Four None (FolderScores.tracks references estimates).Head
+                  let stems = FolderScores.score BssEvalVersion.Four None (fst (FolderScores.tracks references estimates)).Head
                   let json = JsonNode.Parse((FolderScores.toJson stems).ToJsonString())
                   let target = json["targets"].AsArray().[1]
                   Expect.equal (target["name"].GetValue()) "vocals" "name"
@@ -81,13 +81,13 @@ let tests =
 
           test "a whole track is one frame as long as it" {
               withFolders (fun references estimates ->
-                  let stems = FolderScores.score BssEvalVersion.Three None (FolderScores.tracks references estimates).Head
+                  let stems = FolderScores.score BssEvalVersion.Three None (fst (FolderScores.tracks references estimates)).Head
                   Expect.equal (stems |> List.map _.WindowSeconds) [ 2.5; 2.5 ] "20000 samples")
           }
 
           test "a folder of stems is a track; what is missing or of another kind is refused by name" {
               withFolders (fun references estimates ->
-                  let track = FolderScores.tracks (Path.Combine(references, "a")) (Path.Combine(estimates, "a"))
+                  let track, _ = FolderScores.tracks (Path.Combine(references, "a")) (Path.Combine(estimates, "a"))
                   Expect.equal (track |> List.map _.Name) [ "a" ] "one track"
                   let score () = FolderScores.score BssEvalVersion.Three None track.Head |> ignore
                   let vocals = Path.Combine(estimates, "a", "vocals.wav")
@@ -98,13 +98,14 @@ let tests =
                   File.Delete vocals
                   refuses [ "no estimate of vocals" ] score
                   Directory.Delete(Path.Combine(estimates, "b"), true)
-                  let second = (FolderScores.tracks references estimates)[1]
+                  let second = (fst (FolderScores.tracks references estimates))[1]
 
                   refuses [ Path.Combine(estimates, "b") ] (fun () ->
                       FolderScores.score BssEvalVersion.Four None second |> ignore)
 
                   refuses [ "nowhere" ] (fun () -> FolderScores.tracks references "nowhere" |> ignore))
           }
+
           test "only windows in which the true stem sounds loud enough count, where that is asked for" {
               inFolder (fun folder ->
                   // A loud second, and one 60 dB below, where the estimate is wrong.
@@ -116,14 +117,68 @@ let tests =
 
                   write "true" voice
                   write "estimates" estimate
-                  let track = (FolderScores.tracks (Path.Combine(folder, "true")) (Path.Combine(folder, "estimates"))).Head
-                  let sdr above = (snd (FolderScores.score BssEvalVersion.Four above track).Head.Windows.Head)
-                  Expect.floatClose Accuracy.medium (sdr None)[0] 20.0 "loud"
-                  Expect.isLessThan(sdr None)[1] 0.0 "soft"
-                  Expect.isTrue (Double.IsNaN(sdr (Some -50.0))[1]) "not counted"
-                  Expect.equal(sdr (Some -50.0))[0](sdr None)[0] "counted"
+                  let tracks, _ = FolderScores.tracks (Path.Combine(folder, "true")) (Path.Combine(folder, "estimates"))
+                  let sdr above = snd (FolderScores.score BssEvalVersion.Four above tracks.Head).Head.Windows.Head
+                  let all, loud = sdr None, sdr (Some -50.0)
+                  Expect.floatClose Accuracy.medium all[0] 20.0 "loud"
+                  Expect.isLessThan all[1] 0.0 "soft"
+                  Expect.isTrue (Double.IsNaN loud[1]) "not counted"
+                  Expect.equal loud[0] all[0] "counted"
                   let reference = AudioBuffer([| voice |], 8000)
                   let own = WindowedSdr.ofEstimate reference (AudioBuffer([| estimate |], 8000))
-                  Expect.floatClose Accuracy.medium own[0] (sdr None)[0] "the same without filters"
+                  Expect.floatClose Accuracy.medium own[0] all[0] "the same without filters"
                   Expect.floatClose Accuracy.medium (WindowedSdr.medianAbove -50.0 reference own) 20.0 "median")
+
+          test "what systems and people leave beside tracks is no track, and is named" {
+              withFolders (fun references estimates ->
+                  for folder in [ "@eaDir"; "lost+found"; ".cache"; "covers" ] do
+                      Directory.CreateDirectory(Path.Combine(references, folder)) |> ignore
+
+                  for file in [ ".DS_Store"; "desktop.ini"; "a.txt" ] do
+                      File.WriteAllText(Path.Combine(references, file), "x")
+
+                  File.CreateSymbolicLink(Path.Combine(references, "c"), Path.Combine(references, "c")) |> ignore
+                  let tracks, leftOut = FolderScores.tracks references estimates
+                  Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "tracks"
+                  let named = leftOut |> List.map (fun one -> Path.GetFileName one.Path) |> List.sort
+
+                  Expect.equal
+                      named
+                      (List.sort [ "@eaDir"; "lost+found"; ".cache"; "covers"; ".DS_Store"; "desktop.ini"; "a.txt"; "c" ])
+                      "named"
+
+                  Expect.equal
+                      [ for one in leftOut do
+                            if LeftOut.isUnusable one then Path.GetFileName one.Path ]
+                      [ "c" ]
+                      "a fault"
+                  // The folder of one track, with what a system keeps in it.
+                  let alone = Path.Combine(references, "a")
+                  Directory.CreateDirectory(Path.Combine(alone, "@eaDir")) |> ignore
+                  let tracks, _ = FolderScores.tracks alone (Path.Combine(estimates, "a"))
+                  Expect.equal (tracks |> List.map _.References) [ alone ] "itself")
+          }
+
+          test "a track shorter than a filter is refused in words" {
+              withFolders (fun references estimates ->
+                  for folder in [ references; estimates ] do
+                      for stem in [ "drums"; "vocals"; "mixture" ] do
+                          AudioFile.Write(Path.Combine(folder, "a", stem + ".wav"), noise 1 2 300) |> ignore
+
+                  let track = (fst (FolderScores.tracks references estimates)).Head
+
+                  for version in [ BssEvalVersion.Three; BssEvalVersion.Four ] do
+                      refuses [ "drums.wav"; "300 samples"; "512" ] (fun () -> FolderScores.score version None track |> ignore))
+          }
+
+          test "a stem that is the sum of others is pointed out with its parts" {
+              withFolders (fun references estimates ->
+                  let track () = (fst (FolderScores.tracks references estimates)).Head
+                  Expect.isEmpty (FolderScores.sums (track ())) "drums and vocals"
+                  let at name = Path.Combine(references, "a", name + ".wav")
+                  let bass, drums = noise 21 2 20000, AudioFile.Read(at "drums")
+                  AudioFile.Write(at "bass", bass) |> ignore
+                  Expect.isEmpty (FolderScores.sums (track ())) "three parts"
+                  AudioFile.Write(at "accompaniment", sum [ 1.0f, bass; 1.0f, drums ], SampleFormat.Pcm16) |> ignore
+                  Expect.equal (FolderScores.sums (track ())) [ "accompaniment", [ "bass"; "drums" ] ] "its parts")
           } ]

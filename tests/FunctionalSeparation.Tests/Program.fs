@@ -2,6 +2,7 @@ module FunctionalSeparation.Tests.Program
 
 open System
 open Expecto
+open FunctionalSeparation
 open FunctionalSeparation.Core
 
 let mutable private plainLine = ""
@@ -54,5 +55,7 @@ let main argv =
     TorchRuntime.Initialize()
 
     match argv with
-    | [| "--fuzz"; count; seconds; first |] -> Fuzz.Fuzzing.run (int count) (float seconds) (int first)
+    | [| "--fuzz"; count; seconds; first |] ->
+        let count, first = CommandLine.whole "COUNT" count, CommandLine.whole "SEED" first
+        Fuzz.Fuzzing.run count (CommandLine.real "SECONDS" seconds) first
     | _ -> runTests argv

@@ -19,6 +19,17 @@ let inFolder (test: string -> unit) =
     finally
         Directory.Delete(folder, true)
 
+/// Runs the test with a new folder, beside it the one for temporary files: for tests that run alone.
+let withTemporaryFiles (test: string -> unit) =
+    inFolder (fun folder ->
+        let before = Environment.GetEnvironmentVariable "TMPDIR"
+        Environment.SetEnvironmentVariable("TMPDIR", folder)
+
+        try
+            test (Directory.CreateDirectory(Path.Combine(folder, "work"))).FullName
+        finally
+            Environment.SetEnvironmentVariable("TMPDIR", before))
+
 /// Whether a program runs and ends well; false where it is not installed.
 let succeeds (program: string) (arguments: string list) =
     try
@@ -58,6 +69,22 @@ let waitFor (what: string) (condition: unit -> bool) =
 /// Sends a signal, such as TERM, to a process.
 let signal (name: string) (running: Process) =
     Expect.isTrue (succeeds "sh" [ "-c"; $"kill -{name} {running.Id}" ]) $"kill -{name}"
+
+/// Makes a FIFO; the test is skipped where there is none.
+let fifo (folder: string) =
+    let path = Path.Combine(folder, "song.fifo")
+    if not (succeeds "mkfifo" [ path ]) then Tests.skiptest "needs the pipes of Unix"
+    path
+
+/// Writes the bytes into a FIFO while the test reads it.
+let feeding (path: string) (bytes: byte[]) (test: unit -> unit) =
+    let writer =
+        Tasks.Task.Run(fun () ->
+            use stream = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 1)
+            stream.Write(ReadOnlySpan bytes))
+
+    test ()
+    writer.GetAwaiter().GetResult()
 
 /// Saves a small network with random weights as a model.
 let saveModel (folder: string) (hidden: int list) =

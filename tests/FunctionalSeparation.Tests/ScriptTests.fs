@@ -138,7 +138,7 @@ let tests =
                   Expect.isTrue (voice = File.ReadAllBytes(Path.Combine(out, "stdin_voice.wav"))) "one stem to standard output"))
 
           test "standard output takes one stem of one song" {
-              let arguments = [ "song.wav"; "--out"; "-"; "--stems"; "voice"; "music" ]
+              let arguments = [ "song.wav"; "--out"; "-"; "--stems"; "voice,music" ]
               refuse "separate.fsx" arguments [ "--out -"; "one stem" ]
           }
 
@@ -412,6 +412,138 @@ let tests =
                   let _, output, error = run "separate.fsx" arguments
                   Expect.equal output "" "nothing new"
                   Expect.stringContains error (at "b.wav" + ": separated before") "said"))
+
+          long
+              "a folder that its stems are written into is separated once; a link to itself and a song like another do not stop it"
+              (fun () ->
+                  Scratch.inFolder (fun folder ->
+                      let at name = Path.Combine(folder, name)
+
+                      for name, seed in [ "a", 0.1f; "b", 0.2f ] do
+                          let samples = Array.init 20000 (fun i -> sin (seed * float32 i))
+                          AudioFile.Write(at (name + ".wav"), AudioBuffer([| samples |], 16000)) |> ignore
+
+                      let arguments = [ folder; "--model"; fst model.Value; "--out"; folder ]
+                      Expect.hasLength (succeed "separate.fsx" arguments |> _.TrimEnd().Split('\n')) 4 "stems of two songs"
+                      File.CreateSymbolicLink(at "loop.wav", at "loop.wav") |> ignore
+                      Directory.CreateDirectory(at "CD1") |> ignore
+                      AudioFile.Write(at "b.wave", AudioBuffer([| Array.create 20000 0.1f |], 16000)) |> ignore
+                      let code, output, error = run "separate.fsx" arguments
+                      Expect.equal (code, output) (2, "") "nothing new, and not all is done"
+
+                      Expect.stringContains
+                          error
+                          "a_music.wav, a_voice.wav, b_music.wav and 1 more (a stem that was made before)"
+                          "told"
+
+                      Expect.stringContains error "CD1 (a folder)" "told, too"
+                      Expect.stringContains error $"""not used: {at "loop.wav"}: a link that leads to itself""" "the link"
+                      Expect.stringContains error $"""not used: {at "b.wave"}: nothing was written""" "the other b"
+                      Expect.stringContains error (at "a.wav" + ": separated before") "the others"))
+
+          long "separate.fsx: behind --stems comes a song, names are joined by commas; a rate that changes is told" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let song = Path.Combine(folder, "song.wav")
+                  AudioFile.Write(song, AudioBuffer([| Array.init 20000 (fun i -> sin (0.1f * float32 i)) |], 15000)) |> ignore
+                  let arguments names = [ "--model"; fst model.Value; "--out"; folder; "--stems"; names; song ]
+                  let code, output, error = run "separate.fsx" (arguments "voice" @ [ "--format"; "mp3" ])
+                  Expect.equal (code, output.TrimEnd()) (0, Path.Combine(folder, "song_voice.mp3")) $"one stem: {error}"
+                  Expect.stringContains error "the stems have 16000 Hz" "the rate"
+                  Expect.hasLength (succeed "separate.fsx" (arguments "voice,music") |> _.TrimEnd().Split('\n')) 2 "two stems"
+                  refuse "separate.fsx" (arguments "voice,song") [ "'song'" ]
+                  refuse "separate.fsx" (arguments "voice" @ [ "--from"; "-1" ]) [ "from -1 s to its end" ]
+                  refuse "separate.fsx" (arguments "voice" @ [ "--name"; "/{song}" ]) [ "outside" ]))
+
+          long "an encoder that ffmpeg lacks is missed before the song is separated" (fun () ->
+              if not (OperatingSystem.IsLinux() && Scratch.succeeds "ffmpeg" [ "-version" ]) then
+                  skiptest "the ffmpeg program is not installed"
+
+              Scratch.inFolder (fun folder ->
+                  let song, lacking = Path.Combine(folder, "song.wav"), Path.Combine(folder, "ffmpeg")
+                  Scratch.writeSong song 1
+                  File.WriteAllText(lacking, "#!/bin/sh\necho \"Unknown encoder 'libmp3lame'\" >&2\nexit 1\n")
+                  File.SetUnixFileMode(lacking, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute)
+                  let info = startInfo "separate.fsx" [ song; "--model"; fst model.Value; "--out"; folder; "--format"; "mp3" ]
+                  info.Environment["PATH"] <- folder + ":" + info.Environment["PATH"]
+                  use running = Process.Start info
+                  let error = running.StandardError.ReadToEnd()
+                  running.WaitForExit()
+                  Expect.equal running.ExitCode 2 error
+                  Expect.stringContains error "Unknown encoder" "why"
+                  Expect.isFalse (error.Contains "separating") $"nothing was separated: {error}"
+                  Expect.equal (Directory.GetFiles folder |> Array.sort) [| lacking; song |] "nothing is left"))
+
+          long "places that cannot be written are known before the work, and are not where the shell is" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let at name = Path.Combine(folder, name)
+                  let page = at "out/tables/huang2014/context-smoke.html"
+                  Directory.CreateDirectory page |> ignore
+                  refuse "huang2014/context.fsx" [ "--out"; at "out" ] [ page; "a folder" ]
+                  Expect.isFalse (Directory.Exists(at "out/rows")) "no row was begun"
+                  Directory.CreateDirectory(at "run/results.json") |> ignore
+                  refuse train [ "--epochs"; "1"; "--out"; at "run" ] [ "results.json"; "a folder" ]
+                  Expect.hasLength (Directory.GetFileSystemEntries(at "run")) 1 "no training was begun"
+                  let data = dataFolder (at "data") same
+                  Directory.CreateDirectory(at "scores.json") |> ignore
+
+                  refuse
+                      "evaluate.fsx"
+                      [ "--model"; fst model.Value; "--data"; data; "--json"; at "scores.json" ]
+                      [ "scores.json" ]
+                  // A shell elsewhere, where `artifacts` is a file.
+                  File.WriteAllText(at "artifacts", "x")
+                  let info = startInfo train [ "--epochs"; "1"; "--out"; at "elsewhere" ]
+                  info.WorkingDirectory <- folder
+                  use running = Process.Start info
+                  let error = running.StandardError.ReadToEndAsync()
+                  Expect.stringContains (running.StandardOutput.ReadToEnd()) "voice GNSDR" "a table"
+                  running.WaitForExit()
+                  Expect.equal running.ExitCode 0 error.Result
+                  Expect.equal (File.ReadAllText(at "artifacts")) "x" "nothing was written where the shell is"))
+
+          long "a bad clip does not take the others with it, in training, tables and scores" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let at name = Path.Combine(folder, name)
+                  let clips = (Corpus.embedded 9).Test
+
+                  for part, name in [ "train", "a"; "train", "b"; "test", "c"; "test", "d" ] do
+                      AudioFile.Write(at $"{part}/{name}.wav", channels (Clip.read clips.Head), SampleFormat.Pcm16) |> ignore
+
+                  for bad in [ "train/b.wav"; "test/d.wav" ] do
+                      File.WriteAllBytes(at bad, (File.ReadAllBytes(at bad))[..20000])
+
+                  let finished script arguments =
+                      let code, output, error = run script arguments
+                      Expect.equal code 2 $"{script}: the exit code tells: {error}"
+                      Expect.stringContains error (at "test/d.wav") "the path"
+                      Expect.stringContains output "voice GNSDR" "the table of the rest"
+                      Expect.stringContains (error.TrimEnd().Split '\n' |> Array.last) "error: " "the last line"
+
+                  finished train [ "--data"; folder; "--epochs"; "1"; "--out"; at "run" ]
+                  finished "evaluate.fsx" [ "--model"; at "run"; "--data"; folder ]
+                  finished "huang2014/ceilings.fsx" [ "--data"; folder; "--out"; at "out" ]))
+
+          long "score.fsx: two of three tracks are scored where the estimates of one are missing or cut" (fun () ->
+              Scratch.inFolder (fun folder ->
+                  let at name = Path.Combine(folder, name)
+
+                  for track in [ "a"; "b"; "c" ] do
+                      for stem in Clip.read (Corpus.embedded 9).Test.Head do
+                          for place in [ "true"; "found" ] do
+                              AudioFile.Write(at $"{place}/{track}/{stem.Name}.wav", stem.Sound) |> ignore
+
+                  let score () =
+                      let code, output, error = run "score.fsx" [ at "true"; at "found"; "--version"; "3" ]
+                      Expect.equal code 2 "the exit code tells"
+                      Expect.stringContains output "2 tracks" "the others"
+                      Expect.stringContains error "1 of 3 tracks were not scored" "how many"
+                      error
+
+                  let cut = at "found/b/voice.wav"
+                  File.WriteAllBytes(cut, (File.ReadAllBytes cut)[..5000])
+                  Expect.stringContains (score ()) cut "cut"
+                  File.Delete cut
+                  Expect.stringContains (score ()) "no estimate of voice" "missing"))
 
           long "score.fsx writes table, files of scores and page" (fun () ->
               Scratch.inFolder (fun folder ->

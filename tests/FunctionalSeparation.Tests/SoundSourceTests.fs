@@ -2,7 +2,6 @@
 module FunctionalSeparation.Tests.SoundSourceTests
 
 open System
-open System.Diagnostics
 open System.IO
 open System.IO.Pipes
 open System.Net.Sockets
@@ -17,26 +16,10 @@ let private onUnix name (test: string -> unit) =
     <| fun () ->
         if OperatingSystem.IsWindows() then Tests.skiptest "needs the pipes of Unix"
 
-        inFolder test
+        withTemporaryFiles test
 
-let private fifo folder =
-    let path = Path.Combine(folder, "song.fifo")
-    use run = Process.Start("mkfifo", path)
-    run.WaitForExit()
-    Expect.equal run.ExitCode 0 "mkfifo"
-    path
-
-/// Writes the bytes into a FIFO while the test reads it.
-let private feeding (path: string) (bytes: byte[]) (test: unit -> unit) =
-    let writer =
-        Task.Run(fun () ->
-            use stream = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 1)
-            stream.Write(ReadOnlySpan bytes))
-
-    test ()
-    writer.GetAwaiter().GetResult()
-
-let private leftovers () = Directory.GetFiles(Path.GetTempPath(), "funcsep-*.tmp") |> Set.ofArray
+/// What is left of temporary files.
+let private leftovers () = unfinished (Path.GetTempPath()) |> Set.ofArray
 
 /// A sound too long for the pipe's own buffer.
 let private song folder =
@@ -77,9 +60,7 @@ let private pipes =
               writer.Wait()
               Expect.equal reader.Name "pipe" "name"
               Expect.equal (samplesOf (reader.Read(0L, 100_000))) (samplesOf audio) "samples")
-          decoded "a FIFO of another format" (fun folder ->
-              if OperatingSystem.IsWindows() then Tests.skiptest "needs the pipes of Unix"
-
+          onUnix "a FIFO of another format" (fun folder ->
               let audio, flac = encoded folder "x.flac" []
               let path = fifo folder
               let before = leftovers ()

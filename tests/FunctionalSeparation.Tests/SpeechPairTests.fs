@@ -96,8 +96,15 @@ let tests =
                   Scratch.refuses [ "female_train.wav" ] (fun () -> SpeechPair.timit a |> ignore)
                   let stereo = Path.Combine(root, "B", "two.wav")
                   AudioFile.Write(stereo, AudioBuffer([| Array.zeroCreate 9; Array.zeroCreate 9 |], 16000)) |> ignore
-                  let corpus = SpeechPair.ofFolders a (Path.Combine(root, "B"))
-                  Scratch.refuses [ "two.wav"; "2 channels" ] (fun () -> corpus.Train.Head.Read() |> ignore))
+                  let load () = SpeechPair.ofFolders a (Path.Combine(root, "B"))
+                  Scratch.refuses [ "two.wav"; "2 channels" ] (load >> ignore)
+                  let good = speaker root "B" 16000 [ 100 ]
+                  let cut = Path.Combine(good, "cut.wav")
+                  File.WriteAllBytes(cut, (File.ReadAllBytes stereo)[..50])
+                  let corpus = load ()
+                  Expect.isGreaterThan (Stems.length (Clip.read corpus.Train.Head)) 0 "the good sentences are read"
+                  let faults = corpus.LeftOut |> List.filter LeftOut.isUnusable |> List.map _.Path
+                  Expect.equal faults [ cut; stereo ] "the others are named")
           }
 
           test "the TIMIT pair: parts of equal length, the female is speaker 1" {

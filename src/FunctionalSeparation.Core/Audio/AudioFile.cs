@@ -15,13 +15,16 @@ public static class AudioFile
     public static IReadOnlyList<string> Extensions { get; } =
     [
         ".wav", ".wave", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".caf", ".w64", ".rf64",
-        ".wv", ".ape", ".tta", ".au", ".snd", ".wma", ".mka", ".ac3", ".amr", ".mp4", ".webm",
+        ".wv", ".ape", ".tta", ".au", ".snd", ".wma", ".mka", ".ac3", ".amr", ".mp4", ".webm", ".m4b", ".mkv", ".mov", ".mp2", ".mpc", ".spx", ".3gp",
     ];
 
     /// <summary>Whether a file is audio by its name, in upper or lower case. Its content may say otherwise.</summary>
     /// <param name="path">The file.</param>
-    public static bool HasAudioName(string path) =>
-        Extensions.Contains(System.IO.Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
+    public static bool HasAudioName(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return Extensions.Contains(System.IO.Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
+    }
 
     /// <summary>
     /// Opens a file to read it piece by piece in bounded memory. A file that ffmpeg must decode takes its decoded size (4 bytes
@@ -29,43 +32,90 @@ public static class AudioFile
     /// pipe; of several audio streams the first is taken. What a user should know is in <see cref="AudioInfo.Notes"/>.
     /// </summary>
     /// <param name="path">The file; a FIFO or <c>/dev/fd/63</c>; or <c>-</c> for standard input, which is read to its end.</param>
+    /// <param name="limits">How much a file of a stranger may take; null: as much as it takes.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="InputException">
-    /// The file is missing, a folder, a socket, a device, empty, truncated, damaged or undecodable, or needs ffmpeg where there
-    /// is none.
+    /// The file is missing, a folder, a socket, a device, empty, truncated, damaged or undecodable, names other files in place of
+    /// sound (a playlist, say: only the one file is opened, and no network), needs ffmpeg where there is none, or more than the limits.
     /// </exception>
-    public static WavReader Open(string path) => OpenTrack(path, null);
+    public static WavReader Open(string path, DecoderLimits? limits = null) =>
+        OpenTrack(path, null, limits, CancellationToken.None);
+
+    /// <summary>As <see cref="Open(string, DecoderLimits)"/>, on a thread of its own.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limits">How much it may take.</param>
+    /// <param name="cancellation">Ends the reading and the decoder.</param>
+    /// <returns>A reader that the caller disposes.</returns>
+    /// <exception cref="InputException">As there.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled; nothing is left of it.</exception>
+    public static Task<WavReader> OpenAsync(string path, DecoderLimits? limits = null, CancellationToken cancellation = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return OwnThread.Run(() => OpenTrack(path, null, limits, cancellation), cancellation);
+    }
 
     /// <summary>Opens a sound that comes as a stream of bytes, such as an upload: it is read to its end, into a temporary file.</summary>
     /// <param name="bytes">What a file of any format holds. It stays open.</param>
     /// <param name="name">What messages call it, and files made of it are named after.</param>
+    /// <param name="limits">How much it may take; null: as much as it takes.</param>
     /// <returns>A reader that the caller disposes.</returns>
-    /// <exception cref="InputException">As <see cref="Open(string)"/>; also a folder for temporary files without room.</exception>
-    public static WavReader Open(Stream bytes, string name)
+    /// <exception cref="InputException">As <see cref="Open(string, DecoderLimits)"/>; also a folder for temporary files without room.</exception>
+    public static WavReader Open(Stream bytes, string name, DecoderLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(bytes);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        using var source = SoundSource.From(bytes, name);
-        return OpenSource(source, null);
+        var watch = new DecoderWatch(name, limits);
+        using var source = SoundSource.From(bytes, name, watch);
+        return OpenSource(source, null, watch);
     }
 
-    /// <summary>As <see cref="Open(string)"/>, for one sound track of a file that may hold several.</summary>
+    /// <summary>As <see cref="Open(string, DecoderLimits)"/>, for one sound track of a file that may hold several.</summary>
     /// <param name="path">The file.</param>
     /// <param name="track">Which of its sound tracks, from 0; null: the first, and a note tells of the others.</param>
+    /// <param name="limits">How much it may take.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A negative track.</exception>
-    /// <exception cref="InputException">As <see cref="Open(string)"/>; also a track that is not there.</exception>
-    public static WavReader OpenTrack(string path, int? track)
+    /// <exception cref="InputException">As there; also a track that is not there.</exception>
+    public static WavReader OpenTrack(string path, int? track, DecoderLimits? limits = null)
     {
         if (track is { } number) ArgumentOutOfRangeException.ThrowIfNegative(number, nameof(track));
-        using var source = SoundSource.From(path);
-        return OpenSource(source, track);
+        return OpenTrack(path, track, limits, CancellationToken.None);
     }
 
-    private static WavReader OpenSource(SoundSource source, int? track)
+    /// <summary>
+    /// As <see cref="Open(Stream, string, DecoderLimits)"/>, without waiting for the stream: for servers, whose streams are read in no other
+    /// way, and windows. What must be decoded is, on a thread of its own.
+    /// </summary>
+    /// <param name="bytes">What a file of any format holds. It stays open.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="limits">How much it may take.</param>
+    /// <param name="cancellation">Ends the reading and the decoder.</param>
+    /// <returns>A reader that the caller disposes.</returns>
+    /// <exception cref="InputException">As there.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled; nothing is left of it.</exception>
+    public static async Task<WavReader> OpenAsync(
+        Stream bytes, string name, DecoderLimits? limits = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        var watch = new DecoderWatch(name, limits, cancellation);
+        using var source = await SoundSource.FromAsync(bytes, name, watch).ConfigureAwait(false);
+        return await OwnThread.Run(() => OpenSource(source, null, watch), cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>As <see cref="OpenAsync(string, DecoderLimits, CancellationToken)"/>, on this thread; of several tracks one.</summary>
+    internal static WavReader OpenTrack(string path, int? track, DecoderLimits? limits, CancellationToken cancellation)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var watch = new DecoderWatch(SoundSource.NameOf(path), limits, cancellation);
+        using var source = SoundSource.From(path, watch);
+        return OpenSource(source, track, watch);
+    }
+
+    private static WavReader OpenSource(SoundSource source, int? track, DecoderWatch watch)
     {
         var file = source.OpenHandle();
-        if (NeedsDecoder(file, source.Name)) return ForeignAudio.Open(source, SearchPath, track);
+        if (NeedsDecoder(file, source.Name)) return ForeignAudio.Open(source, SearchPath, track, watch);
         if (track is null or 0) return new WavReader(file, source.Name);
         file.Dispose();
         throw new InputException($"{source.Name} has 1 sound track: track {track}, counted from 0, is not there.");
@@ -73,7 +123,7 @@ public static class AudioFile
 
     /// <summary>Sample rate, channels, exact length and coding. A file that ffmpeg must decode is decoded for it.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InputException">As <see cref="Open(string)"/>.</exception>
+    /// <exception cref="InputException">As <see cref="Open(string, DecoderLimits)"/>.</exception>
     public static AudioInfo Info(string path)
     {
         using var reader = Open(path);
@@ -84,7 +134,7 @@ public static class AudioFile
     /// Sample rate, channels and length as the header states them, of the first sound track where there are several. Nothing is decoded.
     /// </summary>
     /// <param name="path">The file; no pipe, which could not be read again.</param>
-    /// <exception cref="InputException">As <see cref="Open(string)"/>, but for damage beyond the header.</exception>
+    /// <exception cref="InputException">As <see cref="Open(string, DecoderLimits)"/>, but for damage beyond the header.</exception>
     public static AudioShape Shape(string path)
     {
         using var source = SoundSource.From(path);
@@ -100,7 +150,7 @@ public static class AudioFile
     /// <param name="path">The file.</param>
     /// <returns>All its channels at its own sample rate, full scale = ±1.</returns>
     /// <exception cref="InputException">
-    /// As <see cref="Open(string)"/>; also a sample that is not a finite number, or a file too long for one array.
+    /// As <see cref="Open(string, DecoderLimits)"/>; also a sample that is not a finite number, or a file too long for one array.
     /// </exception>
     public static AudioBuffer Read(string path)
     {
@@ -118,7 +168,8 @@ public static class AudioFile
     /// <exception cref="InputException">As <see cref="Read(string)"/>; also a track that is not there.</exception>
     public static AudioBuffer ReadTrack(string path, int track)
     {
-        using var reader = OpenTrack(path, track);
+        ArgumentOutOfRangeException.ThrowIfNegative(track);
+        using var reader = OpenTrack(path, track, null, CancellationToken.None);
         return Whole(reader);
     }
 
@@ -130,14 +181,14 @@ public static class AudioFile
         return reader.Read(0, (int)reader.Info.Length);
     }
 
-    /// <summary>Reads a part of a file. For many parts of one file, <see cref="Open(string)"/> it once.</summary>
+    /// <summary>Reads a part of a file. For many parts of one file, <see cref="Open(string, DecoderLimits)"/> it once.</summary>
     /// <param name="path">The file.</param>
     /// <param name="offset">First sample frame, from 0.</param>
     /// <param name="length">Sample frames to read.</param>
     /// <returns>All its channels, each <paramref name="length"/> samples long, full scale = ±1.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A negative offset or length.</exception>
     /// <exception cref="InputException">
-    /// As <see cref="Open(string)"/>; also a part that reaches beyond the end, or a sample that is not a finite number.
+    /// As <see cref="Open(string, DecoderLimits)"/>; also a part that reaches beyond the end, or a sample that is not a finite number.
     /// </exception>
     public static AudioBuffer Read(string path, long offset, int length)
     {
@@ -172,18 +223,36 @@ public static class AudioFile
     {
         ArgumentNullException.ThrowIfNull(to);
         ArgumentNullException.ThrowIfNull(audio);
-        WavWriter.RequireFinite(audio, "the stream", 0);
-        to.Write(WavHeaderBytes.Build(format, audio.Channels.Count, audio.SampleRate, audio.Length, [], WavHeaderBytes.RiffLimit));
-        var frameBytes = audio.Channels.Count * SampleCodec.Bytes(format);
-        var block = new byte[Math.Max(1, WavWriter.BlockBytes / frameBytes) * frameBytes];
+        ArgumentOutOfRangeException.ThrowIfUndefined(format);
         var clipped = 0L;
-        for (var (start, frames) = (0, 0); start < audio.Length; start += frames)
+        foreach (var (bytes, beyond) in WavWriter.Blocks(audio, format))
         {
-            frames = Math.Min(block.Length / frameBytes, audio.Length - start);
-            clipped += SampleCodec.Encode(format, audio.Channels, start, frames, block);
-            to.Write(block, 0, frames * frameBytes);
+            to.Write(bytes.Span);
+            clipped += beyond;
         }
-        if ((audio.Length * (long)frameBytes & 1) == 1) to.WriteByte(0);
+        return clipped;
+    }
+
+    /// <summary>As <see cref="Write(Stream, AudioBuffer, SampleFormat)"/>, without waiting for the stream.</summary>
+    /// <param name="to">The stream. It stays open.</param>
+    /// <param name="audio">The samples.</param>
+    /// <param name="format">How samples are stored.</param>
+    /// <param name="cancellation">Ends the writing.</param>
+    /// <returns>As there.</returns>
+    /// <exception cref="InputException">A sample is not a finite number; nothing is written.</exception>
+    /// <exception cref="OperationCanceledException">The work was cancelled; part of it is written.</exception>
+    public static async Task<long> WriteAsync(
+        Stream to, AudioBuffer audio, SampleFormat format = SampleFormat.Float32, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        ArgumentNullException.ThrowIfNull(audio);
+        ArgumentOutOfRangeException.ThrowIfUndefined(format);
+        var clipped = 0L;
+        foreach (var (bytes, beyond) in WavWriter.Blocks(audio, format))
+        {
+            await to.WriteAsync(bytes, cancellation).ConfigureAwait(false);
+            clipped += beyond;
+        }
         return clipped;
     }
 

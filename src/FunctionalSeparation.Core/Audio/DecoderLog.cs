@@ -30,6 +30,17 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
         ?? lines.FirstOrDefault(line => line.Length > 0 && !Weight().IsMatch(line))
         ?? "no reason given";
 
+    /// <summary>
+    /// What ffmpeg takes a file for that is of none of the formats of <see cref="DecoderInput"/>, or whose tracks lie in other files;
+    /// null where the log tells of neither.
+    /// </summary>
+    public static string? Refused(IReadOnlyList<string> lines)
+    {
+        var isRefused = lines.FirstOrDefault(line => line.Contains("Format not on whitelist", StringComparison.Ordinal));
+        if (isRefused is not null) return Context().Match(isRefused) is { Success: true } match ? match.Groups[1].Value : "another format";
+        return lines.Any(line => line.Contains("Skipped opening external track", StringComparison.Ordinal)) ? "tracks in other files" : null;
+    }
+
     private static string? Complaint(string line)
     {
         var match = Weight().Match(line);
@@ -43,6 +54,9 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
 
     [GeneratedRegex(@"\[(\w+)\] ")]
     private static partial Regex Weight();
+
+    [GeneratedRegex(@"^\[([^ \]]+) @ ")]
+    private static partial Regex Context();
 
     [GeneratedRegex(@"tb:\S+ samplefmt:\S+ samplerate:(\d+) chlayout:(\S+)")]
     private static partial Regex FormOfSound();

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using FFMpegCore;
 using FFMpegCore.Exceptions;
 using Microsoft.Win32.SafeHandles;
@@ -16,10 +16,12 @@ internal static class ForeignAudio
     /// <param name="source">The file.</param>
     /// <param name="searchPath">Folders to look for the programs in, as in the environment variable PATH.</param>
     /// <param name="track">Which of its sound tracks, from 0; null for the first, with a note where there are others.</param>
-    public static WavReader Open(SoundSource source, string searchPath, int? track = null)
+    /// <param name="watch">Ends the decoding.</param>
+    public static WavReader Open(SoundSource source, string searchPath, int? track = null, DecoderWatch? watch = null)
     {
+        watch ??= new(source.Name);
         RequirePrograms(source, searchPath);
-        return Decode(source, Probe(source, track), track ?? 0);
+        return Decode(source, Probe(source, track, watch), track ?? 0, watch);
     }
 
     /// <summary>Sample rate and channels of the first sound track, by its header.</summary>
@@ -28,7 +30,7 @@ internal static class ForeignAudio
     public static AudioShape Shape(SoundSource source, string searchPath)
     {
         RequirePrograms(source, searchPath);
-        return Probe(source, null).Shape
+        return Probe(source, null, new(source.Name)).Shape
             ?? throw new InputException($"{source.Name} does not tell its sample rate and channels: convert it to WAV.");
     }
 
@@ -51,13 +53,10 @@ internal static class ForeignAudio
         var encoded = new UnfinishedFile(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(target))!);
         try
         {
-            string[] arguments = ["-nostdin", "-nostats", "-loglevel", "error", "-y", "-f", "wav", "-i", wav, .. encoder, encoded.Path];
-            var start = new ProcessStartInfo(GlobalFFOptions.GetFFMpegBinaryPath(), arguments) { RedirectStandardError = true };
-            using var ffmpeg = Process.Start(start)!;
-            var report = ffmpeg.StandardError.ReadToEnd();
-            ffmpeg.WaitForExit();
-            if (ffmpeg.ExitCode == 0) return encoded;
-            var reason = DecoderLog.FirstComplaint(report.Split('\n', StringSplitOptions.TrimEntries)).Replace(encoded.Path, target);
+            string[] arguments = ["-nostdin", "-nostats", "-loglevel", "error", "-y", .. DecoderInput.Of(wav), .. encoder, encoded.Path];
+            var run = DecoderRun.Of(GlobalFFOptions.GetFFMpegBinaryPath(), arguments, DecoderRun.Ignore, new(target));
+            if (run.ExitCode == 0) return encoded;
+            var reason = DecoderLog.FirstComplaint(run.Log).Replace(encoded.Path, target);
             throw new InputException($"{target} cannot be encoded by ffmpeg ({FileFailure.OneLine(reason)}): choose a WAV format.");
         }
         catch
@@ -73,11 +72,11 @@ internal static class ForeignAudio
         if (!IsOnPath(GlobalFFOptions.GetFFProbeBinaryPath(), AudioFile.SearchPath)) return null;
         try
         {
-            var analysis = FFProbe.Analyse(System.IO.Path.GetFullPath(path));
+            var analysis = Analyse(path, path, new(path));
             var tags = analysis.AudioStreams.Select(stream => stream.Tags).Prepend(analysis.Format.Tags).OfType<Dictionary<string, string>>();
             return tags.SelectMany(some => some).FirstOrDefault(tag => tag.Key.Equals("comment", StringComparison.OrdinalIgnoreCase)).Value;
         }
-        catch (FFMpegException)
+        catch (InputException)
         {
             return null;
         }
@@ -88,8 +87,6 @@ internal static class ForeignAudio
         var path = source.Name;
         RequireProgram(GlobalFFOptions.GetFFMpegBinaryPath(), path, searchPath);
         RequireProgram(GlobalFFOptions.GetFFProbeBinaryPath(), path, searchPath);
-        if (source.Location.Contains('"') || source.Location.EndsWith('\\'))
-            throw new InputException($"{path} has a name that cannot be handed to ffmpeg: rename it without quotes and backslashes.");
     }
 
     private static void RequireProgram(string program, string path, string searchPath)
@@ -106,35 +103,45 @@ internal static class ForeignAudio
         return names.Any(name => folders.Any(folder => File.Exists(System.IO.Path.Combine(folder, name))));
     }
 
-    private static ForeignTracks Probe(SoundSource source, int? track)
+    private static ForeignTracks Probe(SoundSource source, int? track, DecoderWatch watch)
     {
-        try
-        {
-            var analysis = FFProbe.Analyse(System.IO.Path.GetFullPath(source.Location));
-            AudioStream[] streams = [.. analysis.AudioStreams.OrderBy(stream => stream.Index)];
-            if (streams.Length > 0 && track >= streams.Length)
-                throw new InputException(
-                    $"{source.Name} has {streams.Length} sound track(s): track {track}, counted from 0, is not there.");
-            if (streams.Length > 0) return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0);
-        }
-        catch (FFProbeProcessException cause)
-        {
-            throw Undecodable(source, cause.StandardError, cause);
-        }
-        catch (FFMpegException cause)
-        {
-            throw Undecodable(source, [cause.Message], cause);
-        }
-        throw new InputException($"{source.Name} has no audio in it: name an audio file.");
+        var analysis = Analyse(source.Location, source.Name, watch);
+        AudioStream[] streams = [.. analysis.AudioStreams.OrderBy(stream => stream.Index)];
+        if (streams.Length == 0) throw new InputException($"{source.Name} has no audio in it: name an audio file.");
+        if (track >= streams.Length)
+            throw new InputException($"{source.Name} has {streams.Length} sound track(s): track {track}, counted from 0, is not there.");
+        return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0);
     }
 
-    private static WavReader Decode(SoundSource source, ForeignTracks tracks, int track)
+    /// <summary>What ffprobe says of a file. FFMpegCore reads its answer; its own run of ffprobe has no limits.</summary>
+    private static IMediaAnalysis Analyse(string location, string name, DecoderWatch watch)
+    {
+        string[] arguments =
+        [
+            "-loglevel", "level+warning", "-print_format", "json", "-show_format", "-sexagesimal", "-show_streams", "-show_chapters",
+            .. DecoderInput.Of(location),
+        ];
+        var json = "";
+        void Take(Stream output) => json = new StreamReader(output).ReadToEnd();
+        var run = DecoderRun.Of(GlobalFFOptions.GetFFProbeBinaryPath(), arguments, Take, watch);
+        if (run.ExitCode != 0 || DecoderLog.Refused(run.Log) is not null) throw Undecodable(location, name, run.Log);
+        try
+        {
+            return FFProbe.FromJson(json);
+        }
+        catch (Exception cause) when (cause is FFMpegException or JsonException)
+        {
+            throw Undecodable(location, name, [cause.Message]);
+        }
+    }
+
+    private static WavReader Decode(SoundSource source, ForeignTracks tracks, int track, DecoderWatch watch)
     {
         var wav = Spool.Open(UnfinishedFiles.CreateNameless, source.Name);
         DecoderLog log;
         try
         {
-            log = DecoderLog.Of(Run(source, track, wav));
+            log = DecoderLog.Of(Run(source, track, wav, watch));
         }
         catch
         {
@@ -156,38 +163,26 @@ internal static class ForeignAudio
     /// Damaged frames are told about, not decoded in silence: checksums are looked at, and the log names changes of format. ffmpeg
     /// writes into a pipe, so it ends with this process.
     /// </summary>
-    private static string[] Run(SoundSource source, int track, SafeFileHandle wav)
+    private static string[] Run(SoundSource source, int track, SafeFileHandle wav, DecoderWatch watch)
     {
         string[] arguments =
         [
             "-nostdin", "-nostats", "-loglevel", DecoderLog.Level, "-err_detect", "crccheck",
-            "-i", System.IO.Path.GetFullPath(source.Location), "-map", $"0:a:{track}", "-c:a", "pcm_f32le", "-f", "wav", "-",
+            .. DecoderInput.Of(source.Location), "-map", $"0:a:{track}", "-c:a", "pcm_f32le", "-f", "wav", "-",
         ];
-        var start = new ProcessStartInfo(GlobalFFOptions.GetFFMpegBinaryPath(), arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        using var ffmpeg = Process.Start(start)!;
-        try
-        {
-            var report = ffmpeg.StandardError.ReadToEndAsync();
-            Spool.Copy(ffmpeg.StandardOutput.BaseStream, wav, source.Name);
-            ffmpeg.WaitForExit();
-            var lines = report.Result.Split('\n', StringSplitOptions.TrimEntries);
-            return ffmpeg.ExitCode == 0 ? lines : throw Undecodable(source, lines, null);
-        }
-        finally
-        {
-            ffmpeg.Kill();
-        }
+        var run = DecoderRun.Of(
+            GlobalFFOptions.GetFFMpegBinaryPath(), arguments, output => Spool.Copy(output, wav, source.Name, watch), watch);
+        return run.ExitCode == 0 ? run.Log : throw Undecodable(source.Location, source.Name, run.Log);
     }
 
-    private static InputException Undecodable(SoundSource source, IReadOnlyList<string> report, Exception? cause)
+    private static InputException Undecodable(string location, string name, IReadOnlyList<string> log)
     {
-        var reason = DecoderLog.FirstComplaint(report).Replace(System.IO.Path.GetFullPath(source.Location) + ": ", "");
-        var message = $"{source.Name} cannot be decoded by ffmpeg ({FileFailure.OneLine(reason)}): "
-            + "check that it is a whole audio file, or convert it to WAV.";
-        return cause is null ? new InputException(message) : new InputException(message, cause);
+        if (DecoderLog.Refused(log) is { } format)
+            return new InputException(
+                $"{name} has no audio of its own that is read (ffmpeg finds: {format}), and other files that it may name are not opened: "
+                + "name an audio file.");
+        var reason = DecoderLog.FirstComplaint(log).Replace(System.IO.Path.GetFullPath(location) + ": ", "");
+        return new InputException(
+            $"{name} cannot be decoded by ffmpeg ({FileFailure.OneLine(reason)}): check that it is a whole audio file, or convert it to WAV.");
     }
 }

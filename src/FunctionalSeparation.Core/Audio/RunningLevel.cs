@@ -6,6 +6,7 @@ namespace FunctionalSeparation.Core;
 /// come in between counts as it does for the whole.
 /// </summary>
 /// <param name="sampleRate">Samples a second.</param>
+/// <exception cref="ArgumentOutOfRangeException">A sample rate below 1 Hz.</exception>
 public sealed class RunningLevel(int sampleRate)
 {
     private const double Gate = 1e-4;
@@ -16,7 +17,9 @@ public sealed class RunningLevel(int sampleRate)
     private readonly SortedDictionary<int, (double Energy, long Steps)> _bins = [];
 
     /// <summary>Samples of a step.</summary>
-    public int StepSamples { get; } = Math.Max(1, sampleRate / 10);
+    public int StepSamples { get; } = sampleRate >= 1
+        ? Math.Max(1, sampleRate / 10)
+        : throw new ArgumentOutOfRangeException(nameof(sampleRate), sampleRate, "A sample rate is at least 1 Hz.");
 
     /// <summary>Root mean square over all channels; 0 while nothing but silence has come.</summary>
     public double RootMeanSquare { get; private set; }

@@ -3,13 +3,16 @@ namespace FunctionalSeparation.Core;
 /// <summary>How loud a sound is, and what constant offset (DC) it has.</summary>
 /// <param name="RootMeanSquare">Root mean square over all channels of what is left without the offsets; 0 for silence.</param>
 /// <param name="Offsets">The mean of each channel: nothing that is heard, but it would pass for loudness.</param>
-/// <exception cref="ArgumentOutOfRangeException">A level that is negative or not finite.</exception>
+/// <exception cref="ArgumentOutOfRangeException">A level that is negative or not finite, or an offset that is not finite.</exception>
 public sealed record SoundLevel(double RootMeanSquare, IReadOnlyList<double> Offsets)
 {
     /// <summary>Root mean square over all channels of what is left without the offsets; 0 for silence.</summary>
     public double RootMeanSquare { get; } = double.IsFinite(RootMeanSquare) && RootMeanSquare >= 0
         ? RootMeanSquare
         : throw new ArgumentOutOfRangeException(nameof(RootMeanSquare), RootMeanSquare, "A level is a root mean square.");
+
+    /// <summary>The mean of each channel.</summary>
+    public IReadOnlyList<double> Offsets { get; init => field = Finite(value); } = Finite(Offsets);
 
     /// <summary>Of a sound that is expected to have no offset, such as a live one that is not known yet.</summary>
     /// <param name="rootMeanSquare">Its root mean square; 0 for silence.</param>
@@ -20,8 +23,16 @@ public sealed record SoundLevel(double RootMeanSquare, IReadOnlyList<double> Off
     /// <exception cref="ArgumentException">There are offsets, and not one for each channel.</exception>
     public void RequireChannels(int channels)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
         if (Offsets.Count != 0 && Offsets.Count != channels)
             throw new ArgumentException($"The sound has {channels} channels, its level has offsets of {Offsets.Count}: measure the level of this sound.");
+    }
+
+    private static IReadOnlyList<double> Finite(IReadOnlyList<double> offsets)
+    {
+        ArgumentNullException.ThrowIfNull(offsets, nameof(Offsets));
+        foreach (var offset in offsets) ArgumentOutOfRangeException.ThrowIfNotFinite(offset, nameof(Offsets));
+        return offsets;
     }
 
     /// <summary>Of a sound that comes in pieces, all with the same channels.</summary>

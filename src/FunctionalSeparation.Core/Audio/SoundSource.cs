@@ -25,17 +25,18 @@ internal sealed class SoundSource : IDisposable
     public string Location { get; }
 
     /// <param name="path">A file, a pipe, or <c>-</c> for standard input, which is read to its end.</param>
+    /// <param name="watch">Ends the copying.</param>
     /// <exception cref="InputException">It is missing, a folder, a socket, a device or a terminal, or there is no room for a copy.</exception>
-    public static SoundSource From(string path)
+    public static SoundSource From(string path, DecoderWatch? watch = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        RefuseDevice(path);
         try
         {
+            RefuseDevice(path);
             using var stream = path == "-"
                 ? Console.OpenStandardInput()
                 : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1);
-            return path != "-" && stream.CanSeek ? new(path, path, null) : Copy(stream, NameOf(path));
+            return path != "-" && stream.CanSeek ? new(path, path, null) : Copy(stream, NameOf(path), watch ?? new(NameOf(path)));
         }
         catch (Exception cause) when (FileFailure.IsOfFiles(cause))
         {
@@ -46,10 +47,31 @@ internal sealed class SoundSource : IDisposable
     /// <summary>What a stream holds, read to its end.</summary>
     /// <param name="bytes">The stream; what its reading throws comes through.</param>
     /// <param name="name">What messages call it.</param>
-    /// <exception cref="InputException">There is no room for a copy.</exception>
-    public static SoundSource From(Stream bytes, string name) => Copy(bytes, name);
+    /// <param name="watch">Ends the copying.</param>
+    /// <exception cref="InputException">There is no room for a copy, or too much comes.</exception>
+    public static SoundSource From(Stream bytes, string name, DecoderWatch watch) => Copy(bytes, name, watch);
 
-    /// <summary>Opens what <see cref="From(string)"/> finds at a path; a copy is gone when the handle is closed.</summary>
+    /// <summary>As <see cref="From(Stream, string, DecoderWatch)"/>, without waiting for the stream.</summary>
+    /// <param name="bytes">The stream.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <param name="watch">Ends the copying.</param>
+    /// <exception cref="InputException">As there.</exception>
+    public static async Task<SoundSource> FromAsync(Stream bytes, string name, DecoderWatch watch)
+    {
+        var copy = NewCopy(name);
+        try
+        {
+            await Spool.CopyAsync(bytes, copy.Handle, name, watch).ConfigureAwait(false);
+            return new(name, copy.Path, copy);
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens what <see cref="From(string, DecoderWatch)"/> finds at a path; a copy is gone when the handle is closed.</summary>
     public static SafeFileHandle OpenHandle(string path)
     {
         using var source = From(path);
@@ -93,12 +115,14 @@ internal sealed class SoundSource : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _copy?.Dispose();
 
-    private static SoundSource Copy(Stream stream, string name)
+    private static UnfinishedFile NewCopy(string name) => Spool.Open(() => new UnfinishedFile(Path.GetTempPath()), name);
+
+    private static SoundSource Copy(Stream stream, string name, DecoderWatch watch)
     {
-        var copy = Spool.Open(() => new UnfinishedFile(Path.GetTempPath()), name);
+        var copy = NewCopy(name);
         try
         {
-            Spool.Copy(stream, copy.Handle, name);
+            Spool.Copy(stream, copy.Handle, name, watch);
             return new(name, copy.Path, copy);
         }
         catch

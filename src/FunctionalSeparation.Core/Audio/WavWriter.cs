@@ -43,6 +43,7 @@ public sealed class WavWriter : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(sampleRate, WavHeader.HighestRate);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(channels, WavHeader.MostChannels);
+        ArgumentOutOfRangeException.ThrowIfUndefined(format);
         (Path, SampleRate, Channels, Format, _info, _riffLimit) = (path, sampleRate, channels, format, info, riffLimit);
         RequireWavName(path);
         _target = System.IO.Path.GetFullPath(path);
@@ -143,6 +144,23 @@ public sealed class WavWriter : IDisposable
     {
         _disposed = true;
         _file.Dispose();
+    }
+
+    /// <summary>The bytes of a whole file, piece by piece in one array, and how many samples of each piece are beyond full scale.</summary>
+    /// <exception cref="InputException">A sample is not a finite number.</exception>
+    internal static IEnumerable<(ReadOnlyMemory<byte> Bytes, long Clipped)> Blocks(AudioBuffer audio, SampleFormat format)
+    {
+        RequireFinite(audio, "the stream", 0);
+        yield return (WavHeaderBytes.Build(format, audio.Channels.Count, audio.SampleRate, audio.Length, [], WavHeaderBytes.RiffLimit), 0);
+        var frameBytes = audio.Channels.Count * SampleCodec.Bytes(format);
+        var block = new byte[Math.Max(1, BlockBytes / frameBytes) * frameBytes];
+        for (var (start, frames) = (0, 0); start < audio.Length; start += frames)
+        {
+            frames = Math.Min(block.Length / frameBytes, audio.Length - start);
+            var clipped = SampleCodec.Encode(format, audio.Channels, start, frames, block);
+            yield return (block.AsMemory(0, frames * frameBytes), clipped);
+        }
+        if ((audio.Length * (long)frameBytes & 1) == 1) yield return (new byte[1], 0);
     }
 
     private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _info, _riffLimit);

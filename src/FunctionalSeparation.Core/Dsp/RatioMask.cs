@@ -42,6 +42,7 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     public static Tensor Apply(Tensor outputs, Tensor mixture, MaskShare share = MaskShare.Absolute)
     {
         Require(outputs, mixture);
+        ArgumentOutOfRangeException.ThrowIfUndefined(share);
         if (mixture.requires_grad)
             throw new ArgumentException("mask: has no gradient for the mixture: detach it, or use a mask with the exact gradient.");
         SecondDerivatives.Refuse("mask", "use a mask with the exact gradient");

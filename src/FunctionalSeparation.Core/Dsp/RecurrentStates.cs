@@ -40,6 +40,7 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, RecurrentActivation activation)
     {
         const string owner = "recurrence";
+        ArgumentOutOfRangeException.ThrowIfUndefined(activation);
         Shapes.Require(owner, "frames", frames, [Axis.Any("time"), Axis.Any("batch"), Axis.Any("units")]);
         var shape = frames.shape;
         if (shape[0] == 0) throw new ArgumentException($"{owner}: wants at least one frame, got {Shapes.Describe(frames)}.");

@@ -27,6 +27,10 @@ public enum StftWindow
 /// </param>
 public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Centred)
 {
+    /// <summary>The window.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such window.</exception>
+    public StftWindow Window { get; init => field = Defined(value); } = Defined(Window);
+
     /// <summary>n_fft 1024, hop 512, sine window, no padding: the 64 ms setting of Huang et al. (ISMIR 2014) at 16 kHz.</summary>
     public static Stft Huang2014 { get; } = new(1024, 512, StftWindow.Sine, Centred: false);
 
@@ -36,13 +40,23 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     /// <summary>Frames of a signal.</summary>
     /// <param name="samples">Length of the signal in samples.</param>
     /// <returns>The number of frames; 0 where the signal is too short to be transformed.</returns>
-    public long Frames(long samples) =>
-        Centred ? (samples > FftSize / 2 ? 1 + samples / HopLength : 0)
-                : (samples >= FftSize ? 1 + (samples - FftSize) / HopLength : 0);
+    /// <exception cref="ArgumentException">The settings contradict each other.</exception>
+    public long Frames(long samples)
+    {
+        Validate();
+        return Centred ? (samples > FftSize / 2 ? 1 + samples / HopLength : 0)
+            : (samples >= FftSize ? 1 + (samples - FftSize) / HopLength : 0);
+    }
 
     /// <summary>Samples that the inverse of so many frames gives when no length is asked for.</summary>
     /// <param name="frames">Number of frames, at least 1.</param>
-    public long Samples(long frames) => (frames - 1) * HopLength + (Centred ? 0 : FftSize);
+    /// <exception cref="ArgumentException">No frame, or settings that contradict each other.</exception>
+    public long Samples(long frames)
+    {
+        Validate();
+        ArgumentOutOfRangeException.ThrowIfLessThan(frames, 1);
+        return (frames - 1) * HopLength + (Centred ? 0 : FftSize);
+    }
 
     /// <summary>Transforms a signal.</summary>
     /// <param name="signal">Real tensor [..., samples].</param>
@@ -95,6 +109,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     /// <returns>Real tensor [(frames - 1) hop + n_fft], the padding of centred settings included.</returns>
     public Tensor OverlapGain(long frames, ScalarType dtype, Device device)
     {
+        Validate();
         ArgumentOutOfRangeException.ThrowIfLessThan(frames, 1);
         using var scope = NewDisposeScope();
         return OverlapAdd(Weights(dtype, device).Square().expand(frames, FftSize)).MoveToOuterDisposeScope();
@@ -112,10 +127,18 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     {
         if (dtype is not (ScalarType.Float32 or ScalarType.Float64))
             throw new ArgumentException($"Stft: a window is of float32 or float64, not of {dtype.ToString().ToLowerInvariant()}.", nameof(dtype));
+        ArgumentNullException.ThrowIfNull(device);
+        Validate();
         using var scope = NewDisposeScope();
         var sine = tensor(Enumerable.Range(0, FftSize).Select(n => n * (Math.PI / FftSize)).ToArray()).sin();
         var window = Window == StftWindow.Sine ? sine : sine * sine;
         return window.to(dtype).to(device).MoveToOuterDisposeScope();
+    }
+
+    private static StftWindow Defined(StftWindow window)
+    {
+        ArgumentOutOfRangeException.ThrowIfUndefined(window, nameof(Window));
+        return window;
     }
 
     private void RequireLength(long frames, long? length)

@@ -6,6 +6,8 @@ internal static class FileFailure
     public static InputException Reading(string path, Exception cause) => cause switch
     {
         _ when Directory.Exists(path) => new InputException($"{path} is a folder: name a file.", cause),
+        FileNotFoundException or DirectoryNotFoundException when path.Contains('\uFFFD') =>
+            new InputException($"{path} has a name that is not in UTF-8, by which no file is found: rename it.", cause),
         FileNotFoundException or DirectoryNotFoundException => new InputException($"{path} does not exist: check the path.", cause),
         UnauthorizedAccessException => new InputException($"{path} may not be read: check its permissions.", cause),
         _ when IsNoFile(cause) => new InputException($"{path} is a socket or a device: name an audio file, or pipe the sound in.", cause),

@@ -27,21 +27,39 @@ internal static class Spool
     /// <param name="from">The stream; what its reading throws comes through.</param>
     /// <param name="to">The temporary file, empty.</param>
     /// <param name="name">The sound, for messages.</param>
-    /// <exception cref="InputException">There is no room for the copy.</exception>
-    public static void Copy(Stream from, SafeFileHandle to, string name)
+    /// <param name="watch">Ends it, at a limit or when it is cancelled.</param>
+    /// <exception cref="InputException">There is no room for the copy, or too much comes.</exception>
+    public static void Copy(Stream from, SafeFileHandle to, string name, DecoderWatch watch)
     {
         var block = new byte[BlockBytes];
         var position = 0L;
-        for (int count; (count = from.Read(block)) > 0; position += count)
+        for (int count; (count = from.Read(block)) > 0; position += count) Append(to, block.AsSpan(0, count), position, name, watch);
+    }
+
+    /// <summary>Copies a stream to its end, without waiting for it.</summary>
+    /// <param name="from">The stream; what its reading throws comes through.</param>
+    /// <param name="to">The temporary file, empty.</param>
+    /// <param name="name">The sound, for messages.</param>
+    /// <param name="watch">Ends it, at a limit or when it is cancelled.</param>
+    /// <exception cref="InputException">There is no room for the copy, or too much comes.</exception>
+    public static async Task CopyAsync(Stream from, SafeFileHandle to, string name, DecoderWatch watch)
+    {
+        var block = new byte[BlockBytes];
+        var position = 0L;
+        for (int count; (count = await from.ReadAsync(block, watch.Cancellation).ConfigureAwait(false)) > 0; position += count)
+            Append(to, block.AsSpan(0, count), position, name, watch);
+    }
+
+    private static void Append(SafeFileHandle to, ReadOnlySpan<byte> block, long position, string name, DecoderWatch watch)
+    {
+        watch.Check(position + block.Length);
+        try
         {
-            try
-            {
-                RandomAccess.Write(to, block.AsSpan(0, count), position);
-            }
-            catch (Exception cause) when (FileFailure.IsOfFiles(cause))
-            {
-                throw Failure(name, cause);
-            }
+            RandomAccess.Write(to, block, position);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw Failure(name, cause);
         }
     }
 

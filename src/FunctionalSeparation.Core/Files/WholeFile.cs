@@ -14,6 +14,7 @@ public static class WholeFile
     /// <exception cref="InputException">The file cannot be written, for example because the disk is full.</exception>
     public static void Write(string path, Action<Stream> write)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
         try
         {
@@ -34,7 +35,11 @@ public static class WholeFile
     /// <param name="path">The file.</param>
     /// <param name="text">The content.</param>
     /// <exception cref="InputException">The file cannot be written.</exception>
-    public static void Write(string path, string text) => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
+    public static void Write(string path, string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
+    }
 
     /// <summary>
     /// Adds a text to the end of a file, whole or not at all; a missing file and its folders are made.
@@ -44,6 +49,8 @@ public static class WholeFile
     /// <exception cref="InputException">The file cannot be written; it is as it was.</exception>
     public static void Append(string path, string text)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(text);
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
@@ -64,6 +71,7 @@ public static class WholeFile
     /// <exception cref="InputException">The file is missing, is a folder, or cannot be read.</exception>
     public static T Read<T>(string path, Func<Stream, T> read)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(read);
         try
         {
@@ -81,6 +89,7 @@ public static class WholeFile
     /// <exception cref="InputException">The file is missing, is a folder, or cannot be read.</exception>
     public static byte[] Read(string path)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         try
         {
             return File.ReadAllBytes(path);

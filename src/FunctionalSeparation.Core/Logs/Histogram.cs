@@ -11,6 +11,12 @@ namespace FunctionalSeparation.Core;
 public sealed record Histogram(
     double Min, double Max, long Count, double Sum, double SumOfSquares, double[] Limits, double[] Buckets)
 {
+    /// <summary>The upper end of each bucket, rising.</summary>
+    public double[] Limits { get; init => field = Given(value, nameof(Limits)); } = Given(Limits, nameof(Limits));
+
+    /// <summary>The values in each bucket.</summary>
+    public double[] Buckets { get; init => field = Given(value, nameof(Buckets)); } = Given(Buckets, nameof(Buckets));
+
     /// <summary>Counts values; those that are no finite number are left out.</summary>
     /// <param name="values">The values.</param>
     /// <param name="buckets">How many buckets, at least 1; where all values are equal there is one.</param>
@@ -28,6 +34,12 @@ public sealed record Histogram(
         return count == 0 ? new(0, 0, 0, 0, 0, [], [])
             : min == max ? new(min, max, count, sum, squares, [max], [count])
             : new(min, max, count, sum, squares, LimitsOf(min, max, buckets), CountsOf(values, min, max, buckets));
+    }
+
+    private static double[] Given(double[] values, string name)
+    {
+        ArgumentNullException.ThrowIfNull(values, name);
+        return values;
     }
 
     private static double[] LimitsOf(double min, double max, int buckets) =>

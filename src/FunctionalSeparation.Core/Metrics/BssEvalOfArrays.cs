@@ -47,7 +47,7 @@ public static partial class BssEval
 
     private static Tensor Stacked(IReadOnlyList<float[]> signals, string name)
     {
-        ArgumentNullException.ThrowIfNull(signals, name);
+        ArgumentException.ThrowIfNullOrHasNull(signals, name);
         if (signals.Count == 0) throw new ArgumentException("There is nothing to score.", name);
         if (signals.FirstOrDefault(signal => signal.Length != signals[0].Length) is { } other)
             throw new ArgumentException($"Signals are of one length, got {signals[0].Length} and {other.Length} samples.", name);
@@ -56,7 +56,7 @@ public static partial class BssEval
 
     private static Tensor Images(IReadOnlyList<AudioBuffer> sounds, string name)
     {
-        ArgumentNullException.ThrowIfNull(sounds, name);
+        ArgumentException.ThrowIfNullOrHasNull(sounds, name);
         if (sounds.Count == 0) throw new ArgumentException("There is nothing to score.", name);
         static string Words(AudioBuffer sound) => $"{sound.Channels.Count} channels of {sound.Length} samples at {sound.SampleRate} Hz";
         if (sounds.FirstOrDefault(sound => Words(sound) != Words(sounds[0])) is { } other)

@@ -33,6 +33,10 @@ public sealed record BssEvalSettings(
     BssEvalTarget Target = BssEvalTarget.Images,
     bool Permute = false)
 {
+    /// <summary>What counts as a source.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such target.</exception>
+    public BssEvalTarget Target { get; init => field = Defined(value); } = Defined(Target);
+
     /// <summary>
     /// BSS Eval 4 as the evaluation campaign of 2018 took it (Stöter, Liutkus and Ito, "The 2018 Signal Separation Evaluation
     /// Campaign"): images, windows of one second side by side, one filter for the whole track, in the order given.
@@ -64,5 +68,11 @@ public sealed record BssEvalSettings(
         if (FilterLength > explained)
             throw new ArgumentException(
                 $"Filters of {FilterLength} taps explain any signal of {explained} samples: score longer ones, or with a shorter filter.");
+    }
+
+    private static BssEvalTarget Defined(BssEvalTarget target)
+    {
+        ArgumentOutOfRangeException.ThrowIfUndefined(target, nameof(Target));
+        return target;
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,33 +21,33 @@ public static class Arithmetic
     private static readonly Lazy<Scalar> Two = new(() => 2.ToScalar());
 
     /// <summary>x + y.</summary>
-    public static Tensor Add(this Tensor x, Tensor y) => Keep(x.add(y, One.Value), x, y);
+    public static Tensor Add(this Tensor x, Tensor y) => Keep(Given(x).add(Given(y), One.Value), x, y);
 
     /// <summary>x + factor y.</summary>
     public static Tensor Add(this Tensor x, Tensor y, double factor)
     {
         using var scalar = factor.ToScalar();
-        return Keep(x.add(y, scalar), x, y);
+        return Keep(Given(x).add(Given(y), scalar), x, y);
     }
 
     /// <summary>x + number.</summary>
     public static Tensor Add(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.add(scalar, One.Value), x);
+        return Keep(Given(x).add(scalar, One.Value), x);
     }
 
     /// <summary>x - number.</summary>
     public static Tensor Sub(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.sub(scalar), x);
+        return Keep(Given(x).sub(scalar), x);
     }
 
     /// <summary>number - x.</summary>
     public static Tensor SubtractedFrom(this Tensor x, double number)
     {
-        using var negative = x.neg();
+        using var negative = Given(x).neg();
         return negative.Add(number);
     }
 
@@ -54,38 +55,38 @@ public static class Arithmetic
     public static Tensor Mul(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.mul(scalar), x);
+        return Keep(Given(x).mul(scalar), x);
     }
 
     /// <summary>x / number.</summary>
     public static Tensor Div(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.div(scalar), x);
+        return Keep(Given(x).div(scalar), x);
     }
 
     /// <summary>x².</summary>
-    public static Tensor Square(this Tensor x) => Keep(x.pow(Two.Value), x);
+    public static Tensor Square(this Tensor x) => Keep(Given(x).pow(Two.Value), x);
 
     /// <summary>x to a power.</summary>
     public static Tensor Pow(this Tensor x, double exponent)
     {
         using var scalar = exponent.ToScalar();
-        return Keep(x.pow(scalar), x);
+        return Keep(Given(x).pow(scalar), x);
     }
 
     /// <summary>Each element, at least <paramref name="least"/>; NaN stays NaN.</summary>
     public static Tensor ClampMin(this Tensor x, double least)
     {
         using var scalar = least.ToScalar();
-        return Keep(x.clamp_min(scalar), x);
+        return Keep(Given(x).clamp_min(scalar), x);
     }
 
     /// <summary>Each element, at most <paramref name="most"/>; NaN stays NaN.</summary>
     public static Tensor ClampMax(this Tensor x, double most)
     {
         using var scalar = most.ToScalar();
-        return Keep(x.clamp_max(scalar), x);
+        return Keep(Given(x).clamp_max(scalar), x);
     }
 
     /// <summary>Each element, brought into [least, most]; NaN stays NaN.</summary>
@@ -93,147 +94,149 @@ public static class Arithmetic
     {
         using var low = least.ToScalar();
         using var high = most.ToScalar();
-        return Keep(x.clamp(low, high), x);
+        return Keep(Given(x).clamp(low, high), x);
     }
 
     /// <summary>Each element where it is positive, else times a slope.</summary>
     public static Tensor LeakyRelu(this Tensor x, double slope)
     {
         using var scalar = slope.ToScalar();
-        return Keep(x.leaky_relu(scalar), x);
+        return Keep(Given(x).leaky_relu(scalar), x);
     }
 
     /// <summary>Each element where it is positive, else exp x - 1.</summary>
-    public static Tensor Elu(this Tensor x) => Keep(x.elu(One.Value, One.Value, One.Value), x);
+    public static Tensor Elu(this Tensor x) => Keep(Given(x).elu(One.Value, One.Value, One.Value), x);
 
     /// <summary>Whether each element equals a number: a boolean tensor, as of all comparisons here.</summary>
     public static Tensor Eq(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.eq(scalar), x);
+        return Keep(Given(x).eq(scalar), x);
     }
 
     /// <summary>x != number.</summary>
     public static Tensor Ne(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.ne(scalar), x);
+        return Keep(Given(x).ne(scalar), x);
     }
 
     /// <summary>x &lt; number.</summary>
     public static Tensor Lt(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.lt(scalar), x);
+        return Keep(Given(x).lt(scalar), x);
     }
 
     /// <summary>x &lt;= number.</summary>
     public static Tensor Le(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.le(scalar), x);
+        return Keep(Given(x).le(scalar), x);
     }
 
     /// <summary>x &gt; number.</summary>
     public static Tensor Gt(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.gt(scalar), x);
+        return Keep(Given(x).gt(scalar), x);
     }
 
     /// <summary>x &gt;= number.</summary>
     public static Tensor Ge(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.ge(scalar), x);
+        return Keep(Given(x).ge(scalar), x);
     }
 
     /// <summary>x, with a number wherever the boolean mask is true.</summary>
     public static Tensor MaskedFill(this Tensor x, Tensor mask, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.masked_fill(mask, scalar), x, mask);
+        return Keep(Given(x).masked_fill(Given(mask), scalar), x, mask);
     }
 
     /// <summary>x += y.</summary>
-    public static Tensor AddInPlace(this Tensor x, Tensor y) => Keep(x.add_(y, One.Value), x, y);
+    public static Tensor AddInPlace(this Tensor x, Tensor y) => Keep(Given(x).add_(Given(y), One.Value), x, y);
 
     /// <summary>x += factor y.</summary>
     public static Tensor AddInPlace(this Tensor x, Tensor y, double factor)
     {
         using var scalar = factor.ToScalar();
-        return Keep(x.add_(y, scalar), x, y);
+        return Keep(Given(x).add_(Given(y), scalar), x, y);
     }
 
     /// <summary>x += number.</summary>
     public static Tensor AddInPlace(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.add_(scalar, One.Value), x);
+        return Keep(Given(x).add_(scalar, One.Value), x);
     }
 
     /// <summary>x -= number.</summary>
     public static Tensor SubInPlace(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.sub_(scalar), x);
+        return Keep(Given(x).sub_(scalar), x);
     }
 
     /// <summary>x *= number.</summary>
     public static Tensor MulInPlace(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.mul_(scalar), x);
+        return Keep(Given(x).mul_(scalar), x);
     }
 
     /// <summary>x /= number.</summary>
     public static Tensor DivInPlace(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.div_(scalar), x);
+        return Keep(Given(x).div_(scalar), x);
     }
 
     /// <summary>x += factor y z.</summary>
     public static Tensor AddProductInPlace(this Tensor x, Tensor y, Tensor z, double factor)
     {
         using var scalar = factor.ToScalar();
-        return Keep(x.addcmul_(y, z, scalar), x, y, z);
+        return Keep(Given(x).addcmul_(Given(y), Given(z), scalar), x, y, z);
     }
 
     /// <summary>x += factor y / z.</summary>
     public static Tensor AddQuotientInPlace(this Tensor x, Tensor y, Tensor z, double factor)
     {
         using var scalar = factor.ToScalar();
-        return Keep(x.addcdiv_(y, z, scalar), x, y, z);
+        return Keep(Given(x).addcdiv_(Given(y), Given(z), scalar), x, y, z);
     }
 
     /// <summary>Brings each element down to <paramref name="most"/> where it is larger.</summary>
     public static Tensor ClampMaxInPlace(this Tensor x, double most)
     {
         using var scalar = most.ToScalar();
-        return Keep(x.clamp_max_(scalar), x);
+        return Keep(Given(x).clamp_max_(scalar), x);
     }
 
     /// <summary>Brings each element up to <paramref name="least"/> where it is smaller.</summary>
     public static Tensor ClampMinInPlace(this Tensor x, double least)
     {
         using var scalar = least.ToScalar();
-        return Keep(x.clamp_min_(scalar), x);
+        return Keep(Given(x).clamp_min_(scalar), x);
     }
 
     /// <summary>Sets every element to a number.</summary>
     public static Tensor FillInPlace(this Tensor x, double number)
     {
         using var scalar = number.ToScalar();
-        return Keep(x.fill_(scalar), x);
+        return Keep(Given(x).fill_(scalar), x);
     }
 
     /// <summary>The integers first, first + 1, ..., end - 1 as int64, [end - first].</summary>
     /// <param name="first">The first one.</param>
     /// <param name="end">One past the last; not below <paramref name="first"/>.</param>
     /// <param name="device">Where to make it; the CPU where it is null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The end is below the first.</exception>
     public static Tensor Integers(long first, long end, Device? device = null)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(end, first);
         TorchRuntime.Initialize();
         using var from = first.ToScalar();
         using var until = end.ToScalar();
@@ -245,8 +248,10 @@ public static class Arithmetic
     /// <param name="number">The number.</param>
     /// <param name="dtype">Element type.</param>
     /// <param name="device">Where to make it; the CPU where it is null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No such element type.</exception>
     public static Tensor Full(ReadOnlySpan<long> shape, double number, ScalarType dtype, Device? device = null)
     {
+        ArgumentOutOfRangeException.ThrowIfUndefined(dtype);
         TorchRuntime.Initialize();
         using var scalar = number.ToScalar();
         return full(shape, scalar, dtype, device);
@@ -258,7 +263,13 @@ public static class Arithmetic
     public static double Number(this Tensor x)
     {
         using var scope = NewDisposeScope();
-        return x.detach().to(ScalarType.Float64, CPU).item<double>();
+        return Given(x).detach().to(ScalarType.Float64, CPU).item<double>();
+    }
+
+    private static Tensor Given(Tensor x, [CallerArgumentExpression(nameof(x))] string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(x, name);
+        return x;
     }
 
     /// <summary>A result, with the operands alive until it is there: one that no scope holds could be freed like a scalar.</summary>

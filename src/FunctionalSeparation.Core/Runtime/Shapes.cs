@@ -20,11 +20,20 @@ public readonly record struct Axis
 
     /// <summary>An axis of any size.</summary>
     /// <param name="name">What lies along it, such as time.</param>
-    public static Axis Any(string name) => new(name, AnySize);
+    public static Axis Any(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return new(name, AnySize);
+    }
 
     /// <summary>An axis of one size.</summary>
     /// <param name="size">The size.</param>
-    public static Axis Of(long size) => new(null, size);
+    /// <exception cref="ArgumentOutOfRangeException">A negative size.</exception>
+    public static Axis Of(long size)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(size);
+        return new(null, size);
+    }
 
     /// <summary>The name or the size.</summary>
     public override string ToString() => _name ?? _size.ToString(CultureInfo.InvariantCulture);
@@ -42,7 +51,11 @@ public static class Shapes
 {
     /// <summary>A tensor in words, such as <c>[513] of float64</c>.</summary>
     /// <param name="tensor">The tensor.</param>
-    public static string Describe(Tensor tensor) => $"[{string.Join(", ", tensor.shape)}] of {Name(tensor.dtype)}";
+    public static string Describe(Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return $"[{string.Join(", ", tensor.shape)}] of {Name(tensor.dtype)}";
+    }
 
     /// <summary>Asks for a shape, and for the element type and the kind of device of another tensor.</summary>
     /// <param name="owner">Who asks, such as a layer's name.</param>
@@ -55,6 +68,7 @@ public static class Shapes
     /// </exception>
     public static void Require(string owner, string what, Tensor tensor, Axis[] wanted, Tensor? like = null)
     {
+        RequireWords(owner, what);
         ArgumentNullException.ThrowIfNull(tensor, what);
         ArgumentNullException.ThrowIfNull(wanted);
         var isAlien = like is not null && tensor.device_type != like.device_type;
@@ -72,6 +86,7 @@ public static class Shapes
     /// <exception cref="ArgumentException">It has another one.</exception>
     public static void RequireType(string owner, string what, Tensor tensor, params ScalarType[] wanted)
     {
+        RequireWords(owner, what);
         ArgumentNullException.ThrowIfNull(tensor, what);
         ArgumentNullException.ThrowIfNull(wanted);
         if (!wanted.Contains(tensor.dtype))
@@ -88,11 +103,19 @@ public static class Shapes
     /// <exception cref="ArgumentException">The shapes differ.</exception>
     public static void RequireSame(string owner, string what, Tensor first, string other, Tensor second)
     {
+        RequireWords(owner, what);
+        ArgumentNullException.ThrowIfNull(other);
         ArgumentNullException.ThrowIfNull(first, what);
         ArgumentNullException.ThrowIfNull(second, other);
         if (!first.shape.AsSpan().SequenceEqual(second.shape))
             throw new ArgumentException(
                 $"{owner}: {what} and {other} must have one shape, got [{string.Join(", ", first.shape)}] and [{string.Join(", ", second.shape)}].");
+    }
+
+    private static void RequireWords(string owner, string what)
+    {
+        ArgumentNullException.ThrowIfNull(owner);
+        ArgumentNullException.ThrowIfNull(what);
     }
 
     private static bool Fits(Tensor tensor, ReadOnlySpan<Axis> wanted)

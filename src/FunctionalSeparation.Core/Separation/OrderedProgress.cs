@@ -7,6 +7,8 @@ namespace FunctionalSeparation.Core;
 /// <param name="report">Told the share done, from 0 to 1. It should be quick: the work waits for it.</param>
 public sealed class OrderedProgress(Action<double> report) : IProgress<double>
 {
+    private readonly Action<double> _report = report ?? throw new ArgumentNullException(nameof(report));
+
     /// <inheritdoc/>
-    public void Report(double value) => report(value);
+    public void Report(double value) => _report(value);
 }

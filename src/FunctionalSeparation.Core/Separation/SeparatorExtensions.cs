@@ -54,20 +54,30 @@ public static class SeparatorExtensions
     /// <exception cref="ArgumentException">A piece has another rate or number of channels than the first.</exception>
     /// <exception cref="InputException">A sample is not a finite number.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
-    public static async IAsyncEnumerable<IReadOnlyDictionary<string, AudioBuffer>> SeparateAsync(
+    public static IAsyncEnumerable<IReadOnlyDictionary<string, AudioBuffer>> SeparateAsync(
         this ISeparator separator,
         IAsyncEnumerable<AudioBuffer> pieces,
         SoundLevel? level = null,
-        [EnumeratorCancellation] CancellationToken cancellation = default)
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(separator);
         ArgumentNullException.ThrowIfNull(pieces);
+        return SeparatePieces(separator, pieces, level, cancellation);
+    }
+
+    private static async IAsyncEnumerable<IReadOnlyDictionary<string, AudioBuffer>> SeparatePieces(
+        ISeparator separator,
+        IAsyncEnumerable<AudioBuffer> pieces,
+        SoundLevel? level,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
         StemStream? stream = null;
         try
         {
             await foreach (var piece in pieces.WithCancellation(cancellation).ConfigureAwait(false))
             {
                 cancellation.ThrowIfCancellationRequested();
+                ArgumentNullException.ThrowIfNull(piece, nameof(pieces));
                 stream ??= separator.Open(piece.SampleRate, piece.Channels.Count, level);
                 yield return await Task.Run(() => stream.Push(piece), cancellation).ConfigureAwait(false);
             }
@@ -124,7 +134,7 @@ public static class SeparatorExtensions
     /// A process that is told to stop on the way leaves nothing behind: see <see cref="UnfinishedFiles"/>.
     /// </remarks>
     /// <param name="separator">The separator.</param>
-    /// <param name="song">The file, of any format that <see cref="AudioFile.Open(string)"/> reads.</param>
+    /// <param name="song">The file, of any format that <see cref="AudioFile.Open(string, DecoderLimits)"/> reads.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
     /// <param name="settings">Which part and which stems, in which format and under which names; null: all, as SONG_STEM.wav.</param>
     /// <param name="progress">
@@ -148,10 +158,10 @@ public static class SeparatorExtensions
         StemSettings? settings = null,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default) =>
-        OnOwnThread(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
+        OwnThread.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
     /// <summary>
-    /// Separates a file that is open, or what <see cref="AudioFile.Open(Stream, string)"/> took from a stream: see
+    /// Separates a file that is open, or what <see cref="AudioFile.Open(Stream, string, DecoderLimits)"/> took from a stream: see
     /// <see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>.
     /// </summary>
     /// <param name="separator">The separator.</param>
@@ -170,7 +180,7 @@ public static class SeparatorExtensions
         StemSettings? settings = null,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default) =>
-        OnOwnThread(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
+        OwnThread.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
     /// <summary><see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.</summary>
     /// <param name="separator">The separator.</param>
@@ -191,7 +201,9 @@ public static class SeparatorExtensions
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(separator);
-        using var reader = AudioFile.Open(song);
+        ArgumentException.ThrowIfNullOrEmpty(song);
+        ArgumentNullException.ThrowIfNull(folder);
+        using var reader = AudioFile.OpenTrack(song, null, null, cancellation);
         return separator.SeparateFile(reader, folder, settings, progress, cancellation);
     }
 
@@ -217,6 +229,7 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(song);
         ArgumentNullException.ThrowIfNull(folder);
         settings ??= new StemSettings();
+        settings.Require(separator, song, folder);
         var part = settings.Part(song);
         var (level, fingerprint) = Listen(song, part, cancellation);
         using var files = new StemFiles(separator, song, fingerprint, folder, settings);
@@ -256,6 +269,7 @@ public static class SeparatorExtensions
         ArgumentNullException.ThrowIfNull(song);
         ArgumentNullException.ThrowIfNull(folder);
         settings ??= new StemSettings();
+        settings.Require(separator, song, folder);
         return StemFiles.AreThere(separator, song, Listen(song, settings.Part(song), cancellation).Fingerprint, folder, settings);
     }
 
@@ -332,9 +346,6 @@ public static class SeparatorExtensions
         foreach (var item in items) target.Add(item, stop);
         target.CompleteAdding();
     }
-
-    private static Task<T> OnOwnThread<T>(Func<T> work, CancellationToken cancellation) =>
-        Task.Factory.StartNew(work, cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     /// <summary>A stage that has ended: on this thread.</summary>
     private static Task Here(Action work, CancellationTokenSource stop)

@@ -21,16 +21,18 @@ internal sealed class StemFiles : IDisposable
     public StemFiles(ISeparator separator, WavReader song, string fingerprint, string folder, StemSettings settings)
     {
         (_path, _fingerprint) = (song.Path, fingerprint);
-        settings.Format.Require(song);
-        _targets = Targets(separator, song, folder, settings);
+        settings.Require(separator, song, folder);
+        _targets = settings.Targets(separator, song, folder);
+        foreach (var target in _targets.Values) RequireName(target);
         RequireOwn();
+        StemWriter Start(string stem, string target) =>
+            new(target, song.Info, settings.Format, new StemTag(stem, settings.Words(song), _fingerprint, separator.Fingerprint));
         try
         {
-            foreach (var (stem, target) in _targets)
-            {
-                var tag = new StemTag(stem, settings.Words(song), _fingerprint, separator.Fingerprint);
-                _writers.Add(stem, new StemWriter(target, song.Info, settings.Format, tag));
-            }
+            foreach (var (stem, target) in _targets) _writers.Add(stem, Start(stem, target));
+            if (settings.Format.Encoder() is null) return;
+            using var trial = Start(_targets.First().Key, _targets.First().Value);
+            TryOut(trial, song.Info);
         }
         catch
         {
@@ -52,7 +54,7 @@ internal sealed class StemFiles : IDisposable
     /// <param name="folder">The folder.</param>
     /// <param name="settings">Which files.</param>
     public static bool AreThere(ISeparator separator, WavReader song, string fingerprint, string folder, StemSettings settings) =>
-        Targets(separator, song, folder, settings).Values.All(target =>
+        settings.Targets(separator, song, folder).Values.All(target =>
             File.Exists(target)
             && TagOf(target) is { } tag
             && (tag.Fingerprint, tag.Separator) == (fingerprint, separator.Fingerprint));
@@ -83,8 +85,30 @@ internal sealed class StemFiles : IDisposable
         foreach (var writer in _writers.Values) writer.Dispose();
     }
 
-    private static Dictionary<string, string> Targets(ISeparator separator, WavReader song, string folder, StemSettings settings) =>
-        settings.Chosen(separator.Stems).ToDictionary(stem => stem, stem => settings.Target(folder, song.Name, stem));
+    /// <summary>An encoder that refuses such a sound, or is missing, says so before the work.</summary>
+    private static void TryOut(StemWriter writer, AudioInfo info)
+    {
+        var silence = Enumerable.Range(0, info.Channels).Select(_ => new float[info.SampleRate / 10]);
+        writer.Write(new AudioBuffer([.. silence], info.SampleRate));
+        writer.Seal();
+    }
+
+    /// <summary>A name that the file system does not take, or that is a folder's, is known before the work.</summary>
+    private static void RequireName(string target)
+    {
+        try
+        {
+            if (File.GetAttributes(target).HasFlag(FileAttributes.Directory)) throw new IOException("it is a folder");
+        }
+        catch (Exception cause) when (cause is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // It is new.
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Writing(target, cause);
+        }
+    }
 
     /// <summary>Where one fails, those before it that replaced nothing go too.</summary>
     private void Place()

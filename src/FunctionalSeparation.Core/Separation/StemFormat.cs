@@ -15,48 +15,115 @@ public enum StemFormat
     /// <summary>FLAC, 24 bits: nothing but the rounding is lost.</summary>
     Flac,
 
-    /// <summary>MP3 of variable bit rate (about 190 kbit/s of stereo); of one channel or two, up to 48 kHz, alone.</summary>
+    /// <summary>
+    /// MP3 of variable bit rate (about 190 kbit/s of stereo); of one channel or two, up to 48 kHz, alone. A rate that it does not know
+    /// becomes the next of those that it does.
+    /// </summary>
     Mp3,
 
-    /// <summary>Opus at 160 kbit/s, which has 48 kHz whatever the song has.</summary>
+    /// <summary>Opus at 160 kbit/s, which has 48 kHz whatever the song has; of one channel, two, or five to eight.</summary>
     Opus,
 }
 
-/// <summary>What the formats are made of.</summary>
-internal static class StemFormats
+/// <summary>What the formats can hold, and what they are made of: the one table of their limits.</summary>
+public static class StemFormats
 {
-    /// <summary>The samples of the WAV file that a stem is, or that ffmpeg makes it of.</summary>
-    public static SampleFormat Samples(this StemFormat format) => format switch
+    private static readonly int[] Mp3Rates = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
+
+    private static readonly Dictionary<StemFormat, Coding> Codings = new()
     {
-        StemFormat.WavFloat32 => SampleFormat.Float32,
-        StemFormat.WavPcm16 => SampleFormat.Pcm16,
-        _ => SampleFormat.Pcm24,
+        [StemFormat.WavFloat32] = Wav(SampleFormat.Float32),
+        [StemFormat.WavPcm24] = Wav(SampleFormat.Pcm24),
+        [StemFormat.WavPcm16] = Wav(SampleFormat.Pcm16),
+        [StemFormat.Flac] = new(
+            "FLAC", ".flac", SampleFormat.Pcm24,
+            "up to 8 channels at up to 65534 Hz, or at a multiple of 10 Hz below 655350",
+            channels => channels <= 8,
+            rate => rate < 65535 || (rate % 10 == 0 && rate < 655350) ? rate : null,
+            ["-c:a", "flac", "-f", "flac"]),
+        [StemFormat.Mp3] = new(
+            "MP3", ".mp3", SampleFormat.Pcm24,
+            "1 or 2 channels at up to 48000 Hz",
+            channels => channels <= 2,
+            rate => Mp3Rates.Where(known => known >= rate).Select(known => (int?)known).FirstOrDefault(),
+            ["-c:a", "libmp3lame", "-q:a", "2", "-f", "mp3"]),
+        // Of three and four channels ffmpeg makes none: WAV files without a mask are 2.1 and 4.0 to it, which Opus does not know.
+        [StemFormat.Opus] = new(
+            "Opus", ".opus", SampleFormat.Pcm24,
+            "1, 2 or 5 to 8 channels",
+            channels => channels is <= 2 or (>= 5 and <= 8),
+            _ => 48000,
+            ["-c:a", "libopus", "-b:a", "160k", "-f", "opus"]),
     };
 
-    /// <summary>Refuses a song whose rate and channels the format cannot hold: ffmpeg would change them without a word.</summary>
-    /// <exception cref="InputException">The format is MP3, and the song has more than two channels or 48 kHz.</exception>
-    public static void Require(this StemFormat format, WavReader song)
+    /// <param name="Name">What people call it.</param>
+    /// <param name="Extension">What the name of a file ends with.</param>
+    /// <param name="Samples">The samples of the WAV file that a stem is, or that ffmpeg makes it of.</param>
+    /// <param name="Limits">What it holds, in words.</param>
+    /// <param name="HoldsChannels">Whether it holds so many channels.</param>
+    /// <param name="StoredRate">The rate that sound of a rate (Hz) has in it; null where it cannot hold that.</param>
+    /// <param name="Encoder">What ffmpeg is told to make of a WAV file; null where the stem is one.</param>
+    private sealed record Coding(
+        string Name,
+        string Extension,
+        SampleFormat Samples,
+        string Limits,
+        Func<int, bool> HoldsChannels,
+        Func<int, int?> StoredRate,
+        string[]? Encoder);
+
+    /// <summary>Whether a format holds sound of so many channels at a sample rate, if need be at another rate (<see cref="StoredRate"/>).</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="sampleRate">The sound's sample rate in Hz.</param>
+    /// <param name="channels">Its channels.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No format that there is, or a rate or number of channels below 1.</exception>
+    public static bool Holds(this StemFormat format, int sampleRate, int channels)
     {
-        var (channels, rate) = (song.Info.Channels, song.Info.SampleRate);
-        if (format == StemFormat.Mp3 && (channels > 2 || rate > 48000))
-            throw new InputException($"{song.Path} has {channels} channels at {rate} Hz, MP3 at most 2 at 48000 Hz: choose FLAC or WAV.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
+        return Of(format) is var coding && coding.HoldsChannels(channels) && coding.StoredRate(sampleRate) is not null;
     }
 
-    /// <summary>What the name of a file ends with.</summary>
-    public static string Extension(this StemFormat format) => format switch
+    /// <summary>
+    /// The sample rate in Hz that stems have in a format: that of the song, but 48 kHz in Opus and, in MP3, the next of those that it knows.
+    /// </summary>
+    /// <param name="format">The format.</param>
+    /// <param name="sampleRate">The song's sample rate in Hz; returned as it is where the format cannot hold it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No format that there is, or a rate below 1 Hz.</exception>
+    public static int StoredRate(this StemFormat format, int sampleRate)
     {
-        StemFormat.Flac => ".flac",
-        StemFormat.Mp3 => ".mp3",
-        StemFormat.Opus => ".opus",
-        _ => ".wav",
-    };
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        return Of(format).StoredRate(sampleRate) ?? sampleRate;
+    }
 
-    /// <summary>What ffmpeg is told to make of a WAV file; null where the stem is one.</summary>
-    public static string[]? Encoder(this StemFormat format) => format switch
+    /// <summary>Refuses a song whose rate and channels the format cannot hold, before it is separated.</summary>
+    /// <exception cref="InputException">It cannot; the message names the formats that can.</exception>
+    internal static void Require(this StemFormat format, WavReader song)
     {
-        StemFormat.Flac => ["-c:a", "flac", "-f", "flac"],
-        StemFormat.Mp3 => ["-c:a", "libmp3lame", "-q:a", "2", "-f", "mp3"],
-        StemFormat.Opus => ["-c:a", "libopus", "-b:a", "160k", "-f", "opus"],
-        _ => null,
-    };
+        var (channels, rate) = (song.Info.Channels, song.Info.SampleRate);
+        if (format.Holds(rate, channels)) return;
+        var others = Codings.Where(other => other.Key.Holds(rate, channels)).Select(other => other.Value.Name).Distinct();
+        throw new InputException(
+            $"{song.Path} has {channels} channels at {rate} Hz, and {Of(format).Name} holds {Of(format).Limits}: "
+            + $"choose {string.Join(" or ", others)}.");
+    }
+
+    internal static SampleFormat Samples(this StemFormat format) => Of(format).Samples;
+
+    internal static string Extension(this StemFormat format) => Of(format).Extension;
+
+    internal static string[]? Encoder(this StemFormat format) => Of(format).Encoder;
+
+    private static Coding Wav(SampleFormat samples) =>
+        new(
+            "WAV", ".wav", samples,
+            $"up to {WavHeader.MostChannels} channels at {WavHeader.LowestRate} to {WavHeader.HighestRate} Hz",
+            channels => channels <= WavHeader.MostChannels,
+            rate => rate is >= WavHeader.LowestRate and <= WavHeader.HighestRate ? rate : null,
+            null);
+
+    private static Coding Of(StemFormat format) =>
+        Codings.TryGetValue(format, out var coding)
+            ? coding
+            : throw new ArgumentOutOfRangeException(nameof(format), $"There is no format of stems with the number {(int)format}.");
 }

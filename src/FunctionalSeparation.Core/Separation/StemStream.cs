@@ -28,7 +28,7 @@ public sealed class StemStream : IDisposable
     public StemStream(
         IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels, SoundLevel? level)
     {
-        ArgumentNullException.ThrowIfNull(stems);
+        ArgumentException.ThrowIfNullOrHasNull(stems);
         ArgumentNullException.ThrowIfNull(estimates);
         ArgumentOutOfRangeException.ThrowIfLessThan(stems.Count, 2);
         if (stems.Distinct().Count() < stems.Count)

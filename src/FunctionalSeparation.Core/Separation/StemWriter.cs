@@ -34,7 +34,7 @@ internal sealed class StemWriter : IDisposable
     public void Seal()
     {
         _wav.Seal();
-        if (_format.Encoder() is { } encoder) _encoded = ForeignAudio.Encode(_wav.TemporaryPath, encoder, _target);
+        if (_format.Encoder() is { } encoder) _encoded = ForeignAudio.Encode(_wav.TemporaryPath, [.. encoder, "-ar", $"{_format.StoredRate(_wav.SampleRate)}"], _target);
     }
 
     /// <summary>Gives the file its name.</summary>

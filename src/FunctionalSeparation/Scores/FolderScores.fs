@@ -44,28 +44,28 @@ module FolderScores =
     /// Seconds of a window of BSS Eval 4.
     let private window = 1.0
 
-    /// Encoders and resamplers leave a sound that much shorter or longer, in seconds.
-    let private tolerance = 0.1
-
     let private isMixture (name: string) = name.Equals("mixture", StringComparison.OrdinalIgnoreCase)
 
     let private refuse why = raise (InputException why)
 
-    /// The tracks of two folders, in the ordinal order of their names; one, where the folder of references holds the stems themselves.
-    /// Raises InputException for a folder that is not there.
-    let tracks (references: string) (estimates: string) : ScoredTrack list =
+    /// The tracks of two folders, in the ordinal order of their names, and what lies beside them; one track, where the folder of references
+    /// holds the stems themselves. Raises InputException for a folder that is not there.
+    let tracks (references: string) (estimates: string) : ScoredTrack list * LeftOut list =
         for folder in [ references; estimates ] do
             if not (Directory.Exists folder) then
                 refuse $"{folder}: there is no such folder. Check the path."
 
-        match fst (AudioFolder.folders references) with
-        | [] ->
+        let folders, beside = AudioFolder.folders references
+
+        match List.partition AudioFolder.hasSound folders with
+        | [], _ ->
             let name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath references))
-            [ { Name = name; References = references; Estimates = estimates } ]
-        | folders ->
-            [ for folder in folders ->
+            [ { Name = name; References = references; Estimates = estimates } ], (AudioFolder.files references).LeftOut
+        | sounding, silent ->
+            [ for folder in sounding ->
                   let name = Path.GetFileName folder
-                  { Name = name; References = folder; Estimates = Path.Combine(estimates, name) } ]
+                  { Name = name; References = folder; Estimates = Path.Combine(estimates, name) } ],
+            beside @ [ for folder in silent -> { Path = folder; Reason = "a folder without sound" } ]
 
     /// The files of a track by the names of their stems.
     let private filesOf folder =
@@ -73,6 +73,16 @@ module FolderScores =
             refuse $"{folder}: there is no such folder. Every track needs its estimates."
 
         (AudioFolder.list folder).Files |> List.map (fun path -> AudioFolder.clipName path, path) |> Map.ofList
+
+    /// The true stems of a track, and its mixture where it is there.
+    let private truthsOf (track: ScoredTrack) =
+        let truths = filesOf track.References
+        let mixture, names = truths.Keys |> List.ofSeq |> List.partition isMixture
+
+        if names.IsEmpty then
+            refuse $"{track.References}: holds no stems. Give a file for each, such as vocals.wav."
+
+        truths, names, List.truncate 1 mixture
 
     /// Sounds cut to the shortest.
     let private alike (paths: string list) : AudioBuffer list =
@@ -82,11 +92,15 @@ module FolderScores =
         for path, sound in List.zip paths sounds do
             if
                 (sound.SampleRate, sound.Channels.Count) <> (first.SampleRate, first.Channels.Count)
-                || abs (sound.Seconds - first.Seconds) > tolerance
+                || abs (sound.Seconds - first.Seconds) > StemFolder.tolerance
             then
                 refuse $"{path} is a {sound}, {paths.Head} a {first}: stems to score have one rate, channels and length."
 
         let length = sounds |> List.map _.Length |> List.min
+
+        if length < BssEval.DefaultFilterLength then
+            refuse
+                $"{paths.Head}: this track has {length} samples, and BSS Eval needs {BssEval.DefaultFilterLength}. Give longer stems, or remove it."
 
         [ for sound in sounds ->
               AudioBuffer([| for channel in sound.Channels -> Array.truncate length channel |], sound.SampleRate) ]
@@ -123,17 +137,15 @@ module FolderScores =
 
     /// The scores of a track's stems, in the ordinal order of their names. A file called mixture among the references is none of them.
     /// `above`: of BSS Eval 4, only windows in which the true stem is louder than this, in dB against full scale, have scores: the tails of
-    /// stems that went through a lossy codec are never quite silent. Raises InputException, naming the file, where an estimate is missing, has another rate, number of channels or length (by more
-    /// than a tenth of a second) than the first reference, or cannot be read; ArgumentException for `above` with BSS Eval 3.
+    /// stems that went through a lossy codec are never quite silent. Raises InputException, naming the file, where an estimate is missing,
+    /// has another rate, number of channels or length (by more than a tenth of a second) than the first reference, or cannot be read; and for
+    /// a track shorter than a filter of BSS Eval; ArgumentException for `above` with BSS Eval 3.
     let score (version: BssEvalVersion) (above: float option) (track: ScoredTrack) : StemScores list =
         if above.IsSome && version = BssEvalVersion.Three then
             invalidArg (nameof above) "BSS Eval 3 scores whole tracks, so no windows can be chosen."
 
-        let truths, found = filesOf track.References, filesOf track.Estimates
-        let mixture, names = truths.Keys |> List.ofSeq |> List.partition isMixture
-
-        if names.IsEmpty then
-            refuse $"{track.References}: holds no stems. Give a file for each, such as vocals.wav."
+        let truths, names, mixture = truthsOf track
+        let found = filesOf track.Estimates
 
         for name in names do
             if not (found.ContainsKey name) then
@@ -143,7 +155,7 @@ module FolderScores =
             alike (
                 [ for name in names -> truths[name] ]
                 @ [ for name in names -> found[name] ]
-                @ [ for name in List.truncate 1 mixture -> truths[name] ]
+                @ [ for name in mixture -> truths[name] ]
             )
 
         let references, others = List.splitAt names.Length sounds
@@ -163,6 +175,37 @@ module FolderScores =
                   [ for before in ofMixture do
                         "NSDR", medianSdr scores index - medianSdr before index
                     "SI-SDR", siSdr references[index] estimates[index] ] } ]
+
+    let private energy (channels: float32[] seq) = channels |> Seq.sumBy (Array.sumBy (fun x -> float x * float x))
+
+    /// All but one of some stems, or all of them, whose sum a sound is: what is left over is 30 dB below it. None where it is no sum.
+    let private partsOf (sound: AudioBuffer) (others: (string * AudioBuffer) list) : string list option =
+        let least = 1e-3 * energy sound.Channels
+        let minus (a: float32[] seq) (b: float32[] seq) = Seq.map2 (Array.map2 (-)) a b |> Array.ofSeq
+        let sum = others |> List.map (fun (_, other) -> seq other.Channels) |> List.reduce (Seq.map2 (Array.map2 (+)))
+        let left = minus sum sound.Channels
+        let isLeft (_, other: AudioBuffer) = energy other.Channels > least && energy (minus left other.Channels) < least
+
+        if energy sound.Channels = 0.0 then
+            None
+        elif energy left < least then
+            Some(List.map fst others)
+        else
+            others |> List.tryFind isLeft |> Option.map (fun (name, _) -> others |> List.map fst |> List.except [ name ])
+
+    /// True stems that are the sum of others, such as an accompaniment beside drums, bass and other, each with its parts: BSS Eval cannot tell
+    /// such stems apart. Raises InputException as `score`.
+    let sums (track: ScoredTrack) : (string * string list) list =
+        let truths, names, _ = truthsOf track
+        let stems = List.zip names (alike [ for name in names -> truths[name] ])
+
+        [ for name, sound in stems do
+              match List.filter (fst >> (<>) name) stems with
+              | _ :: _ :: _ as others ->
+                  match partsOf sound others with
+                  | Some parts when parts.Length >= 2 -> name, parts
+                  | _ -> ()
+              | _ -> () ]
 
     /// One number for each name, of a whole track: medians over its windows.
     let summary (stem: StemScores) : (string * float) list =

@@ -51,17 +51,23 @@ module IKala =
     /// Whether a folder holds clips named as iKala's.
     let isIn (folder: string) : bool =
         Directory.Exists folder
-        && (AudioFolder.list (clipFolder folder)).Files |> List.exists (AudioFolder.clipName >> clipName.IsMatch)
+        && (AudioFolder.files (clipFolder folder)).Files |> List.exists (AudioFolder.clipName >> clipName.IsMatch)
 
     /// Reads the official layout (`Wavfile/*.wav`, or the clips directly in the folder). Fan et al. (2017) train on 63 clips and
     /// test on the other 189, and do not tell which: here the first quarter in ordinal order of the names trains, 63 of all 252.
-    /// Both clips of the song at the border can be parted by it. There are no development clips. Raises InputException where the
-    /// folder is missing, or holds no clip, two files of one clip or audio files of other names.
+    /// Both clips of the song at the border can be parted by it. There are no development clips. What else is there is named in
+    /// `LeftOut`, and so are files that share a clip name. Raises InputException where the folder is missing or holds no clip.
     let load (folder: string) : Corpus =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of iKala, the one that holds 'Wavfile'.")
 
-        let listed = AudioFolder.list (clipFolder folder)
+        let isNamed path = clipName.IsMatch(AudioFolder.clipName path)
+
+        let listed =
+            AudioFolder.files (clipFolder folder)
+            |> AudioFolder.fitting "not named SONG_chorus or SONG_verse" isNamed
+            |> AudioFolder.distinct
+
         let clips = List.map clip listed.Files
 
         let beside =
@@ -86,4 +92,5 @@ module IKala =
           Train = train
           Dev = []
           Test = test
-          LeftOut = leftOut }
+          LeftOut = leftOut
+          Notes = [] }

@@ -39,7 +39,10 @@ module Mir1k =
         parts.Length >= 3 && Array.forall (fun part -> part <> "") parts
 
     let private official root folder beside =
-        let listed = AudioFolder.list folder |> AudioFolder.fitting "not named singer_song_clip" isOfficialName
+        let listed =
+            AudioFolder.files folder
+            |> AudioFolder.fitting "not named singer_song_clip" isOfficialName
+            |> AudioFolder.distinct
 
         let train, test =
             listed.Files |> List.map clip |> List.partition (fun clip -> trainingSingers.Contains clip.Singer)
@@ -52,14 +55,15 @@ module Mir1k =
           Train = train
           Dev = dev
           Test = test
-          LeftOut = listed.LeftOut @ beside }
+          LeftOut = listed.LeftOut @ beside
+          Notes = [] }
 
     let private ofParts (root: string) =
         let list part =
             let folder = Path.Combine(root, part)
 
             if Directory.Exists folder then
-                AudioFolder.list folder
+                AudioFolder.files folder |> AudioFolder.distinct
             else
                 { Files = []; LeftOut = [] }
 
@@ -71,12 +75,13 @@ module Mir1k =
           Train = List.map clip train.Files
           Dev = List.map clip dev.Files
           Test = List.map clip test.Files
-          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside AudioFolder.parts root }
+          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside AudioFolder.parts root
+          Notes = [] }
 
     /// Reads a data folder: the official layout (`Wavfile/singer_song_clip.wav`, or the clips directly in the folder) with the
     /// paper's split, or folders `train`, `dev`, `test` of stereo clips of any name (any of them may be absent). Clips may be of
-    /// any format that `AudioFile` reads; what else is there is named in `LeftOut`. Sound is read when it is used. Raises
-    /// InputException where the folder is missing, holds no clip, or two files of one clip.
+    /// any format that `AudioFile` reads; what else is there is named in `LeftOut`, and so are files that share a clip name. Sound is read
+    /// when it is used. Raises InputException where the folder is missing or holds no clip.
     let load (folder: string) : Corpus =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of MIR-1K, the one that holds 'Wavfile'.")

@@ -54,10 +54,12 @@ module Musdb =
                     $"{folder}: has no {source}.wav. A song of MUSDB18-HQ has drums, bass, other and vocals: copy it again, or remove it."
             )
 
-    let private ofFolder (folder: string) : Clip =
-        let files = sources |> List.map (fileOf (AudioFolder.list folder).Files folder)
-        let parts = [ for source, path in files -> source, SoundFile(path, None) ]
-        clip (Path.GetFileName folder) parts (fun () -> StemFolder.readFiles files)
+    /// A song, and notes on it.
+    let private ofFolder (folder: string) : Clip * string list =
+        let paths = sources |> List.map (fileOf (AudioFolder.list folder).Files folder)
+        let files = [ for source, path in paths -> source, SoundFile(path, None) ]
+        let notes = StemFolder.requireAlike folder files
+        clip (Path.GetFileName folder) files (fun () -> StemFolder.readFiles files), notes
 
     /// The first sound track is the mixture.
     let private readTracks (path: string) : Stems =
@@ -68,26 +70,36 @@ module Musdb =
         let parts = [ for index, source in List.indexed sources -> source, SoundFile(path, Some(index + 1)) ]
         clip (file.Substring(0, file.Length - extension.Length)) parts (fun () -> readTracks path)
 
-    let private requireNames (part: string) (clips: Clip list) =
-        match clips |> List.countBy _.Name |> List.tryFind (fun (_, count) -> count > 1) with
-        | Some(name, _) -> raise (InputException $"{part}: holds '{name}' twice, as a folder and as a file. Remove one of them.")
-        | None -> ()
+    /// Songs whose name is that of a folder and of a file: nothing tells which of them is meant.
+    let private twice (part: string) (clips: Clip list) : LeftOut list =
+        clips
+        |> List.countBy _.Name
+        |> List.filter (fun (_, count) -> count > 1)
+        |> List.map (fun (name, _) ->
+            LeftOut.unusable (Path.Combine(part, name)) "there as a folder and as a file, remove one of them")
 
-    /// The songs of a part, of either edition, and what is left out there.
-    let private songs (part: string) : Clip list * LeftOut list =
+    /// The songs of a part, of either edition, with notes on each, and what is left out there.
+    let private songs (part: string) : (Clip * string list) list * LeftOut list =
         if Directory.Exists part then
             let folders, _ = AudioFolder.folders part
-            let listed = AudioFolder.list part |> AudioFolder.fitting "not named .stem.mp4" isStemFile
-            let isSong (one: LeftOut) = List.contains one.Path folders
-            let clips = List.map ofFolder folders @ List.map ofFile listed.Files
-            requireNames part clips
-            clips, List.filter (isSong >> not) listed.LeftOut
+            let listed = AudioFolder.files part |> AudioFolder.fitting "not named .stem.mp4" isStemFile
+
+            let found, faults =
+                [ for folder in folders -> LeftOut.tryUse folder (fun () -> ofFolder folder)
+                  for path in listed.Files -> LeftOut.tryUse path (fun () -> ofFile path, []) ]
+                |> LeftOut.split
+
+            let doubtful = twice part (List.map fst found)
+            let isDoubtful (clip: Clip, _) = doubtful |> List.exists (fun one -> Path.GetFileName one.Path = clip.Name)
+            let isFolder (one: LeftOut) = List.contains one.Path folders
+            List.filter (isDoubtful >> not) found, List.filter (isFolder >> not) listed.LeftOut @ faults @ doubtful
         else
             [], []
 
     /// Reads a copy of MUSDB18 or MUSDB18-HQ, with `train` and `test` in it; the 14 songs that the data set's tools choose with are
     /// for development where they are there. Mixtures are sums of the sources as recorded; MUSDB18-HQ's own are the same. Sound is
-    /// read when it is used. Raises InputException where the folder is missing or holds no song, and where a song lacks a source.
+    /// read when it is used. A song that lacks a source, cannot be opened, or is there twice, is left out and named. Raises InputException where
+    /// the folder is missing or holds no song.
     let load (folder: string) : Corpus =
         let train, besideTrain = songs (Path.Combine(folder, "train"))
         let test, besideTest = songs (Path.Combine(folder, "test"))
@@ -106,15 +118,17 @@ module Musdb =
                     $"{folder}: no songs in 'train' or 'test'{AudioFolder.because leftOut}. Give the folder of MUSDB18 or MUSDB18-HQ that holds these."
             )
 
-        let dev, train = train |> List.partition (fun clip -> devNames.Contains clip.Name)
+        let clips = List.map fst
+        let dev, toLearn = clips train |> List.partition (fun clip -> devNames.Contains clip.Name)
 
         { Name = "MUSDB18"
           Place = folder
           Mixing = Mixing.plain
-          Train = train
+          Train = toLearn
           Dev = dev
-          Test = test
-          LeftOut = leftOut }
+          Test = clips test
+          LeftOut = leftOut
+          Notes = train @ test |> List.collect snd }
 
     /// The data in a folder (as `load`), or the embedded band where there is none.
     let loadOrEmbedded (folder: string option) : Corpus =

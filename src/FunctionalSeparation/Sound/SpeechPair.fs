@@ -37,20 +37,29 @@ module SpeechPair =
         let train = int (int64 rest * 8L / 9L)
         { Train = signal[.. train - 1]; Dev = signal[train .. rest - 1]; Test = signal[rest..] }
 
-    let private requireMono (path: string) (audio: AudioBuffer) =
-        if audio.Channels.Count <> 1 then
-            raise (InputException $"{path}: has {audio.Channels.Count} channels, speech and noise need one. Mix it down first.")
+    let private requireMono (path: string) (channels: int) =
+        if channels <> 1 then
+            raise (InputException $"{path}: has {channels} channels, speech and noise need one. Mix it down first.")
+
+    /// A file that can be one of a speaker's by its header, or why it cannot.
+    let private tried (path: string) : Result<string, LeftOut> =
+        LeftOut.tryUse path (fun () ->
+            requireMono path (AudioFile.Shape path).Channels
+            path)
 
     /// A mono file at the given rate.
     let private readMono rate (path: string) : float32[] =
         let audio = AudioFile.Read path
-        requireMono path audio
+        requireMono path audio.Channels.Count
         (Resampler.Resample(audio, rate)).Channels[0]
 
+    /// The files of a folder whose headers are those of speech or noise; the others are left out, each with its fault.
     let private list (folder: string) : AudioFolder =
         let found =
             if Directory.Exists folder then
-                AudioFolder.list folder
+                let listed = AudioFolder.files folder |> AudioFolder.distinct
+                let files, faults = listed.Files |> List.map tried |> LeftOut.split
+                { Files = files; LeftOut = listed.LeftOut @ faults }
             else
                 { Files = []; LeftOut = [] }
 
@@ -74,8 +83,8 @@ module SpeechPair =
 
     /// Two speakers, a folder of sentences each, as in TSP: mono, of any rate, resampled to 16 kHz, joined in the order of
     /// their names, cut into 80, 10 and 10 % for training, development and test; each part of the two is cut to the shorter.
-    /// Sound is read at first use and kept. Raises InputException where a folder has no audio file or two of one name or, when the
-    /// sound is used, a file cannot be read or is not mono.
+    /// Sound is read at first use and kept. Files that share a name, are not mono by their header or cannot be opened are left out and
+    /// named. Raises InputException where a folder has no other or, when the sound is used, a file turns out damaged.
     let ofFolders (folder1: string) (folder2: string) : Corpus =
         let name = $"{nameOf folder1}-{nameOf folder2}"
         let files1, files2 = list folder1, list folder2
@@ -93,7 +102,8 @@ module SpeechPair =
           Train = [ part "train" _.Train ]
           Dev = [ part "dev" _.Dev ]
           Test = [ part "test" _.Test ]
-          LeftOut = files1.LeftOut @ files2.LeftOut }
+          LeftOut = files1.LeftOut @ files2.LeftOut
+          Notes = [] }
 
     let private timitNames =
         [ for speaker in [ "female"; "male" ] do
@@ -126,7 +136,8 @@ module SpeechPair =
           Train = [ part "train" ]
           Dev = [ part "dev" ]
           Test = [ part "test" ]
-          LeftOut = listed.LeftOut }
+          LeftOut = listed.LeftOut
+          Notes = [] }
 
     /// A signal repeated up to a length.
     let private repeated length (signal: float32[]) =
@@ -154,7 +165,8 @@ module SpeechPair =
           Train = part "train" _.Train
           Dev = part "dev" _.Dev
           Test = part "test" _.Test
-          LeftOut = sentences.LeftOut @ noiseFiles.LeftOut }
+          LeftOut = sentences.LeftOut @ noiseFiles.LeftOut
+          Notes = [] }
 
     let private slice start length (sound: AudioBuffer) =
         AudioBuffer([| for channel in sound.Channels -> Array.sub channel start length |], sound.SampleRate)

@@ -20,7 +20,7 @@ type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSetting
     let refuseChannels (clip: Clip) =
         raise (
             InputException
-                $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {channels}. Mix it down (Corpus.mono), or build the network for as many."
+                $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
         )
 
     let load (clip: Clip) =

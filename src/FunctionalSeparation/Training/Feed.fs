@@ -40,7 +40,7 @@ module Feed =
         if clip.Channels <> setting.Channels then
             raise (
                 InputException
-                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono), or build the network for as many."
+                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
             )
 
         Clip.requireRate setting.FrontEnd.SampleRate clip

@@ -1,0 +1,11 @@
+namespace FunctionalSeparation.Core;
+
+/// <summary>Work that takes long, on a thread that is nobody else's: those of the thread pool are left to others.</summary>
+internal static class OwnThread
+{
+    /// <summary>Runs it.</summary>
+    /// <param name="work">The work.</param>
+    /// <param name="cancellation">Where it is cancelled before it has begun, it does not begin.</param>
+    public static Task<T> Run<T>(Func<T> work, CancellationToken cancellation) =>
+        Task.Factory.StartNew(work, cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+}
