@@ -128,6 +128,7 @@ let tests =
                   let own = WindowedSdr.ofEstimate reference (AudioBuffer([| estimate |], 8000))
                   Expect.floatClose Accuracy.medium own[0] all[0] "the same without filters"
                   Expect.floatClose Accuracy.medium (WindowedSdr.medianAbove -50.0 reference own) 20.0 "median")
+          }
 
           test "what systems and people leave beside tracks is no track, and is named" {
               withFolders (fun references estimates ->
