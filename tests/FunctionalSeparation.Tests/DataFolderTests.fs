@@ -191,6 +191,40 @@ let tests =
               Expect.stringEnds said ", and 97 more" "the others counted"
           }
 
+          test "of each reason one is named, however many there are: no folder is hidden among texts" {
+              let left path reason = { Path = path; Reason = reason }
+
+              let many =
+                  [ for i in 1..50 -> left $"/f/{i}.txt" "not audio by its name" ]
+                  @ [ left "/f/CD1" "a folder"; left "/f/CD2" "a folder"; left "/f/.x" "hidden"; left "/f/e.wav" "empty" ]
+
+              let said = LeftOut.text many
+
+              Expect.equal
+                  said
+                  "54 left out: 1.txt (not audio by its name), CD1 (a folder), .x (hidden), e.wav (empty), and 50 more"
+                  "in one line"
+          }
+
+          test "containers of sound in common use are audio by their names" {
+              for name in [ "a.mkv"; "book.m4b"; "A.MKA"; "live.mov"; "x.dsf" ] do
+                  Expect.isTrue (AudioFile.HasAudioName name) name
+          }
+
+          test "a name that is not UTF-8 is told so, in a folder and by itself" {
+              if not (OperatingSystem.IsLinux()) then skiptest "other systems have no such names"
+
+              Scratch.inFolder (fun folder ->
+                  let made = Scratch.succeeds "sh" [ "-c"; $"printf x > '{folder}/'$(printf '\\351t\\351.wav')" ]
+                  Expect.isTrue made "a name in Latin-1"
+                  let listed = AudioFolder.list folder
+                  Expect.isEmpty listed.Files "cannot be opened"
+                  Expect.equal [ for one in listed.LeftOut -> one.Reason ] [ "its name is not UTF-8, rename it" ] "named"
+                  Scratch.refuses [ "not UTF-8"; "rename" ] (fun () -> AudioFile.Open(listed.LeftOut.Head.Path) |> ignore)
+                  // .NET cannot remove it either.
+                  Expect.isTrue (Scratch.succeeds "sh" [ "-c"; $"rm -r '{folder}'/*" ]) "removed")
+          }
+
           test "a part without clips is refused, naming folder and part" {
               Scratch.inFolder (fun root ->
                   Directory.CreateDirectory(Path.Combine(root, "train")) |> ignore

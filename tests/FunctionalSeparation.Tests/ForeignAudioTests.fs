@@ -204,5 +204,31 @@ let private pipes =
                   says [ [ "length open" ] ] path
                   Expect.equal (AudioFile.Info(path).Length) 132_300L "length") ]
 
+/// What ffmpeg says while it decodes a file, in colours where it is told to.
+let private logOf isColoured path =
+    let arguments = [ "-nostdin"; "-nostats"; "-loglevel"; DecoderLog.Level; "-i"; path; "-f"; "null"; "-" ]
+    let info = ProcessStartInfo("ffmpeg", arguments, RedirectStandardError = true)
+    info.Environment["AV_LOG_FORCE_COLOR"] <- if isColoured then "1" else null
+    use run = Process.Start info
+    let said = run.StandardError.ReadToEnd().Split '\n'
+    run.WaitForExit()
+    said
+
+let private colours =
+    decoded "colours that the environment asks for stay out of notes and refusals" (fun folder ->
+        let path = hissed folder "x.mp3" [ "-b:a"; "128k" ]
+        damage (fun rest -> Array.append (Array.zeroCreate 3000) rest) path
+        let plain, coloured = logOf false path, logOf true path
+        Expect.exists coloured (fun line -> line.Contains '\u001B') "colours"
+        Expect.isGreaterThan (DecoderLog.Of plain).Notes.Count 0 "notes"
+        let withoutAddresses (note: string) = Text.RegularExpressions.Regex.Replace(note, "0x[0-9a-f]+", "")
+        let notes lines = [ for note in (DecoderLog.Of lines).Notes -> withoutAddresses note ]
+        Expect.equal (notes coloured) (notes plain) "the same notes"
+
+        Expect.equal
+            (withoutAddresses (DecoderLog.FirstComplaint coloured))
+            (withoutAddresses (DecoderLog.FirstComplaint plain))
+            "the same complaint")
+
 [<Tests>]
-let tests = testList "ForeignAudio" [ timeLines; damages; pipes ]
+let tests = testList "ForeignAudio" [ timeLines; damages; pipes; colours ]

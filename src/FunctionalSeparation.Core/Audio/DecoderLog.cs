@@ -13,6 +13,7 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
     public static DecoderLog Of(IReadOnlyList<string> lines)
     {
         List<string> notes = [];
+        lines = [.. lines.Select(Plain)];
         string[] complaints = [.. lines.Select(Complaint).OfType<string>()];
         if (complaints.Length > 0)
             notes.Add(
@@ -25,10 +26,16 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
     }
 
     /// <summary>The first line that says what is wrong, of a log of any level.</summary>
-    public static string FirstComplaint(IReadOnlyList<string> lines) =>
-        lines.Select(Complaint).OfType<string>().FirstOrDefault()
-        ?? lines.FirstOrDefault(line => line.Length > 0 && !Weight().IsMatch(line))
-        ?? "no reason given";
+    public static string FirstComplaint(IReadOnlyList<string> lines)
+    {
+        string[] plain = [.. lines.Select(Plain)];
+        return plain.Select(Complaint).OfType<string>().FirstOrDefault()
+            ?? plain.FirstOrDefault(line => line.Length > 0 && !Weight().IsMatch(line))
+            ?? "no reason given";
+    }
+
+    /// <summary>A line without the colours that AV_LOG_FORCE_COLOR asks for.</summary>
+    private static string Plain(string line) => Colour().Replace(line, "").Trim();
 
     private static string? Complaint(string line)
     {
@@ -40,6 +47,9 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
     }
 
     private static string Words(Match form) => $"{form.Groups[1].Value} Hz {form.Groups[2].Value}";
+
+    [GeneratedRegex(@"\x1B\[[0-9;]*m")]
+    private static partial Regex Colour();
 
     [GeneratedRegex(@"\[(\w+)\] ")]
     private static partial Regex Weight();

@@ -115,7 +115,7 @@ internal static class ForeignAudio
             if (streams.Length > 0 && track >= streams.Length)
                 throw new InputException(
                     $"{source.Name} has {streams.Length} sound track(s): track {track}, counted from 0, is not there.");
-            if (streams.Length > 0) return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0);
+            if (streams.Length > 0) return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0, analysis.VideoStreams);
         }
         catch (FFProbeProcessException cause)
         {
@@ -142,7 +142,8 @@ internal static class ForeignAudio
             throw;
         }
         var reader = new WavReader(
-            wav, source.Name, $"{tracks.Codec}, decoded by ffmpeg", seconds => [.. tracks.Notes(seconds), .. log.Notes]);
+            wav, source.Name, $"{tracks.Codec}, decoded by ffmpeg", seconds => [.. tracks.Notes(seconds), .. log.Notes],
+            tracks.Tags(System.IO.Path.GetFullPath(source.Location)));
         if (!tracks.IsCut(reader.Info.Seconds)) return reader;
         reader.Dispose();
         throw new InputException(

@@ -24,12 +24,13 @@ internal sealed class StemFiles : IDisposable
         settings.Format.Require(song);
         _targets = Targets(separator, song, folder, settings);
         RequireOwn();
+        var tags = song.Tags.From(settings.Part(song).Start);
         try
         {
             foreach (var (stem, target) in _targets)
             {
                 var tag = new StemTag(stem, settings.Words(song), _fingerprint, separator.Fingerprint);
-                _writers.Add(stem, new StemWriter(target, song.Info, settings.Format, tag));
+                _writers.Add(stem, new StemWriter(target, song, settings.Format, tag, tags));
             }
         }
         catch

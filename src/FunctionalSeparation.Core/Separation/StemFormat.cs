@@ -42,6 +42,12 @@ internal static class StemFormats
             throw new InputException($"{song.Path} has {channels} channels at {rate} Hz, MP3 at most 2 at 48000 Hz: choose FLAC or WAV.");
     }
 
+    /// <summary>
+    /// Whether a file of the format tells loudspeakers, and places in time by samples. The Opus encoder takes the usual loudspeakers only,
+    /// and its rate is another.
+    /// </summary>
+    public static bool HasLoudspeakers(this StemFormat format) => format is not (StemFormat.Mp3 or StemFormat.Opus);
+
     /// <summary>What the name of a file ends with.</summary>
     public static string Extension(this StemFormat format) => format switch
     {

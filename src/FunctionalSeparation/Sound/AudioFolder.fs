@@ -19,11 +19,17 @@ module LeftOut =
 
     let private shown = 3
 
-    /// How many were left out, the first of them and why, in one line: "2 left out: a.txt (not audio by its name), ...".
-    let text (all: LeftOut list) : string =
-        let named = all |> List.truncate shown |> List.map (fun one -> $"{Path.GetFileName one.Path} ({one.Reason})")
+    /// The first of each reason, and others where there is room.
+    let private examples (all: LeftOut list) =
+        let first = List.distinctBy _.Reason all
+        let others = all |> List.filter (fun one -> not (List.contains one first)) |> List.truncate (max 0 (shown - first.Length))
+        all |> List.filter (fun one -> List.contains one first || List.contains one others)
 
-        let more = if all.Length > shown then [ $"and {all.Length - shown} more" ] else []
+    /// How many were left out, at least one for each reason, in one line: "2 left out: a.txt (not audio by its name), ...".
+    let text (all: LeftOut list) : string =
+        let chosen = examples all
+        let named = chosen |> List.map (fun one -> $"{Path.GetFileName one.Path} ({one.Reason})")
+        let more = if all.Length > chosen.Length then [ $"and {all.Length - chosen.Length} more" ] else []
         $"""{all.Length} left out: {String.concat ", " (named @ more)}"""
 
 /// What a data folder holds.
@@ -43,6 +49,7 @@ module AudioFolder =
 
     let private whyLeftOut (entry: FileSystemInfo) : string option =
         match entry with
+        | _ when entry.Name.Contains '\uFFFD' -> Some "its name is not UTF-8, rename it"
         | _ when entry.Name.StartsWith("._", StringComparison.Ordinal) -> Some "a companion file of macOS, not sound"
         | _ when entry.Name.StartsWith '.' || entry.Attributes &&& FileAttributes.Hidden <> FileAttributes.None -> Some "hidden"
         | :? FileInfo as file when not (AudioFile.HasAudioName file.Name) -> Some "not audio by its name"
