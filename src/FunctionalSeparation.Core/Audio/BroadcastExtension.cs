@@ -26,8 +26,12 @@ internal sealed record BroadcastExtension(
     /// <summary>The lengths of the texts, in the order of the chunk.</summary>
     private static readonly int[] Widths = [256, 32, 32, 10, 8];
 
-    /// <summary>ffmpeg's names for the texts, in the order of the chunk.</summary>
-    private static readonly string[] Names = ["description", "originator", "originator_reference", "origination_date", "origination_time"];
+    /// <summary>Names for the texts, in the order of the chunk; of a WAV file ffmpeg gives some under those that all formats have.</summary>
+    private static readonly (string Own, string Common)[] Names =
+    [
+        ("description", "comment"), ("originator", "encoded_by"), ("originator_reference", "originator_reference"),
+        ("origination_date", "date"), ("origination_time", "creation_time"),
+    ];
 
     private string[] Fields => [Description, Originator, OriginatorReference, Date, Time];
 
@@ -47,12 +51,12 @@ internal sealed record BroadcastExtension(
     /// <summary>What ffmpeg calls the same; null where there is no time reference.</summary>
     public static BroadcastExtension? Of(IReadOnlyDictionary<string, string> texts) =>
         long.TryParse(texts.GetValueOrDefault(ReferenceName), NumberStyles.None, CultureInfo.InvariantCulture, out var reference)
-            ? Of([.. Names.Select(name => texts.GetValueOrDefault(name, ""))], reference)
+            ? Of([.. Names.Select(name => texts.GetValueOrDefault(name.Own) ?? texts.GetValueOrDefault(name.Common, ""))], reference)
             : null;
 
-    /// <summary>Its texts and its time reference by ffmpeg's names.</summary>
+    /// <summary>Its texts and its time reference by name, but for the description: elsewhere that is the comment.</summary>
     public IEnumerable<(string Name, string Text)> Texts() =>
-        Names.Zip(Fields).Where(text => text.Second != "")
+        Names.Select(name => name.Own).Zip(Fields).Skip(1).Where(text => text.Second != "")
             .Append((ReferenceName, TimeReference.ToString(CultureInfo.InvariantCulture)));
 
     /// <summary>The extension of the part that begins so many samples later.</summary>
