@@ -65,7 +65,7 @@ let private cut =
 let private broken =
     """(() => {
       const range = document.createRange();
-      return [...document.querySelectorAll('.fsdocs-member-usage > div > code a a code')].flatMap(code => {
+      return [...document.querySelectorAll('.fsdocs-member-usage a code')].flatMap(code => {
         const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
         const words = [];
         while (texts.nextNode()) for (const word of texts.currentNode.textContent.matchAll(/\w+/g)) {
