@@ -95,8 +95,7 @@ let finish (page: string) =
     let text = File.ReadAllText page |> readable |> breakable |> described |> withoutTable
     File.WriteAllText(page, text.Replace($"\"{site}", $"\"{toTop page}"))
 
-let plain (html: string) =
-    Regex.Replace(Net.WebUtility.HtmlDecode(Regex.Replace(html, "<[^>]*>", "")), @"\s+", " ").Trim()
+let plain (html: string) = Regex.Replace(Net.WebUtility.HtmlDecode(Regex.Replace(html, "<[^>]*>", "")), @"\s+", " ").Trim()
 
 /// What can be searched for on a page: its title, its headings, the members of a type; each with the place in the pages.
 let entries (page: string) =
@@ -114,7 +113,11 @@ let entries (page: string) =
 /// What a browser can read without a server: a script.
 let writeSearchIndex (html: string[]) =
     let index = [| for name, place in html |> Seq.collect entries |> Seq.distinct -> [| name; place |] |]
-    File.WriteAllText(Path.Combine(pages, "search-index.js"), $"const searchIndex = {Text.Json.JsonSerializer.Serialize index};\n")
+
+    File.WriteAllText(
+        Path.Combine(pages, "search-index.js"),
+        $"const searchIndex = {Text.Json.JsonSerializer.Serialize index};\n"
+    )
 
 let links (text: string) = [ for link in Regex.Matches(text, "(?:href|src)=\"([^\"]*)\"") -> link.Groups[1].Value ]
 
@@ -168,6 +171,7 @@ writeSearchIndex html
 if isRun then
     let made = Directory.GetFiles(Path.Combine(root, "artifacts", "guides"), tablePage, SearchOption.AllDirectories)
     File.Copy(Array.exactlyOne made, Path.Combine(pages, tablePage), true)
+
 let anchorsOf = Map.ofArray [| for page in html -> page, anchors (File.ReadAllText page) |]
 let texts = [ for page in html -> page, toTypes anchorsOf page (File.ReadAllText page) ]
 

@@ -18,7 +18,7 @@ module Listening =
     /// nothing cancels.
     let wholeSpectrogram (stft: Stft) (sound: AudioBuffer) : Spectrogram =
         Memory.plain (fun () ->
-            let power (channel: float32[]) = (Spectra.magnitude stft (torch.tensor channel)).squared ()
+            let power (channel: float32[]) = (Spectra.magnitude stft (torch.tensor channel)).squared()
             let mean = (sound.Channels |> Seq.map power |> Seq.reduce (.+)).div(float sound.Channels.Count)
             let decibels = mean.sqrt().add(floor).log10().mul 20.0
 

@@ -135,7 +135,12 @@ let tests =
 
               let page = pageAt (Show.waveform (AudioBuffer([| samples |], 16000)))
               Expect.stringContains page "sound of 6.25 s" "what it is"
-              let chart = Figures.waveforms (AudioBuffer([| samples |], 16000)) |> List.head |> snd |> Plotly.NET.GenericChart.toFigureJson
+
+              let chart =
+                  Figures.waveforms (AudioBuffer([| samples |], 16000))
+                  |> List.head
+                  |> snd
+                  |> Plotly.NET.GenericChart.toFigureJson
 
               let data =
                   [ for m in Regex.Matches(chart, "\"bdata\":\"([^\"]*)\"") -> Convert.FromBase64String m.Groups[1].Value ]

@@ -80,7 +80,10 @@ let private broken =
 /// The pages of the guides and some of the reference, on a desk and on a phone: nothing is cut, search finds, and no error is thrown.
 let private opensIn (tab: Browser.Tab) (folder: string) =
     let list (expression: string) = [ for value in (tab.Value expression).AsArray() -> string value ]
-    let reference = [ "functionalseparation-core-audiofile"; "functionalseparation-separation"; "functionalseparation" ]
+
+    let reference =
+        [ "functionalseparation-core-audiofile"; "functionalseparation-separation"; "functionalseparation" ]
+
     let pages = "index" :: List.map fst guides @ [ for name in reference -> $"reference/{name}" ]
 
     for width, colours in [ 1280, "light"; 390, "dark" ] do

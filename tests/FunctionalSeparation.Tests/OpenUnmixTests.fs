@@ -227,12 +227,18 @@ let tests =
                           sound.split ([| 3L; 100L; 2000L; 3897L |], 1L) |> Array.fold push ([], SeparationStream.start unmix 2)
 
                       let ours =
-                          torch.cat(List.toArray (List.rev (SeparationStream.finish unmix last :: outputs)), 2L).transpose(0L, 1L)
+                          torch
+                              .cat(List.toArray (List.rev (SeparationStream.finish unmix last :: outputs)), 2L)
+                              .transpose(0L, 1L)
 
                       Expect.equal (List.ofArray ours.shape) [ sources; 2L; 6000L ] "shape"
                       let whole = (Separation.estimate unmix Soft (sound.unsqueeze 0L)).squeeze 0L
                       let length = whole.shape[2]
-                      Expect.isLessThan (difference (ours.narrow (2L, 0L, length)) whole / largest whole) 1e-5 "the whole at once"
+
+                      Expect.isLessThan
+                          (difference (ours.narrow (2L, 0L, length)) whole / largest whole)
+                          1e-5
+                          "the whole at once"
 
                       // The others see the authors' ones for zeros of the mixture.
                       if wiener.Iterations = 0 || wiener.SoftMask then

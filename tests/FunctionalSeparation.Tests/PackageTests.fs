@@ -84,7 +84,10 @@ let private makeMachine (folder: string) =
     let libTorch = $"libtorch-cpu-{Platform.Rid}"
     let packages = Path.Combine(folder, "packages")
 
-    if isNull machine.NuGetFolder || not (Directory.Exists(Path.Combine(machine.NuGetFolder, libTorch, machine.LibTorchVersion))) then
+    if
+        isNull machine.NuGetFolder
+        || not (Directory.Exists(Path.Combine(machine.NuGetFolder, libTorch, machine.LibTorchVersion)))
+    then
         skiptest $"the package {libTorch} is not in the package folder"
 
     Directory.CreateDirectory packages |> ignore
@@ -204,12 +207,19 @@ let tests =
               let nuspec = textIn ours ".nuspec"
               Expect.stringContains nuspec "<license type=\"file\">LICENSE.md</license>" "no expression that says less"
 
-              for text in [ nuspec; textIn ours "LICENSE.md"; textIn ours "README.md"; textIn (package "FunctionalSeparation.Plots.0.1.0.nupkg") "README.md"
-                            File.ReadAllText(Path.Combine(Golden.repository, "README.md")) ] do
+              for text in
+                  [ nuspec
+                    textIn ours "LICENSE.md"
+                    textIn ours "README.md"
+                    textIn (package "FunctionalSeparation.Plots.0.1.0.nupkg") "README.md"
+                    File.ReadAllText(Path.Combine(Golden.repository, "README.md")) ] do
                   Expect.stringContains text "MIT" "the code"
                   Expect.isTrue (Regex.IsMatch(text, "model[^.]*for\\s+research")) $"the model: {text}"
 
-              Expect.stringContains (textIn ours "LICENSE.md") (File.ReadAllText(Path.Combine(Golden.repository, "LICENSE")).Trim()) "the whole licence")
+              Expect.stringContains
+                  (textIn ours "LICENSE.md")
+                  (File.ReadAllText(Path.Combine(Golden.repository, "LICENSE")).Trim())
+                  "the whole licence")
 
           long "packed again they have the same bytes" (fun () ->
               inFolder (fun folder ->

@@ -45,7 +45,8 @@ let private full =
       Provenance = [ "Seed", "1"; hostile, hostile ] }
 
 /// The page without plotly.js itself.
-let private withoutPlotly (html: string) = Regex.Replace(html, "<script id=\"plotly\"[^>]*>.*?</script>", "", RegexOptions.Singleline)
+let private withoutPlotly (html: string) =
+    Regex.Replace(html, "<script id=\"plotly\"[^>]*>.*?</script>", "", RegexOptions.Singleline)
 
 let private page = lazy Report.toHtml full
 let private count (pattern: string) text = Regex.Matches(text, pattern, RegexOptions.Singleline).Count

@@ -12,11 +12,7 @@ open FunctionalSeparation.Tests.Scratch
 open FunctionalSeparation.Tests.WavBytes
 
 let private texts =
-    [ "artist", "Łódź = 東京; #1"
-      "album", "B\\sides"
-      "title", "Song"
-      "date", "1987"
-      "track", "3/12" ]
+    [ "artist", "Łódź = 東京; #1"; "album", "B\\sides"; "title", "Song"; "date", "1987"; "track", "3/12" ]
 
 /// Tags that are no longer true of a stem, or never were.
 let private untrue =
@@ -38,21 +34,29 @@ let private probed (path: string) =
     let tags =
         [ for place in said.GetProperty "format" :: streams do
               match place.TryGetProperty "tags" with
-              | true, tags ->
-                  for tag in tags.EnumerateObject() -> tag.Name.ToLowerInvariant(), tag.Value.GetString()
+              | true, tags -> for tag in tags.EnumerateObject() -> tag.Name.ToLowerInvariant(), tag.Value.GetString()
               | _ -> () ]
 
     tags, streams
 
 let private pictures (streams: JsonElement list) =
-    streams |> List.filter (fun stream -> stream.GetProperty("disposition").GetProperty("attached_pic").GetInt32() = 1)
+    streams
+    |> List.filter (fun stream -> stream.GetProperty("disposition").GetProperty("attached_pic").GetInt32() = 1)
 
 /// A song of noise with these tags, and a cover where the format has a place for it.
 let private song folder name hasCover =
-    let wav, cover, path = Path.Combine(folder, "s.wav"), Path.Combine(folder, "cover.jpg"), Path.Combine(folder, $"in.{name}")
+    let wav, cover, path =
+        Path.Combine(folder, "s.wav"), Path.Combine(folder, "cover.jpg"), Path.Combine(folder, $"in.{name}")
+
     AudioFile.Write(wav, noise 1 2 8000 16000 0.5, SampleFormat.Pcm16) |> ignore
     ffmpeg [ "-f"; "lavfi"; "-i"; "testsrc=s=32x32"; "-frames:v"; "1"; cover ]
-    let picture = if hasCover then [ "-i"; cover; "-map"; "0:a"; "-map"; "1:v"; "-c:v"; "copy"; "-disposition:v"; "attached_pic" ] else []
+
+    let picture =
+        if hasCover then
+            [ "-i"; cover; "-map"; "0:a"; "-map"; "1:v"; "-c:v"; "copy"; "-disposition:v"; "attached_pic" ]
+        else
+            []
+
     ffmpeg ([ "-i"; wav ] @ picture @ metadata (texts @ untrue) @ [ path ])
     path
 
@@ -75,15 +79,23 @@ let private bext (reference: int64) =
     let text (width: int) (text: string) = Array.append (ascii text) (Array.zeroCreate (width - text.Length))
 
     Array.concat
-        [ text 256 "Scene 3"; text 32 "Recorder"; text 32 "REF1"; ascii "2025-01-31"; ascii "10:20:30"; u64 reference
-          u16 2; Array.create 64 7uy; Array.create 10 9uy; Array.zeroCreate 180; ascii "A=PCM,F=16000\r\n" ]
+        [ text 256 "Scene 3"
+          text 32 "Recorder"
+          text 32 "REF1"
+          ascii "2025-01-31"
+          ascii "10:20:30"
+          u64 reference
+          u16 2
+          Array.create 64 7uy
+          Array.create 10 9uy
+          Array.zeroCreate 180
+          ascii "A=PCM,F=16000\r\n" ]
 
 /// A song of noise in so many channels at these loudspeakers.
 let private around folder channels (mask: int) =
     let path = Path.Combine(folder, "around.wav")
 
-    use writer =
-        new WavWriter(path, 16000, channels, SampleFormat.Pcm16, [||], WavHeaderBytes.RiffLimit, uint32 mask)
+    use writer = new WavWriter(path, 16000, channels, SampleFormat.Pcm16, [||], WavHeaderBytes.RiffLimit, uint32 mask)
 
     writer.Write(noise 1 channels 4000 16000 0.5)
     writer.Complete()
@@ -154,7 +166,11 @@ let tests =
                   let at = bytes.AsSpan().IndexOf(ReadOnlySpan(ascii "bext")) + 8
                   let expected = bext 5_000_004_000L
                   Expect.equal bytes[at .. at + 345] expected[..345] "texts and time reference"
-                  Expect.equal bytes[at + 346 .. at + 601] (Array.append (u16 1) (Array.zeroCreate 254)) "version 1, and nothing else")
+
+                  Expect.equal
+                      bytes[at + 346 .. at + 601]
+                      (Array.append (u16 1) (Array.zeroCreate 254))
+                      "version 1, and nothing else")
           }
 
           decoded "the time reference goes to FLAC and back, and out of a WAV file of a compressed coding" (fun folder ->
@@ -205,7 +221,14 @@ let tests =
           }
 
           test "damaged chunks say less, and are no error" {
-              let whole = riff [ chunk "bext" (bext 1L); info [ "INAM", ascii "Song" ]; pcm16; chunk "data" sound; info [ "IART", ascii "A" ] ]
+              let whole =
+                  riff
+                      [ chunk "bext" (bext 1L)
+                        info [ "INAM", ascii "Song" ]
+                        pcm16
+                        chunk "data" sound
+                        info [ "IART", ascii "A" ] ]
+
               let random = Random 1
 
               for _ in 1..300 do

@@ -138,9 +138,18 @@ let tests =
                           let path = Path.Combine(folder, "x.wav")
                           let audio = noise 1 2
 
-                          using (new WavWriter(path, 16000, 2, SampleFormat.Float32, tag.ToChunks(SongTags(readOnlyDict [])), limit)) (fun writer ->
-                              writer.Write audio
-                              writer.Complete())
+                          using
+                              (new WavWriter(
+                                  path,
+                                  16000,
+                                  2,
+                                  SampleFormat.Float32,
+                                  tag.ToChunks(SongTags(readOnlyDict [])),
+                                  limit
+                              ))
+                              (fun writer ->
+                                  writer.Write audio
+                                  writer.Complete())
 
                           Expect.equal (StemTag.Read path) tag "tag"
                           Expect.equal (List.ofSeq (AudioFile.Read path).Channels) (List.ofSeq audio.Channels) "samples")

@@ -141,7 +141,10 @@ let tests =
                       skiptest "needs the right to mount a small file system"
 
                   try
-                      let from = search.LibTorchFolders |> Seq.find (fun one -> File.Exists(Path.Combine(one, Platform.FileName "c10")))
+                      let from =
+                          search.LibTorchFolders
+                          |> Seq.find (fun one -> File.Exists(Path.Combine(one, Platform.FileName "c10")))
+
                       File.Copy(Path.Combine(from, Platform.FileName "c10"), Path.Combine(folder, Platform.FileName "c10"))
 
                       for library in [ "torch_cpu"; "torch" ] do

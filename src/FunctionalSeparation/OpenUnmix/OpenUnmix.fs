@@ -49,10 +49,7 @@ module OpenUnmix =
             [ for path in Directory.GetFiles(folder, "*.json") do
                   let name = Path.GetFileNameWithoutExtension path
 
-                  if
-                      Path.GetFileName path <> separatorName
-                      && ((weightsOf folder name).Length > 0 || saysArguments path)
-                  then
+                  if Path.GetFileName path <> separatorName && ((weightsOf folder name).Length > 0 || saysArguments path) then
                       name ]
 
         if names.IsEmpty then

@@ -50,11 +50,17 @@ module SeparationStream =
 
     /// Samples that are reflected at each edge.
     let private reflected (network: Network) =
-        if isCentred network then int64 network.Setting.FrontEnd.Stft.FftSize / 2L else 0L
+        if isCentred network then
+            int64 network.Setting.FrontEnd.Stft.FftSize / 2L
+        else
+            0L
 
     /// How far the first frame begins before the sound. Before silence its first sample is in as many frames as any other.
     let private lead (network: Network) =
-        if isCentred network then reflected network else overlap network.Setting.FrontEnd.Stft
+        if isCentred network then
+            reflected network
+        else
+            overlap network.Setting.FrontEnd.Stft
 
     let private roundedUp (step: int64) (count: int64) = (count + step - 1L) / step * step
 
@@ -167,7 +173,15 @@ module SeparationStream =
 
     /// One block of frames from `first` on, whose sound with the frames before and after that they look at is `window`: its finished samples
     /// [batch, sources, channels, frames hop], and what to carry on.
-    let private block (trained: TrainedModel) (stft: Stft) (window: torch.Tensor) (struct (before, after)) first frames (carry: Carry) =
+    let private block
+        (trained: TrainedModel)
+        (stft: Stft)
+        (window: torch.Tensor)
+        (struct (before, after))
+        first
+        frames
+        (carry: Carry)
+        =
         let estimates, states = Separation.spectra trained Soft before after carry.States (stft.Forward window)
         let sum = stft.Inverse estimates
         let finished = frames * int64 stft.HopLength

@@ -22,14 +22,23 @@ module LeftOut =
     /// The first of each reason, and others where there is room.
     let private examples (all: LeftOut list) =
         let first = List.distinctBy _.Reason all
-        let others = all |> List.filter (fun one -> not (List.contains one first)) |> List.truncate (max 0 (shown - first.Length))
+
+        let others =
+            all |> List.filter (fun one -> not (List.contains one first)) |> List.truncate (max 0 (shown - first.Length))
+
         all |> List.filter (fun one -> List.contains one first || List.contains one others)
 
     /// How many were left out, at least one for each reason, in one line: "2 left out: a.txt (not audio by its name), ...".
     let text (all: LeftOut list) : string =
         let chosen = examples all
         let named = chosen |> List.map (fun one -> $"{Path.GetFileName one.Path} ({one.Reason})")
-        let more = if all.Length > chosen.Length then [ $"and {all.Length - chosen.Length} more" ] else []
+
+        let more =
+            if all.Length > chosen.Length then
+                [ $"and {all.Length - chosen.Length} more" ]
+            else
+                []
+
         $"""{all.Length} left out: {String.concat ", " (named @ more)}"""
 
 /// What a data folder holds.
