@@ -45,7 +45,10 @@ Experiment.main (fun () ->
     let above = arguments.TryGetResult Above
 
     if above.IsSome && version = BssEvalVersion.Three then
-        raise (InputException "--above: BSS Eval 3 scores whole tracks, so no windows can be chosen. Leave it out, or take --version 4.")
+        raise (
+            InputException
+                "--above: BSS Eval 3 scores whole tracks, so no windows can be chosen. Leave it out, or take --version 4."
+        )
 
     let tracks, leftOut = FolderScores.tracks references estimates
     Inputs.tellLeftOut references leftOut

@@ -31,7 +31,8 @@ type SongsArgument =
             | Steps _ -> "of training. Default: those of the row."
             | Out _ -> "folder of the runs. Default: artifacts/songs."
             | Model _ -> "trains nothing: scores this model folder, or `default`, `mixture`, `mask` (ideal ratio masks)."
-            | Songs _ -> "folder of the songs to score, a folder a song with voice, music and mixture. Default: test of the corpus."
+            | Songs _ ->
+                "folder of the songs to score, a folder a song with voice, music and mixture. Default: test of the corpus."
             | Smoke -> "110 steps of a tiny network, to see that it works."
 
 /// Levels that songs have, other songs' music always, a second accompaniment and a second voice now and then, a fourth up and down.
@@ -78,7 +79,8 @@ let rows =
       row "bands" StereoUNet.small 2 produced 1200
       row "own" (narrow StereoUNet.small) 2 produced 5000 ]
 
-let tinyStereo (settings: StereoUNetSettings) = { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
+let tinyStereo (settings: StereoUNetSettings) =
+    { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
 
 let recipeOf isSmoke seed steps (row: Row) =
     let setting = { FrontEnd = UNet.frontEnd; Channels = row.Channels; Sources = Stems.musicAndVoice }
@@ -152,17 +154,24 @@ let byMask: System =
                   let estimate = stft.Inverse(mixture * spectrum.abs () / total.add 1e-12, int64 stems.Head.Length)
                   AudioTensors.FromTensor(estimate, stems.Head.SampleRate) ])
 
+/// The minute in the middle of a sound.
+let middle (sound: AudioBuffer) =
+    let count = min sound.Length (60 * sound.SampleRate)
+    AudioBuffer([| for channel in sound.Channels -> Array.sub channel ((sound.Length - count) / 2) count |], sound.SampleRate)
+
+let silent (sound: AudioBuffer) =
+    AudioBuffer([| for channel in sound.Channels -> Array.zeroCreate channel.Length |], sound.SampleRate)
+
 let score (system: System) folder =
     let stems = [ for name in Stems.musicAndVoice -> AudioFile.Read(folderOf name folder) ]
-    let silent (stem: AudioBuffer) = AudioBuffer([| for channel in stem.Channels -> Array.zeroCreate channel.Length |], stem.SampleRate)
     let estimates = system stems
 
     let sdr index =
         WindowedSdr.medianAbove active stems[index] (WindowedSdr.ofEstimate stems[index] estimates[index])
 
-    /// Decibels of the stem of an absent source against the other, alone.
+    /// Decibels of the stem of an absent source against the other, alone, in the middle of the song.
     let leak index =
-        let alone = stems |> List.mapi (fun other stem -> if other = index then silent stem else stem)
+        let alone = stems |> List.mapi (fun other stem -> if other = index then silent (middle stem) else middle stem)
         level (List.item index (system alone)) - level (sum alone)
 
     Path.GetFileName folder, [ sdr 1; sdr 0; leak 1; leak 0 ]

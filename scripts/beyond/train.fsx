@@ -47,6 +47,7 @@ let corpusOf folders isMono =
             Corpus.joined (List.map load folders)
 
     Experiment.tellLeftOut corpus
+    let corpus = Inputs.usable (fun _ -> Clip.readableSamples >> ignore) corpus
     Corpus.require [ Split.Train; Split.Test ] corpus
     let first, clips = corpus.Train.Head, corpus.Train @ corpus.Dev @ corpus.Test
 

@@ -17,7 +17,8 @@ let published title =
               $"{row.Model}, the paper (825 clips)" :: scores @ [ ""; ""; "" ] ]
 
 /// Nothing can be learnt from a clip with a silent source; it is scored as far as it goes.
-let requireOf stft split = if split = Split.Train then Clip.requireUsable stft else Clip.requireLength stft
+let requireOf stft split clip =
+    Clip.read clip |> (if split = Split.Train then Clip.requireUsable else Clip.requireLength) stft clip
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<TrainArgument> fsi.CommandLineArgs

@@ -61,7 +61,7 @@ Experiment.main (fun () ->
         if epochs < 1 then raise (InputException $"EPOCHS {count}: at least 1.")
         let corpus = Mir1k.load data
         Experiment.tellLeftOut corpus
-        let corpus = Inputs.usable (fun _ _ _ -> ()) corpus
+        let corpus = Inputs.usable (fun _ -> Clip.readableSamples >> ignore) corpus
         Trial.requireRecord results [ "recipe"; "held out" ]
         let chosen = candidates |> List.filter (fun (name, _) -> names.IsEmpty || List.contains name names)
 

@@ -71,9 +71,13 @@ module Experiment =
         else
             Path.Combine(repository, place)
 
-    /// Says on standard error what the corpus's folder holds that was not read; nothing where all of it was. What should have been read
-    /// counts when the script ends (see `Inputs`).
-    let tellLeftOut (corpus: Corpus) : unit = Inputs.tellLeftOut corpus.Place corpus.LeftOut
+    /// Says on standard error what the corpus's folder holds that was not read, and the notes on what was; nothing where all is well. What
+    /// should have been read counts when the script ends (see `Inputs`).
+    let tellLeftOut (corpus: Corpus) : unit =
+        Inputs.tellLeftOut corpus.Place corpus.LeftOut
+
+        for note in corpus.Notes do
+            eprintfn $"note: {note}"
 
     let mutable private announced = false
 

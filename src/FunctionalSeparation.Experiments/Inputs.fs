@@ -60,10 +60,10 @@ module Inputs =
         if not faults.IsEmpty then
             count $"{faults.Length} of what {place} holds could not be used."
 
-    /// The clips of a corpus that can be read, and pass the check of their part; the others are named, counted, and left out.
-    let usable (check: Split -> Clip -> Stems -> unit) (corpus: Corpus) : Corpus =
+    /// The clips of a corpus that pass the check of their part (`Clip.readableSamples`, say); the others are named, counted, and left out.
+    let usable (check: Split -> Clip -> unit) (corpus: Corpus) : Corpus =
         let faultIn split (clip: Clip) =
-            match faultOf (fun () -> Clip.read clip |> check split clip) with
+            match faultOf (fun () -> check split clip) with
             | Ok() -> None
             | Error fault -> Some(LeftOut.unusable clip.Name fault)
 

@@ -20,8 +20,7 @@ let private decibels (after: float32[][]) before = 10.0 * log10 (energy after / 
 
 /// How strong a frequency in Hz is in a signal, in dB.
 let private strength (hertz: float) (signal: float32[]) =
-    let part wave =
-        signal |> Array.mapi (fun n x -> float x * wave (2.0 * Math.PI * hertz * float n / float rate)) |> Array.sum
+    let part wave = signal |> Array.mapi (fun n x -> float x * wave (2.0 * Math.PI * hertz * float n / float rate)) |> Array.sum
 
     10.0 * log10 (part cos ** 2.0 + part sin ** 2.0)
 
@@ -156,27 +155,35 @@ let tests =
               let stuttered = AudioEffects.stutter 0.1 rate (Key.ofSeed 2) sound
               let slice index = stuttered[0].[1600 * index .. 1600 * index + 1599]
               Expect.isTrue ([ 1..9 ] |> List.exists (fun index -> slice index = slice (index - 1))) "one is repeated"
-              Expect.isTrue ([ 0..9 ] |> List.exists (fun index -> slice index = sound[0].[1600 * index .. 1600 * index + 1599])) "one is its own"
+
+              Expect.isTrue
+                  ([ 0..9 ] |> List.exists (fun index -> slice index = sound[0].[1600 * index .. 1600 * index + 1599]))
+                  "one is its own"
           }
 
           test "robotised, a noise has a pitch" {
               let robot = (AudioEffects.robotise 200.0 rate [| noise 1 32000 |])[0]
-              let peaks = [ for number in 2.0..9.0 -> strength (200.0 * number) robot ]
-              let between = [ for number in 2.0..9.0 -> strength (200.0 * (number + 0.5)) robot ]
+              let peaks = [ for number in 2.0 .. 9.0 -> strength (200.0 * number) robot ]
+              let between = [ for number in 2.0 .. 9.0 -> strength (200.0 * (number + 0.5)) robot ]
               Expect.isGreaterThan (List.average peaks - List.average between) 20.0 "its harmonics"
           }
 
           testProperty "levels: the lead lies against the accompaniment as asked, alone and silent as often as asked"
           <| fun (PositiveInt seed) ->
               let levels =
-                  { ExcerptLevels.songs with Lead = -9.0, -9.0; Accompaniment = -20.0, -20.0; LeadAlone = 0.0; LeadSilent = 0.0 }
+                  { ExcerptLevels.songs with
+                      Lead = -9.0, -9.0
+                      Accompaniment = -20.0, -20.0
+                      LeadAlone = 0.0
+                      LeadSilent = 0.0 }
 
               let memory gain seed = [ Memory(noise seed 8000 |> Array.map ((*) gain)) ]
               let sources = [ memory 0.7f seed; memory 0.01f (seed + 1) ]
               let factors = ExcerptLevels.factors levels sources (Key.ofSeed seed)
 
               let level source =
-                  10.0 * log10 (energy [| sources[source].Head.ToArray() |> Array.map ((*) (float32 factors[source])) |] / 8000.0)
+                  10.0
+                  * log10 (energy [| sources[source].Head.ToArray() |> Array.map ((*) (float32 factors[source])) |] / 8000.0)
 
               Expect.isLessThan (abs (level 0 + 20.0)) 0.1 "accompaniment"
               Expect.isLessThan (abs (level 1 + 29.0)) 0.1 "lead"

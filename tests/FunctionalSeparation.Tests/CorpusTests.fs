@@ -25,7 +25,8 @@ let private corpus names channels =
       Train = [ clip names channels 1; clip names channels 2 ]
       Dev = []
       Test = [ clip names channels 3 ]
-      LeftOut = [] }
+      LeftOut = []
+      Notes = [] }
 
 let private band = [ "drums"; "bass"; "other"; "vocals" ]
 let private samples (sound: AudioBuffer) = sound.Channels |> Seq.concat |> Array.ofSeq

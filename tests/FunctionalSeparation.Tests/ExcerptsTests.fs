@@ -93,7 +93,11 @@ let tests =
 
           test "at other rates, grouped, named and mixed down, parts are those of the whole clip" {
               Scratch.inFolder (fun root ->
-                  write root "train" "song" [ for index, name in List.indexed [ "bass"; "drums"; "vocals" ] -> name, sound index 2 9000 ]
+                  write
+                      root
+                      "train"
+                      "song"
+                      [ for index, name in List.indexed [ "bass"; "drums"; "vocals" ] -> name, sound index 2 9000 ]
 
                   let corpus =
                       StemFolder.load root
@@ -116,7 +120,12 @@ let tests =
           test "songs that lack a source teach what they have" {
               Scratch.inFolder (fun root ->
                   // Voices sound on the right alone, music on the left.
-                  let one place seed = AudioBuffer([| for side in 0..1 -> if side = place then noise seed 9000 else Array.zeroCreate 9000 |], 8000)
+                  let one place seed =
+                      AudioBuffer(
+                          [| for side in 0..1 -> if side = place then noise seed 9000 else Array.zeroCreate 9000 |],
+                          8000
+                      )
+
                   write root "train" "singer" [ "voice", one 1 1 ]
                   write root "train" "band" [ "music", one 0 2 ]
                   let clips = (StemFolder.load root).Train
@@ -132,7 +141,10 @@ let tests =
                       let batch = (corpusOf plain).Batch (Key.ofSeed 1) 0
                       // [batch, sources, channels, time, bins] of middle and side: back to left and right.
                       let sources = Stereo.ofMiddleAndSide 2L (references batch)
-                      let energy source channel = sources.select(1L, source).select(1L, channel).abs().squared().sum().item<float32>()
+
+                      let energy source channel =
+                          sources.select(1L, source).select(1L, channel).abs().squared().sum().item<float32>()
+
                       Expect.isGreaterThan (energy 0L left) 1.0f "music on the left"
                       Expect.isLessThan (energy 0L right) 1e-6f "and nowhere else"
                       Expect.isGreaterThan (energy 1L right) 1.0f "voice on the right"
@@ -144,8 +156,12 @@ let tests =
                   write root "train" "song" [ "music", sound 1 1 9000; "voice", sound 2 1 9000 ]
 
                   Memory.plain (fun () ->
-                      let batch = (feed (ExcerptSettings.ofSize 40 2) (network 2) Mixing.plain (StemFolder.load root).Train).Batch (Key.ofSeed 1) 0
-                      let side = (references batch).select (2L, 1L)
+                      let batch =
+                          (feed (ExcerptSettings.ofSize 40 2) (network 2) Mixing.plain (StemFolder.load root).Train).Batch
+                              (Key.ofSeed 1)
+                              0
+
+                      let side = (references batch).select(2L, 1L)
                       Expect.equal (side.abs().max().item<float32>()) 0.0f "nothing at the sides"))
           }
 

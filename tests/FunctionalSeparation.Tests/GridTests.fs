@@ -43,7 +43,8 @@ let private one =
       Train = []
       Dev = []
       Test = [ clip ]
-      LeftOut = [] }
+      LeftOut = []
+      Notes = [] }
 
 let private grid folder cells =
     { Folder = folder

@@ -87,27 +87,81 @@ let private stems =
                   Expect.hasLength corpus.LeftOut 7 "nothing else")
           }
 
-          test "a song that lacks a source is refused, naming it and what is missing" {
+          test "a song that cannot be used is named with its path and the reason, and the rest is read" {
               Scratch.inFolder (fun root ->
-                  writeSong (Path.Combine(root, "train", "one")) (song 16000 1 band)
-                  writeSong (Path.Combine(root, "test", "two")) (song 16000 1 [ "drums"; "vocals" ])
-                  Scratch.refuses [ "two"; "bass, other" ] (fun () -> StemFolder.load root |> ignore))
+                  let place part name = Path.Combine(root, part, name)
+                  let pair = [ "music", sound 1 1 16000; "voice", sound 2 1 16000 ]
+                  let write part name sources = writeSong (place part name) sources
+                  write "train" "good" pair
+                  write "test" "good too" pair
+                  write "test" "lacking" [ pair.Head ]
+                  write "train" "twice" pair
+                  File.Copy(Path.Combine(place "train" "twice", "voice.wav"), Path.Combine(place "train" "twice", "voice.WAVE"))
+                  write "train" "rate" [ pair.Head; "voice", sound 3 1 8000 ]
+                  write "train" "channels" [ pair.Head; "voice", sound 3 2 16000 ]
+                  write "train" "length" [ pair.Head; "voice", noise 3 1 6399 16000 0.9 ]
+                  write "train" "mixture" [ "mixture", sound 1 1 16000 ]
+                  write "dev" "cut" pair
+                  let cut = Path.Combine(place "dev" "cut", "music.wav")
+                  File.WriteAllBytes(cut, File.ReadAllBytes cut |> Array.truncate 1000)
+                  let corpus = StemFolder.load root
+                  Expect.equal [ for clip in all corpus -> clip.Name ] [ "good"; "good too" ] "the rest"
+                  let faults = corpus.LeftOut |> List.filter LeftOut.isUnusable
+
+                  for part, name, words in
+                      [ "test", "lacking", [ "voice" ]
+                        "train", "twice", [ "voice.wav"; "voice.WAVE" ]
+                        "train", "rate", [ "voice"; "8000 Hz"; "16000 Hz" ]
+                        "train", "channels", [ "voice"; "2 channel" ]
+                        "train", "length", [ "voice"; "6399"; "8000" ]
+                        "train", "mixture", [ "the mixture alone" ]
+                        "dev", "cut", [ "music.wav"; "truncated" ] ] do
+                      match faults |> List.filter (fun one -> one.Path = place part name) with
+                      | [ fault ] ->
+                          for word in words do
+                              Expect.stringContains (LeftOut.why fault) word name
+                      | others -> failtest $"{name}: {others}"
+
+                  Expect.hasLength faults 7 "nothing else")
           }
 
-          test "two files of one source are refused, naming both" {
+          test "a stem that ends a little early is filled up with silence, read whole or in parts, and noted" {
               Scratch.inFolder (fun root ->
                   let folder = Path.Combine(root, "train", "one")
-                  writeSong folder (song 16000 1 [ "music"; "voice" ])
-                  File.Copy(Path.Combine(folder, "voice.wav"), Path.Combine(folder, "voice.WAVE"))
-                  Scratch.refuses [ "voice.wav"; "voice.WAVE" ] (fun () -> StemFolder.load root |> ignore))
+                  writeSong folder [ "music", sound 1 1 16000; "voice", noise 2 1 7000 16000 0.9 ]
+                  let corpus = StemFolder.load root
+
+                  match corpus.Notes with
+                  | [ note ] ->
+                      for word in [ Path.Combine(folder, "voice.wav"); "1000 samples"; "silence" ] do
+                          Expect.stringContains note word "which, and by how much"
+                  | others -> failtest $"{others}"
+
+                  let clip = corpus.Train.Head
+                  let voice = Clip.read clip |> Stems.find "voice"
+                  let written = (AudioFile.Read(Path.Combine(folder, "voice.wav"))).Channels[0]
+                  Expect.equal voice.Channels[0] (Array.append written (Array.zeroCreate 1000)) "whole"
+                  Expect.equal (Clip.readableSamples clip) 8000 "as long as the longest"
+                  let part start count = (clip.Parts.Value.Read "voice" start count).Channels[0]
+
+                  for start, count in [ 6990, 20; 7500, 500; 0, 8000; 7999, 1 ] do
+                      Expect.equal (part start count) (Array.sub voice.Channels[0] start count) $"from {start}")
           }
 
-          test "a source of another rate, length or channel count than its song's is refused by name" {
-              for wrong in [ sound 3 1 8000; noise 3 1 7999 16000 0.9; sound 3 2 16000 ] do
-                  Scratch.inFolder (fun root ->
-                      writeSong (Path.Combine(root, "test", "one")) [ "music", sound 1 1 16000; "voice", wrong ]
-                      let clip = (StemFolder.load root).Test.Head
-                      Scratch.refuses [ "one"; "'voice'" ] (fun () -> Clip.read clip |> ignore))
+          test "to see that a clip can be read, only its last samples are where it is read in parts" {
+              let mutable read = []
+
+              let parts =
+                  { Samples = 100000
+                    Read =
+                      fun source start count ->
+                          read <- (source, start, count) :: read
+                          sound 1 1 16000 }
+
+              let whole () = failtest "the whole clip is not read"
+              let clip = { Clip.create "long" 16000 1 [ "music"; "voice" ] whole with Parts = Some parts }
+              Expect.equal (Clip.readableSamples clip) 100000 "length"
+              Expect.equal (List.rev read) [ "music", 99999, 1; "voice", 99999, 1 ] "what is read"
           }
 
           test "what holds no song is refused, with what was left out" {

@@ -85,7 +85,7 @@ let tests =
                   let band first = masks.narrow (4L, first, 4L)
 
                   for first in [ 24L; 28L ] do
-                      Expect.isLessThan (largest (band first - (band first).narrow (4L, 0L, 1L))) 1e-3f "one mask"
+                      Expect.isLessThan (largest (band first - (band first).narrow(4L, 0L, 1L))) 1e-3f "one mask"
 
                   Expect.isGreaterThan (largest (band 24L - band 28L)) 1e-3f "each its own")
           }
@@ -93,12 +93,17 @@ let tests =
           test "it is read from a file as it was, channels as middle and side" {
               for channels in [ 1; 2 ] do
                   let own = network settings channels
-                  let read = Family.read ModelFolder.families (System.Text.Json.JsonDocument.Parse(own.Words.ToJsonString()).RootElement)
+
+                  let read =
+                      Family.read ModelFolder.families (System.Text.Json.JsonDocument.Parse(own.Words.ToJsonString()).RootElement)
+
                   Expect.equal (read.Words.ToJsonString()) (own.Words.ToJsonString()) "words"
                   Expect.equal read.MiddleSide (channels = 2) "middle and side"
           }
 
           test "settings that make no network are refused" {
               Scratch.refusesArgument [ "BandWidth"; "-1" ] (fun () -> network { settings with BandWidth = -1 } 2 |> ignore)
-              Scratch.refusesArgument [ "multiple of 2"; "3 of 3" ] (fun () -> network { settings with BandWidth = 3 } 2 |> ignore)
+
+              Scratch.refusesArgument [ "multiple of 2"; "3 of 3" ] (fun () ->
+                  network { settings with BandWidth = 3 } 2 |> ignore)
           } ]

@@ -51,9 +51,8 @@ module FrontEnd =
             Clip.requireSources sources clip
 
             match clip.Parts with
-            | Some parts ->
-                Clip.requireSamples frontEnd.Stft clip parts.Samples
-                List.iter (fun source -> parts.Read source (parts.Samples - 1) 1 |> ignore) clip.Sources
+            | Some _ ->
+                Clip.readableSamples clip |> Clip.requireSamples frontEnd.Stft clip
                 true
             | None ->
                 let stems = Clip.read clip

@@ -60,7 +60,13 @@ module UNet =
         let compressed (image: torch.Tensor) =
             let all = image.unflatten(1L, [| -1L; 2L |]).mul(settings.InputScale)
             let fine = all.narrow (4L, 0L, int64 settings.Bins)
-            let parts = if count = 0 then fine else torch.cat ([| fine; bands settings.Bins count width all |], 4L)
+
+            let parts =
+                if count = 0 then
+                    fine
+                else
+                    torch.cat ([| fine; bands settings.Bins count width all |], 4L)
+
             let power = (parts * parts).sum(2L, keepdim = true).add(faintest * faintest)
             let magnitude = power.pow(compression / 2.0).add(-0.6).mul(2.0)
             torch.cat([| magnitude; parts * power.pow ((compression - 1.0) / 2.0) |], 2L).flatten(1L, 2L)

@@ -44,9 +44,6 @@ module FolderScores =
     /// Seconds of a window of BSS Eval 4.
     let private window = 1.0
 
-    /// Encoders and resamplers leave a sound that much shorter or longer, in seconds.
-    let private tolerance = 0.1
-
     let private isMixture (name: string) = name.Equals("mixture", StringComparison.OrdinalIgnoreCase)
 
     let private refuse why = raise (InputException why)
@@ -58,16 +55,9 @@ module FolderScores =
             if not (Directory.Exists folder) then
                 refuse $"{folder}: there is no such folder. Check the path."
 
-        let sounds folder =
-            try
-                not (AudioFolder.files folder).Files.IsEmpty
-            with :? InputException ->
-                // It is refused when it is scored.
-                true
-
         let folders, beside = AudioFolder.folders references
 
-        match List.partition sounds folders with
+        match List.partition AudioFolder.hasSound folders with
         | [], _ ->
             let name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath references))
             [ { Name = name; References = references; Estimates = estimates } ], (AudioFolder.files references).LeftOut
@@ -102,7 +92,7 @@ module FolderScores =
         for path, sound in List.zip paths sounds do
             if
                 (sound.SampleRate, sound.Channels.Count) <> (first.SampleRate, first.Channels.Count)
-                || abs (sound.Seconds - first.Seconds) > tolerance
+                || abs (sound.Seconds - first.Seconds) > StemFolder.tolerance
             then
                 refuse $"{path} is a {sound}, {paths.Head} a {first}: stems to score have one rate, channels and length."
 

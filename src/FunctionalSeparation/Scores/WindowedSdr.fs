@@ -24,6 +24,7 @@ module WindowedSdr =
         Array.init (if size = 0 then 0 else sound.Length / size) ofWindow
 
     /// Root mean square of a sound over its channels in dB against full scale, one a second; -inf where it is silent.
+    /// Raises ArgumentNullException where there is no sound.
     let levels (sound: AudioBuffer) : float[] =
         let samples = float (min sound.SampleRate sound.Length * sound.Channels.Count)
         energies sound |> Array.map (fun energy -> 10.0 * log10 (energy / samples))

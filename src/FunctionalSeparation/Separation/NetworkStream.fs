@@ -18,7 +18,11 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
     let network = trained.Network
 
     /// Channels that it is given of the sound (see `Separation.spread`).
-    let given = if channels = network.Setting.Channels then channels else channels * network.Setting.Channels
+    let given =
+        if channels = network.Setting.Channels then
+            channels
+        else
+            channels * network.Setting.Channels
 
     let mutable gain = 1.0
 

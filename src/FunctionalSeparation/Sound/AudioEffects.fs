@@ -9,6 +9,10 @@ open TorchSharp
 [<RequireQualifiedAccess>]
 module AudioEffects =
 
+    let private require (channels: float32[][]) =
+        if channels.Length = 0 || channels |> Array.exists (fun channel -> channel.Length <> channels[0].Length) then
+            invalidArg (nameof channels) "An effect needs channels of one length, at least one of them."
+
     let private amplitude decibels = float32 (10.0 ** (decibels / 20.0))
 
     let private energy (channels: float32[][]) = channels |> Array.sumBy (Array.sumBy (fun x -> float x * float x))
@@ -37,11 +41,16 @@ module AudioEffects =
             Array.create channels 1.0f
 
     /// Moves a sound to a place from -1 (left) to 1 (right), at constant power. Of one channel, or more than two, nothing changes.
+    /// Raises ArgumentException unless there are channels of one length.
     let pan (place: float) (channels: float32[][]) : float32[][] =
+        require channels
         Array.map2 (fun gain channel -> Array.map (fun x -> gain * x) channel) (panGains place channels.Length) channels
 
     /// Widens (above 1) or narrows (below 1; 0: mono) two channels: their difference times a factor. Others stay as they are.
+    /// Raises ArgumentException unless there are channels of one length.
     let width (factor: float) (channels: float32[][]) : float32[][] =
+        require channels
+
         if channels.Length <> 2 then
             channels
         else
@@ -65,8 +74,9 @@ module AudioEffects =
         Array.init signal.Length at
 
     /// Doubles a sound: two softer copies, 10 to 40 ms late, whose pitch swings by up to about 20 cents, one to each side. `decibels`: their
-    /// level against the sound.
+    /// level against the sound. Raises ArgumentException unless there are channels of one length.
     let doubled (decibels: float) (rate: int) (key: Key) (channels: float32[][]) : float32[][] =
+        require channels
         let draws, signal = Key.uniforms 8 key, middle channels
 
         let copy side =
@@ -84,7 +94,9 @@ module AudioEffects =
         target
 
     /// Adds a copy so many semitones away (see `Augment.transpose`) at a place from -1 to 1. `decibels`: its level.
+    /// Raises ArgumentException unless there are channels of one length.
     let harmony (semitones: float) (decibels: float) (place: float) (rate: int) (channels: float32[][]) : float32[][] =
+        require channels
         let copy = Augment.transpose semitones rate (middle channels)
         let gains, target = panGains place channels.Length, channels |> Array.map Array.copy
 
@@ -96,8 +108,9 @@ module AudioEffects =
     let private mostEchoes = 6
 
     /// Echoes, `delay` seconds apart, each softer by `feedback`, from side to side where there are two channels. `decibels`: the level of
-    /// the first.
+    /// the first. Raises ArgumentException unless there are channels of one length.
     let echo (delay: float) (feedback: float) (decibels: float) (rate: int) (channels: float32[][]) : float32[][] =
+        require channels
         let signal, target = middle channels, channels |> Array.map Array.copy
 
         for number in 1..mostEchoes do
@@ -140,6 +153,7 @@ module AudioEffects =
 
     /// Adds the reverberation of a room: decaying noise, another for each channel, `delay` seconds late. `seconds`: the time in which it
     /// falls by 60 dB; `hertz`: above this it falls sooner; `decibels`: its level against the sound.
+    /// Raises ArgumentException unless there are channels of one length.
     let room
         (seconds: float)
         (delay: float)
@@ -149,8 +163,12 @@ module AudioEffects =
         (key: Key)
         (channels: float32[][])
         : float32[][] =
+        require channels
         let signal = middle channels
-        let responses = Array.init channels.Length (fun channel -> impulseResponse seconds hertz rate (Key.fold channel key))
+
+        let responses =
+            Array.init channels.Length (fun channel -> impulseResponse seconds hertz rate (Key.fold channel key))
+
         let wet, target = convolved signal responses, channels |> Array.map Array.copy
         let late = int (delay * float rate)
 
@@ -160,8 +178,9 @@ module AudioEffects =
         target
 
     /// Compresses what is louder than a threshold, in dB against the sound's mean level, by a ratio; 5 ms attack, 100 ms release; the energy
-    /// stays.
+    /// stays. Raises ArgumentException unless there are channels of one length.
     let compress (threshold: float) (ratio: float) (rate: int) (channels: float32[][]) : float32[][] =
+        require channels
         let count = float (channels.Length * channels[0].Length)
         let level = sqrt (energy channels / count) * 10.0 ** (threshold / 20.0) |> max 1e-9
         let rise, fall = exp (-1.0 / (0.005 * float rate)), exp (-1.0 / (0.1 * float rate))
@@ -178,8 +197,9 @@ module AudioEffects =
         channels |> Array.map (Array.map2 (*) gains) |> levelled channels
 
     /// Saturates a sound as an overdriven stage does, x -> tanh(drive x), `decibels` above where its mean level begins to bend; the energy
-    /// stays.
+    /// stays. Raises ArgumentException unless there are channels of one length.
     let saturate (decibels: float) (channels: float32[][]) : float32[][] =
+        require channels
         let count = float (channels.Length * channels[0].Length)
         let level = sqrt (energy channels / count)
 
@@ -190,7 +210,10 @@ module AudioEffects =
             channels |> Array.map (Array.map (fun x -> MathF.Tanh(drive * x))) |> levelled channels
 
     /// Leaves what lies between two frequencies (Hz), 24 dB an octave beyond them: a telephone, a small loudspeaker.
+    /// Raises ArgumentException unless there are channels of one length.
     let bandPass (lowest: float) (highest: float) (rate: int) (channels: float32[][]) : float32[][] =
+        require channels
+
         let through (channel: float32[]) =
             let high = [ for _ in 1..2 -> HighPassFilter(lowest / float rate, 0.7) ]
             let low = [ for _ in 1..2 -> LowPassFilter((min highest (0.45 * float rate)) / float rate, 0.7) ]
@@ -203,23 +226,30 @@ module AudioEffects =
         channels |> Array.map through |> levelled channels
 
     /// Repeats slices of so many seconds: from a random place on, one slice takes the place of some that follow it, again and again.
+    /// Raises ArgumentException unless there are channels of one length.
     let stutter (seconds: float) (rate: int) (key: Key) (channels: float32[][]) : float32[][] =
+        require channels
         let slice = max 1 (int (seconds * float rate))
         let count = channels[0].Length / slice
         let repeated = Array.init count id
 
         for place in 1 .. count - 1 do
-            if Key.uniform (Key.fold place key) < 0.5 then
-                repeated[place] <- repeated[place - 1]
+            if Key.uniform (Key.fold place key) < 0.5 then repeated[place] <- repeated[place - 1]
 
         channels
         |> Array.map (fun channel ->
             Array.init channel.Length (fun n ->
                 let place = n / slice
-                if place < count then channel[repeated[place] * slice + n % slice] else channel[n]))
+
+                if place < count then
+                    channel[repeated[place] * slice + n % slice]
+                else
+                    channel[n]))
 
     /// A voice of constant pitch (Hz): the phases of short spectra are zero, one in each period (robotisation). The energy stays.
+    /// Raises ArgumentException unless there are channels of one length.
     let robotise (hertz: float) (rate: int) (channels: float32[][]) : float32[][] =
+        require channels
         let period, size = max 8 (int (float rate / hertz)), 1024
 
         let ofSignal (signal: float32[]) =
@@ -228,7 +258,7 @@ module AudioEffects =
                 let padded = torch.nn.functional.pad (torch.tensor signal, [| int64 (size / 2); int64 (size / 2 + period) |])
                 let frames = padded.unfold (0L, int64 size, int64 period) * window
                 let pulses = torch.fft.fftshift (torch.fft.irfft ((torch.fft.rfft frames).abs(), int64 size), [| 1L |])
-                let target = Array.zeroCreate<float32> (signal.Length + size)
+                let target = Array.zeroCreate<float32>(signal.Length + size)
                 let shaped = (pulses * window).contiguous().data<float32>().ToArray()
 
                 for frame in 0 .. int pulses.shape[0] - 1 do

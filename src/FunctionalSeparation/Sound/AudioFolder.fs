@@ -31,6 +31,21 @@ module LeftOut =
     /// Why, in words, of one that is told by itself.
     let why (one: LeftOut) : string = if isUnusable one then one.Reason.Substring unusableMark.Length else one.Reason
 
+    /// The result for a file or folder, or why it cannot be used.
+    let tryUse (path: string) (work: unit -> 'result) : Result<'result, LeftOut> =
+        try
+            Ok(work ())
+        with :? InputException as wrong ->
+            Error(unusable path (wrong.Message.Replace(path + ": ", "").Replace(path + " ", "")))
+
+    /// What can be used, and what is left out.
+    let split (found: Result<'result, LeftOut> list) : 'result list * LeftOut list =
+        let leftOut = function
+            | Error one -> Some one
+            | Ok _ -> None
+
+        List.choose Result.toOption found, List.choose leftOut found
+
     let private group (reason: string, some: LeftOut list) =
         let names = some |> List.truncate shown |> List.map (fun one -> Path.GetFileName one.Path) |> String.concat ", "
         let more = if some.Length > shown then $" and {some.Length - shown} more" else ""
@@ -117,6 +132,13 @@ module AudioFolder =
         let found = entries folder |> List.map (fun (entry, path) -> path, leftOut entry path)
         { Files = found |> List.filter (snd >> Option.isNone) |> List.map fst; LeftOut = List.choose snd found }
 
+    /// Whether a folder that exists holds audio files; one that may not be read passes, and is refused where it is used.
+    let hasSound (folder: string) : bool =
+        try
+            not (files folder).Files.IsEmpty
+        with :? InputException ->
+            true
+
     /// The same without the files that share a clip name, such as a.wav and a.flac: nothing tells which of them is meant.
     let distinct (folder: AudioFolder) : AudioFolder =
         let doubtful = shared folder.Files
@@ -162,7 +184,7 @@ module AudioFolder =
         let found = entries folder |> List.map (fun entry -> snd entry, sort entry)
         found |> List.filter (snd >> Option.isNone) |> List.map fst, List.choose snd found
 
-    /// What lies in a folder beside the folders that are read.
+    /// What lies in a folder beside the folders that are read. Raises InputException as `files`.
     let beside (readFolders: string list) (folder: string) : LeftOut list =
         [ for entry, path in entries folder do
               if not (List.contains entry.Name readFolders) then

@@ -65,6 +65,8 @@ type Corpus =
         Test: Clip list
         /// What the place holds besides and was not read.
         LeftOut: LeftOut list
+        /// What a user should know of clips that are not read quite as they stand, a sentence each.
+        Notes: string list
     }
 
 /// Clips: read, and checked before they are used.
@@ -120,6 +122,17 @@ module Clip =
     let samples (clip: Clip) : int =
         match clip.Parts with
         | Some parts -> parts.Samples
+        | None -> Stems.length (read clip)
+
+    /// Samples of each channel of a clip that can be read: all of it is; of one that is read in parts, the last sample of each source.
+    /// Raises InputException as `read`.
+    let readableSamples (clip: Clip) : int =
+        match clip.Parts with
+        | Some parts ->
+            for source in clip.Sources do
+                parts.Read source (parts.Samples - 1) 1 |> ignore
+
+            parts.Samples
         | None -> Stems.length (read clip)
 
     /// The parts of a clip, read in another way.
@@ -207,7 +220,8 @@ module Corpus =
           Train = List.map ofSong songs.Train
           Dev = List.map ofSong songs.Dev
           Test = List.map ofSong songs.Test
-          LeftOut = [] }
+          LeftOut = []
+          Notes = [] }
 
     /// The embedded corpus: generated songs of music and voice, mono at 16 kHz, for demonstrations and tests (see `Synthetic`).
     let embedded (seed: int) : Corpus = Synthetic.corpus seed |> ofSongs "generated songs" Mixing.unitNorm
@@ -432,7 +446,8 @@ module Corpus =
               Train = part _.Train
               Dev = part _.Dev
               Test = part _.Test
-              LeftOut = corpora |> List.collect _.LeftOut }
+              LeftOut = corpora |> List.collect _.LeftOut
+              Notes = corpora |> List.collect _.Notes }
 
     /// Clips longer than this, in seconds, are told by pieces where they can be read in parts: by so many, each so long.
     let private longest, pieces, pieceSeconds = 20, 8, 0.5

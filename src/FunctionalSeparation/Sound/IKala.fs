@@ -92,4 +92,5 @@ module IKala =
           Train = train
           Dev = []
           Test = test
-          LeftOut = leftOut }
+          LeftOut = leftOut
+          Notes = [] }

@@ -55,7 +55,8 @@ module Mir1k =
           Train = train
           Dev = dev
           Test = test
-          LeftOut = listed.LeftOut @ beside }
+          LeftOut = listed.LeftOut @ beside
+          Notes = [] }
 
     let private ofParts (root: string) =
         let list part =
@@ -74,7 +75,8 @@ module Mir1k =
           Train = List.map clip train.Files
           Dev = List.map clip dev.Files
           Test = List.map clip test.Files
-          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside AudioFolder.parts root }
+          LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside AudioFolder.parts root
+          Notes = [] }
 
     /// Reads a data folder: the official layout (`Wavfile/singer_song_clip.wav`, or the clips directly in the folder) with the
     /// paper's split, or folders `train`, `dev`, `test` of stereo clips of any name (any of them may be absent). Clips may be of

@@ -52,7 +52,9 @@ module Mixing =
             let scaled = lazy (List.map2 (*) before norms.Value)
             List.map2 (*) before (next.Factors (Key.fold 1 key) scaled sources)
 
-        { Words = $"{first.Words}, {next.Words}"; Factors = factors; NeedsSound = first.NeedsSound || next.NeedsSound }
+        { Words = $"{first.Words}, {next.Words}"
+          Factors = factors
+          NeedsSound = first.NeedsSound || next.NeedsSound }
 
     /// Sources [sources, channels, samples] of any real type on any device, each times its factor. Raises ArgumentException for
     /// another shape.

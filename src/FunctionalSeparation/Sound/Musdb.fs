@@ -54,14 +54,12 @@ module Musdb =
                     $"{folder}: has no {source}.wav. A song of MUSDB18-HQ has drums, bass, other and vocals: copy it again, or remove it."
             )
 
-    /// A song, or why its folder is none.
-    let private ofFolder (folder: string) : Result<Clip, LeftOut> =
-        try
-            let files = sources |> List.map (fileOf (AudioFolder.list folder).Files folder)
-            let parts = [ for source, path in files -> source, SoundFile(path, None) ]
-            Ok(clip (Path.GetFileName folder) parts (fun () -> StemFolder.readFiles files))
-        with :? InputException as wrong ->
-            Error(LeftOut.unusable folder (wrong.Message.Replace(folder + ": ", "")))
+    /// A song, and notes on it.
+    let private ofFolder (folder: string) : Clip * string list =
+        let paths = sources |> List.map (fileOf (AudioFolder.list folder).Files folder)
+        let files = [ for source, path in paths -> source, SoundFile(path, None) ]
+        let notes = StemFolder.requireAlike folder files
+        clip (Path.GetFileName folder) files (fun () -> StemFolder.readFiles files), notes
 
     /// The first sound track is the mixture.
     let private readTracks (path: string) : Stems =
@@ -80,31 +78,28 @@ module Musdb =
         |> List.map (fun (name, _) ->
             LeftOut.unusable (Path.Combine(part, name)) "there as a folder and as a file, remove one of them")
 
-    /// The songs of a part, of either edition, and what is left out there.
-    let private songs (part: string) : Clip list * LeftOut list =
+    /// The songs of a part, of either edition, with notes on each, and what is left out there.
+    let private songs (part: string) : (Clip * string list) list * LeftOut list =
         if Directory.Exists part then
             let folders, _ = AudioFolder.folders part
             let listed = AudioFolder.files part |> AudioFolder.fitting "not named .stem.mp4" isStemFile
-            let found = List.map ofFolder folders @ [ for path in listed.Files -> Ok(ofFile path) ]
-            let clips = found |> List.choose Result.toOption
 
-            let faults =
-                found
-                |> List.choose (function
-                    | Error fault -> Some fault
-                    | Ok _ -> None)
+            let found, faults =
+                [ for folder in folders -> LeftOut.tryUse folder (fun () -> ofFolder folder)
+                  for path in listed.Files -> LeftOut.tryUse path (fun () -> ofFile path, []) ]
+                |> LeftOut.split
 
-            let doubtful = twice part clips
-            let isDoubtful (clip: Clip) = doubtful |> List.exists (fun one -> Path.GetFileName one.Path = clip.Name)
+            let doubtful = twice part (List.map fst found)
+            let isDoubtful (clip: Clip, _) = doubtful |> List.exists (fun one -> Path.GetFileName one.Path = clip.Name)
             let isFolder (one: LeftOut) = List.contains one.Path folders
-            List.filter (isDoubtful >> not) clips, List.filter (isFolder >> not) listed.LeftOut @ faults @ doubtful
+            List.filter (isDoubtful >> not) found, List.filter (isFolder >> not) listed.LeftOut @ faults @ doubtful
         else
             [], []
 
     /// Reads a copy of MUSDB18 or MUSDB18-HQ, with `train` and `test` in it; the 14 songs that the data set's tools choose with are
     /// for development where they are there. Mixtures are sums of the sources as recorded; MUSDB18-HQ's own are the same. Sound is
-    /// read when it is used. A song that lacks a source, or is there twice, is left out and named. Raises InputException where the folder is
-    /// missing or holds no song.
+    /// read when it is used. A song that lacks a source, cannot be opened, or is there twice, is left out and named. Raises InputException where
+    /// the folder is missing or holds no song.
     let load (folder: string) : Corpus =
         let train, besideTrain = songs (Path.Combine(folder, "train"))
         let test, besideTest = songs (Path.Combine(folder, "test"))
@@ -123,15 +118,17 @@ module Musdb =
                     $"{folder}: no songs in 'train' or 'test'{AudioFolder.because leftOut}. Give the folder of MUSDB18 or MUSDB18-HQ that holds these."
             )
 
-        let dev, train = train |> List.partition (fun clip -> devNames.Contains clip.Name)
+        let clips = List.map fst
+        let dev, toLearn = clips train |> List.partition (fun clip -> devNames.Contains clip.Name)
 
         { Name = "MUSDB18"
           Place = folder
           Mixing = Mixing.plain
-          Train = train
+          Train = toLearn
           Dev = dev
-          Test = test
-          LeftOut = leftOut }
+          Test = clips test
+          LeftOut = leftOut
+          Notes = train @ test |> List.collect snd }
 
     /// The data in a folder (as `load`), or the embedded band where there is none.
     let loadOrEmbedded (folder: string option) : Corpus =

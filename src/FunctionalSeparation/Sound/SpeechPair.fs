@@ -41,13 +41,11 @@ module SpeechPair =
         if channels <> 1 then
             raise (InputException $"{path}: has {channels} channels, speech and noise need one. Mix it down first.")
 
-    /// Why a file cannot be one of a speaker's, by its header; nothing where it can.
-    let private fault (path: string) : LeftOut option =
-        try
+    /// A file that can be one of a speaker's by its header, or why it cannot.
+    let private tried (path: string) : Result<string, LeftOut> =
+        LeftOut.tryUse path (fun () ->
             requireMono path (AudioFile.Shape path).Channels
-            None
-        with :? InputException as wrong ->
-            Some(LeftOut.unusable path (wrong.Message.Replace(path + ": ", "").Replace(path + " ", "")))
+            path)
 
     /// A mono file at the given rate.
     let private readMono rate (path: string) : float32[] =
@@ -60,9 +58,8 @@ module SpeechPair =
         let found =
             if Directory.Exists folder then
                 let listed = AudioFolder.files folder |> AudioFolder.distinct
-                let faults = List.choose fault listed.Files
-
-                { Files = listed.Files |> List.except (List.map _.Path faults); LeftOut = listed.LeftOut @ faults }
+                let files, faults = listed.Files |> List.map tried |> LeftOut.split
+                { Files = files; LeftOut = listed.LeftOut @ faults }
             else
                 { Files = []; LeftOut = [] }
 
@@ -105,7 +102,8 @@ module SpeechPair =
           Train = [ part "train" _.Train ]
           Dev = [ part "dev" _.Dev ]
           Test = [ part "test" _.Test ]
-          LeftOut = files1.LeftOut @ files2.LeftOut }
+          LeftOut = files1.LeftOut @ files2.LeftOut
+          Notes = [] }
 
     let private timitNames =
         [ for speaker in [ "female"; "male" ] do
@@ -138,7 +136,8 @@ module SpeechPair =
           Train = [ part "train" ]
           Dev = [ part "dev" ]
           Test = [ part "test" ]
-          LeftOut = listed.LeftOut }
+          LeftOut = listed.LeftOut
+          Notes = [] }
 
     /// A signal repeated up to a length.
     let private repeated length (signal: float32[]) =
@@ -166,7 +165,8 @@ module SpeechPair =
           Train = part "train" _.Train
           Dev = part "dev" _.Dev
           Test = part "test" _.Test
-          LeftOut = sentences.LeftOut @ noiseFiles.LeftOut }
+          LeftOut = sentences.LeftOut @ noiseFiles.LeftOut
+          Notes = [] }
 
     let private slice start length (sound: AudioBuffer) =
         AudioBuffer([| for channel in sound.Channels -> Array.sub channel start length |], sound.SampleRate)

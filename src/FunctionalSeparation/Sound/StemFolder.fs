@@ -12,70 +12,132 @@ module StemFolder =
 
     let private ordinally (a: string) (b: string) = String.CompareOrdinal(a, b)
 
-    /// A song: its folder, and its files by the names of their sources, in the ordinal order of these.
-    type private Song = { Folder: string; Files: (string * string) list }
+    /// A song of a folder.
+    [<NoEquality; NoComparison>]
+    type private Song = { Folder: string; Clip: Clip; Notes: string list }
 
-    /// The stems in these files, in this order.
-    let internal readFiles (files: (string * string) list) : Stems =
-        [ for name, path in files -> { Name = name; Sound = AudioFile.Read path } ]
+    /// How much earlier than the longest a sound may end, in seconds: encoders and editors leave stems that different.
+    let internal tolerance = 0.1
 
-    /// Parts of the stems in these files; none where the header of the first does not tell how long it is.
+    /// The stems in these files, in this order, with silence behind those that end early.
+    let internal readFiles (files: (string * SoundFile) list) : Stems =
+        let sounds = [ for name, file in files -> name, AudioFile.Read file.Path ]
+        let longest = sounds |> List.map (fun (_, sound) -> sound.Length) |> List.max
+
+        let filled (sound: AudioBuffer) =
+            if float (longest - sound.Length) > tolerance * float sound.SampleRate then
+                sound
+            else
+                Silence.after sound longest
+
+        [ for name, sound in sounds -> { Name = name; Sound = filled sound } ]
+
+    /// Of each file once: its tracks are of one length.
+    let private lengths (files: (string * SoundFile) list) =
+        [ for _, file in List.distinctBy (fun (_, file: SoundFile) -> file.Path) files -> file.Shape.Length ]
+
+    /// Parts of the stems in these files; none where a header does not tell how long its sound is.
     let internal partsOf (files: (string * SoundFile) list) : ClipParts option =
-        match (snd files.Head).Shape.Length with
-        | 0L -> None
-        | samples ->
+        let lengths = lengths files
+
+        if List.contains 0L lengths then
+            None
+        else
             Some
-                { Samples = int samples
+                { Samples = int (List.max lengths)
                   Read = fun source -> (files |> List.find (fst >> (=) source) |> snd).Read }
+
+    /// Raises InputException, naming the song's folder, where its files are no stems of one song by their headers: they differ in rate or
+    /// channels, or end more than a tenth of a second apart. Tells which end early.
+    let internal requireAlike (folder: string) (files: (string * SoundFile) list) : string list =
+        let first, firstFile = files.Head
+        let longest = List.max (lengths files)
+        let refuse why = raise (InputException $"{folder}: {why}")
+
+        [ for name, file in files do
+              let shape, wanted = file.Shape, firstFile.Shape
+              let early = longest - shape.Length
+
+              if (shape.SampleRate, shape.Channels) <> (wanted.SampleRate, wanted.Channels) then
+                  refuse
+                      $"{name} has {shape.Channels} channel(s) at {shape.SampleRate} Hz, {first} {wanted.Channels} at {wanted.SampleRate} Hz. Convert one of them."
+              elif shape.Length > 0L && float early > tolerance * float shape.SampleRate then
+                  refuse
+                      $"{name} has {shape.Length} samples, the longest of its song {longest}: stems of a song end together. Cut them alike, or add the silence that is missing."
+              elif shape.Length > 0L && early > 0L then
+                  $"{file.Path} ends {early} samples before the longest of its song: silence follows" ]
 
     /// What a folder of one song holds besides its sources.
     let private isSource path = not ((AudioFolder.clipName path).Equals("mixture", StringComparison.OrdinalIgnoreCase))
 
+    let private clip (folder: string) (files: (string * SoundFile) list) : Clip =
+        let shape = (snd files.Head).Shape
+        let read () = readFiles files
+
+        { Clip.create (Path.GetFileName folder) shape.SampleRate shape.Channels (List.map fst files) read with
+            Parts = partsOf files }
+
+    /// A song, and what is left out in its folder.
     let private song (folder: string) : Song * LeftOut list =
         let listed = AudioFolder.list folder |> AudioFolder.fitting "the mixture, not a source" isSource
-        let named = [ for path in listed.Files -> AudioFolder.clipName path, path ]
-        { Folder = folder; Files = named |> List.sortWith (fun (a, _) (b, _) -> ordinally a b) }, listed.LeftOut
+
+        if listed.Files.IsEmpty then
+            raise (InputException $"{folder}: holds the mixture alone. Add its sources, or remove it.")
+
+        let files =
+            [ for path in listed.Files -> AudioFolder.clipName path, SoundFile(path, None) ]
+            |> List.sortWith (fun (a, _) (b, _) -> ordinally a b)
+
+        let notes = requireAlike folder files
+        { Folder = folder; Clip = clip folder files; Notes = notes }, listed.LeftOut
 
     /// The songs of a part, and what is left out there: folders without sound are no songs.
     let private songs (part: string) : Song list * LeftOut list =
         if Directory.Exists part then
             let folders, leftOut = AudioFolder.folders part
-            let songs, within = folders |> List.map song |> List.unzip
-            let silent, sounding = songs |> List.partition _.Files.IsEmpty
-            let without = [ for song in silent -> { Path = song.Folder; Reason = "a folder without sound" } ]
-            sounding, leftOut @ List.concat within @ without
+            let sounding, silent = List.partition AudioFolder.hasSound folders
+
+            let found, faults =
+                [ for folder in sounding -> LeftOut.tryUse folder (fun () -> song folder) ] |> LeftOut.split
+
+            let songs, within = List.unzip found
+
+            let without =
+                [ for folder in silent do
+                      yield! (AudioFolder.files folder).LeftOut
+                      { Path = folder; Reason = "a folder without sound" } ]
+
+            songs, leftOut @ List.concat within @ without @ faults
         else
             [], []
 
-    let private requireAll (root: string) (names: string list) (song: Song) =
-        let missing = names |> List.filter (fun name -> not (List.exists (fst >> (=) name) song.Files))
-
-        if not missing.IsEmpty then
+    /// A song to test on has all sources.
+    let private whole (root: string) (names: string list) (song: Song) : Result<Song, LeftOut> =
+        match names |> List.except song.Clip.Sources with
+        | [] -> Ok song
+        | missing ->
             let lacking = String.concat ", " missing
 
-            raise (
-                InputException
-                    $"{song.Folder}: has no {lacking}, which other songs of {root} have. Every song to test on needs all sources: add what is missing, or remove the song."
+            Error(
+                LeftOut.unusable
+                    song.Folder
+                    $"it has no {lacking}, which other songs of {root} have, and a song to test on needs all sources"
             )
-
-    let private clip (song: Song) : Clip =
-        let files = [ for name, path in song.Files -> name, SoundFile(path, None) ]
-        let shape = (snd files.Head).Shape
-        let read () = readFiles song.Files
-
-        { Clip.create (Path.GetFileName song.Folder) shape.SampleRate shape.Channels (List.map fst files) read with
-            Parts = partsOf files }
 
     /// Whether a folder has songs as folders of sound in one of its parts.
     let isIn (folder: string) : bool =
-        AudioFolder.parts |> List.exists (fun part -> not (fst (songs (Path.Combine(folder, part)))).IsEmpty)
+        AudioFolder.parts
+        |> List.map (fun part -> Path.Combine(folder, part))
+        |> List.filter Directory.Exists
+        |> List.exists (fun part -> fst (AudioFolder.folders part) |> List.exists AudioFolder.hasSound)
 
     /// <summary>
     /// Reads a folder of stems of any format that `AudioFile` reads, each song at its own rate. The sources are in the ordinal order
     /// of their names (`Corpus.grouped` gives another) and are summed as they are; a file called mixture is none of them. Sound is
-    /// read when it is used, in training only the parts that are heard. Raises InputException where the folder is missing or holds no song,
-    /// where a song of `test` lacks a source that another has, for two files of one source, and for a file whose header cannot be
-    /// read.
+    /// read when it is used, in training only the parts that are heard. A stem that ends up to a tenth of a second before the others of its
+    /// song is filled up with silence, and `Notes` tells of it. A song is left out and named where its stems differ more than that, have
+    /// several rates or numbers of channels, cannot be opened, or are there twice, and one of `test` where it lacks a source that another song
+    /// has. Raises InputException where the folder is missing or holds no song.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let songs () = StemFolder.load "path/to/songs" // path/to/songs/train/my song/vocals.flac, ...
@@ -83,7 +145,9 @@ module StemFolder =
     let load (folder: string) : Corpus =
         let part name = songs (Path.Combine(folder, name))
         let (train, besideTrain), (dev, besideDev), (test, besideTest) = part "train", part "dev", part "test"
-        let all = train @ dev @ test
+        let sourcesOf (song: Song) = song.Clip.Sources
+        let names = train @ dev @ test |> List.collect sourcesOf |> List.distinct |> List.sortWith ordinally
+        let test, lacking = test |> List.map (whole folder names) |> LeftOut.split
 
         let beside =
             if Directory.Exists folder then
@@ -91,7 +155,8 @@ module StemFolder =
             else
                 []
 
-        let leftOut = besideTrain @ besideDev @ besideTest @ beside
+        let leftOut = besideTrain @ besideDev @ besideTest @ lacking @ beside
+        let all = train @ dev @ test
 
         if all.IsEmpty then
             raise (
@@ -99,14 +164,11 @@ module StemFolder =
                     $"{folder}: no songs in 'train', 'dev' or 'test'{AudioFolder.because leftOut}. Give a folder that holds these, in them a folder a song, and in this a file a source."
             )
 
-        let names = all |> List.collect (fun song -> List.map fst song.Files) |> List.distinct |> List.sortWith ordinally
-
-        List.iter (requireAll folder names) test
-
         { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator folder)
           Place = folder
           Mixing = Mixing.plain
-          Train = List.map clip train
-          Dev = List.map clip dev
-          Test = List.map clip test
-          LeftOut = leftOut }
+          Train = List.map _.Clip train
+          Dev = List.map _.Clip dev
+          Test = List.map _.Clip test
+          LeftOut = leftOut
+          Notes = List.collect _.Notes all }

@@ -99,7 +99,7 @@ module Batch =
             let inner = frames.narrow(3L, 1L, bins - 2L).sum(3L).mul(2.0)
             let energy = inner .+ frames.select (3L, 0L) .+ frames.select (3L, bins - 1L)
             let window = (batch.Stft.Weights(frames.dtype, frames.device)).squared().sum()
-            let power = energy.mean([| 0L; 2L |]) / window.mul (float batch.Stft.FftSize)
+            let power = energy.mean ([| 0L; 2L |]) / window.mul (float batch.Stft.FftSize)
             let heard = if network.MiddleSide then power.mul 2.0 else power
             heard.sqrt().mean().to_type(torch.float64).item<float>())
 

@@ -29,7 +29,12 @@ type internal ClipSound(clip: Clip, mixing: Mixing, speeds: float list) =
         | Some parts -> parts.Samples
         | None -> kept |> Map.values |> Seq.head |> Array.head |> _.Length
 
-    let rates = [| for speed in speeds -> if speed = 1.0 then clip.SampleRate else Augment.rateOfSpeed speed clip.SampleRate |]
+    let rates =
+        [| for speed in speeds ->
+               if speed = 1.0 then
+                   clip.SampleRate
+               else
+                   Augment.rateOfSpeed speed clip.SampleRate |]
 
     let lengths = [| for rate in rates -> int (Resampler.LengthAt(int64 samples, clip.SampleRate, rate)) |]
 
@@ -76,9 +81,7 @@ type internal ClipSound(clip: Clip, mixing: Mixing, speeds: float list) =
         let make speed = mixing.Factors (Clip.key clip) (lazy normsAt speed) clip.Sources.Length
         (factors.GetOrAdd(speed, make))[List.findIndex ((=) source) clip.Sources]
 
-    do
-        if mixing.NeedsSound && clip.Parts.IsNone then
-            normsAt 0 |> ignore
+    do if mixing.NeedsSound && clip.Parts.IsNone then normsAt 0 |> ignore
 
     /// The song that it is from.
     member _.Song = clip.Song

@@ -118,7 +118,8 @@ module Effect =
         create "stutter" (fun rate key -> AudioEffects.stutter (betweenLogs 0.05 0.25 0 key) rate (Key.fold 1 key))
 
     /// Constant pitch of 80 to 320 Hz (see `AudioEffects.robotise`).
-    let robotised: Effect = create "robotised" (fun rate key -> AudioEffects.robotise (betweenLogs 80.0 320.0 0 key) rate)
+    let robotised: Effect =
+        create "robotised" (fun rate key -> AudioEffects.robotise (betweenLogs 80.0 320.0 0 key) rate)
 
     /// Moved up to `most` to one side, 1 being all of the way (see `AudioEffects.pan`). Raises ArgumentException unless 0 < most <= 1.
     let panned (most: float) : Effect =

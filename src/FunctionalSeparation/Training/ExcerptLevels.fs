@@ -54,8 +54,7 @@ module ExcerptLevels =
 
     /// The sum of sounds of one shape, [sounds][channels]; one alone as it is.
     let private sum (sounds: Memory<float32> list list) : Memory<float32> list =
-        let added (first: Memory<float32>) (second: Memory<float32>) =
-            Memory(Array.map2 (+) (first.ToArray()) (second.ToArray()))
+        let added (first: Memory<float32>) (second: Memory<float32>) = Memory(Array.map2 (+) (first.ToArray()) (second.ToArray()))
 
         List.reduce (List.map2 added) sounds
 
@@ -83,7 +82,11 @@ module ExcerptLevels =
 
     /// A factor for each of the sources of an excerpt, [sources][channels], samples in memory; the last is the lead. Levels are those of its
     /// active parts: the blocks of 1600 samples within 20 dB of the loudest. What is softer than 1e-4 stays as it is.
+    /// Raises ArgumentException for fewer than two sources.
     let factors (levels: ExcerptLevels) (sources: Memory<float32> list list) (key: Key) : float list =
+        if sources.Length < 2 then
+            invalidArg (nameof sources) $"Levels are of a lead and what accompanies it, got {sources.Length} source(s)."
+
         let between (low, high) number = low + (high - low) * Key.uniform (Key.fold number key)
         let accompaniment = between levels.Accompaniment 0
         let lead = accompaniment + between levels.Lead 1
@@ -97,5 +100,11 @@ module ExcerptLevels =
             if level < faintest then 1.0 else 10.0 ** (decibels / 20.0) / level
 
         let ofOthers = if isAlone then 0.0 else factor accompaniment others
-        let ofLead = if isSilent then 0.0 else factor (if isAlone then accompaniment else lead) [ last ]
+
+        let ofLead =
+            if isSilent then
+                0.0
+            else
+                factor (if isAlone then accompaniment else lead) [ last ]
+
         List.replicate others.Length ofOthers @ [ ofLead ]

@@ -93,7 +93,10 @@ module ExcerptSettings =
             | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
 
         let second name probability =
-            if probability = 0.0 then "" else FormattableString.Invariant $", second {name} {probability}"
+            if probability = 0.0 then
+                ""
+            else
+                FormattableString.Invariant $", second {name} {probability}"
 
         let seconds = second "accompaniment" settings.SecondCompany + second "lead" settings.SecondLead
 
@@ -104,7 +107,8 @@ module ExcerptSettings =
             + words ", lead " settings.LeadEffects
             + words ", accompaniment " settings.AccompanimentEffects
 
-        let levels = settings.Levels |> Option.map (fun levels -> ", " + ExcerptLevels.words levels) |> Option.defaultValue ""
+        let levels =
+            settings.Levels |> Option.map (fun levels -> ", " + ExcerptLevels.words levels) |> Option.defaultValue ""
 
         FormattableString.Invariant
             $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{seconds}{effects}{levels}"
@@ -117,9 +121,10 @@ module ExcerptSettings =
         Numbers.atLeast 1 owner "Count" settings.Count
         Numbers.notNegative owner "GainRange" settings.GainRange
 
-        for name, probability in [ "OtherSong", settings.OtherSong
-                                   "SecondCompany", settings.SecondCompany
-                                   "SecondLead", settings.SecondLead ] do
+        for name, probability in
+            [ "OtherSong", settings.OtherSong
+              "SecondCompany", settings.SecondCompany
+              "SecondLead", settings.SecondLead ] do
             if not (probability >= 0.0 && probability <= 1.0) then
                 refuse name "from 0 to 1, a probability" $"{probability}"
 
@@ -149,7 +154,11 @@ module ExcerptSettings =
 
         for source, channels in List.indexed sources do
             // A source's own effects have keys far from those of the effects of all.
-            let first, own = if source = lead then 100, settings.LeadEffects else 200, settings.AccompanimentEffects
+            let first, own =
+                if source = lead then
+                    100, settings.LeadEffects
+                else
+                    200, settings.AccompanimentEffects
 
             if not (own.IsEmpty && settings.Effects.IsEmpty) then
                 let key = Key.fold source key

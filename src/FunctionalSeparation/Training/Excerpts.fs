@@ -10,8 +10,7 @@ open FunctionalSeparation.Core
 /// about once, in a fresh order, from a fresh phase; the other sources, freshly rotated, accompany it. Sound is read, played at its speed
 /// and mixed as it is drawn, so a corpus takes memory only where its clips cannot be read in parts.
 [<Sealed>]
-type Excerpts
-    internal (network: Network, needs: Needs, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
+type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
     let margin, stft = network.Margin, network.Setting.FrontEnd.Stft
     let names, channels = Array.ofList network.Setting.Sources, network.Setting.Channels
     let sources, lead = names.Length, names.Length - 1
@@ -21,7 +20,7 @@ type Excerpts
     let refuseChannels (clip: Clip) =
         raise (
             InputException
-                $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {channels}. Mix it down (Corpus.mono), or build the network for as many."
+                $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
         )
 
     let load (clip: Clip) =

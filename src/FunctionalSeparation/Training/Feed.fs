@@ -40,7 +40,7 @@ module Feed =
         if clip.Channels <> setting.Channels then
             raise (
                 InputException
-                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono), or build the network for as many."
+                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
             )
 
         Clip.requireRate setting.FrontEnd.SampleRate clip
@@ -125,7 +125,13 @@ module Feed =
 
     /// Random excerpts of the clips, which are read as they are drawn (see `Excerpts`). Raises ArgumentException for settings that make no
     /// excerpts, and where there is no clip; InputException, naming the clip, for one that the network cannot learn from.
-    let excerpts (network: Network) (needs: Needs) (settings: ExcerptSettings) (device: torch.Device) (clips: Clip list) : Excerpts =
+    let excerpts
+        (network: Network)
+        (needs: Needs)
+        (settings: ExcerptSettings)
+        (device: torch.Device)
+        (clips: Clip list)
+        : Excerpts =
         ExcerptSettings.require settings
         requireClips clips
         Excerpts(network, needs, settings, device, clips)
