@@ -52,7 +52,11 @@ Experiment.main (fun () ->
     arguments.TryGetResult Json |> Option.iter Results.requireWritable
     let corpus = load trained.Network.Setting.Sources (arguments.GetResult Data)
     Experiment.tellLeftOut corpus
-    let corpus = only split corpus |> Inputs.usable (fun _ clip -> Clip.readableSamples clip |> Clip.requireSamples frontEnd.Stft clip)
+
+    let corpus =
+        only split corpus
+        |> Inputs.usable (fun _ clip -> Clip.readableSamples clip |> Clip.requireSamples frontEnd.Stft clip)
+
     Corpus.require [ split ] corpus
     let clips = Corpus.clips split corpus
     let mask = arguments.GetResult(Mask, Soft)

@@ -171,7 +171,9 @@ module Table =
     /// The grid on those clips that can be read; smoke looks no further than its slice.
     let private usable (grid: Grid) =
         Experiment.tellLeftOut grid.Corpus
-        { grid with Corpus = slice grid.Preset grid.Corpus |> Inputs.usable (fun _ -> Clip.readableSamples >> ignore) }
+
+        { grid with
+            Corpus = slice grid.Preset grid.Corpus |> Inputs.usable (fun _ -> Clip.readableSamples >> ignore) }
 
     /// Runs a table script: makes the rows that are missing, prints the table with the published figures, adds new rows to
     /// `papers/<paper>/results.csv` and writes `papers/<paper>/tables` (real data, no smoke) and writes the page with `page path report`. What is written is in

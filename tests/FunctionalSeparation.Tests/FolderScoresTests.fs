@@ -98,7 +98,10 @@ let tests =
                   refuses [ "no estimate of vocals" ] score
                   Directory.Delete(Path.Combine(estimates, "b"), true)
                   let second = (fst (FolderScores.tracks references estimates))[1]
-                  refuses [ Path.Combine(estimates, "b") ] (fun () -> FolderScores.score BssEvalVersion.Four None second |> ignore)
+
+                  refuses [ Path.Combine(estimates, "b") ] (fun () ->
+                      FolderScores.score BssEvalVersion.Four None second |> ignore)
+
                   refuses [ "nowhere" ] (fun () -> FolderScores.tracks references "nowhere" |> ignore))
           }
 

@@ -95,15 +95,17 @@ let private timeLines =
                   (samplesOf (AudioFile.ReadTrack(files.Head, 0)))
                   (samplesOf (AudioFile.Read files.Head))
                   "the only one")
-          decoded "rate and channels without decoding" (fun folder ->
+          decoded "rate, channels and length without decoding" (fun folder ->
               let wav = Path.Combine(folder, "x.wav")
               AudioFile.Write(wav, noise 1 3 800 22050 0.9) |> ignore
-              Expect.equal (AudioFile.Shape wav) (AudioShape(22050, 3)) "WAV"
+              Expect.equal (AudioFile.Shape wav) (AudioShape(22050, 3, 800L, true)) "WAV"
 
               for name in [ "x.flac"; "x.m4a"; "x.mp3" ] do
                   let path = Path.Combine(folder, name)
                   ffmpeg [ "-i"; wav; "-ac"; "2"; path ]
-                  Expect.equal (AudioFile.Shape path) (AudioShape(22050, 2)) name
+                  let shape = AudioFile.Shape path
+                  Expect.equal (shape.SampleRate, shape.Channels, shape.IsWav) (22050, 2, false) name
+                  Expect.isGreaterThan shape.Length 700L name
 
               let text = Path.Combine(folder, "text.mp3")
               File.WriteAllText(text, "no sound")

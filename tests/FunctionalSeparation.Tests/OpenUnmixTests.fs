@@ -311,13 +311,13 @@ let tests =
                       Expect.equal (difference (estimates read) (estimates trained)) 0.0 "the same estimates"))
           }
 
-          test "as a separator for applications: the residual first, stems sum to the song, a mono song works" {
+          test "as a separator for applications: the residual first, stems sum to the song, of any number of channels" {
               withModelOf { Wiener.openUnmix with Residual = true } false (fun unmix ->
                   use separator = new NetworkSeparator("open-unmix", unmix) :> ISeparator
                   Expect.sequenceEqual separator.Stems [ "residual"; "vocals"; "drums" ] "stems"
                   let channel seed = Array.map float32 (Key.uniforms 9000 (Key.ofSeed seed))
 
-                  for channels in [ [| channel 1; channel 2 |]; [| channel 3 |] ] do
+                  for channels in [ [| channel 1; channel 2 |]; [| channel 3 |]; [| channel 1; channel 2; channel 3 |] ] do
                       let song = AudioBuffer(channels, separator.SampleRate)
                       let stems = separator.Separate song
 
@@ -326,10 +326,7 @@ let tests =
                           let sum = List.reduce (Array.map2 (+)) parts
                           let off = Array.map2 (fun a b -> abs (a - b)) sum channels[index] |> Array.max
                           Expect.isLessThan off 1e-5f "sum"
-                          Expect.isTrue (parts |> List.forall (Array.exists (fun x -> x <> 0.0f))) "sound"
-
-                  Scratch.refuses [ "2 channels"; "3" ] (fun () ->
-                      separator.Separate(AudioBuffer([| channel 1; channel 2; channel 3 |], separator.SampleRate)) |> ignore))
+                          Expect.isTrue (parts |> List.forall (Array.exists (fun x -> x <> 0.0f))) "sound")
           }
 
           for what, words, damage in damages do

@@ -104,7 +104,6 @@ let tests =
                         [ "outside" ], StemSettings(Name = "../{stem}")
                         [ "outside" ], StemSettings(Name = "{song}/../../{stem}")
                         [ "that of a folder" ], StemSettings(Name = "{stem}/")
-                        [ "that of a folder" ], StemSettings([| "voice" |], Name = "")
                         [ String('x', 300) ], StemSettings(Name = String('x', 300) + "{stem}")
                         [ "voice.wav is a folder" ], StemSettings(Name = "{stem}")
                         [ "from -1 s to its end is no part" ], StemSettings(From = -1.0)
@@ -117,7 +116,9 @@ let tests =
                       3
                       "nothing is written"
 
-                  refusesArgument [ "Name" ] (fun () -> never.SeparateFile(song, out, StemSettings(Name = null)) |> ignore)
+                  for name in [ null; "" ] do
+                      refusesArgument [ "Name" ] (fun () -> never.SeparateFile(song, out, StemSettings(Name = name)) |> ignore)
+
                   refusesArgument [ "99" ] (fun () -> never.SeparateFile(song, out, StemSettings(Format = enum 99)) |> ignore))
           }
 

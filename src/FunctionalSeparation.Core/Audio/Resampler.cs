@@ -59,8 +59,14 @@ public static class Resampler
     /// <param name="sourceRate">The sample rate in Hz.</param>
     /// <param name="targetRate">The new sample rate in Hz.</param>
     /// <returns>ceil(length × target rate / source rate).</returns>
-    public static long LengthAt(long length, int sourceRate, int targetRate) =>
-        (length * targetRate + sourceRate - 1) / sourceRate;
+    /// <exception cref="ArgumentOutOfRangeException">A negative length, or a sample rate below 1 Hz.</exception>
+    public static long LengthAt(long length, int sourceRate, int targetRate)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sourceRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(targetRate, 1);
+        return (length * targetRate + sourceRate - 1) / sourceRate;
+    }
 
     /// <summary>
     /// A part of a channel at another rate, to the last bit as <see cref="Resample(float[], int, int)"/> gives it of the whole, of which

@@ -82,17 +82,25 @@ public static class StemFormats
     /// <param name="format">The format.</param>
     /// <param name="sampleRate">The sound's sample rate in Hz.</param>
     /// <param name="channels">Its channels.</param>
-    /// <exception cref="ArgumentOutOfRangeException">No format that there is.</exception>
-    public static bool Holds(this StemFormat format, int sampleRate, int channels) =>
-        Of(format) is var coding && coding.HoldsChannels(channels) && coding.StoredRate(sampleRate) is not null;
+    /// <exception cref="ArgumentOutOfRangeException">No format that there is, or a rate or number of channels below 1.</exception>
+    public static bool Holds(this StemFormat format, int sampleRate, int channels)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
+        return Of(format) is var coding && coding.HoldsChannels(channels) && coding.StoredRate(sampleRate) is not null;
+    }
 
     /// <summary>
     /// The sample rate in Hz that stems have in a format: that of the song, but 48 kHz in Opus and, in MP3, the next of those that it knows.
     /// </summary>
     /// <param name="format">The format.</param>
     /// <param name="sampleRate">The song's sample rate in Hz; returned as it is where the format cannot hold it.</param>
-    /// <exception cref="ArgumentOutOfRangeException">No format that there is.</exception>
-    public static int StoredRate(this StemFormat format, int sampleRate) => Of(format).StoredRate(sampleRate) ?? sampleRate;
+    /// <exception cref="ArgumentOutOfRangeException">No format that there is, or a rate below 1 Hz.</exception>
+    public static int StoredRate(this StemFormat format, int sampleRate)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
+        return Of(format).StoredRate(sampleRate) ?? sampleRate;
+    }
 
     /// <summary>Refuses a song whose rate and channels the format cannot hold, before it is separated.</summary>
     /// <exception cref="InputException">It cannot; the message names the formats that can.</exception>

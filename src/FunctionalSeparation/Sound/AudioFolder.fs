@@ -40,7 +40,8 @@ module LeftOut =
 
     /// What can be used, and what is left out.
     let split (found: Result<'result, LeftOut> list) : 'result list * LeftOut list =
-        let leftOut = function
+        let leftOut =
+            function
             | Error one -> Some one
             | Ok _ -> None
 

@@ -53,6 +53,12 @@ module StemFolder =
         let first, firstFile = files.Head
         let longest = List.max (lengths files)
         let refuse why = raise (InputException $"{folder}: {why}")
+        // Headers of other files than WAV tell their length by the millisecond.
+        let uncertain =
+            if files |> List.forall (fun (_, file) -> file.Shape.IsWav) then
+                0L
+            else
+                int64 firstFile.Shape.SampleRate / 1000L + 1L
 
         [ for name, file in files do
               let shape, wanted = file.Shape, firstFile.Shape
@@ -64,7 +70,7 @@ module StemFolder =
               elif shape.Length > 0L && float early > tolerance * float shape.SampleRate then
                   refuse
                       $"{name} has {shape.Length} samples, the longest of its song {longest}: stems of a song end together. Cut them alike, or add the silence that is missing."
-              elif shape.Length > 0L && early > 0L then
+              elif shape.Length > 0L && early > uncertain then
                   $"{file.Path} ends {early} samples before the longest of its song: silence follows" ]
 
     /// What a folder of one song holds besides its sources.
@@ -97,8 +103,7 @@ module StemFolder =
             let folders, leftOut = AudioFolder.folders part
             let sounding, silent = List.partition AudioFolder.hasSound folders
 
-            let found, faults =
-                [ for folder in sounding -> LeftOut.tryUse folder (fun () -> song folder) ] |> LeftOut.split
+            let found, faults = [ for folder in sounding -> LeftOut.tryUse folder (fun () -> song folder) ] |> LeftOut.split
 
             let songs, within = List.unzip found
 
