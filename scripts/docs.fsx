@@ -44,12 +44,80 @@ let toTop (page: string) =
     let depth = Path.GetRelativePath(pages, page).Split(Path.DirectorySeparatorChar).Length - 1
     if depth = 0 then "./" else String.replicate depth "../"
 
+/// What no word of is changed: backticks are a part of JavaScript, and of F#.
+let asItIs = @"<(script|style|pre|textarea)\b.*?</\1>"
+
 /// Code in backticks, as the documentation of the sources has it, and tips without XML tags.
 let readable (text: string) =
-    let code = Regex.Replace(text, "`([^`<>\n]+)`", "<code>$1</code>")
+    let inProse (found: Match) =
+        if found.Groups[2].Success then
+            $"<code>{found.Groups[2].Value}</code>"
+        else
+            found.Value
+
+    let code = Regex.Replace(text, asItIs + "|`([^`<>\n]+)`", inProse, RegexOptions.Singleline)
     Regex.Replace(code, "&lt;summary&gt;\\s*(.*?)\\s*&lt;/summary&gt;.*?</em>", "$1</em>", RegexOptions.Singleline)
 
-let finish (page: string) = File.WriteAllText(page, (readable (File.ReadAllText page)).Replace($"\"{site}", $"\"{toTop page}"))
+/// Signatures may go on in a new line behind a dot, a comma or a parenthesis, never inside a word.
+let breakable (text: string) =
+    let inText (found: Match) = Regex.Replace(found.Value, @"[.,(](?=\S)", "$0<wbr>")
+
+    let inUsage (found: Match) = Regex.Replace(found.Value, "(?<=>)[^<>]+(?=<)", inText)
+    Regex.Replace(text, "<a id=\"[^\"]*\">\\s*<a href=\"#.*?</a>", inUsage, RegexOptions.Singleline)
+
+/// What the namespaces are for: the compiler keeps no words of them.
+let namespaces =
+    [ "FunctionalSeparation.Core",
+      "Audio files, STFT, metrics, and separation of sounds, files and streams by any separator; libtorch and devices. C#."
+      "FunctionalSeparation.Plots", "Figures and self-contained pages of spectrograms, scores and sounds. F#."
+      "FunctionalSeparation",
+      "Corpora, networks, losses, optimisers, training, separation and scores as values and pure functions, and a trained model. F#." ]
+
+let described (text: string) =
+    let fill (text: string) (name, words) =
+        Regex.Replace(text, $@"(title=""{Regex.Escape name}"">[^<]*</a>\s*</td>\s*<td>)\s*(</td>)", $"$1{words}$2")
+
+    let ofNamespace (text: string) (name, words) =
+        Regex.Replace(text, $@"(<h2[^>]*>\s*{Regex.Escape name} Namespace\s*</h2>)", $"$1<p>{words}</p>")
+
+    namespaces |> List.fold ofNamespace (List.fold fill text namespaces)
+
+/// The page that the guide of tables writes, where the guides are run; else the words that lead to it stay words.
+let tablePage = "losses-smoke.html"
+
+let withoutTable (text: string) =
+    if isRun then
+        text
+    else
+        Regex.Replace(text, $"<a href=\"{tablePage}\">(.*?)</a>", "$1")
+
+let finish (page: string) =
+    let text = File.ReadAllText page |> readable |> breakable |> described |> withoutTable
+    File.WriteAllText(page, text.Replace($"\"{site}", $"\"{toTop page}"))
+
+let plain (html: string) = Regex.Replace(Net.WebUtility.HtmlDecode(Regex.Replace(html, "<[^>]*>", "")), @"\s+", " ").Trim()
+
+/// What can be searched for on a page: its title, its headings, the members of a type; each with the place in the pages.
+let entries (page: string) =
+    let text = File.ReadAllText page
+    let place = Path.GetRelativePath(pages, page).Replace('\\', '/')
+
+    let found pattern anchored =
+        [ for heading in Regex.Matches(text, pattern, RegexOptions.Singleline) ->
+              plain heading.Groups["text"].Value, place + (if anchored then "#" + heading.Groups["id"].Value else "") ]
+
+    found "<h2[^>]*>\\s*(?<text>[^<]+?)\\s*</h2>" false
+    @ found "<a name=\"(?<id>[^\"]*)\" class=\"anchor\"[^>]*>(?<text>.*?)</a>" true
+    @ found "<a id=\"(?<id>[^\"]*)\">\\s*<a href=\"#[^\"]*\">(?<text>.*?)</a>" true
+
+/// What a browser can read without a server: a script.
+let writeSearchIndex (html: string[]) =
+    let index = [| for name, place in html |> Seq.collect entries |> Seq.distinct -> [| name; place |] |]
+
+    File.WriteAllText(
+        Path.Combine(pages, "search-index.js"),
+        $"const searchIndex = {Text.Json.JsonSerializer.Serialize index};\n"
+    )
 
 let links (text: string) = [ for link in Regex.Matches(text, "(?:href|src)=\"([^\"]*)\"") -> link.Groups[1].Value ]
 
@@ -98,6 +166,12 @@ render ()
 
 let html = Directory.GetFiles(pages, "*.html", SearchOption.AllDirectories)
 Array.iter finish html
+writeSearchIndex html
+
+if isRun then
+    let made = Directory.GetFiles(Path.Combine(root, "artifacts", "guides"), tablePage, SearchOption.AllDirectories)
+    File.Copy(Array.exactlyOne made, Path.Combine(pages, tablePage), true)
+
 let anchorsOf = Map.ofArray [| for page in html -> page, anchors (File.ReadAllText page) |]
 let texts = [ for page in html -> page, toTypes anchorsOf page (File.ReadAllText page) ]
 

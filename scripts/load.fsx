@@ -1,4 +1,7 @@
 // The only script with #r lines: what every experiment loads first. Build before: dotnet fsi build.fsx build
+[<AutoOpen>]
+module Load
+
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FSharp.Core.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/TorchSharp.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/NWaves.dll"
@@ -24,6 +27,9 @@ try
 with :? Core.InputException as wrong ->
     eprintfn $"error: {wrong.Message}\nIn this repository 'dotnet fsi build.fsx restore' fetches libtorch."
     exit 2
+
+/// Found without opening its namespace, by whoever explores.
+type Show = FunctionalSeparation.Plots.Show
 
 // What things are, in place of all their properties.
 fsi.AddPrinter Describe.tensor

@@ -8,7 +8,7 @@ index: 5
 # A table for a paper
 
 A table is a value: its rows, the claims that it is to settle, and the data that it is made on. One call turns it into a script that
-trains what is missing, prints the table, and writes a page that can be kept. Stopped at any moment, it goes on where it was.
+trains what is missing, prints the table, and writes [a page that can be kept](losses-smoke.html). Stopped at any moment, it goes on where it was.
 *)
 #load "../load.fsx"
 (*** hide ***)

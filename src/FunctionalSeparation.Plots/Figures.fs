@@ -32,9 +32,6 @@ type ScoreSet =
 [<RequireQualifiedAccess>]
 module Figures =
 
-    /// The highest frequency shown in a spectrogram, in Hz, as in the figures of Huang et al. (2014).
-    let highestHertz = 4000.0
-
     /// Levels further below the peak than this, in dB, are drawn as silence.
     let dynamicRange = 60.0
 
@@ -73,18 +70,15 @@ module Figures =
         if not (spectrogram.SecondsPerFrame > 0.0 && spectrogram.HertzPerBin > 0.0) then
             invalidArg (nameof spectrogram) "Seconds per frame and Hz per bin of a spectrogram must be above 0."
 
-        let shown = max 1 (int (ceil (highestHertz / spectrogram.HertzPerBin)))
-        frames.Length, min shown frames[0].Length
+        frames.Length, frames[0].Length
 
-    /// The highest finite level (dB) below `highestHertz`; 0 where there is none.
+    /// The highest finite level (dB); 0 where there is none.
     /// Raises ArgumentException where the spectrogram is empty or ragged.
     let peak (spectrogram: Spectrogram) =
-        let _, bins = checkedShape spectrogram
+        checkedShape spectrogram |> ignore
         let louder most level = if Double.IsFinite level && level > most then level else most
 
-        let highest =
-            spectrogram.Decibels |> Array.fold (fun most frame -> Array.fold louder most frame[.. bins - 1]) -infinity
-
+        let highest = spectrogram.Decibels |> Array.fold (Array.fold louder) -infinity
         if Double.IsFinite highest then highest else 0.0
 
     /// Whole dB below the peak, bins x frames as a heatmap wants them, after pooling by `step` frames and `width` bins.
@@ -102,7 +96,7 @@ module Figures =
 
         Array.init (rows * columns) (fun i -> level (i / columns) (i % columns)), rows, columns
 
-    /// A spectrogram up to 4 kHz as a heatmap over time (s) and frequency (kHz), in whole dB from 60 dB below `peak` to `peak`.
+    /// A spectrogram as a heatmap over time (s) and frequency (kHz), in whole dB from 60 dB below `peak` to `peak`.
     /// `peak` is in the unit of the levels, so that panels with one `peak` share one scale. At most 700 x 256 points are kept.
     /// Raises ArgumentException where the spectrogram is empty or ragged.
     let spectrogram (title: string) (peak: float) (spectrogram: Spectrogram) : GenericChart =
@@ -177,12 +171,22 @@ module Figures =
         |> Chart.withYAxisStyle (TitleText = valueTitle)
         |> Chart.withLayoutStyle (HoverMode = StyleParam.HoverMode.X, ShowLegend = true)
 
-    /// A sound over time (s): of each channel the least and greatest sample of at most 2000 stretches.
-    let waveform (sound: FunctionalSeparation.Core.AudioBuffer) : GenericChart =
+    let private channelName count index =
+        match count, index with
+        | 1, _ -> "samples"
+        | 2, 0 -> "left"
+        | 2, _ -> "right"
+        | _ -> $"channel {index + 1}"
+
+    /// Each channel of a sound over time (s), as (name, chart): the least and greatest sample of at most 2000 stretches, all on one scale.
+    let waveforms (sound: FunctionalSeparation.Core.AudioBuffer) : (string * GenericChart) list =
         let step = max 1 ((sound.Length + 1999) / 2000)
         let seconds index = float (index * step) / float sound.SampleRate
+        let peak = sound.Channels |> Seq.fold (Array.fold (fun most x -> max most (abs (float x)))) 0.0
+        let highest = if peak > 0.0 then 1.05 * peak else 1.0
 
         let line index (channel: float32[]) =
+            let name = channelName sound.Channels.Count index
             let stretches = Array.chunkBySize step channel
 
             let points =
@@ -193,18 +197,16 @@ module Figures =
             Chart.Line(
                 xEncoded = EncodedTypedArray.ofFloat64Array (Array.map fst points),
                 yEncoded = EncodedTypedArray.ofFloat64Array (Array.map (snd >> float) points),
-                Name = (if sound.Channels.Count = 1 then "samples" else $"channel {index + 1}"),
+                Name = name,
                 LineWidth = 1.0,
                 UseDefaults = false
             )
+            |> Chart.withXAxisStyle (TitleText = "Time (s)")
+            |> Chart.withYAxisStyle (TitleText = "Full scale = ±1", MinMax = (-highest, highest))
+            |> Chart.withLayoutStyle (ShowLegend = false)
+            |> fun chart -> name, chart
 
-        sound.Channels
-        |> Seq.mapi line
-        |> List.ofSeq
-        |> Chart.combine
-        |> Chart.withXAxisStyle (TitleText = "Time (s)")
-        |> Chart.withYAxisStyle (TitleText = "Full scale = ±1")
-        |> Chart.withLayoutStyle (ShowLegend = (sound.Channels.Count > 1))
+        sound.Channels |> Seq.mapi line |> List.ofSeq
 
     /// Box plots of scores in dB with every clip as a point: grouped by source, then by metric, one box for each system. The order
     /// of sources, metrics and systems is that of their first appearance.

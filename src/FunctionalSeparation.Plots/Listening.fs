@@ -11,16 +11,26 @@ module Listening =
 
     let private floor = 1e-9
 
-    /// The spectrogram of a mono signal in dB.
-    let spectrogram (stft: Stft) (sampleRate: int) (samples: float32[]) : Spectrogram =
-        Memory.plain (fun () ->
-            let magnitude = Spectra.magnitude stft (torch.tensor samples)
-            let levels = magnitude.add(floor).log10().mul(20.0).to_type(torch.float64).contiguous().data<float>().ToArray()
-            let bins = stft.Bins
+    /// The highest frequency in a spectrogram of a clip, in Hz, as in the figures of Huang et al. (2014).
+    let highestHertz = 4000.0
 
-            { Decibels = Array.chunkBySize bins levels
-              SecondsPerFrame = float stft.HopLength / float sampleRate
-              HertzPerBin = float sampleRate / float stft.FftSize })
+    /// The spectrogram of a sound in dB, from 0 Hz to half its rate: the mean power of its channels, so that none hides another and
+    /// nothing cancels.
+    let wholeSpectrogram (stft: Stft) (sound: AudioBuffer) : Spectrogram =
+        Memory.plain (fun () ->
+            let power (channel: float32[]) = (Spectra.magnitude stft (torch.tensor channel)).squared()
+            let mean = (sound.Channels |> Seq.map power |> Seq.reduce (.+)).div(float sound.Channels.Count)
+            let decibels = mean.sqrt().add(floor).log10().mul 20.0
+
+            { Decibels = decibels.to_type(torch.float64).contiguous().data<float>().ToArray() |> Array.chunkBySize stft.Bins
+              SecondsPerFrame = float stft.HopLength / float sound.SampleRate
+              HertzPerBin = float sound.SampleRate / float stft.FftSize })
+
+    /// The spectrogram of a mono signal in dB, up to `highestHertz`.
+    let spectrogram (stft: Stft) (sampleRate: int) (samples: float32[]) : Spectrogram =
+        let whole = wholeSpectrogram stft (AudioBuffer([| samples |], sampleRate))
+        let shown = max 1 (int (ceil (highestHertz / whole.HertzPerBin)))
+        { whole with Decibels = whole.Decibels |> Array.map (Array.truncate shown) }
 
     let private mono (audio: AudioBuffer) = audio.Channels[0]
 

@@ -2,6 +2,7 @@ namespace FunctionalSeparation.Plots
 
 open System
 open System.IO
+open System.IO.Compression
 open System.Text.RegularExpressions
 open FunctionalSeparation.Core
 open Giraffe.ViewEngine
@@ -12,14 +13,22 @@ open Plotly.NET
 module internal Page =
 
     let private resource (assembly: Reflection.Assembly) (ending: string) =
-        let name = assembly.GetManifestResourceNames() |> Array.find (fun name -> name.EndsWith ending)
-        use reader = new StreamReader(assembly.GetManifestResourceStream name)
+        assembly.GetManifestResourceStream(assembly.GetManifestResourceNames() |> Array.find (fun name -> name.EndsWith ending))
+
+    let private own (ending: string) =
+        use reader = new StreamReader(resource (Reflection.Assembly.GetExecutingAssembly()) ending)
         reader.ReadToEnd()
 
-    let private own = resource (Reflection.Assembly.GetExecutingAssembly())
+    /// plotly.js as Plotly.NET ships it, packed (gzip) to a third; report.js unpacks it.
+    let private plotly =
+        lazy
+            (use packed = new MemoryStream()
 
-    /// plotly.js as Plotly.NET ships it.
-    let private plotly = lazy resource typeof<Chart>.Assembly ".min.js"
+             using (new GZipStream(packed, CompressionLevel.SmallestSize)) (fun zip ->
+                 use script = resource typeof<Chart>.Assembly ".min.js"
+                 script.CopyTo zip)
+
+             Convert.ToBase64String(packed.ToArray()))
 
     let private id = attr "id"
     let private cls = attr "class"
@@ -82,8 +91,8 @@ module internal Page =
               attr "src" (Wav.dataUri gain sound) ]
             []
 
-    /// One line of a clip: the label with its player, and the panel beside it.
-    let private row name gain sounds panels (label: string) =
+    /// One line of a clip: the label with its player, and the panel of this kind beside it.
+    let private row name kind gain sounds panels (label: string) =
         let named items = items |> List.tryFind (fun (other, _) -> other = label) |> Option.map snd
 
         div
@@ -95,7 +104,7 @@ module internal Page =
                     | Some sound -> player name label gain sound
                     | None -> () ]
               match named panels with
-              | Some panel -> chart "panel" $"Spectrogram of {label}" panel
+              | Some panel -> chart kind $"Spectrogram of {label}" panel
               | None -> () ]
 
     /// The scale that the panels of a clip share.
@@ -113,8 +122,9 @@ module internal Page =
               if audible then
                   span [ cls "hint" ] [ str "Click a panel to listen from there; a second sound goes on where the first was." ] ]
 
-    /// A clip: its labels in order, each with panel and player. Sounds beyond full scale are all played softer, and the page says so.
-    let clip (name: string) (panels: (string * GenericChart) list) (sounds: (string * AudioBuffer) list) =
+    /// A clip: its labels in order, each with panel (a tall one has more frequencies to show) and player. Sounds beyond full scale are all
+    /// played softer, and the page says so.
+    let clip (name: string) isTall (panels: (string * GenericChart) list) (sounds: (string * AudioBuffer) list) =
         let labels = List.map fst panels @ List.map fst sounds |> List.distinct
         let peak = sounds |> List.fold (fun most (_, sound) -> max most (Wav.peak sound)) 0.0f
         let gain = if peak > 1.0f then 1.0f / peak else 1.0f
@@ -123,7 +133,7 @@ module internal Page =
             [ cls "clip" ]
             [ h3 [] [ str name ]
               if not panels.IsEmpty then legend (not sounds.IsEmpty)
-              yield! labels |> List.map (row name gain sounds panels)
+              yield! labels |> List.map (row name (if isTall then "panel tall" else "panel") gain sounds panels)
               if gain < 1.0f then
                   p
                       [ cls "note" ]
@@ -156,7 +166,7 @@ module internal Page =
                     meta [ attr "name" "color-scheme"; attr "content" "light dark" ]
                     tag "title" [] [ str title ]
                     style [] [ rawText (own "report.css") ]
-                    script [ id "plotly" ] [ rawText plotly.Value ] ]
+                    script [ id "plotly"; attr "type" "application/gzip" ] [ rawText plotly.Value ] ]
               body
                   []
                   [ header

@@ -9,7 +9,7 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 
 /// One call, and a page opens in the browser; where there is none (no screen), the page is written all the same. Each gives the path of
-/// its page. Pages load nothing from anywhere. Sounds may have any rate and channels; what is drawn of them is the mean of their channels.
+/// its page. Pages load nothing from anywhere. Sounds may have any rate and channels; a spectrogram is the mean power of the channels.
 [<AbstractClass; Sealed>]
 type Show =
 
@@ -43,29 +43,25 @@ type Show =
     static member private Report(title, charts, clips) =
         Show.page { Title = title; Summary = []; Tables = []; Charts = charts; Clips = clips; Provenance = [] }
 
-    static member private Mono(sound: AudioBuffer) =
-        Memory.plain (fun () -> AudioTensors.FromTensor(sound.ToTensor().mean([| 0L |]), sound.SampleRate))
-
     /// A window of about 64 ms.
     static member private Spectrogram(sound: AudioBuffer) =
         let size = int (2.0 ** round (log (0.064 * float sound.SampleRate) / log 2.0))
-        let mono = Show.Mono sound
         // A sound shorter than a window has silence behind it.
-        let samples = Array.append mono.Channels[0] (Array.zeroCreate (max 0 (size - mono.Length)))
-        Listening.spectrogram (Stft(size, size / 4, StftWindow.Hann, true)) sound.SampleRate samples
+        let padded (channel: float32[]) = Array.append channel (Array.zeroCreate (max 0 (size - channel.Length)))
+        let long = AudioBuffer([| for channel in sound.Channels -> padded channel |], sound.SampleRate)
+        Listening.wholeSpectrogram (Stft(size, size / 4, StftWindow.Hann, true)) long
 
     /// Sounds under each other, with their names, to see as spectrograms of one scale and to hear at one moment.
     static member compare(sounds: (string * AudioBuffer) list) : string =
         if sounds.IsEmpty then invalidArg (nameof sounds) "There is nothing to compare."
 
-        let view =
-            { Name = sounds |> List.map fst |> String.concat ", "
-              Panels = [ for name, sound in sounds -> name, Show.Spectrogram sound ]
-              Audio = sounds }
+        let names = sounds |> List.map fst |> String.concat ", "
+        let panels = [ for name, sound in sounds -> name, Show.Spectrogram sound ]
+        let isOne = sounds.Length = 1
+        let view = { Name = (if isOne then "Spectrogram" else names); Panels = panels; Audio = sounds }
+        Show.Report((if isOne then names else "Sounds compared"), [], [ view ])
 
-        Show.Report("Sounds compared", [], [ view ])
-
-    /// A sound as a spectrogram up to 4 kHz, and to hear.
+    /// A sound as a spectrogram up to half its rate, and to hear.
     static member spectrogram(sound: AudioBuffer) : string = Show.compare [ string sound, sound ]
 
     /// Samples [channels, samples] or [samples] at a rate in Hz, as a spectrogram and to hear.
@@ -78,8 +74,8 @@ type Show =
     /// Sounds to hear, one under the other.
     static member listen(sounds: (string * AudioBuffer) list) : string = Show.compare sounds
 
-    /// A sound as its waveform: the least and greatest sample of each of so many stretches.
-    static member waveform(sound: AudioBuffer) : string = Show.Report("Waveform", [ string sound, Figures.waveform sound ], [])
+    /// A sound as its waveform, channel by channel: the least and greatest sample of each of so many stretches.
+    static member waveform(sound: AudioBuffer) : string = Show.Report(string sound, Figures.waveforms sound, [])
 
     /// Samples [channels, samples] or [samples] at a rate in Hz, as their waveform.
     static member waveform(samples: torch.Tensor, sampleRate: int) : string =

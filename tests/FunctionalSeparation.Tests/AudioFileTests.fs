@@ -194,7 +194,7 @@ let private refusals =
           refused "a file in the folder's place" [ "x.wav"; "cannot be written" ] (fun folder ->
               File.WriteAllText(Path.Combine(folder, "file"), "")
               AudioFile.Write(Path.Combine(folder, "file", "x.wav"), one) |> ignore)
-          refused "writing what is not a number" [ "x.wav"; "sample 4 of channel 2"; "NaN" ] (fun folder ->
+          refused "writing what is not a number" [ "x.wav"; "sample 4 of channel 1 "; "NaN" ] (fun folder ->
               use writer = new WavWriter(Path.Combine(folder, "x.wav"), 8000, 2)
               writer.Write(noise 1 2 3 8000 1.0)
               writer.Write(AudioBuffer([| [| 0.f; 0.f |]; [| 0.f; nanf |] |], 8000)))

@@ -178,7 +178,7 @@ let tests =
           }
 
           test "books, films and other containers of sound are audio by their names" {
-              for name in [ "a.mkv"; "a.m4b"; "a.mka"; "a.MOV" ] do
+              for name in [ "a.mkv"; "a.m4b"; "a.mka"; "a.MOV"; "a.dsf" ] do
                   Expect.isTrue (AudioFile.HasAudioName name) name
           }
 

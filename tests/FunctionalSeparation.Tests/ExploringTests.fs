@@ -16,7 +16,7 @@ let private song = lazy Stems.sum (Clip.read (Corpus.embedded 3).Test.Head)
 let private pageAt (path: string) =
     let html = File.ReadAllText path
     File.Delete path
-    let own = Regex.Replace(html, "<script id=\"plotly\">.*?</script>", "", RegexOptions.Singleline)
+    let own = Regex.Replace(html, "<script id=\"plotly\"[^>]*>.*?</script>", "", RegexOptions.Singleline)
     Expect.isFalse (Regex.IsMatch(own, "(src|href)=\"https?:")) "loads nothing"
     own
 
@@ -102,6 +102,30 @@ let tests =
               Scratch.refusesArgument [ "nothing to compare" ] (fun () -> Show.compare [] |> ignore)
           }
 
+          test "a page of one sound is named after it, shows half its rate, and sees each of its channels" {
+              let rate = 44100
+              let tone hertz = Array.init 44100 (fun i -> 0.3f * MathF.Sin(2.0f * MathF.PI * hertz * float32 i / float32 rate))
+              // Opposite phases, as in a voice that is out of the middle: the mean of the samples would be silence.
+              let opposite = AudioBuffer([| tone 12000.0f; Array.map (~-) (tone 12000.0f) |], rate)
+              let page = pageAt (Show.spectrogram opposite)
+              Expect.stringContains page $"<h1>{opposite}</h1>" "title"
+              Expect.isFalse (page.Contains "compared") "nothing is compared"
+              Expect.equal (count page "chart panel tall") 1 "a tall panel"
+              let spectrogram = Listening.wholeSpectrogram (Stft(2048, 512, StftWindow.Hann, true)) opposite
+              let middle = spectrogram.Decibels[40]
+              Expect.equal middle.Length 1025 "up to half the rate"
+              let loudest = Array.findIndex ((=) (Array.max middle)) middle
+              Expect.isLessThan (abs (float loudest * spectrogram.HertzPerBin - 12000.0)) 30.0 "the tone"
+              Expect.isGreaterThan (Array.max middle) 20.0 "is loud"
+
+              let waves = Figures.waveforms opposite
+              Expect.equal (List.map fst waves) [ "left"; "right" ] "a chart for each channel"
+              Expect.equal (count (pageAt (Show.waveform opposite)) "chart wide") 2 "on the page"
+              // A part of plotly.js, once and packed, and the sound itself: 16 bits of two channels in Base64.
+              let size = FileInfo(Show.listen opposite).Length
+              Expect.isLessThan size (2_500_000L + 4L * 44100L * 4L / 3L) "size"
+          }
+
           test "a waveform keeps the greatest and least sample" {
               let samples =
                   Array.init 100000 (fun i ->
@@ -111,7 +135,12 @@ let tests =
 
               let page = pageAt (Show.waveform (AudioBuffer([| samples |], 16000)))
               Expect.stringContains page "sound of 6.25 s" "what it is"
-              let chart = Figures.waveform (AudioBuffer([| samples |], 16000)) |> Plotly.NET.GenericChart.toFigureJson
+
+              let chart =
+                  Figures.waveforms (AudioBuffer([| samples |], 16000))
+                  |> List.head
+                  |> snd
+                  |> Plotly.NET.GenericChart.toFigureJson
 
               let data =
                   [ for m in Regex.Matches(chart, "\"bdata\":\"([^\"]*)\"") -> Convert.FromBase64String m.Groups[1].Value ]

@@ -206,5 +206,31 @@ let private pipes =
                   says [ [ "length open" ] ] path
                   Expect.equal (AudioFile.Info(path).Length) 132_300L "length") ]
 
+let private colours =
+    decoded "colours that the environment asks for stay out of notes and refusals" (fun folder ->
+        let path = hissed folder "x.mp3" [ "-b:a"; "128k" ]
+        damage (fun rest -> Array.append (Array.zeroCreate 3000) rest) path
+        let noise = Path.Combine(folder, "noise.mp3")
+        File.WriteAllBytes(noise, Array.init 3000 (fun i -> byte (i * i)))
+        let withoutAddresses (said: string) = Text.RegularExpressions.Regex.Replace(said, "0x[0-9a-f]+", "")
+
+        let said () =
+            let refusal =
+                try
+                    AudioFile.Info noise |> string
+                with :? InputException as wrong ->
+                    wrong.Message
+
+            [ for text in refusal :: List.ofSeq (AudioFile.Info path).Notes -> withoutAddresses text ]
+
+        let plain = said ()
+        Expect.isGreaterThan plain.Length 1 "notes"
+        Environment.SetEnvironmentVariable("AV_LOG_FORCE_COLOR", "1")
+
+        try
+            Expect.equal (said ()) plain "the same with colours"
+        finally
+            Environment.SetEnvironmentVariable("AV_LOG_FORCE_COLOR", null))
+
 [<Tests>]
-let tests = testList "ForeignAudio" [ timeLines; damages; pipes ]
+let tests = testList "ForeignAudio" [ timeLines; damages; pipes; colours ]

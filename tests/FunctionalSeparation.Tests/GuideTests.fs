@@ -34,6 +34,10 @@ let private everything () =
     [ for name, _ in guides do
           $"#load @\"{Path.Combine(folder, name)}.fsx\""
 
+      // Behind load.fsx a page of a sound needs no namespace.
+      "let page: string = Show.waveform (FunctionalSeparation.Core.AudioBuffer([| [| 0.1f; 0.2f |] |], 8000))"
+      "printfn $\"a page of a sound: {System.IO.File.Exists page}\""
+
       for number, example in List.indexed examples.Value do
           yield! asModule number example ]
 
@@ -52,6 +56,56 @@ let private hasFsdocs () =
     let output = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
     (output + error.Result).Contains "fsdocs 22"
+
+/// Lines of code, and words of signatures, that the page cuts off.
+let private cut =
+    "[...document.querySelectorAll('pre code, pre.fssnip, .fsdocs-member-usage code')].filter(code => code.clientWidth > 0 && code.scrollWidth > code.clientWidth + 1).map(code => code.textContent.slice(0, 60))"
+
+/// Where a signature goes on in a new line inside a word.
+let private broken =
+    """(() => {
+      const range = document.createRange();
+      return [...document.querySelectorAll('.fsdocs-member-usage a code')].flatMap(code => {
+        const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+        const words = [];
+        while (texts.nextNode()) for (const word of texts.currentNode.textContent.matchAll(/\w+/g)) {
+          range.setStart(texts.currentNode, word.index);
+          range.setEnd(texts.currentNode, word.index + word[0].length);
+          if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) words.push(word[0]);
+        }
+        return words;
+      });
+    })()"""
+
+/// The pages of the guides and some of the reference, on a desk and on a phone: nothing is cut, search finds, and no error is thrown.
+let private opensIn (tab: Browser.Tab) (folder: string) =
+    let list (expression: string) = [ for value in (tab.Value expression).AsArray() -> string value ]
+
+    let reference =
+        [ "functionalseparation-core-audiofile"; "functionalseparation-separation"; "functionalseparation" ]
+
+    let pages = "index" :: List.map fst guides @ [ for name in reference -> $"reference/{name}" ]
+
+    for width, colours in [ 1280, "light"; 390, "dark" ] do
+        for page in pages do
+            tab.Show(Path.Combine(folder, page + ".html"), width, colours)
+            Expect.isEmpty (list cut) $"{page} at {width}: cut"
+            Expect.isEmpty (list broken) $"{page} at {width}: broken inside a word"
+
+    let find (words: string) =
+        tab.Value
+            $"(() => {{ const box = document.querySelector('#search input'); box.value = '{words}'; box.dispatchEvent(new Event('input')); }})()"
+        |> ignore
+
+        list "[...document.querySelectorAll('#search li a')].map(link => link.href)"
+
+    let first = List.head (find "AudioFile.Open")
+    Expect.stringContains first "functionalseparation-core-audiofile.html#Open" "search leads to a member"
+    Expect.isTrue (File.Exists(System.Uri(first).LocalPath)) "that is there"
+    Expect.isEmpty (find "no such thing") "nothing for nothing"
+    tab.Show(Path.Combine(folder, "reference", "index.html"), 1280, "light")
+    Expect.isEmpty (list "[...document.querySelectorAll('td')].filter(cell => !cell.textContent.trim())") "namespaces have words"
+    Expect.isEmpty tab.Errors "errors"
 
 [<Tests>]
 let tests =
@@ -78,6 +132,7 @@ let tests =
                   File.WriteAllLines(script, everything ())
                   let code, output, error = run script []
                   Expect.equal code 0 $"guides and examples: {error} {output}"
+                  Expect.stringContains output "a page of a sound: True" "Show"
 
                   for name, said in guides do
                       Expect.stringContains output said name
@@ -89,4 +144,6 @@ let tests =
               if not (hasFsdocs ()) then skiptest "fsdocs is not there (dotnet tool restore)"
               let output = succeed "docs.fsx" [ "--no-results" ]
               let pages = int (Regex.Match(output, @"^(\d+) pages").Groups[1].Value)
-              Expect.isGreaterThan pages (List.length guides + 200) $"pages of guides and reference: {output}") ]
+              Expect.isGreaterThan pages (List.length guides + 200) $"pages of guides and reference: {output}"
+              let folder = Path.Combine(Golden.repository, "artifacts", "docs-without-results")
+              Browser.withTab (fun tab -> opensIn tab folder)) ]

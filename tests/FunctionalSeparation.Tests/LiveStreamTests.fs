@@ -121,7 +121,8 @@ let tests =
                   (fun () -> live.Push(AudioBuffer([| [| 0.0f |]; [| 0.0f |] |], rate)) |> ignore)
                   "channels"
 
-              refuses [ "channel 1, sample 101" ] (fun () -> live.Push(AudioBuffer([| [| 0.0f; Single.NaN |] |], rate)) |> ignore)
+              refuses [ "sample 101 of channel 0 (both counted from 0; " ] (fun () ->
+                  live.Push(AudioBuffer([| [| 0.0f; Single.NaN |] |], rate)) |> ignore)
 
               let rest = finish live "a"
               Expect.equal (Array.skip 60 rest) (half (sound 100)).Channels[0] "what came is whole"

@@ -71,6 +71,12 @@ let private contents (path: string) =
           if element.Name.LocalName = "dependency" then
               element.Attribute(XName.Get "id").Value, element.Attribute(XName.Get "version").Value ]
 
+/// A text of a package: its description (nuspec) or a file of this name.
+let private textIn (path: string) (ending: string) =
+    use zip = ZipFile.OpenRead path
+    use reader = new StreamReader((zip.Entries |> Seq.find (fun entry -> entry.FullName.EndsWith ending)).Open())
+    reader.ReadToEnd()
+
 /// What a machine must have for packages in a folder: sources, which are our feed and the machine's package folder as if that were a
 /// server, and a package folder of its own, into which libtorch is only linked.
 let private makeMachine (folder: string) =
@@ -78,7 +84,10 @@ let private makeMachine (folder: string) =
     let libTorch = $"libtorch-cpu-{Platform.Rid}"
     let packages = Path.Combine(folder, "packages")
 
-    if not (Directory.Exists(Path.Combine(machine.NuGetFolder, libTorch, machine.LibTorchVersion))) then
+    if
+        isNull machine.NuGetFolder
+        || not (Directory.Exists(Path.Combine(machine.NuGetFolder, libTorch, machine.LibTorchVersion)))
+    then
         skiptest $"the package {libTorch} is not in the package folder"
 
     Directory.CreateDirectory packages |> ignore
@@ -192,6 +201,25 @@ let tests =
                   Expect.contains (fst (contents (package $"{id}.0.1.0.snupkg"))) $"lib/net10.0/{id}.pdb" "symbols"
 
               Expect.hasLength (Directory.GetFiles feed.Value) 6 "nothing else is packed")
+
+          long "the terms of the model are told where those of the code are" (fun () ->
+              let ours = package "FunctionalSeparation.0.1.0.nupkg"
+              let nuspec = textIn ours ".nuspec"
+              Expect.stringContains nuspec "<license type=\"file\">LICENSE.md</license>" "no expression that says less"
+
+              for text in
+                  [ nuspec
+                    textIn ours "LICENSE.md"
+                    textIn ours "README.md"
+                    textIn (package "FunctionalSeparation.Plots.0.1.0.nupkg") "README.md"
+                    File.ReadAllText(Path.Combine(Golden.repository, "README.md")) ] do
+                  Expect.stringContains text "MIT" "the code"
+                  Expect.isTrue (Regex.IsMatch(text, "model[^.]*for\\s+research")) $"the model: {text}"
+
+              Expect.stringContains
+                  (textIn ours "LICENSE.md")
+                  (File.ReadAllText(Path.Combine(Golden.repository, "LICENSE")).Trim())
+                  "the whole licence")
 
           long "packed again they have the same bytes" (fun () ->
               inFolder (fun folder ->

@@ -45,7 +45,8 @@ let private full =
       Provenance = [ "Seed", "1"; hostile, hostile ] }
 
 /// The page without plotly.js itself.
-let private withoutPlotly (html: string) = Regex.Replace(html, "<script id=\"plotly\">.*?</script>", "", RegexOptions.Singleline)
+let private withoutPlotly (html: string) =
+    Regex.Replace(html, "<script id=\"plotly\"[^>]*>.*?</script>", "", RegexOptions.Singleline)
 
 let private page = lazy Report.toHtml full
 let private count (pattern: string) text = Regex.Matches(text, pattern, RegexOptions.Singleline).Count
@@ -62,10 +63,10 @@ let private levels (chart: GenericChart) =
 let private figureTests =
     testList
         "Figures"
-        [ test "a spectrogram is cut at 4 kHz and 60 dB below the peak, in whole dB" {
-              let chart = Figures.spectrogram "t" -10.0 (ramp 50 513)
+        [ test "a spectrogram is cut 60 dB below the peak, in whole dB" {
+              let chart = Figures.spectrogram "t" -10.0 (ramp 50 256)
               let levels = levels chart
-              Expect.equal levels.Length (50 * 256) "frames x bins below 4 kHz"
+              Expect.equal levels.Length (50 * 256) "frames x bins"
               Expect.equal (Array.min levels, Array.max levels) (-60y, 0y) "range: what exceeds the peak is drawn as the peak"
               Expect.equal levels[20] -10y "frame 20, bin 0: -20 dB is 10 dB below the peak"
               Expect.equal levels[50 * 30] -20y "frame 0, bin 30"
@@ -115,9 +116,8 @@ let private pageTests =
           }
 
           test "plotly.js is embedded once, and the size is bounded" {
-              Expect.equal (count "<script id=\"plotly\">" page.Value) 1 "elements"
-              Expect.equal (count @"plotly\.js v\d" page.Value) 1 "copies"
-              Expect.isLessThan page.Value.Length 5_000_000 "characters"
+              Expect.equal (count "<script id=\"plotly\"" page.Value) 1 "elements"
+              Expect.isLessThan page.Value.Length 2_500_000 "characters"
           }
 
           test "every clip, label, player, panel and fact is there" {

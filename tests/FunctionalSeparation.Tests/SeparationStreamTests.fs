@@ -160,7 +160,9 @@ let tests =
                   (fun () -> stream.Push(AudioBuffer([| [| 0.0f |]; [| 0.0f |] |], 16000)) |> ignore)
                   "channels"
 
-              Scratch.refuses [ "channel 1"; "sample 102" ] (fun () -> stream.Push(mono 16000 [| 0.0f; 0.0f; nanf |]) |> ignore)
+              Scratch.refuses [ "NaN at sample 102 of channel 0 (both counted from 0; " ] (fun () ->
+                  stream.Push(mono 16000 [| 0.0f; 0.0f; nanf |]) |> ignore)
+
               stream.Finish() |> ignore
               Expect.throwsT<InvalidOperationException> (fun () -> stream.Push(mono 16000 [| 0.0f |]) |> ignore) "ended"
 

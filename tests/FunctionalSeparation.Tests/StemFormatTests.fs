@@ -29,12 +29,13 @@ let private never: ISeparator =
           member _.Dispose() = () }
 
 let private stored folder (format: StemFormat) rate channels =
-    let path = Path.Combine(folder, $"{Guid.NewGuid():N}.{format}".ToLowerInvariant())
-
-    use writer =
-        new StemWriter(path, AudioInfo(rate, channels, 1L, ""), format, StemTag("voice", "song.wav", "0", "1"))
-
-    writer.Write(sound rate channels)
+    let name = Path.Combine(folder, $"{Guid.NewGuid():N}")
+    let path = $"{name}.{format}".ToLowerInvariant()
+    let song = sound rate channels
+    AudioFile.Write(name + ".wav", song) |> ignore
+    use reader = AudioFile.Open(name + ".wav")
+    use writer = new StemWriter(path, reader, format, StemTag("voice", "song.wav", "0", "1"), reader.Tags)
+    writer.Write song
     writer.Seal()
     writer.Complete false
     AudioFile.Shape path

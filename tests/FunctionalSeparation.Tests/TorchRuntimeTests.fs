@@ -123,6 +123,40 @@ let tests =
                   for folder in inPart.LibTorchFolders do
                       Expect.stringContains message folder "the diagnosis"))
 
+          testCase "without a home nothing is looked for below the current folder" (fun () ->
+              Expect.isNull (NativeSearch.PackagesOfUser(null, "")) "no home"
+              Expect.isNull (NativeSearch.PackagesOfUser("packages", "")) "a setting that is no whole path"
+              Expect.isNull (NativeSearch.PackagesOfUser("", "home")) "a home that is none"
+              let root = Path.GetPathRoot Environment.CurrentDirectory
+              Expect.equal (NativeSearch.PackagesOfUser(null, root)) (Path.Combine(root, ".nuget", "packages")) "a home"
+              Expect.equal (NativeSearch.PackagesOfUser(root, "")) root "a setting"
+              let homeless = NativeSearch(null, [| search.ApplicationFolders[0] |], null, "2.10.0", "0.107.0", null)
+
+              for folder in Seq.append homeless.LibTorchFolders homeless.TorchSharpFolders do
+                  Expect.isTrue (Path.IsPathFullyQualified folder) folder)
+
+          onLinux "where a folder may hold no executables, the advice is about that" (fun () ->
+              inFolder (fun folder ->
+                  if not (Scratch.succeeds "mount" [ "-t"; "tmpfs"; "-o"; "size=8m,noexec"; "tmpfs"; folder ]) then
+                      skiptest "needs the right to mount a small file system"
+
+                  try
+                      let from =
+                          search.LibTorchFolders
+                          |> Seq.find (fun one -> File.Exists(Path.Combine(one, Platform.FileName "c10")))
+
+                      File.Copy(Path.Combine(from, Platform.FileName "c10"), Path.Combine(folder, Platform.FileName "c10"))
+
+                      for library in [ "torch_cpu"; "torch" ] do
+                          File.WriteAllText(Path.Combine(folder, Platform.FileName library), "")
+
+                      let message = complaint (fun () -> NativeLibraries.Load(searchIn folder))
+
+                      for part in [ "failed to map segment"; "noexec"; "XDG_DATA_HOME"; "TMPDIR" ] do
+                          Expect.stringContains message part "the diagnosis"
+                  finally
+                      Scratch.succeeds "umount" [ folder ] |> ignore))
+
           testCase "devices by name" (fun () ->
               Expect.equal (Devices.Parse("CPU").``type``) TorchSharp.DeviceType.CPU "cpu"
               let automatic = Devices.Parse("auto").``type`` = TorchSharp.DeviceType.CUDA

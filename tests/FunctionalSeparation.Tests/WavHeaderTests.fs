@@ -294,11 +294,11 @@ let private refusals =
           refused
               "a float that is not a number"
               (riff [ fmt 3 2 32; chunk "data" (packed [| 0.f; 0.f; 0.f; nanf |]) ])
-              [ "NaN"; "sample 1 of channel 2" ]
+              [ "NaN"; "sample 1 of channel 1 " ]
           refused
               "an infinite double"
               (riff [ fmt 3 1 64; chunk "data" (packed [| 0.0; 0.0; infinity |]) ])
-              [ "sample 2 of channel 1" ]
+              [ "sample 2 of channel 0 (both counted from 0; " ]
           testCase "a compressed coding"
           <| fun () ->
               withFile (riff [ fmt 2 1 16; data ]) (fun path ->

@@ -15,7 +15,7 @@ public static class AudioFile
     public static IReadOnlyList<string> Extensions { get; } =
     [
         ".wav", ".wave", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".caf", ".w64", ".rf64",
-        ".wv", ".ape", ".tta", ".au", ".snd", ".wma", ".mka", ".ac3", ".amr", ".mp4", ".webm", ".m4b", ".mkv", ".mov", ".mp2", ".mpc", ".spx", ".3gp",
+        ".wv", ".ape", ".tta", ".au", ".snd", ".wma", ".mka", ".ac3", ".amr", ".mp4", ".webm", ".m4b", ".mkv", ".mov", ".mp2", ".mpc", ".spx", ".3gp", ".dsf",
     ];
 
     /// <summary>Whether a file is audio by its name, in upper or lower case. Its content may say otherwise.</summary>

@@ -43,9 +43,9 @@ internal static class ForeignAudio
             throw new InputException($"ffmpeg is not on the PATH: install it to write {target}, or choose a WAV format.");
     }
 
-    /// <summary>Encodes a WAV file, whose tags go with it.</summary>
+    /// <summary>Encodes a WAV file, whose tags go with it unless others are given.</summary>
     /// <param name="wav">The file.</param>
-    /// <param name="encoder">What ffmpeg is to make.</param>
+    /// <param name="encoder">Further inputs of our own (<see cref="EncodedTags"/>), and what ffmpeg is to make.</param>
     /// <param name="target">The file that it will become; the result lies beside it.</param>
     /// <exception cref="InputException">ffmpeg fails, or the folder cannot be written.</exception>
     public static UnfinishedFile Encode(string wav, string[] encoder, string target)
@@ -110,7 +110,7 @@ internal static class ForeignAudio
         if (streams.Length == 0) throw new InputException($"{source.Name} has no audio in it: name an audio file.");
         if (track >= streams.Length)
             throw new InputException($"{source.Name} has {streams.Length} sound track(s): track {track}, counted from 0, is not there.");
-        return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0);
+        return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0, analysis.VideoStreams);
     }
 
     /// <summary>What ffprobe says of a file. FFMpegCore reads its answer; its own run of ffprobe has no limits.</summary>
@@ -139,9 +139,11 @@ internal static class ForeignAudio
     {
         var wav = Spool.Open(UnfinishedFiles.CreateNameless, source.Name);
         DecoderLog log;
+        SongTags tags;
         try
         {
             log = DecoderLog.Of(Run(source, track, wav, watch));
+            tags = tracks.Tags(source.Location, watch);
         }
         catch
         {
@@ -149,7 +151,8 @@ internal static class ForeignAudio
             throw;
         }
         var reader = new WavReader(
-            wav, source.Name, $"{tracks.Codec}, decoded by ffmpeg", seconds => [.. tracks.Notes(seconds), .. log.Notes]);
+            wav, source.Name, $"{tracks.Codec}, decoded by ffmpeg", seconds => [.. tracks.Notes(seconds), .. log.Notes],
+            tags);
         if (!tracks.IsCut(reader.Info.Seconds)) return reader;
         reader.Dispose();
         throw new InputException(

@@ -6,7 +6,8 @@ namespace FunctionalSeparation.Core;
 /// <param name="format">The container.</param>
 /// <param name="stream">The track that is read.</param>
 /// <param name="others">How many sound tracks are left out that nobody knows of.</param>
-internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int others)
+/// <param name="pictures">The video streams, among them the cover.</param>
+internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int others, IReadOnlyList<VideoStream> pictures)
 {
     /// <summary>
     /// Containers whose header states the length, so that a shorter decoded length means a cut file; elsewhere (mp3, aac) the
@@ -25,6 +26,8 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
     private const double StartTolerance = 0.05; // encoder delay, and less than eye and ear tell apart (EBU R 37)
     private const int MarkTolerance = 1 << 16; // bytes
 
+    private static readonly Dictionary<string, string> None = [];
+
     private readonly string[] _format = format.FormatName.Split(',');
 
     /// <summary>The coding.</summary>
@@ -37,6 +40,16 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
 
     /// <summary>The length that the header states or ffprobe guesses, in seconds; 0 or less where it does neither.</summary>
     public double Seconds => stream.Duration.TotalSeconds - (Is("matroska") ? stream.StartTime.TotalSeconds : 0);
+
+    /// <summary>What the file says of its song: of the whole file (most formats) or of the track (Ogg).</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="watch">Ends the reading of the cover.</param>
+    /// <exception cref="InputException">The cover takes more than the limits.</exception>
+    public SongTags Tags(string path, DecoderWatch watch)
+    {
+        var cover = pictures.FirstOrDefault(picture => picture.Disposition?.GetValueOrDefault("attached_pic") == true);
+        return SongTags.Of((format.Tags ?? None).Concat(stream.Tags ?? None), cover is null ? null : Cover.Read(path, cover.Index, watch));
+    }
 
     /// <summary>Whether the header promises more than was decoded.</summary>
     /// <param name="decoded">Seconds.</param>

@@ -13,8 +13,10 @@ namespace FunctionalSeparation.Core;
 /// <param name="Container">WAV or Wave64.</param>
 /// <param name="DataStart">Position of the first sample in the file, in bytes.</param>
 /// <param name="Data">How many bytes of samples follow.</param>
+/// <param name="ChannelMask">Loudspeakers of the channels, a bit each, as WAVE_FORMAT_EXTENSIBLE has them; 0 where that is not told.</param>
 internal sealed record WavHeader(
-    SampleFormat? Format, int Coding, int Channels, int SampleRate, bool BigEndian, string Container, long DataStart, WavData Data)
+    SampleFormat? Format, int Coding, int Channels, int SampleRate, bool BigEndian, string Container, long DataStart, WavData Data,
+    uint ChannelMask)
 {
     public const int Pcm = 1, Float = 3, Extensible = 0xFFFE;
 
@@ -36,7 +38,7 @@ internal sealed record WavHeader(
     /// <summary>The same with the numbers of the identifier big-endian, as libsndfile writes it into RIFX; the tag is in its middle.</summary>
     private static ReadOnlySpan<byte> SubFormatTailSwapped => [0, 0, 0, 0x10, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
-    private readonly record struct Fmt(int Tag, int Channels, uint SampleRate, int BlockBytes, int Bits);
+    private readonly record struct Fmt(int Tag, int Channels, uint SampleRate, int BlockBytes, int Bits, uint ChannelMask);
 
     /// <summary>Bytes of one sample frame (one sample of every channel).</summary>
     public int FrameBytes => Channels * SampleCodec.Bytes(Format!.Value);
@@ -82,7 +84,8 @@ internal sealed record WavHeader(
         if (format is null && chunks.BigEndian)
             throw new InputException($"{name} is a big-endian WAV file of coding 0x{fmt.Tag:X4}, which is not read: convert it to 16-bit PCM.");
         return new(
-            format, fmt.Tag, fmt.Channels, (int)fmt.SampleRate, chunks.BigEndian, chunks.Wide ? "Wave64" : "WAV", start, data);
+            format, fmt.Tag, fmt.Channels, (int)fmt.SampleRate, chunks.BigEndian, chunks.Wide ? "Wave64" : "WAV", start, data,
+            fmt.ChannelMask);
     }
 
     /// <summary>
@@ -115,8 +118,11 @@ internal sealed record WavHeader(
         bytes = bytes[..(int)Math.Clamp(chunk.Size, 0, bytes.Length)];
         if (bytes.Length < 16 || !chunks.Read(bytes, chunk.Start)) throw Damaged(name, "has a format chunk that is too short");
         int tag = chunks.U16(bytes);
-        if (tag == Extensible && bytes.Length == 40) tag = SubFormat(chunks, bytes[24..]) ?? tag;
-        return new(tag, chunks.U16(bytes[2..]), chunks.U32(bytes[4..]), chunks.U16(bytes[12..]), chunks.U16(bytes[14..]));
+        var isExtended = tag == Extensible && bytes.Length == 40;
+        if (isExtended) tag = SubFormat(chunks, bytes[24..]) ?? tag;
+        return new(
+            tag, chunks.U16(bytes[2..]), chunks.U32(bytes[4..]), chunks.U16(bytes[12..]), chunks.U16(bytes[14..]),
+            isExtended ? chunks.U32(bytes[20..]) : 0);
     }
 
     private static int? SubFormat(WavChunks chunks, ReadOnlySpan<byte> identifier) =>

@@ -14,6 +14,7 @@ public sealed class WavReader : IDisposable
     private readonly SafeFileHandle _file;
     private readonly WavHeader _header;
     private readonly SampleFormat _format;
+    private SongTags? _tags;
 
     /// <summary>Opens a WAV file and reads its header.</summary>
     /// <param name="path">The file; a pipe, or <c>-</c> for standard input, is first copied to a temporary file.</param>
@@ -28,10 +29,12 @@ public sealed class WavReader : IDisposable
     /// <param name="path">The name for messages.</param>
     /// <param name="description">What <see cref="AudioInfo.Format"/> says instead of the WAV file's own coding.</param>
     /// <param name="notes">What a user should know, by the length in seconds, instead of what the header tells.</param>
+    /// <param name="tags">What it says of its song, instead of what its chunks do.</param>
     internal WavReader(
-        SafeFileHandle file, string path, string? description = null, Func<double, IReadOnlyList<string>>? notes = null)
+        SafeFileHandle file, string path, string? description = null, Func<double, IReadOnlyList<string>>? notes = null,
+        SongTags? tags = null)
     {
-        (_file, Path) = (file, path);
+        (_file, Path, _tags) = (file, path, tags);
         try
         {
             (_header, _format, Info) = ReadHeader(file, path, description);
@@ -61,6 +64,13 @@ public sealed class WavReader : IDisposable
     /// <summary>Sample rate, channels, length and coding.</summary>
     public AudioInfo Info { get; }
 
+    /// <summary>What the file says of its song.</summary>
+    /// <exception cref="InputException">The disk fails.</exception>
+    internal SongTags Tags => _tags ??= ReadTags();
+
+    /// <summary>Loudspeakers of the channels: <see cref="WavHeader.ChannelMask"/>.</summary>
+    internal uint ChannelMask => _header.ChannelMask;
+
     /// <summary>Reads a part of the file.</summary>
     /// <param name="offset">First sample frame, from 0.</param>
     /// <param name="length">Sample frames to read.</param>
@@ -88,6 +98,18 @@ public sealed class WavReader : IDisposable
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
+
+    private SongTags ReadTags()
+    {
+        try
+        {
+            return SongTags.Of(WavChunks.Of(_file)!, _header);
+        }
+        catch (Exception cause) when (FileFailure.IsOfFiles(cause))
+        {
+            throw FileFailure.Reading(Path, cause);
+        }
+    }
 
     private static (WavHeader, SampleFormat, AudioInfo) ReadHeader(SafeFileHandle file, string path, string? description)
     {
@@ -156,13 +178,7 @@ public sealed class WavReader : IDisposable
 
     private void RequireFinite(long offset, float[][] channels)
     {
-        for (var c = 0; c < channels.Length; c++)
-        {
-            var bad = Array.FindIndex(channels[c], value => !float.IsFinite(value));
-            if (bad >= 0)
-                throw new InputException(
-                    $"{Path} holds {channels[c][bad]} at sample {offset + bad} of channel {c + 1}, which is not a finite number: "
-                    + "mend or replace the file.");
-        }
+        if (FiniteSamples.FirstFault(channels, offset, Info.SampleRate) is { } fault)
+            throw new InputException($"{Path} holds {fault}, which is not a finite number: mend or replace the file.");
     }
 }

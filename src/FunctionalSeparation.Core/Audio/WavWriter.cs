@@ -14,6 +14,7 @@ public sealed class WavWriter : IDisposable
     private readonly string _target;
     private readonly long _riffLimit;
     private readonly byte[] _info;
+    private readonly uint _channelMask;
     private readonly UnfinishedFile _file;
     private long _position;
     private bool _sealed;
@@ -32,11 +33,12 @@ public sealed class WavWriter : IDisposable
         : this(path, sampleRate, channels, format, [], WavHeaderBytes.RiffLimit) { }
 
     /// <summary>
-    /// As the public constructor, with whole chunks to stand before the samples, and the RIFF size (bytes) beyond which the file
-    /// becomes RF64.
+    /// As the public constructor, with whole chunks to stand before the samples, the RIFF size (bytes) beyond which the file becomes
+    /// RF64, and the loudspeakers of the channels (<see cref="WavHeader.ChannelMask"/>).
     /// </summary>
     internal WavWriter(
-        string path, int sampleRate, int channels, SampleFormat format, byte[] info, long riffLimit = WavHeaderBytes.RiffLimit)
+        string path, int sampleRate, int channels, SampleFormat format, byte[] info, long riffLimit = WavHeaderBytes.RiffLimit,
+        uint channelMask = 0)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, WavHeader.LowestRate);
@@ -44,7 +46,7 @@ public sealed class WavWriter : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(channels, WavHeader.MostChannels);
         ArgumentOutOfRangeException.ThrowIfUndefined(format);
-        (Path, SampleRate, Channels, Format, _info, _riffLimit) = (path, sampleRate, channels, format, info, riffLimit);
+        (Path, SampleRate, Channels, Format, _info, _riffLimit, _channelMask) = (path, sampleRate, channels, format, info, riffLimit, channelMask);
         RequireWavName(path);
         _target = System.IO.Path.GetFullPath(path);
         _file = Guard(() =>
@@ -163,7 +165,7 @@ public sealed class WavWriter : IDisposable
         if ((audio.Length * (long)frameBytes & 1) == 1) yield return (new byte[1], 0);
     }
 
-    private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _info, _riffLimit);
+    private byte[] Header() => WavHeaderBytes.Build(Format, Channels, SampleRate, Length, _info, _riffLimit, _channelMask);
 
     private void WriteBlocks(AudioBuffer audio)
     {
@@ -221,14 +223,8 @@ public sealed class WavWriter : IDisposable
     /// <summary>Refuses what no reader would take; <paramref name="offset"/> is where the samples begin.</summary>
     internal static void RequireFinite(AudioBuffer audio, string target, long offset)
     {
-        for (var c = 0; c < audio.Channels.Count; c++)
-        {
-            var bad = Array.FindIndex(audio.Channels[c], value => !float.IsFinite(value));
-            if (bad >= 0)
-                throw new InputException(
-                    $"Nothing but finite numbers can be written to {target}, and "
-                    + $"sample {offset + bad} of channel {c + 1} is {audio.Channels[c][bad]}: look where it came from.");
-        }
+        if (FiniteSamples.FirstFault(audio.Channels, offset, audio.SampleRate) is { } fault)
+            throw new InputException($"{target} would hold {fault}, which is not a finite number: look where it came from.");
     }
 
     private static void RequireWavName(string path)

@@ -6,7 +6,7 @@ internal static class FileFailure
     public static InputException Reading(string path, Exception cause) => cause switch
     {
         _ when Directory.Exists(path) => new InputException($"{path} is a folder: name a file.", cause),
-        FileNotFoundException or DirectoryNotFoundException when path.Contains('\uFFFD') =>
+        FileNotFoundException or DirectoryNotFoundException when path.Contains(NotUtf8) =>
             new InputException($"{path} has a name that is not in UTF-8, by which no file is found: rename it.", cause),
         FileNotFoundException or DirectoryNotFoundException => new InputException($"{path} does not exist: check the path.", cause),
         UnauthorizedAccessException => new InputException($"{path} may not be read: check its permissions.", cause),
@@ -23,6 +23,9 @@ internal static class FileFailure
             new InputException($"{path} may not be written: check the permissions of the file and its folder.", cause),
         _ => new InputException($"{path} cannot be written ({OneLine(cause.Message)}): check the path and the disk.", cause),
     };
+
+    /// <summary>What .NET puts in place of the bytes of a name that are not UTF-8, such as the letters of a name in Latin-1.</summary>
+    public const char NotUtf8 = '\uFFFD';
 
     /// <summary>Whether the cause is one that a change of files, permissions or disks can mend.</summary>
     public static bool IsOfFiles(Exception cause) => cause is IOException or UnauthorizedAccessException;

@@ -9,14 +9,14 @@ namespace FunctionalSeparation.Core;
 /// <summary>Where native libraries are looked for: everything the search depends on, as one value.</summary>
 /// <param name="Setting">The value of FUNCSEP_LIBTORCH; null or empty where unset.</param>
 /// <param name="ApplicationFolders">Folders of the application, in order of preference.</param>
-/// <param name="NuGetFolder">The NuGet package folder.</param>
+/// <param name="NuGetFolder">The NuGet package folder; null where the user has none.</param>
 /// <param name="LibTorchVersion">The libtorch version this library was built for.</param>
 /// <param name="TorchSharpVersion">The version of the TorchSharp assembly.</param>
 /// <param name="CacheFolder">Where patched copies are kept; null where the user has no folder for such things.</param>
 internal sealed record NativeSearch(
     string? Setting,
     IReadOnlyList<string> ApplicationFolders,
-    string NuGetFolder,
+    string? NuGetFolder,
     string LibTorchVersion,
     string TorchSharpVersion,
     string? CacheFolder)
@@ -33,9 +33,8 @@ internal sealed record NativeSearch(
             Environment.GetEnvironmentVariable(SettingName),
             [.. FoldersOfHost().Concat(folders.Where(f => f != "").SelectMany(WithRuntimes))
                 .Select(Path.TrimEndingDirectorySeparator).Distinct()],
-            Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } packages
-                ? packages
-                : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages"),
+            PackagesOfUser(
+                Environment.GetEnvironmentVariable("NUGET_PACKAGES"), Environment.GetFolderPath(Environment.SpecialFolder.UserProfile)),
             core.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "LibTorchVersion").Value ?? "",
             PackageVersion(torchSharp),
             CacheOfUser());
@@ -45,14 +44,25 @@ internal sealed record NativeSearch(
     internal IReadOnlyList<string> LibTorchFolders =>
         Setting is { Length: > 0 } setting
             ? [Path.GetFullPath(setting)]
-            : [.. ApplicationFolders, PackageFolder($"libtorch-cpu-{Platform.Rid}", LibTorchVersion)];
+            : [.. ApplicationFolders, .. PackageFolders($"libtorch-cpu-{Platform.Rid}", LibTorchVersion)];
 
     /// <summary>Folders that may hold TorchSharp's own native library.</summary>
-    internal IReadOnlyList<string> TorchSharpFolders => [.. ApplicationFolders, PackageFolder("torchsharp", TorchSharpVersion)];
+    internal IReadOnlyList<string> TorchSharpFolders => [.. ApplicationFolders, .. PackageFolders("torchsharp", TorchSharpVersion)];
+
+    /// <summary>
+    /// The package folder that a setting or a home names. Where neither is a whole path (no HOME, say) there is none: nothing is loaded from
+    /// below the current folder, which may be anybody's.
+    /// </summary>
+    /// <param name="setting">The value of NUGET_PACKAGES.</param>
+    /// <param name="home">The user's folder; empty where there is none.</param>
+    internal static string? PackagesOfUser(string? setting, string home) =>
+        Path.IsPathFullyQualified(setting ?? "") ? setting
+        : Path.IsPathFullyQualified(home) ? Path.Combine(home, ".nuget", "packages")
+        : null;
 
     private static string? CacheOfUser() =>
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify)
-            is { Length: > 0 } folder ? Path.Combine(folder, "FunctionalSeparation", "native") : null;
+            is { } folder && Path.IsPathFullyQualified(folder) ? Path.Combine(folder, "FunctionalSeparation", "native") : null;
 
     /// <summary>Where the host itself looks for native libraries: among them where a single file unpacks what it holds.</summary>
     private static IEnumerable<string> FoldersOfHost() =>
@@ -67,8 +77,8 @@ internal sealed record NativeSearch(
     private static IEnumerable<string> WithRuntimes(string folder) =>
         [folder, Path.Combine(folder, "runtimes", Platform.Rid, "native")];
 
-    private string PackageFolder(string package, string version) =>
-        Path.Combine(NuGetFolder, package, version, "runtimes", Platform.Rid, "native");
+    private string[] PackageFolders(string package, string version) =>
+        NuGetFolder is null ? [] : [Path.Combine(NuGetFolder, package, version, "runtimes", Platform.Rid, "native")];
 
     private static string PackageVersion(Assembly assembly)
     {
@@ -115,6 +125,10 @@ internal sealed record LoadedLibraries(
 internal static class NativeLibraries
 {
     internal const string TorchSharpLibrary = "LibTorchSharp";
+
+    /// <summary>What the loader says where a file lies on a file system that may hold no executables.</summary>
+    private const string NoExecutables = "failed to map segment";
+
     private static readonly string[] Required = ["c10", "torch_cpu", "torch"];
     private static readonly string[] Cuda = ["c10_cuda", "torch_cuda", "torch_cuda_linalg"];
     private static readonly string[] Order = ["c10", "c10_cuda", "torch_cpu", "torch_cuda", "torch_cuda_linalg", "torch"];
@@ -265,7 +279,7 @@ internal static class NativeLibraries
     private static string FirstReason(string message)
     {
         var lines = message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        return lines.FirstOrDefault(l => l.Contains("version `") || l.Contains("undefined symbol") || l.Contains("cannot open"))
+        return lines.FirstOrDefault(l => l.Contains("version `") || l.Contains("undefined symbol") || l.Contains("cannot open") || l.Contains(NoExecutables))
             ?? lines[^1];
     }
 
@@ -277,6 +291,13 @@ internal static class NativeLibraries
             : $"libtorch, the native tensor library, is missing: there is no package of it and of TorchSharp's own library for {Platform.Rid}, "
                 + $"only for {string.Join(", ", Platform.PackageRids)}.";
 
+    private const string ExecutablesAdvice =
+        """
+
+          where it says 'failed to map segment', the file system may hold no executables (it is mounted noexec): put libtorch on another,
+          and let XDG_DATA_HOME or TMPDIR name a folder there for the patched copy
+        """;
+
     private static string Diagnosis(NativeSearch search, string tried) =>
         $"""
         libtorch, the native tensor library, could not be loaded (libtorch {search.LibTorchVersion}, TorchSharp {search.TorchSharpVersion}, {Platform.Rid}).
@@ -285,7 +306,7 @@ internal static class NativeLibraries
         {(search.Setting is { Length: > 0 } setting
             ? $"{NativeSearch.SettingName} is set to '{setting}', so no other libtorch was looked for."
             : $"{NativeSearch.SettingName} is not set.")}
-        What to do, one of:
+        What to do, one of:{(tried.Contains(NoExecutables) ? ExecutablesAdvice : "")}
           NuGet package libtorch-cpu-{Platform.Rid} {search.LibTorchVersion}, added to the application
           {NativeSearch.SettingName}=FOLDER          uses an installed libtorch or PyTorch {search.LibTorchVersion}, the way to CUDA; print its folder with
                                            python -c "import torch, os; print(os.path.join(os.path.dirname(torch.__file__), 'lib'))"

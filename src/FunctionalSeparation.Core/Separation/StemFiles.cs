@@ -25,8 +25,9 @@ internal sealed class StemFiles : IDisposable
         _targets = settings.Targets(separator, song, folder);
         foreach (var target in _targets.Values) RequireName(target);
         RequireOwn();
+        var tags = song.Tags.From(settings.Part(song).Start);
         StemWriter Start(string stem, string target) =>
-            new(target, song.Info, settings.Format, new StemTag(stem, settings.Words(song), _fingerprint, separator.Fingerprint));
+            new(target, song, settings.Format, new StemTag(stem, settings.Words(song), _fingerprint, separator.Fingerprint), tags);
         try
         {
             foreach (var (stem, target) in _targets) _writers.Add(stem, Start(stem, target));

@@ -40,20 +40,24 @@ public static class StemFormats
             "up to 8 channels at up to 65534 Hz, or at a multiple of 10 Hz below 655350",
             channels => channels <= 8,
             rate => rate < 65535 || (rate % 10 == 0 && rate < 655350) ? rate : null,
-            ["-c:a", "flac", "-f", "flac"]),
+            ["-c:a", "flac", "-f", "flac"],
+            HasLoudspeakers: true),
         [StemFormat.Mp3] = new(
             "MP3", ".mp3", SampleFormat.Pcm24,
             "1 or 2 channels at up to 48000 Hz",
             channels => channels <= 2,
             rate => Mp3Rates.Where(known => known >= rate).Select(known => (int?)known).FirstOrDefault(),
-            ["-c:a", "libmp3lame", "-q:a", "2", "-f", "mp3"]),
-        // Of three and four channels ffmpeg makes none: WAV files without a mask are 2.1 and 4.0 to it, which Opus does not know.
+            ["-c:a", "libmp3lame", "-q:a", "2", "-f", "mp3"],
+            HasLoudspeakers: false),
+        // Of three and four channels ffmpeg makes none: WAV files without a mask are 2.1 and 4.0 to it, which Opus does not know. It takes
+        // the usual loudspeakers only, and its rate is another: neither loudspeakers nor places in samples go into it.
         [StemFormat.Opus] = new(
             "Opus", ".opus", SampleFormat.Pcm24,
             "1, 2 or 5 to 8 channels",
             channels => channels is <= 2 or (>= 5 and <= 8),
             _ => 48000,
-            ["-c:a", "libopus", "-b:a", "160k", "-f", "opus"]),
+            ["-c:a", "libopus", "-b:a", "160k", "-f", "opus"],
+            HasLoudspeakers: false),
     };
 
     /// <param name="Name">What people call it.</param>
@@ -63,6 +67,7 @@ public static class StemFormats
     /// <param name="HoldsChannels">Whether it holds so many channels.</param>
     /// <param name="StoredRate">The rate that sound of a rate (Hz) has in it; null where it cannot hold that.</param>
     /// <param name="Encoder">What ffmpeg is told to make of a WAV file; null where the stem is one.</param>
+    /// <param name="HasLoudspeakers">Whether a file tells the loudspeakers of its channels, and places in time by samples.</param>
     private sealed record Coding(
         string Name,
         string Extension,
@@ -70,7 +75,8 @@ public static class StemFormats
         string Limits,
         Func<int, bool> HoldsChannels,
         Func<int, int?> StoredRate,
-        string[]? Encoder);
+        string[]? Encoder,
+        bool HasLoudspeakers);
 
     /// <summary>Whether a format holds sound of so many channels at a sample rate, if need be at another rate (<see cref="StoredRate"/>).</summary>
     /// <param name="format">The format.</param>
@@ -110,6 +116,8 @@ public static class StemFormats
 
     internal static SampleFormat Samples(this StemFormat format) => Of(format).Samples;
 
+    internal static bool HasLoudspeakers(this StemFormat format) => Of(format).HasLoudspeakers;
+
     internal static string Extension(this StemFormat format) => Of(format).Extension;
 
     internal static string[]? Encoder(this StemFormat format) => Of(format).Encoder;
@@ -120,7 +128,8 @@ public static class StemFormats
             $"up to {WavHeader.MostChannels} channels at {WavHeader.LowestRate} to {WavHeader.HighestRate} Hz",
             channels => channels <= WavHeader.MostChannels,
             rate => rate is >= WavHeader.LowestRate and <= WavHeader.HighestRate ? rate : null,
-            null);
+            null,
+            HasLoudspeakers: true);
 
     private static Coding Of(StemFormat format) =>
         Codings.TryGetValue(format, out var coding)

@@ -166,12 +166,7 @@ public sealed class StemStream : IDisposable
     /// <summary>Refuses a sample that is not a finite number; <paramref name="offset"/> is where the piece begins.</summary>
     internal static void RequireFinite(AudioBuffer mixture, long offset)
     {
-        for (var c = 0; c < mixture.Channels.Count; c++)
-        {
-            var bad = Array.FindIndex(mixture.Channels[c], value => !float.IsFinite(value));
-            if (bad >= 0)
-                throw new InputException(
-                    $"The mixture holds a value that is no finite number (channel {c + 1}, sample {offset + bad}). Export it again.");
-        }
+        if (FiniteSamples.FirstFault(mixture.Channels, offset, mixture.SampleRate) is { } fault)
+            throw new InputException($"The mixture holds {fault}, which is not a finite number: export it again.");
     }
 }

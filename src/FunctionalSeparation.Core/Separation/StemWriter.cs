@@ -5,20 +5,25 @@ internal sealed class StemWriter : IDisposable
 {
     private readonly string _target;
     private readonly StemFormat _format;
+    private readonly StemTag _tag;
+    private readonly SongTags _song;
     private readonly WavWriter _wav;
     private UnfinishedFile? _encoded;
 
     /// <param name="target">The file that it becomes.</param>
-    /// <param name="info">Sample rate and channels.</param>
+    /// <param name="song">The song, whose rate and channels it has.</param>
     /// <param name="format">How it is stored.</param>
     /// <param name="tag">What it says of itself.</param>
+    /// <param name="tags">What it says of the song.</param>
     /// <exception cref="InputException">The folder cannot be written, or ffmpeg is wanted and not there.</exception>
-    public StemWriter(string target, AudioInfo info, StemFormat format, StemTag tag)
+    public StemWriter(string target, WavReader song, StemFormat format, StemTag tag, SongTags tags)
     {
-        (_target, _format) = (target, format);
+        (_target, _format, _tag, _song) = (target, format, tag, tags);
         if (format.Encoder() is not null) ForeignAudio.RequireEncoder(target);
         var wav = format.Encoder() is null ? target : target + ".wav";
-        _wav = new WavWriter(wav, info.SampleRate, info.Channels, format.Samples(), tag.ToChunk());
+        _wav = new WavWriter(
+            wav, song.Info.SampleRate, song.Info.Channels, format.Samples(), tag.ToChunks(tags),
+            channelMask: format.HasLoudspeakers() ? song.ChannelMask : 0);
     }
 
     /// <summary>Samples written to each channel so far.</summary>
@@ -34,7 +39,32 @@ internal sealed class StemWriter : IDisposable
     public void Seal()
     {
         _wav.Seal();
-        if (_format.Encoder() is { } encoder) _encoded = ForeignAudio.Encode(_wav.TemporaryPath, [.. encoder, "-ar", $"{_format.StoredRate(_wav.SampleRate)}"], _target);
+        if (_format.Encoder() is { } encoder) _encoded = Encode(encoder);
+    }
+
+    /// <summary>A picture that ffmpeg does not understand does not keep the sound from being written.</summary>
+    private UnfinishedFile Encode(string[] encoder)
+    {
+        try
+        {
+            return Encode(encoder, _song.Cover);
+        }
+        catch (InputException) when (_song.Cover is not null)
+        {
+            return Encode(encoder, null);
+        }
+    }
+
+    private UnfinishedFile Encode(string[] encoder, Cover? cover)
+    {
+        var texts = _tag.Texts(_song);
+        if (_format.HasLoudspeakers())
+            foreach (var (name, text) in _song.Broadcast?.Texts() ?? []) texts[name] = text;
+        if (_format == StemFormat.Opus && cover is not null) texts["METADATA_BLOCK_PICTURE"] = cover.ToPictureBlock();
+        using var tags = new EncodedTags(
+            Path.GetDirectoryName(Path.GetFullPath(_target))!, texts, _format == StemFormat.Opus ? null : cover);
+        return ForeignAudio.Encode(
+            _wav.TemporaryPath, [.. tags.Arguments, .. encoder, "-ar", $"{_format.StoredRate(_wav.SampleRate)}"], _target);
     }
 
     /// <summary>Gives the file its name.</summary>

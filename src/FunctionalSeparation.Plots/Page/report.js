@@ -61,7 +61,7 @@
   };
 
   const draw = host => {
-    if (host.figure) return;
+    if (host.figure || !window.Plotly) return;
     host.figure = JSON.parse(host.querySelector("script").textContent);
     const panel = isPanel(host);
     const options = {
@@ -136,6 +136,18 @@
   });
   for (const box of document.querySelectorAll(".scroll")) sizes.observe(box);
 
+  // plotly.js stands in the page packed.
+  const unpack = async packed => {
+    const bytes = Uint8Array.from(atob(packed.textContent), letter => letter.charCodeAt(0));
+    const code = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    document.head.append(Object.assign(document.createElement("script"), { textContent: code }));
+  };
+  const tellOldBrowser = () => {
+    const note = Object.assign(document.createElement("p"), { className: "note" });
+    note.textContent = "Charts need a browser of 2023 or later; tables and sounds do not.";
+    document.querySelector("main").prepend(note);
+  };
+
   // From top to bottom, giving the page its turn between two charts.
   const charts = [...document.querySelectorAll(".chart")];
   const drawFrom = i => {
@@ -143,7 +155,9 @@
     draw(charts[i]);
     setTimeout(() => drawFrom(i + 1));
   };
-  drawFrom(0);
+  if (charts.length === 0) return;
+  if (!window.DecompressionStream) return tellOldBrowser();
+  unpack(document.getElementById("plotly")).then(() => drawFrom(0));
   addEventListener("beforeprint", () => charts.forEach(draw));
   dark.addEventListener("change", () => {
     for (const host of charts) if (host.figure) {

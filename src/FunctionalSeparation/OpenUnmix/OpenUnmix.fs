@@ -29,11 +29,28 @@ module OpenUnmix =
 
     let private order name = List.tryFindIndex ((=) name) [ "vocals"; "drums"; "bass"; "other" ] |> Option.defaultValue 4, name
 
-    /// The names of the targets: `vocals.json` names vocals.
+    let private weightsOf folder target =
+        let isOf (path: string) =
+            let name = Path.GetFileNameWithoutExtension path
+            name = target || name.StartsWith(target + "-", StringComparison.Ordinal)
+
+        Directory.GetFiles(folder, "*.pth") |> Array.filter isOf
+
+    /// Whether a JSON file says how a target was trained. Other programs put files of theirs beside.
+    let private saysArguments path =
+        try
+            parse path |> StrictJson.pairs "the file" |> Seq.exists (fst >> (=) "args")
+        with :? InputException ->
+            false
+
+    /// The names of the targets: `vocals.json` names vocals. It has weights, or says how they were trained.
     let private targetNames folder =
         let names =
             [ for path in Directory.GetFiles(folder, "*.json") do
-                  if Path.GetFileName path <> separatorName then Path.GetFileNameWithoutExtension path ]
+                  let name = Path.GetFileNameWithoutExtension path
+
+                  if Path.GetFileName path <> separatorName && ((weightsOf folder name).Length > 0 || saysArguments path) then
+                      name ]
 
         if names.IsEmpty then
             refuse $"{folder}: names no target. A folder of open-unmix holds vocals.json and the like."
@@ -41,11 +58,7 @@ module OpenUnmix =
         List.sortBy order names
 
     let private weightsPath folder target =
-        let isOf (path: string) =
-            let name = Path.GetFileNameWithoutExtension path
-            name = target || name.StartsWith(target + "-", StringComparison.Ordinal)
-
-        match Directory.GetFiles(folder, "*.pth") |> Array.filter isOf with
+        match weightsOf folder target with
         | [| path |] -> path
         | [||] -> refuse $"{folder}: has no weights of '{target}' ({target}-*.pth). Get the folder of open-unmix again."
         | several ->

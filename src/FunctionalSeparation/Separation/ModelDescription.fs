@@ -48,6 +48,24 @@ module ModelDescription =
 
         hash
 
+    /// A file that is whole: another copy of it would do no better.
+    exception private OfAnotherProgram of string
+
+    let private requireFamily (families: Family list) (network: JsonElement) =
+        if network.ValueKind = JsonValueKind.Object then
+            match network.TryGetProperty "family" with
+            | true, name when
+                name.ValueKind = JsonValueKind.String
+                && not (families |> List.exists (fun family -> family.Name = name.GetString()))
+                ->
+                let known = families |> List.map _.Name |> String.concat ", "
+
+                raise (
+                    OfAnotherProgram
+                        $"its network is of the family {StrictJson.quoted (name.GetString())}, which this program does not have (it has {known}). Open it with the program that trained it, or give ModelFolder.openWith the family"
+                )
+            | _ -> ()
+
     let private ofJson (families: Family list) (json: JsonElement) : ModelDescription =
         let format =
             json
@@ -60,8 +78,8 @@ module ModelDescription =
             | Some value when value.ValueKind = JsonValueKind.Number && value.GetRawText() = "2" -> hashName :: free
             | Some value ->
                 raise (
-                    InputException
-                        $"the entry 'format' is {StrictJson.quoted (value.GetRawText())}, this version reads 1 and 2; read the model with a newer version"
+                    OfAnotherProgram
+                        $"the entry 'format' is {StrictJson.quoted (value.GetRawText())}, this version reads 1 and 2. Read the model with a newer version"
                 )
             | None -> raise (InputException "the entry 'format' is missing")
 
@@ -70,7 +88,10 @@ module ModelDescription =
         for name in [ "name"; "notes"; "provenance" ] do
             StrictJson.tryEntry name entries |> Option.iter (StrictJson.requireTexts name)
 
-        { Network = Family.read families (StrictJson.entry NetworkJson.place entries)
+        let network = StrictJson.entry NetworkJson.place entries
+        requireFamily families network
+
+        { Network = Family.read families network
           Level = levelOf entries
           WeightsHash = if List.contains hashName names then Some(hashOf entries) else None
           Provenance =
@@ -95,6 +116,7 @@ module ModelDescription =
         try
             ofJson families (StrictJson.parse bytes.Span)
         with
+        | OfAnotherProgram why -> raise (InputException $"{name}: {why}.")
         | :? InputException as cause -> damaged cause.Message cause
         | :? ArgumentException as cause ->
             // The name of the parameter is of no use to whoever has the file.

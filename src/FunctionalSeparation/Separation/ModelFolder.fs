@@ -129,7 +129,7 @@ module ModelFolder =
         if not (Directory.Exists folder) then
             raise (
                 InputException
-                    $"{folder}: there is no such model folder. Train one with scripts/huang2014/drnn.fsx, or check the path."
+                    $"{folder}: there is no such model folder. Check the path; the library's own model (Separators.Default) needs none."
             )
 
         if not (File.Exists(descriptionPath folder)) then

@@ -72,7 +72,9 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
                 | Some own when level.RootMeanSquare > 0.0 -> new KnownLevelStream(stream, own / level.RootMeanSquare)
                 | _ -> new KnownLevelStream(stream, 1.0)
 
-            new StemStream(stems, estimates, inside, sampleRate, channels, level)
+            // A network that hears sounds at the level that they have hears their offsets too.
+            let offsets = if trained.Level.IsSome then level else null
+            new StemStream(stems, estimates, inside, sampleRate, channels, offsets)
 
         member _.Dispose() =
             isDisposed <- true

@@ -11,19 +11,23 @@ type SeparationState =
     {
         /// Sound that frames to come look at, [batch, channels, samples].
         Pending: torch.Tensor
+        /// Frames of it that lie before the next one.
+        Before: int64
         /// The recurrent states after the last frame, [batch, units] each.
         States: torch.Tensor list
         /// What the frames so far add to samples that later frames add to as well, [batch, sources, channels, n_fft - hop].
         Tail: torch.Tensor
         /// Samples that have come.
         Received: int64
-        /// Samples of overlap-add that are done; the sound begins behind the first n_fft - hop.
+        /// Samples of overlap-add that are done; the sound begins behind the first n_fft - hop, or n_fft / 2 where its edges are reflected.
         Done: int64
     }
 
 /// Separation in bounded memory, as a fold over the pieces of a sound. What comes out does not depend on how the sound was
 /// cut: every frame is computed by the same products, whichever frames it shares them with (on the CPU to the last bit for the papers'
-/// feed-forward networks; otherwise within 1e-5 of the loudest sample). The ends are not tapered, nothing is dropped.
+/// feed-forward networks; otherwise within 1e-5 of the loudest sample). The ends are not tapered, nothing is dropped. Before and after the
+/// sound there is silence; but networks that make magnitudes for a Wiener filter hear edges and frames as their authors' centred transform
+/// has them.
 [<RequireQualifiedAccess>]
 module SeparationStream =
 
@@ -35,8 +39,28 @@ module SeparationStream =
         let stft = trained.Network.Setting.FrontEnd.Stft
         Stft(stft.FftSize, stft.HopLength, stft.Window, false)
 
-    /// How far the first frame begins before the sound, so that its first sample is in as many frames as any other.
-    let private lead (stft: Stft) = int64 (stft.FftSize - stft.HopLength)
+    /// Samples that a frame shares with others after it.
+    let private overlap (stft: Stft) = int64 (stft.FftSize - stft.HopLength)
+
+    /// Whether the edges of a sound are reflected, and nothing lies beyond: a centred transform.
+    let private isCentred (network: Network) =
+        match network.Means, network.Outlook with
+        | Means.Magnitudes _, Outlook.Blocks _ -> network.Stride = 1L && network.Margin = 0L
+        | _ -> false
+
+    /// Samples that are reflected at each edge.
+    let private reflected (network: Network) =
+        if isCentred network then
+            int64 network.Setting.FrontEnd.Stft.FftSize / 2L
+        else
+            0L
+
+    /// How far the first frame begins before the sound. Before silence its first sample is in as many frames as any other.
+    let private lead (network: Network) =
+        if isCentred network then
+            reflected network
+        else
+            overlap network.Setting.FrontEnd.Stft
 
     let private roundedUp (step: int64) (count: int64) = (count + step - 1L) / step * step
 
@@ -107,56 +131,89 @@ module SeparationStream =
     /// together and these are others.
     let start (trained: TrainedModel) (channels: int) : SeparationState =
         Numbers.atLeast 1 "A stream" (nameof channels) channels
-        let lead, sources = lead (stftOf trained), int64 trained.Network.Setting.Sources.Length
-        let struct (batch, together) = placesOf trained.Network channels
-        let struct (before, _) = around trained.Network
+        let network, sources = trained.Network, int64 trained.Network.Setting.Sources.Length
+        let struct (batch, together) = placesOf network channels
+        let struct (before, _) = around network
         let zeros (shape: int64[]) = trained.Parameters.Vector.new_zeros shape
+        let silence = if isCentred network then 0L else lead network + before * hopOf trained
 
-        { Pending = zeros [| batch; together; lead + before * hopOf trained |]
+        { Pending = zeros [| batch; together; silence |]
+          Before = if isCentred network then 0L else before
           States = []
-          Tail = zeros [| batch; sources; together; lead |]
+          Tail = zeros [| batch; sources; together; overlap (stftOf trained) |]
           Received = 0L
           Done = 0L }
 
-    /// The overlapped squared windows at each sample of a hop, [hop]: what overlap-add multiplies the signal by.
-    let private overlapGain (stft: Stft) (like: torch.Tensor) =
-        (stft.Weights(like.dtype, like.device)).squared().view(-1L, int64 stft.HopLength).sum(0L)
+    /// The overlapped squared windows at each sample of so many hops from the one at `first` on, [hops, hop], or [hop] where all have the
+    /// same: what overlap-add multiplies the signal by. There are frames from 0 to `until` (exclusive).
+    let private overlapGain (stft: Stft) (like: torch.Tensor) first hops until =
+        let squares = (stft.Weights(like.dtype, like.device)).squared().view(-1L, int64 stft.HopLength)
+        let whole = squares.sum 0L
+        let last = squares.shape[0] - 1L
+
+        let ofHop hop =
+            if hop >= last && hop < until then
+                whole
+            else
+                let from, upTo = max 0L (hop - until + 1L), min last hop
+                squares.narrow(0L, from, max 0L (upTo - from + 1L)).sum 0L
+
+        if first >= last && first + hops <= until then
+            whole
+        else
+            torch.stack [| for hop in first .. first + hops - 1L -> ofHop hop |]
 
     /// What is carried from block to block.
     [<NoEquality; NoComparison>]
     type private Carry = { States: torch.Tensor list; Tail: torch.Tensor }
 
-    /// One block of frames, whose sound with all that they look at is `window`: its finished samples [batch, sources, channels,
-    /// frames hop], and what to carry on.
-    let private block (trained: TrainedModel) (stft: Stft) (window: torch.Tensor) frames (carry: Carry) =
-        let struct (before, after) = around trained.Network
+    /// Samples of overlap-add [batch, sources, channels, samples] from the hop at `first` on, divided by what it multiplies them by.
+    let private scaledBack (stft: Stft) first until (sum: torch.Tensor) =
+        let hops = sum.unflatten (3L, [| -1L; int64 stft.HopLength |])
+        (hops / overlapGain stft hops first hops.shape[3] until).flatten(3L, 4L)
+
+    /// One block of frames from `first` on, whose sound with the frames before and after that they look at is `window`: its finished samples
+    /// [batch, sources, channels, frames hop], and what to carry on.
+    let private block
+        (trained: TrainedModel)
+        (stft: Stft)
+        (window: torch.Tensor)
+        (struct (before, after))
+        first
+        frames
+        (carry: Carry)
+        =
         let estimates, states = Separation.spectra trained Soft before after carry.States (stft.Forward window)
         let sum = stft.Inverse estimates
         let finished = frames * int64 stft.HopLength
-        let head = sum.narrow (-1L, 0L, lead stft) .+ carry.Tail
-        let whole = torch.cat ([| head; sum.narrow (-1L, lead stft, finished) |], -1L)
-        let hops = whole.narrow(-1L, 0L, finished).unflatten(3L, [| frames; int64 stft.HopLength |])
+        let head = sum.narrow (-1L, 0L, overlap stft) .+ carry.Tail
+        let whole = torch.cat ([| head; sum.narrow (-1L, overlap stft, finished) |], -1L)
 
         let states =
             match trained.Network.Outlook with
             | Outlook.Blocks _ -> []
             | Outlook.Frames _ -> states
 
-        (hops / overlapGain stft hops).flatten(3L, 4L), { States = states; Tail = whole.narrow(-1L, finished, lead stft).clone() }
+        scaledBack stft first Int64.MaxValue (whole.narrow (-1L, 0L, finished)),
+        { States = states; Tail = whole.narrow(-1L, finished, overlap stft).clone() }
 
-    let private blockByBlock (trained: TrainedModel) (stft: Stft) (pending: torch.Tensor) frames (first: Carry) =
+    let private blockByBlock (trained: TrainedModel) (stft: Stft) (pending: torch.Tensor) frames (state: SeparationState) =
         let hop, size = int64 stft.HopLength, blockOf trained.Network
         let struct (before, after) = around trained.Network
+        let there = stft.Frames pending.shape[2]
 
         let next (carry: Carry) start =
             let count = min size (frames - start)
-            let window = pending.narrow (-1L, start * hop, stft.Samples(before + count + after))
+            // Before the first frame and after the last one of a centred transform there is none.
+            let at = state.Before + start
+            let before, after = min before at, min after (there - at - count)
+            let window = pending.narrow (-1L, (at - before) * hop, stft.Samples(before + count + after))
 
             Memory.scoped (fun (output, carry: Carry) -> output :: carry.Tail :: carry.States) (fun () ->
-                block trained stft window count carry)
+                block trained stft window (struct (before, after)) (state.Done / hop + start) count carry)
 
-        let outputs, last = List.mapFold next first [ 0L .. size .. frames - 1L ]
-        torch.cat (Array.ofList (first.Tail.narrow (-1L, 0L, 0L) :: outputs), -1L), last
+        let outputs, last = List.mapFold next { States = state.States; Tail = state.Tail } [ 0L .. size .. frames - 1L ]
+        torch.cat (Array.ofList (state.Tail.narrow (-1L, 0L, 0L) :: outputs), -1L), last
 
     /// The samples that belong to the sound, of those from `start` on.
     let private ofSound lead length start (finished: torch.Tensor) =
@@ -165,27 +222,40 @@ module SeparationStream =
         let until = min (start + count) (lead + length)
         finished.narrow (-1L, min (first - start) count, max 0L (until - first))
 
-    /// As many frames, a multiple of `step`, as have all that they look at.
-    let private advance (trained: TrainedModel) (samples: torch.Tensor) step length (state: SeparationState) =
+    /// So many samples beside the one at an edge, in the order of a mirror.
+    let private mirrored (pending: torch.Tensor) start count = pending.narrow(-1L, start, count).flip(-1L)
+
+    /// What is pending with the samples that have come. The first of them are reflected as soon as they are there.
+    let private withSamples (network: Network) (samples: torch.Tensor) (state: SeparationState) =
+        let pending =
+            torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
+
+        let edge = reflected network
+
+        if edge > 0L && state.Received <= edge && state.Received + samples.shape[1] > edge then
+            torch.cat ([| mirrored pending 1L edge; pending |], -1L)
+        else
+            pending
+
+    /// As many frames of what is pending, a multiple of `step`, as have all `after` them that they look at.
+    let private advance (trained: TrainedModel) (pending: torch.Tensor) after step length received (state: SeparationState) =
         Memory.scoped (fun (output, state) -> output :: tensors state) (fun () ->
             use _ = torch.no_grad ()
             let stft, network = stftOf trained, trained.Network
-            let struct (before, after) = around network
-
-            let pending =
-                torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
-
-            let ready = max 0L (stft.Frames pending.shape[2] - before - after)
+            let struct (before, _) = around network
+            let ready = max 0L (stft.Frames pending.shape[2] - state.Before - after)
             let frames = ready / step * step
-            let finished, last = blockByBlock trained stft pending frames { States = state.States; Tail = state.Tail }
-            let used = frames * int64 stft.HopLength
+            let finished, last = blockByBlock trained stft pending frames state
+            let kept = min before (state.Before + frames)
+            let used = (state.Before + frames - kept) * int64 stft.HopLength
 
-            (ofSound (lead stft) length state.Done finished).clone(),
+            (ofSound (lead network) length state.Done finished).clone(),
             { Pending = pending.narrow(-1L, used, pending.shape[2] - used).clone()
+              Before = kept
               States = last.States |> List.map _.clone()
               Tail = last.Tail.clone ()
-              Received = state.Received + samples.shape[1]
-              Done = state.Done + used })
+              Received = received
+              Done = state.Done + frames * int64 stft.HopLength })
 
     /// [batch, sources, channels, samples] -> [channels, sources, samples], channels of all elements.
     let private byChannel (estimates: torch.Tensor) = estimates.transpose(1L, 2L).flatten(0L, 1L)
@@ -198,18 +268,41 @@ module SeparationStream =
     let push (trained: TrainedModel) (samples: torch.Tensor) (state: SeparationState) : torch.Tensor * SeparationState =
         let wanted = [| Axis.Of(channelsOf state); Axis.Any "samples" |]
         Shapes.Require(trained.Network.Name, "a piece", samples, wanted, state.Pending)
-        let estimates, next = advance trained samples (step trained.Network) (Int64.MaxValue / 2L) state
+        let struct (_, after) = around trained.Network
+
+        let estimates, next =
+            Memory.scoped (fun (output, next) -> output :: tensors next) (fun () ->
+                let pending = withSamples trained.Network samples state
+                let received = state.Received + samples.shape[1]
+                advance trained pending after (step trained.Network) (Int64.MaxValue / 2L) received state)
+
         byChannel estimates, next
+
+    /// The end of a sound with silence behind it.
+    let private finishInSilence (trained: TrainedModel) (state: SeparationState) =
+        let stft, network = stftOf trained, trained.Network
+        let hop = int64 stft.HopLength
+        let struct (_, after) = around network
+        let frames = (state.Received + lead network + hop - 1L) / hop |> roundedUp network.Stride
+        let missing = frames * hop - state.Received + after * hop
+        let pending = withSamples network (state.Pending.new_zeros [| channelsOf state; missing |]) state
+        fst (advance trained pending after network.Stride state.Received state.Received state)
+
+    /// The end of a sound whose edge is reflected; one too short for that has silence behind it.
+    let private finishReflected (trained: TrainedModel) (state: SeparationState) =
+        let stft, network = stftOf trained, trained.Network
+        let edge = reflected network
+        let missing = max 0L (edge + 1L - state.Received)
+        let pending = withSamples network (state.Pending.new_zeros [| channelsOf state; missing |]) state
+        let length = pending.shape[2]
+        let whole = torch.cat ([| pending; mirrored pending (length - 1L - edge) edge |], -1L)
+        let finished, last = advance trained whole 0L 1L state.Received state.Received state
+        let tail = scaledBack stft (last.Done / int64 stft.HopLength) (last.Done / int64 stft.HopLength) last.Tail
+        torch.cat ([| finished; ofSound (lead network) state.Received last.Done tail |], -1L)
 
     /// The estimates still missing when the sound has ended, [channels, sources, samples']: all together are as long as it.
     /// The given state stays as it is.
     let finish (trained: TrainedModel) (state: SeparationState) : torch.Tensor =
-        let stft, network = stftOf trained, trained.Network
-        let hop = int64 stft.HopLength
-        let struct (_, after) = around network
-        let frames = (state.Received + lead stft + hop - 1L) / hop |> roundedUp network.Stride
-
         Memory.tensor (fun () ->
-            let missing = frames * hop - state.Received + after * hop
-            let silence = state.Pending.new_zeros [| channelsOf state; missing |]
-            byChannel (fst (advance trained silence network.Stride state.Received state)))
+            use _ = torch.no_grad ()
+            byChannel ((if isCentred trained.Network then finishReflected else finishInSilence) trained state))
