@@ -95,7 +95,9 @@ let tests =
                           let model = { Network = network; Parameters = parameters; Level = None }
                           Separation.estimate model Soft (torch.zeros (1L, 1L, 3000L)) |> ignore)
 
-                  Scratch.refusesArgument [ "wrong"; "outputs for 2 sources in 1 channel"; "[batch, 4, time, bins]"; $", {word}, " ] estimate
+                  Scratch.refusesArgument
+                      [ "wrong"; "outputs for 2 sources in 1 channel"; "[batch, 4, time, bins]"; $", {word}, " ]
+                      estimate
           }
 
           test "the description in a model folder is the way back, for those who bring the family" {
