@@ -273,13 +273,40 @@ module AudioEffects =
     /// Hz: pitches of voices.
     let private lowestPitch, highestPitch = 80.0f, 800.0f
 
+    /// The period of a signal between two samples, in samples, near a whole number of them: the vertex of the parabola through its squared
+    /// differences at the three nearest lags.
+    let private refined (signal: float32[]) start until (lag: int) =
+        let difference lag =
+            let mutable sum = 0.0
+
+            for n in start .. until - 1 - lag do
+                let x = float signal[n] - float signal[n + lag]
+                sum <- sum + x * x
+
+            sum / float (until - lag - start)
+
+        let before, at, behind = difference (lag - 1), difference lag, difference (lag + 1)
+        let bend = before - 2.0 * at + behind
+
+        float lag
+        + (if bend > 0.0 then
+               (before - behind) / (2.0 * bend) |> max -1.0 |> min 1.0
+           else
+               0.0)
+
     /// How much faster a signal is to be played at each hop, so that its pitch (YIN, de Cheveigné and Kawahara 2002) is the nearest semitone
     /// of equal temperament; 1 where it has none.
     let private tuning (hop: int) (rate: int) (signal: float32[]) =
         let at start =
-            let pitch = Pitch.FromYin(signal, rate, start, min signal.Length (start + 4 * hop), lowestPitch, highestPitch)
-            let semitones = 12.0 * Math.Log2(float pitch / 440.0)
-            if pitch > 0.0f then 2.0 ** ((round semitones - semitones) / 12.0) else 1.0
+            let until = min signal.Length (start + 4 * hop)
+            let pitch = Pitch.FromYin(signal, rate, start, until, lowestPitch, highestPitch)
+            let lag = if pitch > 0.0f then int (round (float rate / float pitch)) else 0
+
+            if lag < 2 || 2 * lag > until - start then
+                1.0
+            else
+                let semitones = 12.0 * Math.Log2(float rate / refined signal start until lag / 440.0)
+                2.0 ** ((round semitones - semitones) / 12.0)
 
         [| for start in 0..hop .. signal.Length - 1 -> if start + 2 * hop < signal.Length then at start else 1.0 |]
 
