@@ -44,7 +44,7 @@ let toTop (page: string) =
     let depth = Path.GetRelativePath(pages, page).Split(Path.DirectorySeparatorChar).Length - 1
     if depth = 0 then "./" else String.replicate depth "../"
 
-/// What no word of is changed: backticks are a part of JavaScript, and of F#.
+/// Parts of a page in which no word is changed: backticks are a part of JavaScript, and of F#.
 let asItIs = @"<(script|style|pre|textarea)\b.*?</\1>"
 
 /// Code in backticks, as the documentation of the sources has it, and tips without XML tags.
@@ -65,7 +65,7 @@ let breakable (text: string) =
     let inUsage (found: Match) = Regex.Replace(found.Value, "(?<=>)[^<>]+(?=<)", inText)
     Regex.Replace(text, "<a id=\"[^\"]*\">\\s*<a href=\"#.*?</a>", inUsage, RegexOptions.Singleline)
 
-/// What the namespaces are for: the compiler keeps no words of them.
+/// The purpose of each namespace: the compiler keeps no words of them.
 let namespaces =
     [ "FunctionalSeparation.Core",
       "Audio files, STFT, metrics, and separation of sounds, files and streams by any separator; libtorch and devices. C#."
@@ -97,7 +97,7 @@ let finish (page: string) =
 
 let plain (html: string) = Regex.Replace(Net.WebUtility.HtmlDecode(Regex.Replace(html, "<[^>]*>", "")), @"\s+", " ").Trim()
 
-/// What can be searched for on a page: its title, its headings, the members of a type; each with the place in the pages.
+/// The entries of a page that a reader can search for: its title, its headings, the members of a type; each with the place in the pages.
 let entries (page: string) =
     let text = File.ReadAllText page
     let place = Path.GetRelativePath(pages, page).Replace('\\', '/')
@@ -110,7 +110,7 @@ let entries (page: string) =
     @ found "<a name=\"(?<id>[^\"]*)\" class=\"anchor\"[^>]*>(?<text>.*?)</a>" true
     @ found "<a id=\"(?<id>[^\"]*)\">\\s*<a href=\"#[^\"]*\">(?<text>.*?)</a>" true
 
-/// What a browser can read without a server: a script.
+/// The index as a script, which a browser reads without a server.
 let writeSearchIndex (html: string[]) =
     let index = [| for name, place in html |> Seq.collect entries |> Seq.distinct -> [| name; place |] |]
 

@@ -61,7 +61,7 @@ let formatOf name =
 
 let namesOf (text: string) = text.Split(',', System.StringSplitOptions.TrimEntries)
 
-/// What cannot be read is no stem of ours; it is named when its turn comes.
+/// A file that cannot be read is no stem of ours; it is named when its turn comes.
 let isStem path =
     try
         StemFile.IsStem path

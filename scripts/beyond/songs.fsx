@@ -45,7 +45,7 @@ let songExcerpts =
         Effects = [ Effect.polarity; Effect.equalise 4.0 ]
         Levels = Some ExcerptLevels.songs }
 
-/// What producers do to voices, and to the rest.
+/// Producers change voices, and the rest, in these ways.
 let produced =
     { songExcerpts with
         SecondLead = 0.15

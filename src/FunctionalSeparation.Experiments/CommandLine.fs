@@ -33,7 +33,7 @@ module CommandLine =
         | true, number -> number
         | false, _ -> refuse name text "give a whole number, without any mark, such as 25."
 
-    /// What is checked of the word for one value of an option.
+    /// The check of the word for one value of an option.
     let private checkOf (case: ArgumentCaseInfo) (kind: Type) : string -> string -> unit =
         let isText =
             kind = typeof<string> || kind = typeof<string list> || kind.IsEnum || Reflection.FSharpType.IsUnion kind
@@ -47,7 +47,7 @@ module CommandLine =
         else
             invalidArg (nameof case) $"{case.Name.Value}: values of options are of type float, int, string, or names, got {kind}."
 
-    /// What is checked of the words behind an option.
+    /// The check of the words behind an option.
     let private checksOf (case: ArgumentCaseInfo) =
         [ for field in case.UnionCaseInfo.GetFields() -> checkOf case field.PropertyType ]
 

@@ -15,7 +15,7 @@ module Inputs =
 
     let private count (failure: string) = unused.Value <- failure :: unused.Value
 
-    /// What a person can mend, in one line.
+    /// The message of an error that a person can mend, in one line.
     let private faultOf (work: unit -> 'result) : Result<'result, string> =
         try
             Ok(work ())
@@ -76,7 +76,7 @@ module Inputs =
         tellLeftOut corpus.Place faults
         { corpus with Train = fst train; Dev = fst dev; Test = fst test; LeftOut = faults @ corpus.LeftOut }
 
-    /// What of all inputs was not used since this was asked last, for the exit code; None where all were.
+    /// The inputs, of all, that were not used since this was asked last, for the exit code; None where all were.
     let failure () : string option =
         let said = List.rev unused.Value
         unused.Value <- []

@@ -91,7 +91,7 @@ module Table =
 
     let private isRecorded (grid: Grid) isRecordings = isRecordings && grid.Preset <> Smoke
 
-    /// What is written in the end can be written, before the first row is made.
+    /// Checks that all files of the end can be written, before the first row is made.
     let private requirePlaces (table: Table) (grid: Grid) isRecordings =
         Results.requireWritable (pagePath table grid)
 

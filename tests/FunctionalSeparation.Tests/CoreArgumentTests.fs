@@ -16,7 +16,7 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 
-/// What only the library makes, to be read.
+/// Types that only the library makes, to be read.
 let private results =
     [ typeof<AudioInfo>
       typeof<AudioShape>
@@ -211,7 +211,7 @@ let rec private sample (folder: string) (name: string) (argument: string) (t: Ty
     | None, None when not (isNull (Nullable.GetUnderlyingType t)) -> null
     | None, None -> failtest $"{name}: what is a good {t.Name}? Add it to the values of this test."
 
-/// What an argument may not be, in words, by its type and whether it may be null.
+/// The values that an argument may not have, in words, by its type and whether it may be null.
 let private senseless (mayBeNull: bool) (t: Type) : (string * obj) list =
     let inner = Nullable.GetUnderlyingType t |> Option.ofObj |> Option.defaultValue t
 
@@ -292,7 +292,7 @@ let private check (m: MethodBase) () =
 
                 Expect.isTrue isRefused $"{name} takes {what} for {parameter.Name}"
 
-/// What the compiler writes, what libtorch calls, and what every object has.
+/// Members that the compiler writes, that libtorch calls, and that every object has.
 let private isOwn (m: MethodBase) =
     not (List.contains m.Name [ "Equals"; "Deconstruct"; "forward"; "backward"; "<Clone>$"; "op_Equality"; "op_Inequality" ])
     && m.GetParameters().Length > 0

@@ -1,4 +1,4 @@
-/// What commands that take many inputs do with those that they cannot use.
+/// Commands with many inputs name those that they cannot use, and go on.
 module FunctionalSeparation.Tests.InputsTests
 
 open System
@@ -8,7 +8,7 @@ open FunctionalSeparation
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 
-/// What the work writes to standard error.
+/// The lines that the work writes to standard error.
 let private told (work: unit -> 'result) : 'result * string =
     let before = Console.Error
     use text = new StringWriter()

@@ -72,7 +72,7 @@ let private song folder =
     AudioFile.Write(path, noise 1 2 16000 16000 0.5, SampleFormat.Pcm16) |> ignore
     path
 
-/// What sends some bytes, and then no more and no end.
+/// A stream that sends some bytes, and then no more and no end.
 type private Stalling() =
     inherit HttpContent()
 

@@ -1,4 +1,4 @@
-/// What a song's file says of it goes on to its stems: texts, cover, place in time, loudspeakers. What is no longer true does not.
+/// The tags of a song go on to its stems: texts, cover, place in time, loudspeakers. Tags that are no longer true do not.
 module FunctionalSeparation.Tests.SongTagsTests
 
 open System
@@ -24,7 +24,7 @@ let private untrue =
 
 let private metadata pairs = pairs |> List.collect (fun (name, text) -> [ "-metadata"; $"{name}={text}" ])
 
-/// What ffprobe says of a file: all tags in lower case, and the coding and disposition of its streams.
+/// The answer of ffprobe on a file: all tags in lower case, and the coding and disposition of its streams.
 let private probed (path: string) =
     let arguments = [ "-v"; "error"; "-show_format"; "-show_streams"; "-of"; "json"; path ]
     use ffprobe = Process.Start(ProcessStartInfo("ffprobe", arguments, RedirectStandardOutput = true))

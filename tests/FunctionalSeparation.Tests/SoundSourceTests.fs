@@ -18,7 +18,7 @@ let private onUnix name (test: string -> unit) =
 
         withTemporaryFiles test
 
-/// What is left of temporary files.
+/// The temporary files that are left.
 let private leftovers () = unfinished (Path.GetTempPath()) |> Set.ofArray
 
 /// A sound too long for the pipe's own buffer.

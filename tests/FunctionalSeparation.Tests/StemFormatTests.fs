@@ -1,4 +1,4 @@
-/// What formats hold is known before a song is separated, and is what their encoders do.
+/// The limits of formats are known before a song is separated, and are those of their encoders.
 module FunctionalSeparation.Tests.StemFormatTests
 
 open System

@@ -55,7 +55,7 @@ public static class AudioFile
     }
 
     /// <summary>Opens a sound that comes as a stream of bytes, such as an upload: it is read to its end, into a temporary file.</summary>
-    /// <param name="bytes">What a file of any format holds. It stays open.</param>
+    /// <param name="bytes">The bytes of a file of any format. The stream stays open.</param>
     /// <param name="name">What messages call it, and files made of it are named after.</param>
     /// <param name="limits">How much it may take; null: as much as it takes.</param>
     /// <returns>A reader that the caller disposes.</returns>
@@ -86,8 +86,8 @@ public static class AudioFile
     /// As <see cref="Open(Stream, string, DecoderLimits)"/>, without waiting for the stream: for servers, whose streams are read in no other
     /// way, and windows. What must be decoded is, on a thread of its own.
     /// </summary>
-    /// <param name="bytes">What a file of any format holds. It stays open.</param>
-    /// <param name="name">What messages call it.</param>
+    /// <param name="bytes">The bytes of a file of any format. The stream stays open.</param>
+    /// <param name="name">The name that messages give it.</param>
     /// <param name="limits">How much it may take.</param>
     /// <param name="cancellation">Ends the reading and the decoder.</param>
     /// <returns>A reader that the caller disposes.</returns>

@@ -5,12 +5,12 @@ using System.Text;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// What the bext chunk of a Broadcast Wave file (EBU Tech 3285) says of where a recording comes from and where it lies in time. Its
+/// The bext chunk of a Broadcast Wave file (EBU Tech 3285): where a recording comes from and where it lies in time. Its
 /// loudness, identifier and coding history are those of the song and not of a stem: they are not kept.
 /// </summary>
 /// <param name="Description">Of the recording; at most 256 characters.</param>
 /// <param name="Originator">Who made it; at most 32 characters.</param>
-/// <param name="OriginatorReference">What the originator calls it; at most 32 characters.</param>
+/// <param name="OriginatorReference">The name that the originator gives it; at most 32 characters.</param>
 /// <param name="Date">When, yyyy-mm-dd.</param>
 /// <param name="Time">When, hh:mm:ss.</param>
 /// <param name="TimeReference">Samples from midnight to the first sample.</param>
@@ -48,7 +48,7 @@ internal sealed record BroadcastExtension(
         return Of(fields, reference);
     }
 
-    /// <summary>What ffmpeg calls the same; null where there is no time reference.</summary>
+    /// <summary>The same under the names that ffmpeg has for it; null where there is no time reference.</summary>
     public static BroadcastExtension? Of(IReadOnlyDictionary<string, string> texts) =>
         long.TryParse(texts.GetValueOrDefault(ReferenceName), NumberStyles.None, CultureInfo.InvariantCulture, out var reference)
             ? Of([.. Names.Select(name => texts.GetValueOrDefault(name.Own) ?? texts.GetValueOrDefault(name.Common, ""))], reference)

@@ -1,7 +1,7 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// What ffmpeg and ffprobe may open: one file, of a format that holds its sound itself. A playlist, a concatenation script, a sequence of
+/// The input that ffmpeg and ffprobe may open: one file, of a format that holds its sound itself. A playlist, a concatenation script, a sequence of
 /// pictures or a description of a stream, whatever it is called, would have them open what it names, files of the machine or addresses
 /// in the network, and hand out their sound; no such format is among these. The list is of what is allowed: a format that a newer ffmpeg
 /// brings along is not read until it is named here.

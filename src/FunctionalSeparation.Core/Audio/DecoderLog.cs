@@ -31,7 +31,7 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
         ?? "no reason given";
 
     /// <summary>
-    /// What ffmpeg takes a file for that is of none of the formats of <see cref="DecoderInput"/>, or whose tracks lie in other files;
+    /// The format that ffmpeg takes a file for that is of none of the formats of <see cref="DecoderInput"/>, or whose tracks lie in other files;
     /// null where the log tells of neither.
     /// </summary>
     public static string? Refused(IReadOnlyList<string> lines)

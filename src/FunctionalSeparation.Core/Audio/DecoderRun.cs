@@ -11,7 +11,7 @@ internal sealed record DecoderRun(int ExitCode, string[] Log)
     /// <summary>Between two looks at a program at work.</summary>
     private const int Interval = 20; // ms
 
-    /// <summary>What is kept of a log, in characters: a damaged file of hours can complain without end.</summary>
+    /// <summary>The most that is kept of a log, in characters: a damaged file of hours can complain without end.</summary>
     private const int MostLog = 1 << 20;
 
     /// <summary>

@@ -113,7 +113,7 @@ internal static class ForeignAudio
         return new(analysis.Format, streams[track ?? 0], track is null ? streams.Length - 1 : 0, analysis.VideoStreams);
     }
 
-    /// <summary>What ffprobe says of a file. FFMpegCore reads its answer; its own run of ffprobe has no limits.</summary>
+    /// <summary>Asks ffprobe about a file. FFMpegCore reads its answer; its own run of ffprobe has no limits.</summary>
     private static IMediaAnalysis Analyse(string location, string name, DecoderWatch watch)
     {
         string[] arguments =

@@ -41,7 +41,7 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
     /// <summary>The length that the header states or ffprobe guesses, in seconds; 0 or less where it does neither.</summary>
     public double Seconds => stream.Duration.TotalSeconds - (Is("matroska") ? stream.StartTime.TotalSeconds : 0);
 
-    /// <summary>What the file says of its song: of the whole file (most formats) or of the track (Ogg).</summary>
+    /// <summary>The tags of the song: of the whole file (most formats) or of the track (Ogg).</summary>
     /// <param name="path">The file.</param>
     /// <param name="watch">Ends the reading of the cover.</param>
     /// <exception cref="InputException">The cover takes more than the limits.</exception>

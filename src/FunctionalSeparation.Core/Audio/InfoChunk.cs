@@ -34,7 +34,7 @@ internal static class InfoChunk
     }
 
     /// <summary>The texts of a chunk's content; null where it is not of kind INFO. UTF-8, or Latin-1 as older programs write.</summary>
-    /// <param name="body">What follows the chunk's head.</param>
+    /// <param name="body">The bytes behind the chunk's head.</param>
     /// <param name="bigEndian">Whether sizes are stored with the highest byte first, as in RIFX files.</param>
     public static Dictionary<string, string>? Parse(ReadOnlySpan<byte> body, bool bigEndian = false)
     {

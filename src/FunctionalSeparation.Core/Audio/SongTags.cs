@@ -1,7 +1,7 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// What a file says of its song that is true of each of its stems too. Its loudness (ReplayGain, R128, iTunNORM), its encoder and its
+/// The tags of a song that are true of each of its stems too. Its loudness (ReplayGain, R128, iTunNORM), its encoder and its
 /// identifiers (ISRC, UMID) are not.
 /// </summary>
 /// <param name="Texts">Artist, album, title and their like, by ffmpeg's names; see <see cref="Kept"/>.</param>

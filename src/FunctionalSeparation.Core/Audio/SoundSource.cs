@@ -46,14 +46,14 @@ internal sealed class SoundSource : IDisposable
 
     /// <summary>What a stream holds, read to its end.</summary>
     /// <param name="bytes">The stream; what its reading throws comes through.</param>
-    /// <param name="name">What messages call it.</param>
+    /// <param name="name">The name that messages give it.</param>
     /// <param name="watch">Ends the copying.</param>
     /// <exception cref="InputException">There is no room for a copy, or too much comes.</exception>
     public static SoundSource From(Stream bytes, string name, DecoderWatch watch) => Copy(bytes, name, watch);
 
     /// <summary>As <see cref="From(Stream, string, DecoderWatch)"/>, without waiting for the stream.</summary>
     /// <param name="bytes">The stream.</param>
-    /// <param name="name">What messages call it.</param>
+    /// <param name="name">The name that messages give it.</param>
     /// <param name="watch">Ends the copying.</param>
     /// <exception cref="InputException">As there.</exception>
     public static async Task<SoundSource> FromAsync(Stream bytes, string name, DecoderWatch watch)

@@ -29,7 +29,7 @@ public sealed class WavReader : IDisposable
     /// <param name="path">The name for messages.</param>
     /// <param name="description">What <see cref="AudioInfo.Format"/> says instead of the WAV file's own coding.</param>
     /// <param name="notes">What a user should know, by the length in seconds, instead of what the header tells.</param>
-    /// <param name="tags">What it says of its song, instead of what its chunks do.</param>
+    /// <param name="tags">The tags of its song, instead of those in its chunks.</param>
     internal WavReader(
         SafeFileHandle file, string path, string? description = null, Func<double, IReadOnlyList<string>>? notes = null,
         SongTags? tags = null)
@@ -64,7 +64,7 @@ public sealed class WavReader : IDisposable
     /// <summary>Sample rate, channels, length and coding.</summary>
     public AudioInfo Info { get; }
 
-    /// <summary>What the file says of its song.</summary>
+    /// <summary>The tags of the song.</summary>
     /// <exception cref="InputException">The disk fails.</exception>
     internal SongTags Tags => _tags ??= ReadTags();
 

@@ -24,7 +24,7 @@ internal static class FileFailure
         _ => new InputException($"{path} cannot be written ({OneLine(cause.Message)}): check the path and the disk.", cause),
     };
 
-    /// <summary>What .NET puts in place of the bytes of a name that are not UTF-8, such as the letters of a name in Latin-1.</summary>
+    /// <summary>The character that .NET puts in place of the bytes of a name that are not UTF-8, such as the letters of a name in Latin-1.</summary>
     public const char NotUtf8 = '\uFFFD';
 
     /// <summary>Whether the cause is one that a change of files, permissions or disks can mend.</summary>

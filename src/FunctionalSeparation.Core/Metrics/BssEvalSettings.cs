@@ -1,6 +1,6 @@
 namespace FunctionalSeparation.Core;
 
-/// <summary>What counts as a source.</summary>
+/// <summary>The part of an estimate that counts as a source.</summary>
 public enum BssEvalTarget
 {
     /// <summary>
@@ -33,7 +33,7 @@ public sealed record BssEvalSettings(
     BssEvalTarget Target = BssEvalTarget.Images,
     bool Permute = false)
 {
-    /// <summary>What counts as a source.</summary>
+    /// <summary>The part of an estimate that counts as a source.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such target.</exception>
     public BssEvalTarget Target { get; init => field = Defined(value); } = Defined(Target);
 

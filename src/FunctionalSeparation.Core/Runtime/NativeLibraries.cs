@@ -126,7 +126,7 @@ internal static class NativeLibraries
 {
     internal const string TorchSharpLibrary = "LibTorchSharp";
 
-    /// <summary>What the loader says where a file lies on a file system that may hold no executables.</summary>
+    /// <summary>The complaint of the loader where a file lies on a file system that may hold no executables.</summary>
     private const string NoExecutables = "failed to map segment";
 
     private static readonly string[] Required = ["c10", "torch_cpu", "torch"];

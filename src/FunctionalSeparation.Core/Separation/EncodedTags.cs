@@ -31,7 +31,7 @@ internal sealed class EncodedTags : IDisposable
         }
     }
 
-    /// <summary>What ffmpeg is told, behind the file of the sound.</summary>
+    /// <summary>The arguments of ffmpeg behind the file of the sound.</summary>
     public IReadOnlyList<string> Arguments
     {
         get

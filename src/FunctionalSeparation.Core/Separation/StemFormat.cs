@@ -25,7 +25,7 @@ public enum StemFormat
     Opus,
 }
 
-/// <summary>What the formats can hold, and what they are made of: the one table of their limits.</summary>
+/// <summary>The one table of the formats: their limits, and how they are made.</summary>
 public static class StemFormats
 {
     private static readonly int[] Mp3Rates = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
@@ -60,13 +60,13 @@ public static class StemFormats
             HasLoudspeakers: false),
     };
 
-    /// <param name="Name">What people call it.</param>
-    /// <param name="Extension">What the name of a file ends with.</param>
+    /// <param name="Name">The name that people know.</param>
+    /// <param name="Extension">The ending of a file's name.</param>
     /// <param name="Samples">The samples of the WAV file that a stem is, or that ffmpeg makes it of.</param>
-    /// <param name="Limits">What it holds, in words.</param>
+    /// <param name="Limits">Its limits in words.</param>
     /// <param name="HoldsChannels">Whether it holds so many channels.</param>
     /// <param name="StoredRate">The rate that sound of a rate (Hz) has in it; null where it cannot hold that.</param>
-    /// <param name="Encoder">What ffmpeg is told to make of a WAV file; null where the stem is one.</param>
+    /// <param name="Encoder">The arguments by which ffmpeg makes it of a WAV file; null where the stem is one.</param>
     /// <param name="HasLoudspeakers">Whether a file tells the loudspeakers of its channels, and places in time by samples.</param>
     private sealed record Coding(
         string Name,

@@ -58,7 +58,7 @@ public sealed partial record StemSettings(
     internal Dictionary<string, string> Targets(ISeparator separator, WavReader song, string folder) =>
         Chosen(separator.Stems).ToDictionary(stem => stem, stem => Target(folder, song.Name, stem));
 
-    /// <summary>What stands in the name is put in once: a song may be called {stem}.</summary>
+    /// <summary>Puts song and stem into the name, once: a song may be called {stem}.</summary>
     private string Target(string folder, string song, string stem)
     {
         var name = Placeholder().Replace(Name, match => match.Value == "{song}" ? song : stem);

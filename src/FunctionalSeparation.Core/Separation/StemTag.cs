@@ -1,7 +1,7 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// What a stem says of itself: the song's own tags (<see cref="SongTags"/>), its name behind the title, and a comment that tells what it
+/// The tags of a stem: the song's own tags (<see cref="SongTags"/>), its name behind the title, and a comment that tells what it
 /// was made of and by which separator. In WAV files the program stands beside it: programs that edit a file put their own name there or
 /// drop the chunk, so an edited stem is no longer ours. In other formats the comment alone counts.
 /// </summary>
@@ -13,7 +13,7 @@ internal sealed record StemTag(string Stem, string Song, string Fingerprint, str
 {
     private const string Program = "FunctionalSeparation";
 
-    /// <summary>What stands in the comment before the fingerprint of the song, that of the separator, the stem and the song's name.</summary>
+    /// <summary>The words of the comment before the fingerprint of the song, that of the separator, the stem and the song's name.</summary>
     private static readonly string[] Labels = ["song sha256 ", " separator ", " stem ", " file "];
 
     /// <summary>All texts of the stem, by ffmpeg's names.</summary>

@@ -14,7 +14,7 @@ internal sealed class StemWriter : IDisposable
     /// <param name="song">The song, whose rate and channels it has.</param>
     /// <param name="format">How it is stored.</param>
     /// <param name="tag">What it says of itself.</param>
-    /// <param name="tags">What it says of the song.</param>
+    /// <param name="tags">The tags of the song.</param>
     /// <exception cref="InputException">The folder cannot be written, or ffmpeg is wanted and not there.</exception>
     public StemWriter(string target, WavReader song, StemFormat format, StemTag tag, SongTags tags)
     {

@@ -225,7 +225,7 @@ module SeparationStream =
     /// So many samples beside the one at an edge, in the order of a mirror.
     let private mirrored (pending: torch.Tensor) start count = pending.narrow(-1L, start, count).flip(-1L)
 
-    /// What is pending with the samples that have come. The first of them are reflected as soon as they are there.
+    /// The pending samples with those that have come. The first of them are reflected as soon as they are there.
     let private withSamples (network: Network) (samples: torch.Tensor) (state: SeparationState) =
         let pending =
             torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)

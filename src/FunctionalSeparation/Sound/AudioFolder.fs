@@ -38,7 +38,7 @@ module LeftOut =
         with :? InputException as wrong ->
             Error(unusable path (wrong.Message.Replace(path + ": ", "").Replace(path + " ", "")))
 
-    /// What can be used, and what is left out.
+    /// The entries that can be used, and those that are left out.
     let split (found: Result<'result, LeftOut> list) : 'result list * LeftOut list =
         let leftOut =
             function
@@ -83,7 +83,7 @@ module AudioFolder =
     let private isHidden (entry: FileSystemInfo) =
         entry.Name.StartsWith '.' || entry.Attributes &&& FileAttributes.Hidden <> FileAttributes.None
 
-    /// What a link does not lead to; nothing where it leads to something, or is none.
+    /// The target that a link does not lead to; nothing where it leads to something, or is none.
     let private brokenLink (entry: FileSystemInfo) =
         try
             match entry.ResolveLinkTarget true with
@@ -185,7 +185,7 @@ module AudioFolder =
         let found = entries folder |> List.map (fun entry -> snd entry, sort entry)
         found |> List.filter (snd >> Option.isNone) |> List.map fst, List.choose snd found
 
-    /// What lies in a folder beside the folders that are read. Raises InputException as `files`.
+    /// The entries of a folder beside the folders that are read. Raises InputException as `files`.
     let beside (readFolders: string list) (folder: string) : LeftOut list =
         [ for entry, path in entries folder do
               if not (List.contains entry.Name readFolders) then

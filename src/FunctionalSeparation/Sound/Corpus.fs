@@ -65,7 +65,7 @@ type Corpus =
         Test: Clip list
         /// What the place holds besides and was not read.
         LeftOut: LeftOut list
-        /// What a user should know of clips that are not read quite as they stand, a sentence each.
+        /// Notes for a user on clips that are not read quite as they stand, a sentence each.
         Notes: string list
     }
 
@@ -452,7 +452,7 @@ module Corpus =
     /// Clips longer than this, in seconds, are told by pieces where they can be read in parts: by so many, each so long.
     let private longest, pieces, pieceSeconds = 20, 4, 0.25
 
-    /// What of a clip its fingerprint is taken of: all of it, or pieces at even distances.
+    /// The sound that the fingerprint of a clip is taken of: all of it, or pieces at even distances.
     let private sample (clip: Clip) : AudioBuffer seq =
         match clip.Parts with
         | Some parts when parts.Samples > longest * clip.SampleRate ->

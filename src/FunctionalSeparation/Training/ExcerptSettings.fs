@@ -39,7 +39,7 @@ type ExcerptSettings =
         SecondLead: float
         /// What is done to the last source (the voice) besides, and before.
         LeadEffects: Effect list
-        /// What is done to the other sources besides, and before.
+        /// Effects on the other sources besides, and before.
         AccompanimentEffects: Effect list
         /// Levels at which sources are mixed; None: as the mixing of the corpus has it. `GainRange` comes on top.
         Levels: ExcerptLevels option

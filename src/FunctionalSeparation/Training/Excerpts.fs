@@ -137,7 +137,7 @@ type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSetting
             for source, factor in List.indexed factors do
                 gains[sources * slot + source] <- gains[sources * slot + source] * float32 factor
 
-    // What lies between is freed at once: fresh memory costs more than the transforms.
+    // Tensors in between are freed at once: fresh memory costs more than the transforms.
     let framesOf domains skip count sounds =
         Memory.scoped (Map.values >> List.ofSeq) (fun () ->
             Batch.spectrograms stft domains sounds
