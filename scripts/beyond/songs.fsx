@@ -111,7 +111,7 @@ let train (corpus: Corpus) folder (recipe: Recipe) =
               Resume = true
               CheckpointEvery = 100
               TensorBoard = false
-              Report = fun step -> tell step.Step step.Steps (FormattableString.Invariant $"objective {step.Value:F3}") }
+              Report = fun step -> tell step.Step step.Steps $"objective {step.Value:G3}" }
 
     ModelFolder.save
         folder

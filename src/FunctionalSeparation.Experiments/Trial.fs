@@ -66,7 +66,11 @@ module Trial =
 
         let report (step: StepReport) =
             let dev = step.DevGnsdr |> Option.map (fun score -> $", dev GNSDR {score:F2} dB") |> Option.defaultValue ""
-            tell step.Step step.Steps $"objective {step.Value:F1}{dev}"
+            let value = step.Value.ToString("G3", Globalization.CultureInfo.InvariantCulture)
+            tell step.Step step.Steps $"objective {value}{dev}"
+
+        if trial.Resume && TrainingRun.hasCheckpoint trial.Folder then
+            eprintfn $"going on from the checkpoint in {trial.Folder}"
 
         TrainingRun.run
             { Recipe = trial.Recipe
@@ -131,6 +135,9 @@ module Trial =
         let results = Results.ofSystem (Recipe.title trial.Recipe) scores
         results["provenance"] <- provenance.DeepClone()
         Results.save resultsPath results
+
+        eprintfn
+            $"the model: {trial.Folder}; a song by it: dotnet fsi scripts/separate.fsx SONG --model {trial.Folder} --out stems"
 
         if isNew then orNote (fun () -> Results.append journal (Results.withoutClips results))
 

@@ -25,6 +25,16 @@ let random seed (model: Model<Flow, Flow>) : Params =
     | [] -> parameters
     | statistics -> parameters |> Params.withStatistics (statistics |> List.map statistic |> List.toArray |> torch.cat)
 
+/// A network of random weights, small enough for masks of moderate size, in float32.
+let trained (network: Network) : TrainedModel =
+    let parameters = random 3 network.Model
+
+    { Network = network
+      Parameters =
+        Params.create network.Model.Layout (parameters.Vector.mul(0.3).``to`` torch.float32)
+        |> Params.withStatistics (parameters.Statistics.``to`` torch.float32)
+      Level = Some 0.1 }
+
 /// The value that comes out, at inference.
 let output (model: Model<Flow, Flow>) parameters (input: torch.Tensor) =
     (Model.apply model parameters (Flow.ofFrames input)).Value

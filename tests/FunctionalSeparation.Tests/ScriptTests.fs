@@ -36,13 +36,6 @@ let private dataFolder root (change: int -> Stems -> Stems) =
 
 let private same (_: int) (stems: Stems) = stems
 
-/// Every script that is a table, whatever its paper; the guide to tables runs with the guides.
-let private tableScripts =
-    Directory.GetFiles(Path.Combine(Golden.repository, "scripts"), "*.fsx", SearchOption.AllDirectories)
-    |> Array.filter (fun path -> (File.ReadAllText path).Contains "Table.main" && not (path.Contains "guides"))
-    |> Array.sort
-    |> List.ofArray
-
 /// Runs separate.fsx on bytes of standard input; gives the bytes of standard output, and standard error.
 let private separatePiped (bytes: byte[]) (arguments: string list) =
     let script = Path.Combine(Golden.repository, "scripts", "separate.fsx")
@@ -166,68 +159,6 @@ let tests =
                   for row in [ "mixture"; "ideal binary mask" ] do
                       Expect.stringContains output row "floor and ceiling")
           }
-
-          long
-              "train.fsx: folders of stems at two rates make a model for the sources that they have, which separates a song"
-              (fun () ->
-                  Scratch.inFolder (fun folder ->
-                      let write name rate part (song: string) =
-                          let tone hertz = Array.init (3 * rate) (fun n -> 0.3f * float32 (sin (hertz * float n / float rate)))
-
-                          for source, hertz in [ "guitar", 2000.0; "speech", 5000.0 ] do
-                              let path = Path.Combine(folder, name, part, song, source + ".wav")
-                              AudioFile.Write(path, AudioBuffer([| tone hertz; tone (1.1 * hertz) |], rate)) |> ignore
-
-                      for name, rate in [ "one", 8000; "two", 16000 ] do
-                          for part, song in [ "train", "first"; "train", "second"; "test", "third" ] do
-                              write name rate part song
-
-                      let at name = Path.Combine(folder, name)
-                      let data = [ "--data"; at "one"; "--data"; at "two"; "--out"; at "model" ]
-                      let output = succeed "beyond/train.fsx" (data @ [ "--smoke" ])
-                      Expect.stringContains output "speech GNSDR" "scores"
-                      let song = Path.Combine(at "two", "test", "third", "guitar.wav")
-                      succeed "separate.fsx" [ song; "--model"; at "model"; "--out"; at "stems" ] |> ignore
-                      let stem = AudioFile.Read(Path.Combine(at "stems", "guitar_speech.wav"))
-                      Expect.equal (stem.SampleRate, stem.Channels.Count, stem.Length) (16000, 2, 48000) "a stem"
-                      refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]
-                      refuse "beyond/train.fsx" [ "--out"; at "other"; "--steps"; "60" ] [ "--steps 60" ]))
-
-          long "songs.fsx learns from voices and accompaniments that do not belong together, and scores songs" (fun () ->
-              Scratch.inFolder (fun folder ->
-                  let write song (names: string list) rate channels =
-                      for number, name in List.indexed names do
-                          let tone channel =
-                              Array.init (4 * rate) (fun n ->
-                                  0.2f * float32 (sin ((1500.0 + 700.0 * float number + float channel) * float n / float rate)))
-
-                          AudioFile.Write(
-                              Path.Combine(folder, song, name + ".wav"),
-                              AudioBuffer(Array.init channels tone, rate)
-                          )
-                          |> ignore
-
-                  write "train/singer" [ "voice" ] 16000 1
-                  write "train/band" [ "music" ] 16000 2
-                  write "test/song" [ "music"; "voice" ] 44100 2
-                  let songs options = succeed "beyond/songs.fsx" ([ "--corpus"; folder ] @ options)
-
-                  let figures (output: string) =
-                      let line =
-                          output.Split '\n'
-                          |> Array.find (fun line ->
-                              line.StartsWith("song ", StringComparison.Ordinal) && not (line.Contains "SDR"))
-
-                      line.Split([| ' ' |], StringSplitOptions.RemoveEmptyEntries) |> Array.tail |> Array.map float
-
-                  let mixture = figures (songs [ "--model"; "mixture" ])
-                  let mask = figures (songs [ "--model"; "mask" ])
-                  Expect.isLessThan (abs mixture[0]) 0.5 "two tones as loud as each other"
-                  Expect.isGreaterThan mask[0] 20.0 "masks tell them apart"
-                  let trained = figures (songs [ "--smoke"; "--out"; Path.Combine(folder, "runs") ])
-                  Expect.all trained Double.IsFinite "a trained network has scores"
-                  let model = Path.Combine(folder, "runs", "own-110-0")
-                  Expect.equal (figures (songs [ "--model"; model ])) trained "its folder has the same"))
 
           long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
               let folder, _ = model.Value
@@ -523,44 +454,6 @@ let tests =
                   finished "evaluate.fsx" [ "--model"; at "run"; "--data"; folder ]
                   finished "huang2014/ceilings.fsx" [ "--data"; folder; "--out"; at "out" ]))
 
-          long "score.fsx: two of three tracks are scored where the estimates of one are missing or cut" (fun () ->
-              Scratch.inFolder (fun folder ->
-                  let at name = Path.Combine(folder, name)
-
-                  for track in [ "a"; "b"; "c" ] do
-                      for stem in Clip.read (Corpus.embedded 9).Test.Head do
-                          for place in [ "true"; "found" ] do
-                              AudioFile.Write(at $"{place}/{track}/{stem.Name}.wav", stem.Sound) |> ignore
-
-                  let score () =
-                      let code, output, error = run "score.fsx" [ at "true"; at "found"; "--version"; "3" ]
-                      Expect.equal code 2 "the exit code tells"
-                      Expect.stringContains output "2 tracks" "the others"
-                      Expect.stringContains error "1 of 3 tracks were not scored" "how many"
-                      error
-
-                  let cut = at "found/b/voice.wav"
-                  File.WriteAllBytes(cut, (File.ReadAllBytes cut)[..5000])
-                  Expect.stringContains (score ()) cut "cut"
-                  File.Delete cut
-                  Expect.stringContains (score ()) "no estimate of voice" "missing"))
-
-          long "score.fsx writes table, files of scores and page" (fun () ->
-              Scratch.inFolder (fun folder ->
-                  let at name = Path.Combine(folder, name)
-                  let clip = (Corpus.embedded 9).Test.Head
-
-                  for stem in Clip.read clip do
-                      AudioFile.Write(at $"true/song/{stem.Name}.wav", stem.Sound) |> ignore
-                      AudioFile.Write(at $"found/song/{stem.Name}.wav", stem.Sound, SampleFormat.Pcm8) |> ignore
-
-                  let output = succeed "score.fsx" [ at "true"; at "found"; "--json"; at "json"; "--page"; at "page.html" ]
-                  Expect.stringContains output "voice" "a row"
-                  Expect.isGreaterThan (FileInfo(at "page.html").Length) 1000L "page"
-                  let json = JsonNode.Parse(File.ReadAllText(at "json/song.json"))
-                  Expect.equal (json["targets"].AsArray().Count) 2 "stems"
-                  refuse "score.fsx" [ at "true"; at "nothing" ] [ at "nothing" ]))
-
           long "separate.fsx without a model takes the library's own" (fun () ->
               Scratch.inFolder (fun folder ->
                   let song = Path.Combine(folder, "song.wav")
@@ -568,28 +461,6 @@ let tests =
                   succeed "separate.fsx" [ song; "--out"; folder ] |> ignore
                   let voice = AudioFile.Info(Path.Combine(folder, "song_voice.wav"))
                   Expect.equal voice.Length (AudioFile.Info song).Length "the voice"))
-
-          long "beyond/stereo.fsx has a row for each placing and hearing" (fun () ->
-              let lines = (succeed "beyond/stereo.fsx" [ "--clips"; "2" ]).Trim().Split '\n'
-
-              let rows = [ for line in Array.skip 2 lines -> [ for cell in line.Trim('|', ' ').Split '|' -> cell.Trim() ] ]
-
-              Expect.equal
-                  (rows |> List.countBy List.head |> List.map snd)
-                  [ 3; 3; 3; 3 ]
-                  "three hearings of each of four placings"
-
-              for row in rows do
-                  Expect.all (row |> List.skip 2 |> List.map float) Double.IsFinite $"scores of {row}")
-
-          long "beyond/card.fsx writes a table of singers between the marks of a card" (fun () ->
-              Scratch.inFolder (fun folder ->
-                  let card = Path.Combine(folder, "card.md")
-                  File.WriteAllText(card, "before\n<!-- scores -->\nold\n<!-- end of scores -->\nafter\n")
-                  let table = (succeed "beyond/card.fsx" [ "--card"; card ]).TrimEnd()
-                  Expect.stringContains table "| all |" "all clips"
-                  let wanted = $"before\n<!-- scores -->\n{table}\n<!-- end of scores -->\nafter\n"
-                  Expect.equal (File.ReadAllText card) wanted "the card"))
 
           long "pack.fsx halves the weights" (fun () ->
               Scratch.inFolder (fun folder ->
@@ -600,20 +471,6 @@ let tests =
                   let packed, whole = weights folder, weights (fst model.Value)
                   let off = (packed - whole).abs().max().item<float32>()
                   Expect.isTrue (off < 1e-3f * whole.abs().max().item<float32>()) $"rounded: {off}"))
-
-          for path in tableScripts do
-              let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), path)
-
-              long $"{name}: the whole table on the embedded corpus, and then a page" (fun () ->
-                  Scratch.inFolder (fun folder ->
-                      let rows = succeed name [ "--list" ] |> _.TrimEnd().Split('\n')
-                      let output = succeed name [ "--preset"; "smoke"; "--out"; folder ]
-                      let table = output.Substring(output.IndexOf(" GNSDR", StringComparison.Ordinal))
-
-                      for row in rows do
-                          Expect.stringContains table (row.Trim()) "a row of the table"
-
-                      Expect.hasLength (Directory.GetFiles(folder, "*.html", SearchOption.AllDirectories)) 1 "a page"))
 
           long "options that make no sense" (fun () ->
               for arguments, part in

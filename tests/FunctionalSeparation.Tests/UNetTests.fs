@@ -24,15 +24,6 @@ let private fine =
 
 let private tiny channels sources = UNet.family.Network tinySettings (setting tinyFrontEnd channels sources)
 
-let private trained (network: Network) : TrainedModel =
-    let parameters = random 3 network.Model
-
-    { Network = network
-      Parameters =
-        Params.create network.Model.Layout (parameters.Vector.mul(0.3).``to`` torch.float32)
-        |> Params.withStatistics (parameters.Statistics.``to`` torch.float32)
-      Level = Some 0.1 }
-
 let private refuses words (settings: UNetSettings) =
     Scratch.refusesArgument words (fun () -> UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice) |> ignore)
 

@@ -23,4 +23,10 @@ internal static class DecoderInput
     /// <param name="location">The file.</param>
     public static string[] Of(string location) =>
         ["-protocol_whitelist", "file", "-format_whitelist", string.Join(',', Formats), "-i", Path.GetFullPath(location)];
+
+    /// <summary>The arguments that name an input of one format, whatever it holds: a file that this library wrote.</summary>
+    /// <param name="location">The file.</param>
+    /// <param name="format">ffmpeg's name of its format.</param>
+    public static string[] As(string location, string format) =>
+        ["-protocol_whitelist", "file", "-format_whitelist", format, "-f", format, "-i", Path.GetFullPath(location)];
 }

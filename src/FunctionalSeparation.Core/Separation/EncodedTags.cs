@@ -36,12 +36,12 @@ internal sealed class EncodedTags : IDisposable
     {
         get
         {
-            string[] input = ["-f", "ffmetadata", "-i", _texts.Path], output = ["-map", "0:a", "-map_metadata", "1"];
+            string[] input = DecoderInput.As(_texts.Path, "ffmetadata"), output = ["-map", "0:a", "-map_metadata", "1"];
             return _cover is null
                 ? [.. input, .. output]
                 :
                 [
-                    .. input, "-f", _picture!.Demuxer, "-i", _cover.Path, .. output,
+                    .. input, .. DecoderInput.As(_cover.Path, _picture!.Demuxer), .. output,
                     "-map", "2:v", "-c:v", "copy", "-disposition:v", "attached_pic", "-metadata:s:v", "comment=Cover (front)",
                 ];
         }

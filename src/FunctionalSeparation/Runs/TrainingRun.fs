@@ -94,11 +94,17 @@ module TrainingRun =
     /// Steps whose batches statistics of normalisation, and the level, are taken from.
     let private observedSteps = 16
 
-    /// Mean level (root mean square) of mixtures as training hears them.
+    /// Mean level (root mean square) of the mixtures in the first batches of the run: of as many as there are steps observed, for a step may
+    /// have all batches of a corpus.
     let private level settings (task: Task) : float =
-        [ for step in 0 .. observedSteps - 1 ->
-              Memory.plain (fun () -> task.Feed step |> List.averageBy (Batch.level settings.Recipe.Network)) ]
-        |> List.average
+        let ofStep count step =
+            Memory.plain (fun () -> task.Feed step |> List.truncate count |> List.map (Batch.level settings.Recipe.Network))
+
+        let rec from step levels =
+            let missing = observedSteps - List.length levels
+            if missing <= 0 then levels else from (step + 1) (levels @ ofStep missing step)
+
+        List.average (from 0 [])
 
     /// A parameter vector with the statistics that normalising layers observe in the first batches of the run. The caller owns the
     /// statistics.
