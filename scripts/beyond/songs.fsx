@@ -61,28 +61,46 @@ let produced =
               Effect.sometimes 0.3 Effect.echo
               Effect.sometimes 0.6 Effect.room ]
         AccompanimentEffects =
-            [ Effect.sometimes 0.3 Effect.width
+            [ Effect.sometimes 0.3 (Effect.width 0.0 2.0)
               Effect.sometimes 0.2 Effect.saturated
               Effect.sometimes 0.3 Effect.compressed ] }
 
-/// And to the nearest semitone.
-let tuned =
-    { produced with LeadEffects = Effect.sometimes 0.3 Effect.tuned :: produced.LeadEffects; SecondLead = 0.25 }
+/// And what electronic pop does: pitch to the nearest semitone, voices in layers and chords, and wide.
+let layered =
+    { produced with
+        SecondLead = 0.3
+        LeadEffects =
+            [ Effect.sometimes 0.4 Effect.tuned; Effect.sometimes 0.25 Effect.harmony ]
+            @ produced.LeadEffects
+            @ [ Effect.sometimes 0.3 Effect.doubled; Effect.sometimes 0.3 (Effect.width 1.0 3.0) ] }
 
-type Row = { Name: string; Settings: StereoUNetSettings; Channels: int; Excerpts: ExcerptSettings; Steps: int }
+/// Every second of an excerpt counts alike, and music alone comes more often.
+let pauses = { layered with Levels = Some { ExcerptLevels.songs with LeadSilent = 0.2 } }
 
-let row name settings channels excerpts steps =
-    { Name = name; Settings = settings; Channels = channels; Excerpts = excerpts; Steps = steps }
+/// Excerpts that count as a whole, and by the second (32 frames).
+let whole, bySecond = Loss.logErrorShareAbove 3e-4, Loss.logErrorShareInParts 32 3e-4
+
+type Row =
+    { Name: string
+      Settings: StereoUNetSettings
+      Channels: int
+      Excerpts: ExcerptSettings
+      Loss: Loss
+      Steps: int }
+
+let row name settings channels excerpts loss steps =
+    { Name = name; Settings = settings; Channels = channels; Excerpts = excerpts; Loss = loss; Steps = steps }
 
 let narrow (settings: StereoUNetSettings) = { settings with BandWidth = 0 }
 
 let rows =
-    [ row "data" (narrow StereoUNet.small) 1 songExcerpts 1200
-      row "stereo" (narrow StereoUNet.small) 2 songExcerpts 1200
-      row "effects" (narrow StereoUNet.small) 2 produced 1200
-      row "bands" StereoUNet.small 2 produced 1200
-      row "tuned" (narrow StereoUNet.small) 2 tuned 1200
-      row "own" (narrow StereoUNet.small) 2 produced 5000 ]
+    [ row "data" (narrow StereoUNet.small) 1 songExcerpts whole 1200
+      row "stereo" (narrow StereoUNet.small) 2 songExcerpts whole 1200
+      row "effects" (narrow StereoUNet.small) 2 produced whole 1200
+      row "layers" (narrow StereoUNet.small) 2 layered whole 1200
+      row "pauses" (narrow StereoUNet.small) 2 pauses bySecond 1200
+      row "bands" StereoUNet.small 2 pauses bySecond 1200
+      row "own" (narrow StereoUNet.small) 2 pauses bySecond 20000 ]
 
 let tinyStereo (settings: StereoUNetSettings) =
     { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
@@ -93,7 +111,7 @@ let recipeOf isSmoke seed steps (row: Row) =
     let excerpts = if isSmoke then short row.Excerpts else row.Excerpts
     let learning = Learning.create (muon 0.005 network) (Length.Steps steps) (Learning.excerpts excerpts)
 
-    { Recipe.create network (Loss.logErrorShareAbove 3e-4) learning with
+    { Recipe.create network row.Loss learning with
         Mixing = Mixing.plain
         Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16)
         Seed = seed }

@@ -42,7 +42,7 @@ let private all =
       Effect.robotised
       Effect.tuned
       Effect.panned 0.5
-      Effect.width ]
+      Effect.width 0.0 2.0 ]
 
 [<Tests>]
 let tests =

@@ -131,8 +131,14 @@ module Effect =
 
         create (FormattableString.Invariant $"panned by {most}") (fun _ key -> AudioEffects.pan (between -most most 0 key))
 
-    /// Narrowed to mono or widened to up to twice the difference of two channels (see `AudioEffects.width`).
-    let width: Effect = create "width" (fun _ key -> AudioEffects.width (between 0.0 2.0 0 key))
+    /// The difference of two channels times a factor from `narrowest` (0: mono) to `widest` (see `AudioEffects.width`). Raises
+    /// ArgumentException unless 0 <= narrowest <= widest <= 4.
+    let width (narrowest: float) (widest: float) : Effect =
+        if not (0.0 <= narrowest && narrowest <= widest && widest <= 4.0) then
+            invalidArg (nameof widest) $"A width goes from 0 to 4, got {narrowest} to {widest}."
+
+        create (FormattableString.Invariant $"width {narrowest} to {widest}") (fun _ key ->
+            AudioEffects.width (between narrowest widest 0 key))
 
     /// Passes channels through effects one after the other; each draws from a child of the key, numbered from `first` on.
     let internal through (first: int) (effects: Effect list) rate key (channels: float32[][]) : float32[][] =
