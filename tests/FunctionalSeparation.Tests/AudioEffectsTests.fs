@@ -98,6 +98,11 @@ let tests =
               Expect.floatClose Accuracy.medium (decibels (side (AudioEffects.width 2.0 sound)) (side sound)) 6.0206 "6 dB"
           }
 
+          test "a width out of its range is refused by its numbers" {
+              for narrowest, widest in [ -0.1, 1.0; 2.0, 1.0; 0.0, 4.1; nan, 1.0 ] do
+                  Scratch.refusesArgument [ "width"; string widest ] (fun () -> Effect.width narrowest widest |> ignore)
+          }
+
           test "echoes come at their times, each softer than the one before, from side to side" {
               let echoed = AudioEffects.echo 0.1 0.5 -6.0 rate [| impulse 16000; impulse 16000 |]
               let at channel index = echoed[channel].[index * 1600]

@@ -50,6 +50,37 @@ let tests =
                   Scratch.refusesArgument [ "discriminative already" ] (fun () -> Loss.discriminative 0.1 loss |> ignore))
           }
 
+          test "the log error share in parts: the mean over parts of the share of each, the last one shorter" {
+              Memory.plain (fun () ->
+                  let stft = Stft(8, 4, StftWindow.Hann, true)
+                  let noise seed = torch.complex (noise seed [ 2L; 2L; 1L; 10L; 5L ], noise (seed + 1) [ 2L; 2L; 1L; 10L; 5L ])
+                  let estimates, references = noise 1, noise 3
+                  // A pause in the second source, so that parts differ.
+                  references.narrow(1L, 1L, 1L).narrow(3L, 4L, 4L).mul_ 0.001 |> ignore
+
+                  let share (loss: Loss) first count =
+                      let part (spectra: torch.Tensor) = Views.ofSpectrum stft (spectra.narrow (3L, first, count))
+                      float ((loss.Of (part estimates) (part references)).``to``(torch.float64).item<float>())
+
+                  let whole = Loss.logErrorShareAbove 1e-3
+                  let parts = [ 0L, 4L; 4L, 4L; 8L, 2L ] |> List.map (fun (first, count) -> share whole first count)
+
+                  Expect.floatClose
+                      Accuracy.medium
+                      (share (Loss.logErrorShareInParts 4 1e-3) 0L 10L)
+                      (List.average parts)
+                      "parts"
+
+                  Expect.isGreaterThan (abs (share whole 0L 10L - List.average parts)) 0.05 "which is not the share of the whole"
+                  let one = share (Loss.logErrorShareInParts 10 1e-3) 0L 10L
+                  Expect.floatClose Accuracy.medium one (share whole 0L 10L) "one part")
+          }
+
+          test "the log error share in parts refuses parts of no frame, and no share" {
+              Scratch.refusesArgument [ "frames"; "0" ] (fun () -> Loss.logErrorShareInParts 0 1e-3 |> ignore)
+              Scratch.refusesArgument [ "least"; "0" ] (fun () -> Loss.logErrorShareInParts 4 0.0 |> ignore)
+          }
+
           test "the log error share: 0 dB where nothing is separated out, -30 dB where all is" {
               Memory.plain (fun () ->
                   let part seed = noise seed [ 1L; 1L; 1L; 6L; 5L ]

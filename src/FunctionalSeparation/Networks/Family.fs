@@ -145,7 +145,7 @@ module Family =
     /// <summary>
     /// A family: `plan` says how a network is made of settings (a record or an anonymous record of numbers, texts and lists of them)
     /// for what it is built for. Networks are named after the family; `Network` raises ArgumentException for a setting or settings
-    /// that make none.
+    /// that make none, and where the outputs, tried on noise, are not what the sources ask for.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let tiny =
@@ -183,7 +183,12 @@ module Family =
               Stride = int64 plan.Stride
               Model = plan.Model }
 
-        { Name = name; Network = network; Reader = { Name = name; Read = readWith network } }
+        let tried settings setting =
+            let network = network settings setting
+            ReceptiveField.requireOutputs network
+            network
+
+        { Name = name; Network = tried; Reader = { Name = name; Read = readWith network } }
 
     /// The networks of the papers: every description that names no family is one of theirs.
     let drnn: Family = { Name = Drnn.familyName; Read = Drnn.read }

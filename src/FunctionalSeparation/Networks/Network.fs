@@ -209,7 +209,7 @@ module Network =
         | Means.Waveforms -> sources
 
     /// Raises ArgumentException, naming the network and both shapes, where it makes other outputs than its sources ask for.
-    let private requireOutputs (network: Network) (outputs: torch.Tensor) =
+    let internal requireOutputs (network: Network) (outputs: torch.Tensor) =
         let channels = outputsPerChannel network * network.Setting.Channels
 
         Shapes.Require(

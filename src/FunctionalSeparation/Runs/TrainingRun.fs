@@ -168,6 +168,7 @@ module TrainingRun =
             )
 
         let recipe = settings.Recipe
+        ReceptiveField.require recipe.Network
 
         if recipe.Selection.Every.IsSome && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
@@ -247,7 +248,8 @@ module TrainingRun =
 
     /// <summary>
     /// Trains to the end, or goes on to it. Raises InputException for settings that make no run: no clips, a folder in use, a
-    /// checkpoint of another run, a clip that cannot be used, an objective that is not finite.
+    /// checkpoint of another run, a clip that cannot be used, an objective that is not finite. Raises ArgumentException for a network
+    /// that looks further than it declares (see `ReceptiveField`).
     /// </summary>
     /// <example><code lang="fsharp">
     /// let train (recipe: Recipe) (corpus: Corpus) =
