@@ -17,6 +17,7 @@ type SongsArgument =
     | Row of name: string
     | Seed of seed: int
     | Steps of count: int
+    | Start of folder: string
     | Out of folder: string
     | Model of folder: string
     | Songs of folder: string
@@ -29,6 +30,7 @@ type SongsArgument =
             | Row _ -> "what to train: see the list in the script. Default: the recipe of the library's own model."
             | Seed _ -> "of weights and draws. Default: 0."
             | Steps _ -> "of training. Default: those of the row."
+            | Start _ -> "model folder whose weights training starts from. Default: none, they are drawn."
             | Out _ -> "folder of the runs. Default: artifacts/songs."
             | Model _ -> "trains nothing: scores this model folder, or `default`, `mixture`, `mask` (ideal ratio masks)."
             | Songs _ ->
@@ -105,7 +107,7 @@ let rows =
 let tinyStereo (settings: StereoUNetSettings) =
     { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
 
-let recipeOf isSmoke seed steps (row: Row) =
+let recipeOf isSmoke seed steps start (row: Row) =
     let setting = { FrontEnd = UNet.frontEnd; Channels = row.Channels; Sources = Stems.musicAndVoice }
     let network = StereoUNet.family.Network (if isSmoke then tinyStereo row.Settings else row.Settings) setting
     let excerpts = if isSmoke then short row.Excerpts else row.Excerpts
@@ -114,7 +116,8 @@ let recipeOf isSmoke seed steps (row: Row) =
     { Recipe.create network row.Loss learning with
         Mixing = Mixing.plain
         Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16)
-        Seed = seed }
+        Seed = seed
+        Start = start |> Option.map (fun folder -> (ModelFolder.load ModelFolder.families torch.CPU folder).Parameters) }
 
 let train (corpus: Corpus) folder (recipe: Recipe) =
     let tell = Experiment.progress "training"
@@ -224,6 +227,6 @@ Experiment.main (fun () ->
         let steps = if isSmoke then 110 else arguments.GetResult(Steps, row.Steps)
         let corpus = StemFolder.load folder
         let out = Path.Combine(arguments.GetResult(Out, "artifacts/songs"), $"{name}-{steps}-{seed}")
-        let separator, seconds = train corpus out (recipeOf isSmoke seed steps row)
+        let separator, seconds = train corpus out (recipeOf isSmoke seed steps (arguments.TryGetResult Start) row)
         eprintfn $"{seconds:F0} s of training"
         report $"{name}, {steps} steps, seed {seed}" songs (bySeparator separator))

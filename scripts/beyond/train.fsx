@@ -96,9 +96,5 @@ Experiment.main (fun () ->
             Mixing = corpus.Mixing
             Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16) }
 
-    let trial = Trial.onCorpus corpus (arguments.GetResult Out) recipe
-
-    let outcome =
-        Stop.saying (fun () -> "start the same again to go on from the last checkpoint") (fun () -> Trial.run trial)
-
+    let outcome = Trial.run (Trial.onCorpus corpus (arguments.GetResult Out) recipe)
     printfn "%s" (Results.table (Results.header setting.Sources) [ Results.row network.Name outcome.Scores ]))

@@ -58,17 +58,11 @@ Experiment.main (fun () ->
 
     eprintfn $"{title}, {preset}: {trial.Train.Length} clips of {corpus.Name}, on {trial.Device}, into {trial.Folder}"
 
-    let left () =
-        if TrainingRun.hasCheckpoint trial.Folder then
-            $"the last checkpoint in {trial.Folder} is whole, and the same command with --resume goes on from it"
-        else
-            "there was no checkpoint yet, start again"
-
     let isRecordings = arguments.Contains TrainArgument.Data
     let isRecorded = isRecordings && preset <> Smoke
     let record = Path.Combine(papers, "results.csv")
     if isRecorded then Trial.requireRecord record [ "table"; "model"; "preset" ]
-    let outcome = Stop.saying left (fun () -> Trial.run trial)
+    let outcome = Trial.run trial
 
     let frontEnd = recipe.Network.Setting.FrontEnd
 

@@ -154,4 +154,5 @@ module DrnnRecipe =
           Learning = learning recipe.Plan
           Precision = recipe.Precision
           Selection = recipe.Selection
-          Seed = recipe.Seed }
+          Seed = recipe.Seed
+          Start = None }

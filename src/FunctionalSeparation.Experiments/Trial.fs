@@ -113,10 +113,7 @@ module Trial =
         with :? InputException as wrong ->
             eprintfn $"note: {wrong.Message} The results of this run are in its own folder only."
 
-    /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
-    /// a line to the repository's `artifacts/results.jsonl`. Whether these can be written is known before the training. Shows its progress.
-    /// Raises InputException as `TrainingRun.run` and `Evaluate.clip`, and where the folder cannot be written.
-    let run (trial: Trial) : Outcome =
+    let private work (trial: Trial) : Outcome =
         checkTest trial
         let resultsPath = Path.Combine(trial.Folder, "results.json")
         Results.requireWritable resultsPath
@@ -148,6 +145,20 @@ module Trial =
           Seconds = finished.Seconds
           IsNew = isNew
           Provenance = provenance }
+
+    /// What a run says that is stopped.
+    let private left (trial: Trial) () =
+        if TrainingRun.hasCheckpoint trial.Folder then
+            let how = if trial.Resume then "the same command" else "the same command with --resume"
+            $"the last checkpoint in {trial.Folder} is whole, and {how} goes on from it"
+        else
+            "there was no checkpoint yet, start again"
+
+    /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
+    /// a line to the repository's `artifacts/results.jsonl`. Whether these can be written is known before the training. Shows its progress, and says how to go on
+    /// where it is stopped.
+    /// Raises InputException as `TrainingRun.run` and `Evaluate.clip`, and where the folder cannot be written.
+    let run (trial: Trial) : Outcome = Stop.saying (left trial) (fun () -> work trial)
 
     let private factNames =
         [ "plan"; "seed"; "training clips"; "training seconds"; "threads"; "device"; "commit"; "time" ]

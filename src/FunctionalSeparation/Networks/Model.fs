@@ -130,7 +130,7 @@ module Model =
         $"{weight.Name} [{shape}]"
 
     /// Parameters of another model are refused by the first weight that differs; how weights start plays no part.
-    let private requireOwn (model: Model<'i, 'o>) (parameters: Params) =
+    let internal requireOwn (model: Model<'i, 'o>) (parameters: Params) =
         let refuse (wanted: string) (got: string) =
             invalidArg (nameof parameters) $"{model.Name}: wants {wanted}, got {got}. Give the parameters of this model."
 

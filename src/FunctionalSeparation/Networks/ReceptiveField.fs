@@ -11,7 +11,7 @@ module ReceptiveField =
     let private weights (network: Network) =
         let start = Params.start network.Model.Layout torch.float32 torch.CPU (Key.ofSeed 0)
         let noise = Key.uniformTensor -0.05 0.05 [ start.Vector.NumberOfElements ] (Key.ofSeed 1)
-        Params.split { start with Vector = start.Vector + noise.``to`` torch.float32 }
+        Params.split { start with Vector = start.Vector .+ noise.``to`` torch.float32 }
 
     /// What the network reads of so many frames, at random.
     let private imageOf (network: Network) frames =
@@ -34,7 +34,8 @@ module ReceptiveField =
     let internal requireOutputs (network: Network) : unit =
         Memory.plain (fun () ->
             use _ = torch.no_grad ()
-            let small = torch.full (Layout.learnt network.Model.Layout |> List.sumBy Layout.size, 0.01f)
+            let size = Layout.learnt network.Model.Layout |> List.sumBy Layout.size
+            let small = Arithmetic.Full(System.ReadOnlySpan [| size |], 0.01, torch.float32)
             let weights = Params.split (Params.create network.Model.Layout small)
             apply network weights (imageOf network (2L * network.Margin + network.Stride)) |> ignore)
 
@@ -70,7 +71,7 @@ module ReceptiveField =
             let output = apply network (weights network) (image.requires_grad_ true)
 
             let distances place =
-                let energy = (output.Value.narrow (2L, place, 1L)).square().sum()
+                let energy = (output.Value.narrow (2L, place, 1L)).squared().sum()
 
                 // Of what does not depend on the image at all, libtorch has no gradient.
                 if energy.requires_grad then

@@ -1,5 +1,8 @@
 namespace FunctionalSeparation
 
+open System
+open System.Runtime.InteropServices
+open System.Security.Cryptography
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
@@ -64,6 +67,9 @@ type Recipe =
         Selection: Selection
         /// Seed of the start weights and of all draws.
         Seed: int
+        /// Weights to start from, such as those of a model that was trained on other data (fine-tuning); None: they are drawn. They are in
+        /// the layout of the network, and stay the caller's.
+        Start: Params option
     }
 
 /// Recipes: made of parts, told apart by their words.
@@ -85,7 +91,8 @@ module Recipe =
           Learning = learning
           Precision = Precision.Float32
           Selection = Selection.lastStep
-          Seed = 0 }
+          Seed = 0
+          Start = None }
 
     /// The parts of a corpus without which a run cannot be made and scored.
     let needs (recipe: Recipe) : Split list =
@@ -97,6 +104,12 @@ module Recipe =
         function
         | Precision.Float32 -> ""
         | Precision.Bfloat16 -> ", products in bfloat16"
+
+    /// SHA-256 of weights, in lower-case hexadecimal digits.
+    let private hash (weights: Params) =
+        Memory.plain (fun () ->
+            let numbers = weights.Vector.cpu().``to``(torch.float32).data<float32>().ToArray()
+            Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(ReadOnlySpan numbers))))
 
     /// The recipe as JSON, for provenance and to tell runs apart.
     let toJson (recipe: Recipe) : JsonObject =
@@ -112,6 +125,7 @@ module Recipe =
         json["plan"] <- JsonValue.Create(recipe.Learning.Words + precisionWords recipe.Precision)
         json["selection"] <- JsonValue.Create recipe.Selection.Words
         json["seed"] <- JsonValue.Create recipe.Seed
+        recipe.Start |> Option.iter (fun weights -> json["startWeightsSha256"] <- JsonValue.Create(hash weights))
         json
 
     /// Losses that a title need not tell, and what it calls another.

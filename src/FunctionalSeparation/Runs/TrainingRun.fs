@@ -88,8 +88,12 @@ module TrainingRun =
             None
 
     let private fresh settings (task: Task) : Progress =
-        let start = Params.start task.Model.Layout dtype settings.Device (key settings 0)
-        { State = Train.start task start.Vector; Best = None; Seconds = 0.0 }
+        let start =
+            match settings.Recipe.Start with
+            | None -> (Params.start task.Model.Layout dtype settings.Device (key settings 0)).Vector
+            | Some weights -> weights.Vector.``to``(dtype).``to``(settings.Device, copy = true)
+
+        { State = Train.start task start; Best = None; Seconds = 0.0 }
 
     /// Steps whose batches statistics of normalisation, and the level, are taken from.
     let private observedSteps = 16
@@ -169,6 +173,7 @@ module TrainingRun =
 
         let recipe = settings.Recipe
         ReceptiveField.require recipe.Network
+        recipe.Start |> Option.iter (Model.requireOwn recipe.Network.Model)
 
         if recipe.Selection.Every.IsSome && settings.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
