@@ -12,7 +12,7 @@ open FunctionalSeparation.Tests.Scripts
 let tests =
     testList
         "scripts beyond the papers"
-        [ long
+        [ Scratch.long
               "train.fsx: folders of stems at two rates make a model for the sources that they have, which separates a song"
               (fun () ->
                   Scratch.inFolder (fun folder ->
@@ -38,7 +38,7 @@ let tests =
                       refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]
                       refuse "beyond/train.fsx" [ "--out"; at "other"; "--steps"; "60" ] [ "--steps 60" ]))
 
-          long "songs.fsx learns from voices and accompaniments that do not belong together, and scores songs" (fun () ->
+          Scratch.long "songs.fsx learns from voices and accompaniments that do not belong together, and scores songs" (fun () ->
               Scratch.inFolder (fun folder ->
                   let write song (names: string list) rate channels =
                       for number, name in List.indexed names do
@@ -74,7 +74,7 @@ let tests =
                   let model = Path.Combine(folder, "runs", "own-110-0")
                   Expect.equal (figures (songs [ "--model"; model ])) trained "its folder has the same"))
 
-          long "beyond/stereo.fsx has a row for each placing and hearing" (fun () ->
+          Scratch.long "beyond/stereo.fsx has a row for each placing and hearing" (fun () ->
               let lines = (succeed "beyond/stereo.fsx" [ "--clips"; "2" ]).Trim().Split '\n'
 
               let rows = [ for line in Array.skip 2 lines -> [ for cell in line.Trim('|', ' ').Split '|' -> cell.Trim() ] ]
@@ -87,7 +87,7 @@ let tests =
               for row in rows do
                   Expect.all (row |> List.skip 2 |> List.map float) Double.IsFinite $"scores of {row}")
 
-          long "beyond/card.fsx writes a table of singers between the marks of a card" (fun () ->
+          Scratch.long "beyond/card.fsx writes a table of singers between the marks of a card" (fun () ->
               Scratch.inFolder (fun folder ->
                   let card = Path.Combine(folder, "card.md")
                   File.WriteAllText(card, "before\n<!-- scores -->\nold\n<!-- end of scores -->\nafter\n")

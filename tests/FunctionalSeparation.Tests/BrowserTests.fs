@@ -109,7 +109,7 @@ let tests =
     testSequenced
     <| testList
         "Browser"
-        [ long "a page fits a phone and a desk, in light and dark, and throws no error" (fun () ->
+        [ Scratch.long "a page fits a phone and a desk, in light and dark, and throws no error" (fun () ->
               onPage (fun tab path ->
                   for width, colours in [ 390, "light"; 390, "dark"; 1280, "dark"; 1280, "light" ] do
                       tab.Show(path, width, colours)

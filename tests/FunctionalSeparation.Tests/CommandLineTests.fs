@@ -114,5 +114,5 @@ let tests =
           for script, option in ownNumbers do
               let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), script)
 
-              Scripts.long $"{name} {option} 2,5 is refused" (fun () ->
+              Scratch.long $"{name} {option} 2,5 is refused" (fun () ->
                   Scripts.refuse name [ option; "2,5" ] [ $"{option} 2,5"; "number" ]) ]

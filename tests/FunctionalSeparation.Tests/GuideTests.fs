@@ -126,7 +126,7 @@ let tests =
               Expect.equal (String.concat "\n" shown) (File.ReadAllText program) "scripts/guides/fromCSharp.fsx and Program.cs"
           }
 
-          long "the guides and the examples of the documentation run" (fun () ->
+          Scratch.long "the guides and the examples of the documentation run" (fun () ->
               Scratch.inFolder (fun scratch ->
                   let script = Path.Combine(scratch, "everything.fsx")
                   File.WriteAllLines(script, everything ())
@@ -140,7 +140,7 @@ let tests =
                   for name, _ in examples.Value do
                       Expect.stringContains output $"{name} has run" name))
 
-          long "guides and reference become pages without a broken link" (fun () ->
+          Scratch.long "guides and reference become pages without a broken link" (fun () ->
               if not (hasFsdocs ()) then skiptest "fsdocs is not there (dotnet tool restore)"
               let output = succeed "docs.fsx" [ "--no-results" ]
               let pages = int (Regex.Match(output, @"^(\d+) pages").Groups[1].Value)

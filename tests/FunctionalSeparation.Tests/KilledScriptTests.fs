@@ -43,7 +43,7 @@ let tests =
     testSequenced
     <| testList
         "killed scripts"
-        [ long
+        [ Scratch.long
               "own.fsx: killed in training and gone on with, the weights are the same bits; its model separates a song"
               (fun () ->
                   Scratch.inFolder (fun root ->
@@ -61,13 +61,13 @@ let tests =
                           let sum = music.Channels[0][i] + voice.Channels[0][i]
                           Expect.isLessThan (abs (sum - mixture.Channels[0][i])) 1e-5f "the stems sum to the song"))
 
-          long "a U-Net of unet.fsx killed in training and gone on with ends with the same bits" (fun () ->
+          Scratch.long "a U-Net of unet.fsx killed in training and gone on with ends with the same bits" (fun () ->
               Scratch.inFolder (fun root ->
                   let only folder = Directory.GetDirectories folder |> Array.exactlyOne |> Path.GetFileName
                   let modelIn out = Path.Combine(out, "models", only (Path.Combine(root, "whole", "models")))
                   killedAndResumed "beyond/unet.fsx" (fun out -> [ "--row"; "U-Net S"; "--out"; out ]) modelIn root))
 
-          long "a run killed at any moment and resumed ends bit-identical to one never stopped" (fun () ->
+          Scratch.long "a run killed at any moment and resumed ends bit-identical to one never stopped" (fun () ->
               Scratch.inFolder (fun folder ->
                   let arguments = [ "--preset"; "smoke"; "--epochs"; "60" ]
                   let whole, cut = Path.Combine(folder, "whole"), Path.Combine(folder, "cut")

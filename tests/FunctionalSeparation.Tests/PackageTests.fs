@@ -185,7 +185,7 @@ let tests =
                   Expect.equal (blocks language project).Head (File.ReadAllText(consumer file)) file
           }
 
-          long "each has its page, documentation and symbols, and depends on what it uses alone" (fun () ->
+          Scratch.long "each has its page, documentation and symbols, and depends on what it uses alone" (fun () ->
               for id, wanted in
                   [ "FunctionalSeparation.Core", [ "FFMpegCore"; "NWaves"; "TorchSharp" ]
                     "FunctionalSeparation", [ "FSharp.Core"; "FunctionalSeparation.Core"; "NWaves"; "TorchSharp" ]
@@ -202,7 +202,7 @@ let tests =
 
               Expect.hasLength (Directory.GetFiles feed.Value) 6 "nothing else is packed")
 
-          long "the terms of the model are told where those of the code are" (fun () ->
+          Scratch.long "the terms of the model are told where those of the code are" (fun () ->
               let ours = package "FunctionalSeparation.0.1.0.nupkg"
               let nuspec = textIn ours ".nuspec"
               Expect.stringContains nuspec "<license type=\"file\">LICENSE.md</license>" "no expression that says less"
@@ -221,7 +221,7 @@ let tests =
                   (File.ReadAllText(Path.Combine(Golden.repository, "LICENSE")).Trim())
                   "the whole licence")
 
-          long "packed again they have the same bytes" (fun () ->
+          Scratch.long "packed again they have the same bytes" (fun () ->
               inFolder (fun folder ->
                   pack (Path.Combine("src", "FunctionalSeparation.Plots")) folder
 
@@ -229,7 +229,7 @@ let tests =
                       let before = package (Path.GetFileName again)
                       Expect.isTrue (File.ReadAllBytes before = File.ReadAllBytes again) again))
 
-          long "an application in a single file that unpacks libtorch separates, streams and scores" (fun () ->
+          Scratch.long "an application in a single file that unpacks libtorch separates, streams and scores" (fun () ->
               outside [ "Application.csproj"; "Program.cs" ] (fun folder run ->
                   // The analyser of single files would be another package.
                   [ "publish"; "-c"; "Release"; "-o"; "app"; "--self-contained"; "false" ]
@@ -251,14 +251,14 @@ let tests =
                   Expect.stringContains output "32000 samples of the voice in a stream" "stream"
                   Expect.hasLength (Regex.Matches(output, @"source [12]: SDR -?\d+\.\d\d")) 2 $"scores: {output}"))
 
-          long "a script with one #r line separates and writes a page" (fun () ->
+          Scratch.long "a script with one #r line separates and writes a page" (fun () ->
               outside [ "fromPackages.fsx" ] (fun folder run ->
                   run "dotnet" [ "fsi"; "fromPackages.fsx"; "song.wav"; "stems" ] |> ignore
 
                   for file in [ "song_music.wav"; "song_voice.wav"; "stems.html" ] do
                       Expect.isTrue (File.Exists(Path.Combine(folder, "stems", file))) file))
 
-          long "a notebook shows what things are, and plays sounds" (fun () ->
+          Scratch.long "a notebook shows what things are, and plays sounds" (fun () ->
               let program = notebookProgram ()
 
               inFolder (fun folder ->

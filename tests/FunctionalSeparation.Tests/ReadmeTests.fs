@@ -44,7 +44,7 @@ let tests =
               Expect.equal (block "fsharp") (File.ReadAllText first) "README.md and first.fsx"
           }
 
-          long "the F# program runs and learns" (fun () ->
+          Scratch.long "the F# program runs and learns" (fun () ->
               let output = run "dotnet" [ "fsi"; first ]
               let gnsdr = Regex.Match(output, @"GNSDR (-?\d+\.\d+)").Groups[1].Value
               Expect.isGreaterThan (float gnsdr) 1.0 $"GNSDR in: {output}")

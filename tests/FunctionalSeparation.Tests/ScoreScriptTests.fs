@@ -13,7 +13,7 @@ open FunctionalSeparation.Tests.Scripts
 let tests =
     testList
         "score.fsx"
-        [ long "score.fsx: two of three tracks are scored where the estimates of one are missing or cut" (fun () ->
+        [ Scratch.long "score.fsx: two of three tracks are scored where the estimates of one are missing or cut" (fun () ->
               Scratch.inFolder (fun folder ->
                   let at name = Path.Combine(folder, name)
 
@@ -35,7 +35,7 @@ let tests =
                   File.Delete cut
                   Expect.stringContains (score ()) "no estimate of voice" "missing"))
 
-          long "score.fsx writes table, files of scores and page" (fun () ->
+          Scratch.long "score.fsx writes table, files of scores and page" (fun () ->
               Scratch.inFolder (fun folder ->
                   let at name = Path.Combine(folder, name)
                   let clip = (Corpus.embedded 9).Test.Head

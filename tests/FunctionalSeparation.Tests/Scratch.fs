@@ -216,3 +216,12 @@ let separatedInPieces (samples: int) (trained: TrainedModel) (mixture: torch.Ten
 
         let estimates, last = List.mapFold push (SeparationStream.start trained (int mixture.shape[0])) pieces
         torch.cat (Array.ofList (estimates @ [ SeparationStream.finish trained last ]), -1L))
+
+/// A test that the fast run leaves out.
+let long name work =
+    test name {
+        if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then
+            skiptest "left out of the fast run"
+
+        work ()
+    }

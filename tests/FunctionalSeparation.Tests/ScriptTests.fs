@@ -114,7 +114,7 @@ let tests =
                   refuse "separate.fsx" (separate other) (names @ [ "another song"; "nothing was written" ]))
           }
 
-          long "separate.fsx reads standard input, names the stems after it, and says what it should" (fun () ->
+          Scratch.long "separate.fsx reads standard input, names the stems after it, and says what it should" (fun () ->
               Scratch.inFolder (fun folder ->
                   let path, out = Path.Combine(folder, "song.wav"), Path.Combine(folder, "stems")
                   let song = AudioBuffer([| Array.init 20000 (fun i -> float32 (sin (float i / 20.0)) / 4.f) |], 16000)
@@ -130,12 +130,11 @@ let tests =
                   let voice, _ = separatePiped bytes [ "--stems"; "voice"; "--out"; "-" ]
                   Expect.isTrue (voice = File.ReadAllBytes(Path.Combine(out, "stdin_voice.wav"))) "one stem to standard output"))
 
-          test "standard output takes one stem of one song" {
+          Scratch.long "standard output takes one stem of one song" (fun () ->
               let arguments = [ "song.wav"; "--out"; "-"; "--stems"; "voice,music" ]
-              refuse "separate.fsx" arguments [ "--out -"; "one stem" ]
-          }
+              refuse "separate.fsx" arguments [ "--out -"; "one stem" ])
 
-          test "evaluate.fsx scores a data folder; silent references are counted and named" {
+          Scratch.long "evaluate.fsx scores a data folder; silent references are counted and named" (fun () ->
               Scratch.inFolder (fun folder ->
                   let data = dataFolder folder (fun i stems -> if i = 1 then Scratch.silenced "voice" stems else stems)
 
@@ -157,15 +156,14 @@ let tests =
                       $"music {scores}"
 
                   for row in [ "mixture"; "ideal binary mask" ] do
-                      Expect.stringContains output row "floor and ceiling")
-          }
+                      Expect.stringContains output row "floor and ceiling"))
 
-          long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
+          Scratch.long "a folder that holds a run is not overwritten, nor resumed with other settings" (fun () ->
               let folder, _ = model.Value
               refuse train [ "--epochs"; "2"; "--out"; folder ] [ folder; "--resume" ]
               refuse train [ "--epochs"; "3"; "--resume"; "--out"; folder ] [ "checkpoint.safetensors"; "other settings" ])
 
-          long "a missing data folder, an empty one, and one without training singers" (fun () ->
+          Scratch.long "a missing data folder, an empty one, and one without training singers" (fun () ->
               Scratch.inFolder (fun folder ->
                   let missing = Path.Combine(folder, "nowhere")
                   refuse train [ "--data"; missing ] [ missing; "no such folder" ]
@@ -178,7 +176,7 @@ let tests =
 
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "nothing half-written"))
 
-          long "a folder without test clips is refused before training; what is left out is said" (fun () ->
+          Scratch.long "a folder without test clips is refused before training; what is left out is said" (fun () ->
               Scratch.inFolder (fun folder ->
                   let clip part name =
                       let stems = Clip.read (Corpus.embedded 9).Test.Head
@@ -204,7 +202,7 @@ let tests =
                   let recipe = JsonNode.Parse(File.ReadAllText(Path.Combine(out, "model.json"))).["provenance"].["recipe"]
                   Expect.equal (recipe["gamma"].GetValue<float>()) 0.05 "gamma"))
 
-          long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
+          Scratch.long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
               Scratch.inFolder (fun folder ->
                   let training name = Path.Combine(folder, "train", name)
                   let noise = Array.init 32000 (fun i -> float32 (sin (0.1 * float i)) * 0.5f)
@@ -240,7 +238,7 @@ let tests =
 
                   Expect.isFalse (File.Exists(Path.Combine(folder, "run", "model.json"))) "no model from any of them"))
 
-          long "NaN in the audio to separate, an unknown model folder" (fun () ->
+          Scratch.long "NaN in the audio to separate, an unknown model folder" (fun () ->
               Scratch.inFolder (fun folder ->
                   let song = Path.Combine(folder, "song.wav")
                   let out = Path.Combine(folder, "stems")
@@ -258,14 +256,14 @@ let tests =
                   refuse "separate.fsx" [ song; "--model"; fst model.Value; "--out"; out ] [ "song.wav" ]
                   Expect.isFalse (Directory.Exists out) "nothing half-written"))
 
-          long "a full disk" (fun () ->
+          Scratch.long "a full disk" (fun () ->
               Scratch.onSmallDisk 2 (fun folder ->
                   let run = Path.Combine(folder, "run")
                   refuse train [ "--epochs"; "2"; "--out"; run ] [ "checkpoint.safetensors"; "space" ]
                   Expect.isEmpty (Directory.GetFiles(run, "*safetensors*")) "no checkpoint"
                   Expect.isEmpty (Scratch.unfinished run) "nothing half-written"))
 
-          test "separate.fsx that is stopped says so in one line, ends as SIGTERM wants it and leaves nothing" {
+          Scratch.long "separate.fsx that is stopped says so in one line, ends as SIGTERM wants it and leaves nothing" (fun () ->
               if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
 
               Scratch.inFolder (fun folder ->
@@ -282,10 +280,9 @@ let tests =
                   let lines = error.Result.TrimEnd().Split '\n' |> Array.filter (fun line -> line.Contains "stopped")
                   Expect.hasLength lines 1 $"one line: {error.Result}"
                   Expect.stringContains lines[0] "SIGTERM: no stem of " "said"
-                  Expect.isEmpty (Directory.GetFileSystemEntries(file "stems")) "nothing is left")
-          }
+                  Expect.isEmpty (Directory.GetFileSystemEntries(file "stems")) "nothing is left"))
 
-          long "a training that is stopped keeps its checkpoint and says how to go on" (fun () ->
+          Scratch.long "a training that is stopped keeps its checkpoint and says how to go on" (fun () ->
               if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
 
               Scratch.inFolder (fun folder ->
@@ -302,7 +299,7 @@ let tests =
                   Expect.isGreaterThan (stepOf folder) 0 "a whole checkpoint"
                   Expect.isEmpty (Scratch.unfinished folder) "nothing half-written"))
 
-          long "on a terminal there is a bar" (fun () ->
+          Scratch.long "on a terminal there is a bar" (fun () ->
               if not (Scratch.succeeds "script" [ "-qec"; "true"; "/dev/null" ]) then
                   skiptest "the program script, which makes a terminal, is not installed"
 
@@ -316,35 +313,37 @@ let tests =
                   Expect.stringContains shown "\rseparating █" "a bar"
                   Expect.stringContains shown "running on" "the device"))
 
-          long "separate.fsx takes many songs, goes on behind one that cannot be read, and skips what it has done" (fun () ->
-              Scratch.inFolder (fun folder ->
-                  let at name = Path.Combine(folder, name)
-                  Directory.CreateDirectory(at "songs") |> ignore
+          Scratch.long
+              "separate.fsx takes many songs, goes on behind one that cannot be read, and skips what it has done"
+              (fun () ->
+                  Scratch.inFolder (fun folder ->
+                      let at name = Path.Combine(folder, name)
+                      Directory.CreateDirectory(at "songs") |> ignore
 
-                  AudioFile.Write(
-                      at "songs/a.wav",
-                      AudioBuffer([| Array.init 20000 (fun i -> sin (0.1f * float32 i)) |], 16000)
-                  )
-                  |> ignore
+                      AudioFile.Write(
+                          at "songs/a.wav",
+                          AudioBuffer([| Array.init 20000 (fun i -> sin (0.1f * float32 i)) |], 16000)
+                      )
+                      |> ignore
 
-                  File.WriteAllText(at "songs/broken.wav", "no sound")
-                  File.Copy(at "songs/a.wav", at "b.wav")
+                      File.WriteAllText(at "songs/broken.wav", "no sound")
+                      File.Copy(at "songs/a.wav", at "b.wav")
 
-                  let arguments =
-                      [ at "songs"; at "b.wav"; "--model"; fst model.Value; "--out"; at "out" ]
-                      @ [ "--stems"; "voice"; "--format"; "wav16"; "--name"; "{song}/{stem}" ]
+                      let arguments =
+                          [ at "songs"; at "b.wav"; "--model"; fst model.Value; "--out"; at "out" ]
+                          @ [ "--stems"; "voice"; "--format"; "wav16"; "--name"; "{song}/{stem}" ]
 
-                  let code, output, error = run "separate.fsx" arguments
-                  Expect.equal code 2 "one failed"
-                  Expect.equal (output.TrimEnd().Split '\n') [| at "out/a/voice.wav"; at "out/b/voice.wav" |] "the others"
-                  Expect.stringContains error "broken.wav" "its name"
-                  Expect.stringContains error "1 of 3 songs" "how many"
-                  File.Delete(at "songs/broken.wav")
-                  let _, output, error = run "separate.fsx" arguments
-                  Expect.equal output "" "nothing new"
-                  Expect.stringContains error (at "b.wav" + ": separated before") "said"))
+                      let code, output, error = run "separate.fsx" arguments
+                      Expect.equal code 2 "one failed"
+                      Expect.equal (output.TrimEnd().Split '\n') [| at "out/a/voice.wav"; at "out/b/voice.wav" |] "the others"
+                      Expect.stringContains error "broken.wav" "its name"
+                      Expect.stringContains error "1 of 3 songs" "how many"
+                      File.Delete(at "songs/broken.wav")
+                      let _, output, error = run "separate.fsx" arguments
+                      Expect.equal output "" "nothing new"
+                      Expect.stringContains error (at "b.wav" + ": separated before") "said"))
 
-          long
+          Scratch.long
               "a folder that its stems are written into is separated once; a link to itself and a song like another do not stop it"
               (fun () ->
                   Scratch.inFolder (fun folder ->
@@ -372,20 +371,30 @@ let tests =
                       Expect.stringContains error $"""not used: {at "b.wave"}: nothing was written""" "the other b"
                       Expect.stringContains error (at "a.wav" + ": separated before") "the others"))
 
-          long "separate.fsx: behind --stems comes a song, names are joined by commas; a rate that changes is told" (fun () ->
-              Scratch.inFolder (fun folder ->
-                  let song = Path.Combine(folder, "song.wav")
-                  AudioFile.Write(song, AudioBuffer([| Array.init 20000 (fun i -> sin (0.1f * float32 i)) |], 15000)) |> ignore
-                  let arguments names = [ "--model"; fst model.Value; "--out"; folder; "--stems"; names; song ]
-                  let code, output, error = run "separate.fsx" (arguments "voice" @ [ "--format"; "mp3" ])
-                  Expect.equal (code, output.TrimEnd()) (0, Path.Combine(folder, "song_voice.mp3")) $"one stem: {error}"
-                  Expect.stringContains error "the stems have 16000 Hz" "the rate"
-                  Expect.hasLength (succeed "separate.fsx" (arguments "voice,music") |> _.TrimEnd().Split('\n')) 2 "two stems"
-                  refuse "separate.fsx" (arguments "voice,song") [ "'song'" ]
-                  refuse "separate.fsx" (arguments "voice" @ [ "--from"; "-1" ]) [ "from -1 s to its end" ]
-                  refuse "separate.fsx" (arguments "voice" @ [ "--name"; "/{song}" ]) [ "outside" ]))
+          Scratch.long
+              "separate.fsx: behind --stems comes a song, names are joined by commas; a rate that changes is told"
+              (fun () ->
+                  Scratch.inFolder (fun folder ->
+                      let song = Path.Combine(folder, "song.wav")
 
-          long "an encoder that ffmpeg lacks is missed before the song is separated" (fun () ->
+                      AudioFile.Write(song, AudioBuffer([| Array.init 20000 (fun i -> sin (0.1f * float32 i)) |], 15000))
+                      |> ignore
+
+                      let arguments names = [ "--model"; fst model.Value; "--out"; folder; "--stems"; names; song ]
+                      let code, output, error = run "separate.fsx" (arguments "voice" @ [ "--format"; "mp3" ])
+                      Expect.equal (code, output.TrimEnd()) (0, Path.Combine(folder, "song_voice.mp3")) $"one stem: {error}"
+                      Expect.stringContains error "the stems have 16000 Hz" "the rate"
+
+                      Expect.hasLength
+                          (succeed "separate.fsx" (arguments "voice,music") |> _.TrimEnd().Split('\n'))
+                          2
+                          "two stems"
+
+                      refuse "separate.fsx" (arguments "voice,song") [ "'song'" ]
+                      refuse "separate.fsx" (arguments "voice" @ [ "--from"; "-1" ]) [ "from -1 s to its end" ]
+                      refuse "separate.fsx" (arguments "voice" @ [ "--name"; "/{song}" ]) [ "outside" ]))
+
+          Scratch.long "an encoder that ffmpeg lacks is missed before the song is separated" (fun () ->
               if not (OperatingSystem.IsLinux() && Scratch.succeeds "ffmpeg" [ "-version" ]) then
                   skiptest "the ffmpeg program is not installed"
 
@@ -404,7 +413,7 @@ let tests =
                   Expect.isFalse (error.Contains "separating") $"nothing was separated: {error}"
                   Expect.equal (Directory.GetFiles folder |> Array.sort) [| lacking; song |] "nothing is left"))
 
-          long "places that cannot be written are known before the work, and are not where the shell is" (fun () ->
+          Scratch.long "places that cannot be written are known before the work, and are not where the shell is" (fun () ->
               Scratch.inFolder (fun folder ->
                   let at name = Path.Combine(folder, name)
                   let page = at "out/tables/huang2014/context-smoke.html"
@@ -432,7 +441,7 @@ let tests =
                   Expect.equal running.ExitCode 0 error.Result
                   Expect.equal (File.ReadAllText(at "artifacts")) "x" "nothing was written where the shell is"))
 
-          long "a bad clip does not take the others with it, in training, tables and scores" (fun () ->
+          Scratch.long "a bad clip does not take the others with it, in training, tables and scores" (fun () ->
               Scratch.inFolder (fun folder ->
                   let at name = Path.Combine(folder, name)
                   let clips = (Corpus.embedded 9).Test
@@ -454,7 +463,7 @@ let tests =
                   finished "evaluate.fsx" [ "--model"; at "run"; "--data"; folder ]
                   finished "huang2014/ceilings.fsx" [ "--data"; folder; "--out"; at "out" ]))
 
-          long "separate.fsx without a model takes the library's own" (fun () ->
+          Scratch.long "separate.fsx without a model takes the library's own" (fun () ->
               Scratch.inFolder (fun folder ->
                   let song = Path.Combine(folder, "song.wav")
                   Scratch.writeSong song 1
@@ -462,7 +471,7 @@ let tests =
                   let voice = AudioFile.Info(Path.Combine(folder, "song_voice.wav"))
                   Expect.equal voice.Length (AudioFile.Info song).Length "the voice"))
 
-          long "pack.fsx halves the weights" (fun () ->
+          Scratch.long "pack.fsx halves the weights" (fun () ->
               Scratch.inFolder (fun folder ->
                   succeed "pack.fsx" [ "--model"; fst model.Value; "--out"; folder ] |> ignore
                   let bytes model = FileInfo(Path.Combine(model, "weights.safetensors")).Length
@@ -472,7 +481,7 @@ let tests =
                   let off = (packed - whole).abs().max().item<float32>()
                   Expect.isTrue (off < 1e-3f * whole.abs().max().item<float32>()) $"rounded: {off}"))
 
-          long "options that make no sense" (fun () ->
+          Scratch.long "options that make no sense" (fun () ->
               for arguments, part in
                   [ [ "--epochs"; "0" ], "--epochs 0"
                     [ "--context"; "2" ], "--context 2"

@@ -69,12 +69,3 @@ let stepOf folder =
         tensor.Dispose()
 
     int file.Texts["step"]
-
-/// A test that the fast run leaves out.
-let long name work =
-    test name {
-        if Environment.GetEnvironmentVariable "FUNCSEP_FAST" = "1" then
-            skiptest "left out of the fast run"
-
-        work ()
-    }

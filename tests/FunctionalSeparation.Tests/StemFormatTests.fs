@@ -49,7 +49,7 @@ let tests =
     testList
         "formats of stems"
         [ for format in encoded do
-              test $"{format}: what it is said to hold it holds, with the channels and the rate that are told" {
+              Scratch.long $"{format}: what it is said to hold it holds, with the channels and the rate that are told" (fun () ->
                   requireFfmpeg ()
 
                   inFolder (fun folder ->
@@ -61,8 +61,7 @@ let tests =
                           Expect.equal
                               (shape.SampleRate, shape.Channels)
                               (format.StoredRate rate, count)
-                              $"{rate} Hz, {count} channels")
-              }
+                              $"{rate} Hz, {count} channels"))
 
           test "WAV holds all that is read, as it is" {
               for format in formats |> List.except encoded do

@@ -112,7 +112,7 @@ let tests =
                   Expect.equal (File.ReadAllText voice) "mine" "as it was")
           }
 
-          test "what kill -9 left goes with the next run, and what others are still writing stays" {
+          Scratch.long "what kill -9 left goes with the next run, and what others are still writing stays" (fun () ->
               withSong 60 (fun folder out ->
                   for name in [ "other.wav"; "short.wav" ] do
                       writeSong (Path.Combine(folder, name)) 1
@@ -134,8 +134,7 @@ let tests =
                   WholeFile.Write(Path.Combine(out, "x.txt"), "x")
                   Expect.equal (unfinished out) its "those of a process that lives stay"
                   stop "TERM" living
-                  Expect.isEmpty (unfinished out) "and go with it")
-          }
+                  Expect.isEmpty (unfinished out) "and go with it"))
 
           test "what ffmpeg decodes has no name that could be left" {
               if not (OperatingSystem.IsLinux()) then skiptest "needs /proc"

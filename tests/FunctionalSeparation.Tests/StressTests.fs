@@ -144,16 +144,18 @@ let tests =
     testSequenced
     <| testList
         "stress"
-        [ long "four threads beside allocation and forced collections: nothing fails, every result is the quiet one" (fun () ->
-              let quiet = [ for name, count, job in kinds -> name, count * factor, job, job () ]
+        [ Scratch.long
+              "four threads beside allocation and forced collections: nothing fails, every result is the quiet one"
+              (fun () ->
+                  let quiet = [ for name, count, job in kinds -> name, count * factor, job, job () ]
 
-              let jobs =
-                  [ for name, count, job, expected in quiet do
-                        for i in 1..count -> float i / float count, (name, job, expected) ]
-                  |> List.sortBy fst
-                  |> List.map snd
+                  let jobs =
+                      [ for name, count, job, expected in quiet do
+                            for i in 1..count -> float i / float count, (name, job, expected) ]
+                      |> List.sortBy fst
+                      |> List.map snd
 
-              besideCollections (fun () ->
-                  let wrong = runAll jobs
-                  let first = wrong |> List.truncate 5 |> String.concat "; "
-                  Expect.isEmpty wrong $"{wrong.Length} of {jobs.Length} jobs went wrong: {first}")) ]
+                  besideCollections (fun () ->
+                      let wrong = runAll jobs
+                      let first = wrong |> List.truncate 5 |> String.concat "; "
+                      Expect.isEmpty wrong $"{wrong.Length} of {jobs.Length} jobs went wrong: {first}")) ]

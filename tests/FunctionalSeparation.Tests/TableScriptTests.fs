@@ -20,7 +20,7 @@ let tests =
         [ for path in tableScripts do
               let name = Path.GetRelativePath(Path.Combine(Golden.repository, "scripts"), path)
 
-              long $"{name}: the whole table on the embedded corpus, and then a page" (fun () ->
+              Scratch.long $"{name}: the whole table on the embedded corpus, and then a page" (fun () ->
                   Scratch.inFolder (fun folder ->
                       let rows = succeed name [ "--list" ] |> _.TrimEnd().Split('\n')
                       let output = succeed name [ "--preset"; "smoke"; "--out"; folder ]

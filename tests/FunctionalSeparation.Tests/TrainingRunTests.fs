@@ -51,7 +51,30 @@ let private message work =
 let tests =
     testList
         "training run"
-        [ test "the paper's protocol, stopped after each of its steps and resumed, ends bit-identical" {
+        [ test "a run that starts from weights makes no step of its own first, and is another run" {
+              inScratch (fun folder ->
+                  let run name recipe =
+                      TrainingRun.run { settings (Path.Combine(folder, name)) DrnnRecipe.desk false None with Recipe = recipe }
+
+                  let fresh =
+                      { DrnnRecipe.toRecipe { recipe with Plan = FullBatch(Some 60000, 2) } with Selection = Selection.lastStep }
+
+                  let first = (run "first" fresh).Trained.Parameters
+                  let before = first.Vector.data<float32>().ToArray()
+                  let second = { fresh with Start = Some first }
+                  let onwards = run "second" second
+                  Expect.equal (first.Vector.data<float32>().ToArray()) before "the weights stay the caller's"
+                  let objective name = RunLog.objectives (Path.Combine(folder, name)) |> List.map snd
+                  Expect.isLessThan (objective "second").Head (List.last (objective "first")) "it goes on from there"
+                  Expect.equal (parameters (run "again" second)) (parameters onwards) "the same weights, the same run"
+                  Expect.notEqual (string (Recipe.toJson second)) (string (Recipe.toJson fresh)) "its description"
+
+                  let wider = Drnn.network { recipe.Network with Hidden = [ 13; 12 ] }
+                  Scratch.refusesArgument [ "hidden1.weight" ] (fun () -> run "wider" { second with Network = wider } |> ignore)
+                  Expect.isFalse (Directory.Exists(Path.Combine(folder, "wider"))) "nothing was begun")
+          }
+
+          test "the paper's protocol, stopped after each of its steps and resumed, ends bit-identical" {
               inScratch (fun folder ->
                   let run name resume stopAt = TrainingRun.run (settings (Path.Combine(folder, name)) recipe resume stopAt)
                   let whole = parameters (run "whole" false None)
