@@ -21,6 +21,7 @@ type SongsArgument =
     | Out of folder: string
     | Model of folder: string
     | Songs of folder: string
+    | Record of file: string
     | Smoke
 
     interface IArgParserTemplate with
@@ -35,6 +36,7 @@ type SongsArgument =
             | Model _ -> "trains nothing: scores this model folder, or `default`, `mixture`, `mask` (ideal ratio masks)."
             | Songs _ ->
                 "folder of the songs to score, a folder a song with voice, music and mixture. Default: test of the corpus."
+            | Record _ -> "CSV file that the scores are added to, a row a song, such as papers/beyond/songs.csv."
             | Smoke -> "110 steps of a tiny network, to see that it works."
 
 /// Levels that songs have, other songs' music always, a second accompaniment and a second voice now and then, a fourth up and down.
@@ -117,7 +119,7 @@ let recipeOf isSmoke seed steps start (row: Row) =
         Mixing = Mixing.plain
         Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16)
         Seed = seed
-        Start = start |> Option.map (fun folder -> (ModelFolder.load ModelFolder.families torch.CPU folder).Parameters) }
+        Start = Option.map weightsOf start }
 
 let train (corpus: Corpus) folder (recipe: Recipe) =
     let tell = Experiment.progress "training"
@@ -203,23 +205,30 @@ let score (system: System) folder =
 
 let columns = [ "voice SDR"; "music SDR"; "voice's stem, music alone"; "music's stem, voice alone" ]
 
-let report name folder (system: System) =
+let report name folder record (system: System) =
     let scored = [ for song in fst (AudioFolder.folders folder) -> score system song ]
     let mean = "mean", List.transpose (List.map snd scored) |> List.map List.average
-    let text (name, values) = name :: List.map Results.decibels values
-    printfn "%s\n\n%s\n" name (Results.table ("song" :: columns) (List.map text (scored @ [ mean ])))
+    let rows = [ for song, values in scored @ [ mean ] -> song :: List.map Results.decibels values ]
+    printfn "%s\n\n%s\n" name (Results.table ("song" :: columns) rows)
+
+    for file in Option.toList record do
+        for row in rows do
+            Results.appendCsv file (List.zip ("system" :: "song" :: columns) (name :: row))
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<SongsArgument> fsi.CommandLineArgs
     let folder = arguments.GetResult Corpus
     let songs = arguments.GetResult(Songs, Path.Combine(folder, "test"))
     let isSmoke = arguments.Contains Smoke
+    let record = arguments.TryGetResult Record
+    record |> Option.iter (fun file -> Results.requireColumns file ("system" :: "song" :: columns))
+    let report name system = report name songs record system
 
     match arguments.TryGetResult Model with
-    | Some "mixture" -> report "mixture" songs byMixture
-    | Some "mask" -> report "ideal ratio mask" songs byMask
-    | Some "default" -> report "the library's own model" songs (bySeparator (Separators.Default()))
-    | Some model -> report model songs (bySeparator (Separators.Open model))
+    | Some "mixture" -> report "mixture" byMixture
+    | Some "mask" -> report "ideal ratio mask" byMask
+    | Some "default" -> report "the library's own model" (bySeparator (Separators.Default()))
+    | Some model -> report model (bySeparator (Separators.Open model))
     | None ->
         let name = arguments.GetResult(Row, "own")
         let row = rows |> List.find (fun row -> row.Name = name)
@@ -229,4 +238,4 @@ Experiment.main (fun () ->
         let out = Path.Combine(arguments.GetResult(Out, "artifacts/songs"), $"{name}-{steps}-{seed}")
         let separator, seconds = train corpus out (recipeOf isSmoke seed steps (arguments.TryGetResult Start) row)
         eprintfn $"{seconds:F0} s of training"
-        report $"{name}, {steps} steps, seed {seed}" songs (bySeparator separator))
+        report $"{name}, {steps} steps, seed {seed}" (bySeparator separator))

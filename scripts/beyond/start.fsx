@@ -1,6 +1,7 @@
 // The recipe of the U-Nets: what unet.fsx trains, and recipes.fsx varies.
 #load "../load.fsx"
 
+open TorchSharp
 open FunctionalSeparation
 
 /// All parts, small: two scales of an eighth of the channels.
@@ -17,6 +18,9 @@ let excerpts =
         Speeds = DrnnRecipe.semitones
         GainRange = 2.0
         Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+
+/// The weights of a model folder, to start from.
+let weightsOf folder = (ModelFolder.load ModelFolder.families torch.CPU folder).Parameters
 
 /// Steps in which the rate rises.
 let warmUp = 100

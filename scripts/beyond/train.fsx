@@ -20,6 +20,7 @@ type OwnArgument =
     | [<Mandatory>] Out of folder: string
     | Size of Size
     | Steps of count: int
+    | Start of folder: string
     | Mono
     | Smoke
 
@@ -30,6 +31,8 @@ type OwnArgument =
             | Out _ -> "folder of the model."
             | Size _ -> "small, medium or large. Default: medium."
             | Steps _ -> "steps of training. Default: 6500; on one thread a step of medium takes about a second."
+            | Start _ ->
+                "model folder whose weights training starts from, of the same size, channels and stems. Default: they are drawn."
             | Mono -> "train in one channel; stereo songs are then heard as middle and side."
             | Smoke -> "110 steps of a tiny network, to see that it works."
 
@@ -94,6 +97,7 @@ Experiment.main (fun () ->
     let recipe =
         { Recipe.create network Loss.logErrorShare learning with
             Mixing = corpus.Mixing
+            Start = arguments.TryGetResult Start |> Option.map weightsOf
             Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16) }
 
     let outcome = Trial.run (Trial.onCorpus corpus (arguments.GetResult Out) recipe)

@@ -65,14 +65,20 @@ let tests =
 
                       line.Split([| ' ' |], StringSplitOptions.RemoveEmptyEntries) |> Array.tail |> Array.map float
 
-                  let mixture = figures (songs [ "--model"; "mixture" ])
+                  let record = Path.Combine(folder, "songs.csv")
+                  let mixture = figures (songs [ "--model"; "mixture"; "--record"; record ])
+                  let recorded = (File.ReadAllLines record |> Array.item 1).Split ',' |> Array.skip 2 |> Array.map float
+                  Expect.equal recorded mixture "the same in the record"
                   let mask = figures (songs [ "--model"; "mask" ])
                   Expect.isLessThan (abs mixture[0]) 0.5 "two tones as loud as each other"
                   Expect.isGreaterThan mask[0] 20.0 "masks tell them apart"
                   let trained = figures (songs [ "--smoke"; "--out"; Path.Combine(folder, "runs") ])
                   Expect.all trained Double.IsFinite "a trained network has scores"
                   let model = Path.Combine(folder, "runs", "own-110-0")
-                  Expect.equal (figures (songs [ "--model"; model ])) trained "its folder has the same"))
+                  Expect.equal (figures (songs [ "--model"; model ])) trained "its folder has the same"
+                  let again = Path.Combine(folder, "again")
+                  let further = figures (songs [ "--smoke"; "--out"; again; "--start"; model ])
+                  Expect.notEqual further trained "a training that starts from its weights goes elsewhere"))
 
           Scratch.long "beyond/stereo.fsx has a row for each placing and hearing" (fun () ->
               let lines = (succeed "beyond/stereo.fsx" [ "--clips"; "2" ]).Trim().Split '\n'
