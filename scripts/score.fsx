@@ -88,8 +88,10 @@ Experiment.main (fun () ->
 
     let windows = above |> Option.map (fun level -> $" above {level} dBFS") |> Option.defaultValue ""
 
+    let count = if results.Length = 1 then "1 track" else $"{results.Length} tracks"
+
     let caption =
-        $"{results.Length} tracks, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows{windows}"
+        $"{count}, BSS Eval {arguments.GetResult(Version, 4)}, dB: medians over tracks of medians over windows{windows}"
 
     printfn $"\n{caption}\n\n{Results.table header rows}"
 

@@ -113,6 +113,15 @@ module Trial =
         with :? InputException as wrong ->
             eprintfn $"note: {wrong.Message} The results of this run are in its own folder only."
 
+    /// How a song is taken apart by the model of a trial: the scripts know no family of one's own.
+    let private songBy (trial: Trial) =
+        let family = trial.Recipe.Network.Family
+
+        if ModelFolder.families |> List.exists (fun known -> known.Name = family) then
+            $"a song by it: dotnet fsi scripts/separate.fsx SONG --model {trial.Folder} --out stems"
+        else
+            $"a song by it: ModelFolder.openWith, with the reader of its family, {family}"
+
     let private work (trial: Trial) : Outcome =
         checkTest trial
         let resultsPath = Path.Combine(trial.Folder, "results.json")
@@ -133,8 +142,7 @@ module Trial =
         results["provenance"] <- provenance.DeepClone()
         Results.save resultsPath results
 
-        eprintfn
-            $"the model: {trial.Folder}; a song by it: dotnet fsi scripts/separate.fsx SONG --model {trial.Folder} --out stems"
+        eprintfn $"the model: {trial.Folder}; {songBy trial}"
 
         if isNew then orNote (fun () -> Results.append journal (Results.withoutClips results))
 
