@@ -13,13 +13,13 @@ let feed, key =
     Feed.excerpts drnn (Needs.create drnn loss corpus.Mixing) excerpts torch.CPU corpus.Train, Key.ofSeed 0
 
 let task =
-    { Model = Network.model drnn
-      Loss = loss
+    { Layout = Network.layout drnn
+      Loss = Batch.loss (Network.model drnn) loss
       Optimiser = Optim.adam (Schedule.constant 1e-3)
       Feed = fun step -> [ feed.Batch key step ]
       Key = key }
 
-let start = Model.init torch.float32 torch.CPU key task.Model
+let start = Params.start task.Layout torch.float32 torch.CPU key
 
 let last = Train.states task 100 (Train.start task start.Vector) |> Seq.last
 let trained = { Network = drnn; Parameters = Params.create start.Layout last.Parameters; Level = Some 0.004 }

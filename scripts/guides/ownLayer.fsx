@@ -88,15 +88,15 @@ let feed =
     Feed.excerpts network (Needs.create network loss Mixing.plain) (ExcerptSettings.ofSize 32 4) torch.CPU clips
 
 let task =
-    { Model = Network.model network
-      Loss = loss
+    { Layout = Network.layout network
+      Loss = Batch.loss (Network.model network) loss
       Optimiser = Optim.adam (Schedule.constant 1e-2)
       Feed = fun step -> [ feed.Batch (Key.ofSeed 2) step ]
       Key = Key.ofSeed 3 }
 
-let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) task.Model
+let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 0)
 let last = Train.states task 20 (Train.start task start.Vector) |> Seq.last
-let learnt = Params.create task.Model.Layout last.Parameters |> Params.named |> Map.ofList
+let learnt = Params.create task.Layout last.Parameters |> Params.named |> Map.ofList
 let gains = learnt["gain"].data<float32>().ToArray()
 
 printfn $"after {last.Step} steps the gains lie between {Array.min gains:F2} and {Array.max gains:F2}"

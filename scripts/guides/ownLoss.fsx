@@ -83,13 +83,13 @@ let curve (recipe: Recipe) =
         recipe.Learning.Begin { Network = recipe.Network; Needs = needs; Clips = clips; Device = torch.CPU; Key = Key.fold 0 key }
 
     let task =
-        { Model = Network.model recipe.Network
-          Loss = recipe.Loss
+        { Layout = Network.layout recipe.Network
+          Loss = Batch.loss (Network.model recipe.Network) recipe.Loss
           Optimiser = course.Optimiser
           Feed = course.Feed
           Key = Key.fold 1 key }
 
-    let start = Model.init torch.float32 torch.CPU (Key.fold 2 key) task.Model
+    let start = Params.start task.Layout torch.float32 torch.CPU (Key.fold 2 key)
     Train.states task course.Steps (Train.start task start.Vector) |> Seq.map _.Value |> List.ofSeq
 
 for name, rule in [ "Lion", sign 1e-3; "Adam", Rule.adam 1e-3 ] do

@@ -98,7 +98,7 @@ let private steps name (settings: UNetSettings) : Figure list =
     let state = optimiser.Init start
     let next = Training.inTurn feed
     let batch = next ()
-    let objective batch = Train.objective model Loss.logErrorShare (Key.ofSeed 0) [ batch ]
+    let objective batch = Train.objective model.Layout (Batch.loss model Loss.logErrorShare) (Key.ofSeed 0) [ batch ]
 
     let evaluate () =
         let struct (_, _) = objective batch start

@@ -27,8 +27,8 @@ let private operations (model: Model<Heard, Separated>) batches = 6.0 * float (L
 let private loss = Loss.squaredError |> Loss.discriminative 0.05
 let private needs = Needs.create Sounds.network.Value.Network loss Mixing.unitNorm
 
-let private evaluate model (vector: torch.Tensor) batches () =
-    let struct (_, _) = Train.objective model loss (Key.ofSeed 0) batches vector
+let private evaluate (model: Model<Heard, Separated>) (vector: torch.Tensor) batches () =
+    let struct (_, _) = Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 0) batches vector
     ()
 
 let private freed batches =
@@ -80,7 +80,10 @@ let step () : Figure list =
 
     [ for precision in [ Precision.Float32; Precision.Bfloat16 ] do
           let model = Network.modelIn precision network.Network
-          let train batch () = optimiser.Step (Train.objective model loss (Key.ofSeed 0) [ batch () ]) state start |> ignore
+
+          let train batch () =
+              optimiser.Step (Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 0) [ batch () ]) state start
+              |> ignore
 
           for name, run in
               [ "objective and gradient of 16 x 50 frames", evaluate model start [ batch ]

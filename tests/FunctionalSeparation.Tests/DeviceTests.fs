@@ -60,7 +60,7 @@ let private isOn (device: torch.Device) (tensor: torch.Tensor) = tensor.device_t
 let private gradient device dtype architecture loss =
     let model = Network.model (Drnn.network architecture)
     let vector = (Params.start model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
-    Train.objective model loss (Key.ofSeed 9) [ batch device dtype architecture ] vector
+    Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 9) [ batch device dtype architecture ] vector
 
 let private steps device dtype optimiser =
     let architecture = net (RecurrentAt 1)
@@ -68,8 +68,8 @@ let private steps device dtype optimiser =
     let batch = batch device dtype architecture
 
     let task =
-        { Model = model
-          Loss = Loss.squaredError
+        { Layout = model.Layout
+          Loss = Batch.loss model Loss.squaredError
           Optimiser = optimiser
           Feed = (fun _ -> [ batch ])
           Key = Key.ofSeed 9 }

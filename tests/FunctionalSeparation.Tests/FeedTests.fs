@@ -26,7 +26,10 @@ let private batch () =
 let private lossOf recurrence batches =
     let model = Network.model (Drnn.network (architecture recurrence))
     let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed 3) model
-    let struct (value, gradient) = Train.objective model Loss.squaredError (Key.ofSeed 9) batches parameters.Vector
+
+    let struct (value, gradient) =
+        Train.objective model.Layout (Batch.loss model Loss.squaredError) (Key.ofSeed 9) batches parameters.Vector
+
     gradient.Dispose()
     value
 

@@ -25,8 +25,8 @@ let private taskOn (batch: int -> int) optimiser =
             torch.CPU
             corpus.Value.Train
 
-    { Model = Network.model (Drnn.network small)
-      Loss = Loss.discriminative 0.05 Loss.squaredError
+    { Layout = Network.layout (Drnn.network small)
+      Loss = Batch.loss (Network.model (Drnn.network small)) (Loss.discriminative 0.05 Loss.squaredError)
       Optimiser = optimiser
       Feed = fun step -> [ feed.Batch (Key.ofSeed 5) (batch step) ]
       Key = Key.ofSeed 9 }
@@ -37,7 +37,8 @@ let private task = taskOn id
 /// The same batch at each step, as a line search needs it.
 let private fullBatchTask = taskOn (fun _ -> 0)
 
-let private start (task: Task) = Train.start task (Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
+let private start (task: TrainingTask<Batch>) =
+    Train.start task (Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
 
 /// The parameters after so many steps from a state.
 let private after task steps first =

@@ -31,13 +31,13 @@ let private trainNet architecture optimiser steps () =
             corpus.Value.Train
 
     let task =
-        { Model = Network.model (Drnn.network architecture)
-          Loss = Loss.discriminative 0.05 Loss.squaredError
+        { Layout = Network.layout (Drnn.network architecture)
+          Loss = Batch.loss (Network.model (Drnn.network architecture)) (Loss.discriminative 0.05 Loss.squaredError)
           Optimiser = optimiser
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
           Key = Key.ofSeed 9 }
 
-    let start = Params.start task.Model.Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
 
     Train.states task steps (Train.start task start.Vector) |> Seq.last |> TrainState.dispose
 

@@ -19,7 +19,7 @@ let private evaluate precision =
 
     let references = torch.stack ([| torch.zeros_like voice; voice |], 2L)
     let batch = Batch.ofMagnitudes (Drnn.network architecture) mixture references
-    Train.objective model Loss.squaredError (Key.ofSeed 9) [ batch ] start.Vector
+    Train.objective model.Layout (Batch.loss model Loss.squaredError) (Key.ofSeed 9) [ batch ] start.Vector
 
 [<Tests>]
 let tests =

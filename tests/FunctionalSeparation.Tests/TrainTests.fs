@@ -14,15 +14,17 @@ let private taskWith optimiser =
     let feed =
         Feed.excerpts (Drnn.network small) Scratch.magnitudes (ExcerptSettings.ofSize 5 2) torch.CPU corpus.Value.Train
 
-    { Model = Network.model (Drnn.network small)
-      Loss = Loss.squaredError
+    { Layout = Network.layout (Drnn.network small)
+      Loss = Batch.loss (Network.model (Drnn.network small)) Loss.squaredError
       Optimiser = optimiser
       Feed = fun _ -> [ feed.Batch (Key.ofSeed 5) 0 ]
       Key = Key.ofSeed 9 }
 
 let private task = lazy (taskWith (Optim.adam (Schedule.constant 1e-3)))
 
-let private start (task: Task) = Train.start task (Model.init torch.float32 torch.CPU (Key.ofSeed 1) task.Model).Vector
+let private start (task: TrainingTask<Batch>) =
+    Train.start task (Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
+
 let private numbers (state: TrainState) = state.Parameters.data<float32>().ToArray()
 
 /// The parameters after so many steps, taken inside the loop.
@@ -85,18 +87,37 @@ let tests =
           test "the first state is freed by the first step, and stays the caller's where none is made" {
               let first = start task.Value
               Expect.isEmpty (Train.states task.Value 0 first) "no step"
-              Expect.hasLength (numbers first) (int (Layout.total task.Value.Model.Layout)) "whole"
+              Expect.hasLength (numbers first) (int (Layout.total task.Value.Layout)) "whole"
               let states = Train.states task.Value 1 first
               Seq.last states |> TrainState.dispose
               isRefused 0 (fun () -> Seq.last states |> ignore)
           }
 
           test "a state whose step failed is as it was" {
-              let failing = { task.Value with Loss = Loss.onMagnitudes "none" (fun _ _ -> failwith "no loss") }
+              let failing = { task.Value with Loss = fun _ _ _ -> failwith "no loss" }
               let first = start failing
               Expect.throws (fun () -> Train.states failing 3 first |> Seq.last |> ignore) "fails"
               Expect.isTrue (numbers first |> Array.forall Single.IsFinite) "whole"
               TrainState.dispose first
+          }
+
+          test "a batch may be anything: a line through numbers, from draws of the key of its step" {
+              let line: TrainingTask<float list> =
+                  { Layout = [ { Name = "slope"; Shape = [ 1L ]; Start = Zeros } ]
+                    Loss =
+                      fun key numbers parameters ->
+                          let draw = Key.uniform key
+                          let at (x: float) = (parameters.Vector.mul(x).sub(3.0 * x)).squared().sum().mul(1.0 + draw)
+                          numbers |> List.map at |> List.reduce (fun a b -> a.add b)
+                    Optimiser = Optim.sgd (Schedule.constant 0.02)
+                    Feed = fun step -> [ [ float step; 1.0 ]; [ 2.0 ] ]
+                    Key = Key.ofSeed 4 }
+
+              let slopes () = [ for state in Train.states line 6 (Train.start line (torch.zeros 1L)) -> (numbers state)[0] ]
+
+              let once = slopes ()
+              Expect.equal (slopes ()) once "the same key, the same steps"
+              Expect.isTrue (abs (List.last once - 3.0f) < 0.2f) $"it finds the slope: {once}"
           }
 
           test "parameters of another model and a feed without batches are refused" {

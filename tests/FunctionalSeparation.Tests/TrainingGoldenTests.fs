@@ -45,7 +45,12 @@ let private batches dtype = Feed.wholeClips network Scratch.magnitudes None 1600
 
 let private task dtype optimiser =
     let batches = batches dtype
-    { Model = model; Loss = loss; Optimiser = optimiser; Feed = (fun _ -> batches); Key = Key.ofSeed 9 }
+
+    { Layout = model.Layout
+      Loss = Batch.loss model loss
+      Optimiser = optimiser
+      Feed = (fun _ -> batches)
+      Key = Key.ofSeed 9 }
 
 let private start (name: string) =
     (JsonNode.Parse(File.ReadAllText(Golden.path "training/runA_start.json"))[name]).GetValue<float>()
@@ -112,7 +117,12 @@ let tests =
                   let task = task torch.float64 (Lbfgs.minFunc 1)
 
                   let struct (cost, gradient) =
-                      Train.objective model loss task.Key (task.Feed 0) (torch.tensor startWeights.Value)
+                      Train.objective
+                          model.Layout
+                          (Batch.loss model loss)
+                          task.Key
+                          (task.Feed 0)
+                          (torch.tensor startWeights.Value)
 
                   let norm = gradient.norm().item<float>()
                   Expect.isLessThan (abs (cost / start "cost" - 1.0)) 1e-9 $"cost {cost}"

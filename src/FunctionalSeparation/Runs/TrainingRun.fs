@@ -63,9 +63,11 @@ module TrainingRun =
               Device = settings.Device
               Key = key settings 1 }
 
-    let private taskOf settings (course: Course) : Task =
-        { Model = Network.modelIn settings.Recipe.Precision settings.Recipe.Network
-          Loss = settings.Recipe.Loss
+    let private taskOf settings (course: Course) : TrainingTask<Batch> =
+        let recipe = settings.Recipe
+
+        { Layout = Network.layout recipe.Network
+          Loss = Batch.loss (Network.modelIn recipe.Precision recipe.Network) recipe.Loss
           Optimiser = course.Optimiser
           Feed = course.Feed
           Key = key settings 2 }
@@ -87,10 +89,10 @@ module TrainingRun =
         else
             None
 
-    let private fresh settings (task: Task) : Progress =
+    let private fresh settings (task: TrainingTask<Batch>) : Progress =
         let start =
             match settings.Recipe.Start with
-            | None -> (Params.start task.Model.Layout dtype settings.Device (key settings 0)).Vector
+            | None -> (Params.start task.Layout dtype settings.Device (key settings 0)).Vector
             | Some weights -> weights.Vector.``to``(dtype).``to``(settings.Device, copy = true)
 
         { State = Train.start task start; Best = None; Seconds = 0.0 }
@@ -100,7 +102,7 @@ module TrainingRun =
 
     /// Mean level (root mean square) of the mixtures in the first batches of the run: of as many as there are steps observed, for a step may
     /// have all batches of a corpus.
-    let private level settings (task: Task) : float =
+    let private level settings (task: TrainingTask<Batch>) : float =
         let ofStep count step =
             Memory.plain (fun () -> task.Feed step |> List.truncate count |> List.map (Batch.level settings.Recipe.Network))
 
@@ -112,7 +114,7 @@ module TrainingRun =
 
     /// A parameter vector with the statistics that normalising layers observe in the first batches of the run. The caller owns the
     /// statistics.
-    let private withStatistics (network: Network) (task: Task) (vector: torch.Tensor) : Params =
+    let private withStatistics (network: Network) (task: TrainingTask<Batch>) (vector: torch.Tensor) : Params =
         let parameters = Params.create (Network.layout network) vector
 
         if (Layout.statistics parameters.Layout).IsEmpty then
@@ -133,7 +135,7 @@ module TrainingRun =
         { Network = network; Parameters = withStatistics network task vector; Level = None }
 
     /// The parameters that a run gives if it ends here.
-    let private answer (task: Task) (state: TrainState) = task.Optimiser.Answer state.Optimiser state.Parameters
+    let private answer (task: TrainingTask<Batch>) (state: TrainState) = task.Optimiser.Answer state.Optimiser state.Parameters
 
     let private select settings task (state: TrainState) (best: Best option) : float option * Best option =
         match settings.Recipe.Selection.Every with

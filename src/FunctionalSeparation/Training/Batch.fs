@@ -90,6 +90,12 @@ module Batch =
     /// The true sources.
     let references (batch: Batch) : Views = views batch.Stft batch.References
 
+    /// The loss of a model's estimates on a batch, in training: a scalar tensor, from a key for layers that draw, the batch and the
+    /// parameters of the model. See `TrainingTask.Loss`.
+    let loss (model: Model<Heard, Separated>) (loss: Loss) (key: Key) (batch: Batch) (parameters: Params) : torch.Tensor =
+        let separated = Model.apply model parameters (heard (Mode.Training key) batch)
+        loss.Of separated.Estimates (references batch)
+
     /// Root mean square of the mixtures' samples, left and right where the network reads middle and side; the mean over the batch.
     let level (network: Network) (batch: Batch) : float =
         Memory.plain (fun () ->

@@ -28,7 +28,7 @@ type Course =
         Steps: int
         /// The learning rate, where the optimiser has one.
         Rate: Schedule option
-        /// See `Task.Feed`.
+        /// See `TrainingTask.Feed`.
         Feed: int -> Batch list
         /// The tensors that live as long as the run: those of its batches, [time, batch, ...] each.
         Owned: torch.Tensor list
@@ -60,7 +60,7 @@ type OpenFeed =
     {
         /// Steps in which every clip is seen about once.
         StepsPerEpoch: int
-        /// See `Task.Feed`.
+        /// See `TrainingTask.Feed`.
         Batches: int -> Batch list
     }
 

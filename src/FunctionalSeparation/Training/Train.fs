@@ -5,21 +5,22 @@ open System.Globalization
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What is learnt: a model, how it is judged, how it moves, and what it sees at each step.
+/// A learning problem: what is minimised, on which batches, and how the parameters move. Batches may be anything.
 [<NoEquality; NoComparison>]
-type Task =
+type TrainingTask<'batch> =
     {
-        /// The network with its masks: from mixtures to estimates.
-        Model: Model<Heard, Separated>
-        /// How estimates are judged.
-        Loss: Loss
+        /// The weights that are learnt.
+        Layout: Layout
+        /// The loss of a batch: a scalar tensor, from a key for layers that draw (such as dropout), the batch and the parameters, in
+        /// which it is differentiable.
+        Loss: Key -> 'batch -> Params -> torch.Tensor
         /// How the parameters move.
         Optimiser: Optimiser
         /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0): nothing about
         /// the data is remembered, so a resumed run sees what an uninterrupted one sees. A feed that makes fresh tensors
         /// makes them inside the scope of the step.
-        Feed: int -> Batch list
-        /// Of what layers draw, such as dropout: a step draws from the child of its number.
+        Feed: int -> 'batch list
+        /// The root of the keys that `Loss` is given: a step has the child of its number, a batch the child of its place in the step.
         Key: Key
     }
 
@@ -183,23 +184,21 @@ module TrainState =
 [<RequireQualifiedAccess>]
 module Train =
 
-    /// The objective of a step: the summed loss of its batches, and its gradient [n]. Layers that draw use children of the key.
-    /// Raises ArgumentException where there are no batches.
-    let objective (model: Model<Heard, Separated>) (loss: Loss) (key: Key) (batches: Batch list) : Objective =
+    /// The objective of a step: the summed loss of its batches, and its gradient [n]. Batch i draws from child i of the key. Raises
+    /// ArgumentException where there are no batches.
+    let objective (layout: Layout) (loss: Key -> 'batch -> Params -> torch.Tensor) (key: Key) (batches: 'batch list) : Objective =
         if batches.IsEmpty then
             invalidArg (nameof batches) "A step needs at least one batch, and the feed gave none."
 
-        let part (index: int) (batch: Batch) (vector: torch.Tensor) =
-            let heard = Batch.heard (Mode.Training(Key.fold index key)) batch
-            let separated = Model.apply model (Params.create model.Layout vector) heard
-            loss.Of separated.Estimates (Batch.references batch)
+        let part (index: int) (batch: 'batch) (vector: torch.Tensor) =
+            loss (Key.fold index key) batch (Params.create layout vector)
 
         Grad.valueAndGradOfSum (batches |> List.mapi part)
 
     /// The state before the first step. Takes over the parameter vector [n]. Raises ArgumentException where it is not one of the
-    /// model.
-    let start (task: Task) (parameters: torch.Tensor) : TrainState =
-        let vector = (Params.create task.Model.Layout parameters).Vector
+    /// layout.
+    let start (task: TrainingTask<'batch>) (parameters: torch.Tensor) : TrainState =
+        let vector = (Params.create task.Layout parameters).Vector
 
         TrainState(
             step = 0,
@@ -213,10 +212,10 @@ module Train =
 
     /// One step. The given state stays as it is and stays the caller's. Raises InputException, with the state intact, where
     /// the objective is not finite.
-    let step (task: Task) (state: TrainState) : TrainState =
+    let step (task: TrainingTask<'batch>) (state: TrainState) : TrainState =
         let result =
             Memory.scoped OptimiserStep.tensors (fun () ->
-                let objective = objective task.Model task.Loss (Key.fold state.Step task.Key) (task.Feed state.Step)
+                let objective = objective task.Layout task.Loss (Key.fold state.Step task.Key) (task.Feed state.Step)
                 task.Optimiser.Step objective state.Optimiser state.Parameters)
 
         TrainState(
@@ -246,16 +245,16 @@ module Train =
     /// let feed = Feed.excerpts network needs (ExcerptSettings.ofSize 20 4) torch.CPU clips
     ///
     /// let task =
-    ///     { Model = Network.model network
-    ///       Loss = Loss.squaredError
+    ///     { Layout = Network.layout network
+    ///       Loss = Batch.loss (Network.model network) Loss.squaredError
     ///       Optimiser = Optim.adam (Schedule.constant 1e-3)
     ///       Feed = fun step -> [ feed.Batch (Key.ofSeed 1) step ]
     ///       Key = Key.ofSeed 2 }
     ///
-    /// let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) task.Model
+    /// let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) (Network.model network)
     /// let curve = Train.states task 5 (Train.start task start.Vector) |> Seq.map _.Value |> List.ofSeq
     /// </code></example>
-    let states (task: Task) (steps: int) (first: TrainState) : TrainState seq =
+    let states (task: TrainingTask<'batch>) (steps: int) (first: TrainState) : TrainState seq =
         seq {
             HostMemory.Keep() |> ignore
             let mutable state = first
