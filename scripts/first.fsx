@@ -10,7 +10,7 @@ let loss = Loss.squaredError |> Loss.discriminative 0.05
 let excerpts = { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 }
 
 let feed, key =
-    Feed.excerpts drnn (Needs.create drnn loss corpus.Mixing) excerpts torch.CPU corpus.Train, Key.ofSeed 0
+    Feed.excerpts drnn (BatchSpec.create drnn loss corpus.Mixing) excerpts torch.CPU corpus.Train, Key.ofSeed 0
 
 let task =
     { Layout = Network.layout drnn

@@ -34,7 +34,7 @@ type Show = FunctionalSeparation.Plots.Show
 // What things are, in place of all their properties.
 fsi.AddPrinter Describe.tensor
 fsi.AddPrinter Describe.layout
-fsi.AddPrinter(fun (model: Model<Flow, Flow>) -> Describe.model model)
+fsi.AddPrinter(fun (model: Model<Activations, Activations>) -> Describe.model model)
 fsi.AddPrinter Describe.parameters
 fsi.AddPrinter Describe.network
 fsi.AddPrinter Describe.trained

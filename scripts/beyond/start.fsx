@@ -14,7 +14,7 @@ let tiny (settings: UNetSettings) =
 let excerpts =
     { ExcerptSettings.ofSize 64 4 with
         OtherSong = 0.8
-        SecondCompany = 0.15
+        SecondAccompaniment = 0.15
         Speeds = DrnnRecipe.semitones
         GainRange = 2.0
         Effects = [ Effect.polarity; Effect.equalise 3.0 ] }

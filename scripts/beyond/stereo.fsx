@@ -63,7 +63,7 @@ Experiment.main (fun () ->
     let maskOfSum (sound: torch.Tensor) =
         let views (sound: torch.Tensor) = Views.ofSpectrum stft (stft.Forward(sound.unsqueeze 1L))
         let heard = Network.input trained.Network (views (sound.mean ([| 0L |], keepdim = true)))
-        let outputs = (Model.apply trained.Network.Model trained.Parameters (Flow.ofImages heard)).Value
+        let outputs = (Model.apply trained.Network.Model trained.Parameters (Activations.ofImages heard)).Value
         let voices = (Network.estimates trained.Network (views sound) (outputs.expand (2L, -1L, -1L, -1L))).Spectrum
         stft.Inverse(voices.select(1L, 1L).squeeze 1L)
 

@@ -28,12 +28,12 @@ let products count () =
 
 let forward () =
     use _ = torch.no_grad ()
-    Model.apply layer parameters (Flow.ofFrames wide) |> ignore
+    Model.apply layer parameters (Activations.ofFrames wide) |> ignore
 
 let forwardAndBackward () =
     let input = wide.detach().requires_grad_ true
     let weights = { parameters with Vector = parameters.Vector.detach().requires_grad_ true }
-    (Model.apply layer weights (Flow.ofFrames input)).Value.backward [| upstream |]
+    (Model.apply layer weights (Activations.ofFrames input)).Value.backward [| upstream |]
 
 let seconds work =
     let clock = Stopwatch.StartNew()

@@ -109,6 +109,6 @@ for system in [ Evaluate.mixture FrontEnd.huang2014; Evaluate.idealRatioMask Fro
 (*** include-output ***)
 
 (**
-Training on it is the same as on any corpus: `Feed.excerpts network needs settings device own.Train`, or from the command line
+Training on it is the same as on any corpus: `Feed.excerpts network spec settings device own.Train`, or from the command line
 `dotnet fsi scripts/beyond/train.fsx --data FOLDER`.
 *)

@@ -19,12 +19,12 @@ open FunctionalSeparation
 ## The layer
 
 This one weighs every frequency bin by a gain that is learnt. It works on images, `[batch, channels, time, bins]`. What travels from
-layer to layer is a `Flow`: its value, and how the network is run. `Flow.map` changes the value alone.
+layer to layer is a `Activations`: its value, and how the network is run. `Activations.map` changes the value alone.
 *)
-let binGain (bins: int) : Model<Flow, Flow> =
+let binGain (bins: int) : Model<Activations, Activations> =
     { Name = $"bin gain {bins}"
       Layout = [ { Name = "gain"; Shape = [ int64 bins ]; Start = Constant 1.0 } ]
-      Apply = fun weights flow -> flow |> Flow.map (fun image -> image * weights.Head) }
+      Apply = fun weights flow -> flow |> Activations.map (fun image -> image * weights.Head) }
 
 (**
 ## Try it
@@ -35,7 +35,7 @@ the layer changes nothing.
 let layer = binGain 3
 let weights = Model.init torch.float32 torch.CPU (Key.ofSeed 0) layer
 let image = Key.uniformTensor 0.0 1.0 [ 1L; 1L; 2L; 3L ] (Key.ofSeed 1)
-let same = (Model.apply layer weights (Flow.ofImages image)).Value.allclose image
+let same = (Model.apply layer weights (Activations.ofImages image)).Value.allclose image
 
 printfn $"{layer.Name}: {Layout.total layer.Layout} weights; unchanged: {same}"
 (*** include-output ***)
@@ -45,7 +45,8 @@ Its gradient comes from libtorch. `Grad.valueAndGrad` differentiates any functio
 *)
 let struct (value, gradient) =
     weights.Vector
-    |> Grad.valueAndGrad (fun vector -> (Model.apply layer (Params.create layer.Layout vector) (Flow.ofImages image)).Value.sum())
+    |> Grad.valueAndGrad (fun vector ->
+        (Model.apply layer (Params.create layer.Layout vector) (Activations.ofImages image)).Value.sum())
 
 let perBin = [ for x in gradient.data<float32>().ToArray() -> System.Math.Round(float x, 2) ]
 printfn $"sum {value:F3}, gradient {perBin}"
@@ -85,7 +86,7 @@ let clips =
 let loss = Loss.meanSquaredError
 
 let feed =
-    Feed.excerpts network (Needs.create network loss Mixing.plain) (ExcerptSettings.ofSize 32 4) torch.CPU clips
+    Feed.excerpts network (BatchSpec.create network loss Mixing.plain) (ExcerptSettings.ofSize 32 4) torch.CPU clips
 
 let task =
     { Layout = Network.layout network

@@ -76,11 +76,12 @@ let clips =
           Clip.create song.Name 16000 1 Stems.musicAndVoice (fun () -> song.Stems) ]
 
 let curve (recipe: Recipe) =
-    let needs = Needs.create recipe.Network recipe.Loss recipe.Mixing
+    let batches = BatchSpec.create recipe.Network recipe.Loss recipe.Mixing
     let key = Key.ofSeed recipe.Seed
 
     let course =
-        recipe.Learning.Begin { Network = recipe.Network; Needs = needs; Clips = clips; Device = torch.CPU; Key = Key.fold 0 key }
+        recipe.Learning.Begin
+            { Network = recipe.Network; Batches = batches; Clips = clips; Device = torch.CPU; Key = Key.fold 0 key }
 
     let task =
         { Layout = Network.layout recipe.Network

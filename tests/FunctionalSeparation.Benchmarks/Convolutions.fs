@@ -53,7 +53,7 @@ let private blockAlone (settings: UNetSettings) scale : Work =
     let image =
         Sounds.noise 1 [ int64 excerpts; int64 channels; int64 (frames >>> scale); int64 (settings.Bins >>> scale) ]
 
-    let flow = Flow.ofImages image |> Flow.inMode (Mode.Training(Key.ofSeed 2))
+    let flow = Activations.ofImages image |> Activations.inMode (Mode.Training(Key.ofSeed 2))
 
     let value (vector: torch.Tensor) = (Model.apply model (Params.create model.Layout vector) flow).Value.squared().sum()
 
@@ -85,14 +85,14 @@ let private steps name (settings: UNetSettings) : Figure list =
         UNet.family.Network settings { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
 
     let model = Network.modelIn Precision.Bfloat16 network
-    let needs = Needs.create network Loss.logErrorShare Mixing.unitNorm
+    let spec = BatchSpec.create network Loss.logErrorShare Mixing.unitNorm
 
     let seeing =
         { ExcerptSettings.ofSize frames excerpts with
             OtherSong = 0.8
             Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
 
-    let feed = Feed.excerpts network needs seeing torch.CPU (List.truncate 20 Sounds.trainingClips.Value)
+    let feed = Feed.excerpts network spec seeing torch.CPU (List.truncate 20 Sounds.trainingClips.Value)
     let start = (Model.init torch.float32 torch.CPU (Key.ofSeed 1) model).Vector
     let optimiser = Optim.adamW 0.01 (Schedule.constant 1e-9)
     let state = optimiser.Init start

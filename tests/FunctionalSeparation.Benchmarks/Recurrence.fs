@@ -21,7 +21,7 @@ let private inference frames batch =
 
     let own () =
         use _ = torch.no_grad ()
-        Model.apply network parameters (Flow.ofFrames sound) |> ignore
+        Model.apply network parameters (Activations.ofFrames sound) |> ignore
 
     let theirs () =
         use _ = torch.no_grad ()
@@ -44,7 +44,7 @@ let private training frames batch =
     let amount = 3.0 * work (int (frames * batch))
 
     let own () =
-        (network.Apply leaves (Flow.ofFrames sound)).Value.sum().backward()
+        (network.Apply leaves (Activations.ofFrames sound)).Value.sum().backward()
         leaves |> List.iter (fun leaf -> leaf.grad <- null)
 
     let theirs () =

@@ -25,7 +25,7 @@ let private frames = List.sumBy (Batch.frames >> float)
 let private operations (model: Model<Heard, Separated>) batches = 6.0 * float (Layout.total model.Layout) * frames batches / 1e9
 
 let private loss = Loss.squaredError |> Loss.discriminative 0.05
-let private needs = Needs.create Sounds.network.Value.Network loss Mixing.unitNorm
+let private spec = BatchSpec.create Sounds.network.Value.Network loss Mixing.unitNorm
 
 let private evaluate (model: Model<Heard, Separated>) (vector: torch.Tensor) batches () =
     let struct (_, _) = Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 0) batches vector
@@ -42,7 +42,7 @@ let objective () : Figure list =
 
     let figureOf framesPerBatch remark =
         let batches =
-            Feed.wholeClips network.Network needs None framesPerBatch torch.float32 torch.CPU Sounds.trainingClips.Value
+            Feed.wholeClips network.Network spec None framesPerBatch torch.float32 torch.CPU Sounds.trainingClips.Value
 
         let own =
             { Name = $"objective and gradient, {frames batches} frames, {framesPerBatch} at once"
@@ -70,7 +70,7 @@ let step () : Figure list =
     HostMemory.Keep() |> ignore
     let network = Sounds.network.Value
 
-    let feed = Feed.excerpts network.Network needs (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
+    let feed = Feed.excerpts network.Network spec (ExcerptSettings.ofSize 50 16) torch.CPU Sounds.trainingClips.Value
 
     let next = inTurn feed
     let batch = next ()
@@ -97,7 +97,7 @@ let lbfgs () : Figure list =
     let network = Sounds.network.Value
     let model = Network.model network.Network
 
-    let batches = Feed.wholeClips network.Network needs None 3200 torch.float32 torch.CPU Sounds.trainingClips.Value
+    let batches = Feed.wholeClips network.Network spec None 3200 torch.float32 torch.CPU Sounds.trainingClips.Value
 
     let optimiser = Lbfgs.minFunc 1000
 

@@ -49,7 +49,7 @@ let private network channels =
         { FrontEnd = frontEnd; Channels = channels; Sources = Stems.musicAndVoice }
 
 let private feed settings network mixing clips =
-    Feed.excerpts network (Needs.create network Loss.logErrorShare mixing) settings torch.CPU clips
+    Feed.excerpts network (BatchSpec.create network Loss.logErrorShare mixing) settings torch.CPU clips
 
 let private numbers (batch: Batch) =
     Memory.plain (fun () ->
@@ -60,7 +60,7 @@ let private references (batch: Batch) = (Batch.references batch).Spectrum
 let private settings =
     { ExcerptSettings.ofSize 40 2 with
         OtherSong = 0.5
-        SecondCompany = 0.5
+        SecondAccompaniment = 0.5
         SecondLead = 0.5
         Speeds = [ 0.8; 1.0; 1.25 ]
         Effects = [ Effect.polarity ]

@@ -141,22 +141,22 @@ let tests =
 
               Scratch.refuses [ clip.Name; "not finite" ] (fun () ->
                   let network = Drnn.network (architecture FeedForward)
-                  let needs = Needs.create network Loss.squaredError Mixing.plain
-                  Feed.excerpts network needs (ExcerptSettings.ofSize 12 1) torch.CPU [ { clip with Read = broken } ] |> ignore)
+                  let spec = BatchSpec.create network Loss.squaredError Mixing.plain
+                  Feed.excerpts network spec (ExcerptSettings.ofSize 12 1) torch.CPU [ { clip with Read = broken } ] |> ignore)
           }
 
           test "sources and channels that training does not know are refused, not taken for others" {
               let network = Drnn.network (architecture FeedForward)
-              let needs = Scratch.magnitudes
+              let spec = Scratch.magnitudes
               let clip channels names = Clip.create "clip" 16000 channels names (fun () -> failtest "it is not read")
 
               for clip, words in
                   [ clip 1 [ "a"; "b"; "c" ], [ "clip"; "a, b, c"; "Corpus.grouped" ]
                     clip 2 [ "a"; "b" ], [ "clip"; "2 channel"; "Corpus.mono" ] ] do
                   for feed in
-                      [ fun () -> Feed.excerpts network needs (ExcerptSettings.ofSize 5 1) torch.CPU [ clip ] |> ignore
-                        fun () -> Feed.wholeClips network needs None 100 torch.float32 torch.CPU [ clip ] |> ignore
-                        fun () -> Feed.rotations network needs None 100 torch.CPU [ clip ] |> ignore ] do
+                      [ fun () -> Feed.excerpts network spec (ExcerptSettings.ofSize 5 1) torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.wholeClips network spec None 100 torch.float32 torch.CPU [ clip ] |> ignore
+                        fun () -> Feed.rotations network spec None 100 torch.CPU [ clip ] |> ignore ] do
                       Scratch.refuses words feed
           }
 

@@ -45,11 +45,11 @@ let tests =
                   theirFrames.backward [| upstream |]
 
                   let ourWeights, ourX, ourStart = List.map leaf weights, leaf x, leaf start
-                  let ours = layer.Apply ourWeights (Flow.continuing [ ourStart ] ourX)
+                  let ours = layer.Apply ourWeights (Activations.continuing [ ourStart ] ourX)
                   ours.Value.backward [| upstream |]
 
                   Expect.isLessThan (difference ours.Value theirFrames) 1e-14 "states"
-                  Expect.isLessThan (difference (Flow.finalStates ours).Head (theirEnd.squeeze 0L)) 1e-14 "end state"
+                  Expect.isLessThan (difference (Activations.finalStates ours).Head (theirEnd.squeeze 0L)) 1e-14 "end state"
                   Expect.isLessThan (difference ourX.grad theirX.grad) 1e-13 "gradient of the input"
                   Expect.isLessThan (difference ourStart.grad (theirStart.grad.squeeze 0L)) 1e-13 "gradient of the start"
 
@@ -63,10 +63,10 @@ let tests =
               Memory.plain (fun () ->
                   let cut = int64 (1 + cut % 5)
                   let weights, x = weightsOf seed, noise (seed + 10) [ time; batch; int64 inputs ]
-                  let whole = layer.Apply weights (Flow.ofFrames x)
-                  let first = layer.Apply weights (Flow.ofFrames (x.narrow (0L, 0L, cut)))
+                  let whole = layer.Apply weights (Activations.ofFrames x)
+                  let first = layer.Apply weights (Activations.ofFrames (x.narrow (0L, 0L, cut)))
                   let rest = x.narrow (0L, cut, time - cut)
-                  let second = layer.Apply weights (Flow.continuing (Flow.finalStates first) rest)
+                  let second = layer.Apply weights (Activations.continuing (Activations.finalStates first) rest)
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
                   Expect.isLessThan (difference joined whole.Value) 1e-14 "frames")
 
@@ -80,7 +80,7 @@ let tests =
                       let gates = (weights[1]).clone()
                       gates.narrow(0L, int64 units, int64 units).fill_(bias) |> ignore
                       let weights = List.updateAt 1 gates weights
-                      (layer.Apply weights (Flow.continuing [ start ] x) |> Flow.finalStates).Head
+                      (layer.Apply weights (Activations.continuing [ start ] x) |> Activations.finalStates).Head
 
                   Expect.isLessThan (difference (last 100.0 start) start) 1e-14 "kept"
                   Expect.isGreaterThan (difference (last -100.0 start) start) 0.1 "forgotten")

@@ -83,7 +83,7 @@ let tests =
               let text recipe = (Recipe.toJson recipe).ToJsonString()
               let plain = DrnnRecipe.toRecipe brief
               let changed = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with Effects = [ Effect.polarity ] }) brief
-              let fuller = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with SecondCompany = 0.5 }) brief
+              let fuller = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with SecondAccompaniment = 0.5 }) brief
               let all = [ plain; { plain with Mixing = Mixing.plain }; DrnnRecipe.toRecipe changed; DrnnRecipe.toRecipe fuller ]
               Expect.hasLength (all |> List.map text |> List.distinct) all.Length "told apart"
           } ]

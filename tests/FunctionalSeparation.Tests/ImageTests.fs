@@ -60,13 +60,13 @@ let tests =
               Memory.plain (fun () ->
                   let inner = Gru.layer 3 2
                   let parameters, image = random 1 inner, noise 2 [ 2L; 3L; 6L; 5L ]
-                  let run (model: Model<Flow, Flow>) flow = Model.apply model parameters flow
+                  let run (model: Model<Activations, Activations>) flow = Model.apply model parameters flow
                   let time = Image.overTime inner
-                  let first = run time (Flow.ofImages (image.narrow (2L, 0L, 2L)))
-                  let second = run time (Flow.continuing (Flow.finalStates first) (image.narrow (2L, 2L, 4L)))
-                  let whole = run time (Flow.ofImages image)
+                  let first = run time (Activations.ofImages (image.narrow (2L, 0L, 2L)))
+                  let second = run time (Activations.continuing (Activations.finalStates first) (image.narrow (2L, 2L, 4L)))
+                  let whole = run time (Activations.ofImages image)
                   Expect.isLessThan (difference (torch.cat ([| first.Value; second.Value |], 2L)) whole.Value) 1e-14 "time"
-                  Expect.isEmpty (run (Image.overBands inner) (Flow.ofImages image)).End "bands")
+                  Expect.isEmpty (run (Image.overBands inner) (Activations.ofImages image)).End "bands")
           }
 
           test "a linear layer over bins, means and repetitions" {
@@ -84,7 +84,9 @@ let tests =
           }
 
           test "what images refuse" {
-              let apply (model: Model<Flow, Flow>) shape () = output model (random 1 model) (noise 2 shape) |> ignore
+              let apply (model: Model<Activations, Activations>) shape () =
+                  output model (random 1 model) (noise 2 shape) |> ignore
+
               refuses [ "image of 3"; "a multiple of 3 features"; "[4, 2, 10]" ] (apply (Image.ofFrames 3) [ 4L; 2L; 10L ])
               refuses [ "frames of image: wants images"; "[4, 2, 10]" ] (apply Image.toFrames [ 4L; 2L; 10L ])
               refuses [ "over time (GRU 2): wants images" ] (apply (Image.overTime (Gru.layer 3 2)) [ 4L; 2L; 3L ])

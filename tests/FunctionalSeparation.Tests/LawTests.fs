@@ -44,7 +44,7 @@ let private start (task: TrainingTask<Batch>) =
 let private after task steps first =
     [ for state in Train.states task steps first -> state.Parameters.data<float32>().ToArray() ] |> List.last
 
-let private frames seed = Flow.ofFrames (noise seed [ 7L; 2L; 5L ])
+let private frames seed = Activations.ofFrames (noise seed [ 7L; 2L; 5L ])
 
 let private layers =
     [ Layer.dense Relu 5 5 |> Model.prefixed "a"
@@ -75,14 +75,20 @@ let tests =
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
                   let whole = (frames seed).Value
                   let cut = int64 (1 + cut % 6)
-                  let first = Model.apply model parameters (Flow.ofFrames (whole.narrow (0L, 0L, cut)))
+                  let first = Model.apply model parameters (Activations.ofFrames (whole.narrow (0L, 0L, cut)))
 
                   let second =
-                      Model.apply model parameters (Flow.continuing (Flow.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
+                      Model.apply
+                          model
+                          parameters
+                          (Activations.continuing (Activations.finalStates first) (whole.narrow (0L, cut, 7L - cut)))
 
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
 
-                  Expect.isLessThan (difference joined (Model.apply model parameters (Flow.ofFrames whole)).Value) 1e-14 "frames")
+                  Expect.isLessThan
+                      (difference joined (Model.apply model parameters (Activations.ofFrames whole)).Value)
+                      1e-14
+                      "frames")
 
           testProperty "masks lie in [0, 1] and sum to one"
           <| fun (seed: int) ->

@@ -95,7 +95,10 @@ let tests =
               Memory.plain (fun () ->
                   let twice = Dropout.layer 0.25 --> Dropout.layer 0.25
                   let ones = torch.ones (50L, 8L, 50L, dtype = torch.float64)
-                  let run (model: Model<Flow, Flow>) mode = model.Apply [] (Flow.ofFrames ones |> Flow.inMode mode)
+
+                  let run (model: Model<Activations, Activations>) mode =
+                      model.Apply [] (Activations.ofFrames ones |> Activations.inMode mode)
+
                   let training = Mode.Training(Key.ofSeed seed)
                   let once = run (Dropout.layer 0.25) training
                   Expect.equal (difference once.Value (run (Dropout.layer 0.25) training).Value) 0.0 "the same key"
@@ -107,7 +110,7 @@ let tests =
 
           test "repeated names are numbered, whatever the order of composition" {
               let a, b = Layer.linear 3 3, Model.prefixed "block" (Layer.linear 3 3 --> Layer.linear 3 3)
-              let names (model: Model<Flow, Flow>) = model.Layout |> List.map _.Name
+              let names (model: Model<Activations, Activations>) = model.Layout |> List.map _.Name
               Expect.equal (names (a --> a --> a)) [ "weight"; "bias"; "weight.2"; "bias.2"; "weight.3"; "bias.3" ] "chain"
               Expect.equal (names (a --> (a --> a))) (names (a --> a --> a)) "associative"
               Expect.equal (names ((b --> a) --> (b --> a))) (names (b --> (a --> b) --> a)) "associative, with prefixes"
@@ -152,19 +155,21 @@ let tests =
                   let model = Model.residual (recurrent --> normal) --> Model.sum [ normal; recurrent; Dropout.layer 0.5 ]
                   let parameters, input = random 1 model, noise 2 frames
                   let key = Key.ofSeed 4
-                  let run mode = Model.apply model parameters (Flow.ofFrames input |> Flow.inMode mode)
-                  let states = Flow.finalStates (run Mode.Inference)
+                  let run mode = Model.apply model parameters (Activations.ofFrames input |> Activations.inMode mode)
+                  let states = Activations.finalStates (run Mode.Inference)
                   Expect.hasLength states 2 "both layers"
                   let single = Params.create recurrent.Layout (parameters.Vector.narrow (0L, 0L, Layout.total recurrent.Layout))
-                  let first = Model.apply recurrent single (Flow.ofFrames input)
-                  Expect.equal (difference states[0] (Flow.finalStates first).Head) 0.0 "first layer first"
+                  let first = Model.apply recurrent single (Activations.ofFrames input)
+                  Expect.equal (difference states[0] (Activations.finalStates first).Head) 0.0 "first layer first"
                   Expect.hasLength (run Mode.Observing).Moments 2 "moments"
                   Expect.isEmpty (run Mode.Inference).Moments "only where they are asked for"
                   Expect.equal (run (Mode.Training key)).Mode (Mode.Training(Key.fold 1 key)) "one draw")
           }
 
           test "GLU and PReLU refuse what they cannot take by name" {
-              let apply (model: Model<Flow, Flow>) shape () = output model (random 1 model) (noise 2 shape) |> ignore
+              let apply (model: Model<Activations, Activations>) shape () =
+                  output model (random 1 model) (noise 2 shape) |> ignore
+
               refuses [ "GLU"; "even number"; "[4, 3, 5]" ] (apply Layer.glu [ 4L; 3L; 5L ])
 
               refuses

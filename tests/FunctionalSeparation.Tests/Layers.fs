@@ -14,7 +14,7 @@ let difference (a: torch.Tensor) (b: torch.Tensor) =
     (a - b).abs().max().to_type(torch.float64).item<float>()
 
 /// Parameters that are random throughout, biases included; statistics have means in [-1, 1) and variances in [1, 2).
-let random seed (model: Model<Flow, Flow>) : Params =
+let random seed (model: Model<Activations, Activations>) : Params =
     let parameters = Params.create model.Layout (noise seed [ Layout.total model.Layout ])
 
     let statistic (weight: Weight) =
@@ -36,19 +36,22 @@ let trained (network: Network) : TrainedModel =
       Level = Some 0.1 }
 
 /// The value that comes out, at inference.
-let output (model: Model<Flow, Flow>) parameters (input: torch.Tensor) =
-    (Model.apply model parameters (Flow.ofFrames input)).Value
+let output (model: Model<Activations, Activations>) parameters (input: torch.Tensor) =
+    (Model.apply model parameters (Activations.ofFrames input)).Value
 
 /// Expects the gradient of sum(output . upstream), in weights and input at once, to be what finite differences along a random
 /// direction tell.
-let hasItsGradient mode (model: Model<Flow, Flow>) (shape: int64 list) =
+let hasItsGradient mode (model: Model<Activations, Activations>) (shape: int64 list) =
     Memory.plain (fun () ->
         let parameters, input = random 1 model, noise 2 shape
         let weights, size = Layout.total model.Layout, List.fold (*) 1L shape
 
         let value (point: torch.Tensor) =
             let parameters = { parameters with Vector = point.narrow (0L, 0L, weights) }
-            let flow = point.narrow(0L, weights, size).view(List.toArray shape) |> Flow.ofFrames |> Flow.inMode mode
+
+            let flow =
+                point.narrow(0L, weights, size).view(List.toArray shape) |> Activations.ofFrames |> Activations.inMode mode
+
             let output = (Model.apply model parameters flow).Value
             (output * noise 3 (List.ofArray output.shape)).sum()
 

@@ -166,7 +166,7 @@ let tests =
               let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
 
               let outputs mode vector =
-                  let flow = Flow.ofImages (torch.ones (2L, 2L, 4L, 6L)) |> Flow.inMode mode
+                  let flow = Activations.ofImages (torch.ones (2L, 2L, 4L, 6L)) |> Activations.inMode mode
                   (Model.apply model { parameters with Vector = vector } flow).Value.sum()
 
               leaksNothing (fun () ->

@@ -44,12 +44,12 @@ let tests =
                   theirFrames.backward [| upstream |]
 
                   let ourX, ourStart = leaf x, leaf start
-                  let ours = layer.Apply weights (Flow.continuing [ ourStart ] ourX)
+                  let ours = layer.Apply weights (Activations.continuing [ ourStart ] ourX)
                   ours.Value.backward [| upstream |]
 
                   let theirEnd = torch.cat([| theirHidden; theirCell |], -1L).squeeze 0L
                   Expect.isLessThan (difference ours.Value theirFrames) 1e-14 "states"
-                  Expect.isLessThan (difference (Flow.finalStates ours).Head theirEnd) 1e-14 "end state"
+                  Expect.isLessThan (difference (Activations.finalStates ours).Head theirEnd) 1e-14 "end state"
                   Expect.isLessThan (difference ourX.grad theirX.grad) 1e-13 "gradient of the input"
                   Expect.isLessThan (difference ourStart.grad theirStart.grad) 1e-13 "gradient of the start"
                   let theirs (name: string) = lstm.get_parameter(name).grad
@@ -64,7 +64,7 @@ let tests =
                   let parameters, x = random seed model, noise (seed + 10) [ time; batch; int64 inputs ]
                   use lstm = native true (Params.split parameters)
                   let struct (theirs, _, _) = lstm.call x
-                  let ours = Model.apply model parameters (Flow.ofFrames x)
+                  let ours = Model.apply model parameters (Activations.ofFrames x)
                   Expect.isLessThan (difference ours.Value theirs) 1e-14 "frames"
                   Expect.hasLength ours.End 1 "states")
 
@@ -73,10 +73,10 @@ let tests =
               Memory.plain (fun () ->
                   let cut = int64 (1 + cut % 5)
                   let parameters, x = random seed layer, noise (seed + 10) [ time; batch; int64 inputs ]
-                  let whole = Model.apply layer parameters (Flow.ofFrames x)
-                  let first = Model.apply layer parameters (Flow.ofFrames (x.narrow (0L, 0L, cut)))
+                  let whole = Model.apply layer parameters (Activations.ofFrames x)
+                  let first = Model.apply layer parameters (Activations.ofFrames (x.narrow (0L, 0L, cut)))
                   let rest = x.narrow (0L, cut, time - cut)
-                  let second = Model.apply layer parameters (Flow.continuing (Flow.finalStates first) rest)
+                  let second = Model.apply layer parameters (Activations.continuing (Activations.finalStates first) rest)
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
                   Expect.isLessThan (difference joined whole.Value) 1e-14 "frames")
 
@@ -92,12 +92,12 @@ let tests =
 
                       let run parameters (dtype: torch.ScalarType) =
                           let start = start |> List.map _.``to``(dtype)
-                          Model.apply model parameters (Flow.continuing start (x.``to`` dtype))
+                          Model.apply model parameters (Activations.continuing start (x.``to`` dtype))
 
                       let exact, actual = run parameters torch.float64, run short torch.float32
                       Expect.isLessThan (difference (actual.Value.to_type torch.float64) exact.Value) 1e-5 "frames"
-                      let last = (Flow.finalStates actual).Head.to_type torch.float64
-                      Expect.isLessThan (difference last (Flow.finalStates exact).Head) 1e-5 "end state")
+                      let last = (Activations.finalStates actual).Head.to_type torch.float64
+                      Expect.isLessThan (difference last (Activations.finalStates exact).Head) 1e-5 "end state")
               }
 
           for batch in [ 1L; 3L ] do
@@ -121,10 +121,10 @@ let tests =
               Memory.plain (fun () ->
                   let parameters, x = random 1 layer, noise 2 [ time; batch; int64 inputs ]
 
-                  let run (model: Model<Flow, Flow>) (dtype: torch.ScalarType) =
+                  let run (model: Model<Activations, Activations>) (dtype: torch.ScalarType) =
                       let value (vector: torch.Tensor) =
                           let given = { parameters with Vector = vector }
-                          (Model.apply model given (Flow.ofFrames (x.``to`` dtype))).Value.sum()
+                          (Model.apply model given (Activations.ofFrames (x.``to`` dtype))).Value.sum()
 
                       let struct (value, gradient) = Grad.valueAndGrad value (parameters.Vector.``to`` dtype)
                       torch.cat [| torch.tensor [| value |]; gradient |]

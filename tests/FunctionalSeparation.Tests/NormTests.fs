@@ -9,8 +9,8 @@ open FunctionalSeparation.Tests.Layers
 
 let private refuses words (act: unit -> unit) = Scratch.refusesArgument words (fun () -> Memory.plain act)
 
-let private run mode (model: Model<Flow, Flow>) parameters input =
-    Model.apply model parameters (Flow.ofFrames input |> Flow.inMode mode)
+let private run mode (model: Model<Activations, Activations>) parameters input =
+    Model.apply model parameters (Activations.ofFrames input |> Activations.inMode mode)
 
 /// torch's module with the weights and statistics of a batch normalisation.
 let private native (weights: torch.Tensor list) =
@@ -73,7 +73,7 @@ let tests =
 
           test "group and layer norm: mean 0 and variance 1 where they say" {
               Memory.plain (fun () ->
-                  let start (model: Model<Flow, Flow>) = Model.init torch.float64 torch.CPU (Key.ofSeed 1) model
+                  let start (model: Model<Activations, Activations>) = Model.init torch.float64 torch.CPU (Key.ofSeed 1) model
 
                   let standard axes (values: torch.Tensor) =
                       let struct (variance, mean) = values.var_mean ((axes: int64[]), false)
@@ -151,7 +151,7 @@ let tests =
                   let short = Precision.network Precision.Bfloat16 network
                   let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) network
                   let batch = (noise 2 [ 3L; 6L; 9L; 8L ]).to_type torch.float32
-                  let observe (model: Model<Flow, Flow>) = Statistics.observe model parameters [ batch ]
+                  let observe (model: Model<Activations, Activations>) = Statistics.observe model parameters [ batch ]
                   let long, brief = observe network, observe short
                   Expect.equal brief.dtype torch.float32 "statistics"
                   Expect.isLessThan (difference long brief) 0.03 "close"

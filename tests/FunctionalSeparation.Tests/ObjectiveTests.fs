@@ -64,7 +64,7 @@ let private objective net mask loss =
 
     let part (features: torch.Tensor, mixture: torch.Tensor, references: torch.Tensor) start count vector =
         let cut (x: torch.Tensor) = x.narrow (0L, start, count)
-        let outputs = (Model.apply model (Params.create model.Layout vector) (Flow.ofFrames (cut features))).Value
+        let outputs = (Model.apply model (Params.create model.Layout vector) (Activations.ofFrames (cut features))).Value
         let estimates = Mask.apply mask (outputs.view (count, 1L, 2L, int64 bins)) (cut mixture)
         // [time, batch, sources, bins] as losses look at them: [batch, sources, channels, time, bins].
         let views (x: torch.Tensor) = Views.ofMagnitude (x.permute(1L, 2L, 0L, 3L).unsqueeze 2L)
@@ -102,7 +102,7 @@ let private checkPrediction name net clipNumber =
         let model = Nets.create net
         let features, x, _ = clipTensors (float clipNumber)
         let parameters = Params.create model.Layout (torch.tensor (theta model.Layout))
-        let outputs = (Model.apply model parameters (Flow.ofFrames features)).Value
+        let outputs = (Model.apply model parameters (Activations.ofFrames features)).Value
         let estimates = Mask.apply Absolute (outputs.view (int64 frames, 1L, 2L, int64 bins)) x
         // The reference is 18 rows x 9 frames, ours frames first.
         let ours = estimates.reshape(int64 frames, 18L).t().contiguous().data<float>().ToArray()

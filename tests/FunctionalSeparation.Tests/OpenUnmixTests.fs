@@ -48,7 +48,7 @@ let private stftOf (unmix: TrainedModel) = unmix.Network.Setting.FrontEnd.Stft
 /// The magnitudes [targets, channels, time, bins] that the networks estimate of a mixture's, [channels, time, bins].
 let private magnitudesOf (unmix: TrainedModel) (mixture: torch.Tensor) =
     use _ = torch.no_grad ()
-    let outputs = Model.apply unmix.Network.Model unmix.Parameters (Flow.ofImages (mixture.unsqueeze 0L))
+    let outputs = Model.apply unmix.Network.Model unmix.Parameters (Activations.ofImages (mixture.unsqueeze 0L))
     outputs.Value.squeeze(0L).unflatten(0L, [| -1L; 2L |])
 
 /// The mixture with ones where the golden magnitudes are exactly zero. The authors' arctangent avoids a division by zero by writing

@@ -20,9 +20,9 @@ let private family =
         let layer kernel = Conv.layer kernel channels channels --> Norm.batch channels --> Layer.activation Relu
         let first = Conv.layer 1 (2 * setting.Channels) channels --> Dropout.layer 0.1
 
-        { Reads = Reads.Spectrum
-          Means = Means.ComplexMask
-          Outlook = Outlook.Frames(List.sumBy (fun kernel -> kernel / 2) settings.Kernels, 3)
+        { Input = Input.Spectrum
+          Output = Output.ComplexMask
+          ReceptiveField = ReceptiveField.Frames(List.sumBy (fun kernel -> kernel / 2) settings.Kernels, 3)
           Stride = 1
           MiddleSide = false
           Model =
@@ -32,7 +32,7 @@ let private family =
 /// Samples in, samples out: half of what is heard each, plus what a convolution of 9 samples makes of it.
 let private ofSamples =
     Family.define "samples" (fun (settings: {| Size: float |}) setting ->
-        let scaled (factor: float) = Model.pureFunction $"times {factor}" (Flow.map _.mul(factor))
+        let scaled (factor: float) = Model.pureFunction $"times {factor}" (Activations.map _.mul(factor))
         let outputs = setting.Channels * setting.Sources.Length
         let smooth = Conv.create { Conv.settings 1 setting.Channels outputs with Kernel = 9, 1 } --> scaled settings.Size
 
@@ -232,7 +232,9 @@ let tests =
                               { Channels = 4; Kernels = [ 3 ]; Note = "stereo" }
                               { FrontEnd = FrontEnd.create clip.SampleRate 512 128; Channels = 2; Sources = clip.Sources }
 
-                      let seeing = Learning.excerpts { ExcerptSettings.ofSize 16 2 with OtherSong = 1.0; SecondCompany = 0.5 }
+                      let seeing =
+                          Learning.excerpts { ExcerptSettings.ofSize 16 2 with OtherSong = 1.0; SecondAccompaniment = 0.5 }
+
                       let loss = Loss.logErrorRatio |> Loss.discriminative 0.05
                       let recipe = Recipe.create network loss (Learning.create (Rule.adamW 0.01 1 1e-3) (Steps 3) seeing)
 

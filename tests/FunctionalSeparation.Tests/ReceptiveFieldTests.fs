@@ -24,9 +24,9 @@ let private recurrent layer = Image.toFrames --> layer (2 * bins) (4 * bins) -->
 let private twice (image: torch.Tensor) = torch.cat ([| image; image |], 1L)
 
 /// A frame of the future alone.
-let private later count = Model.pureFunction "later" (Flow.map (fun image -> (twice image).roll(int64 -count, 2L)))
+let private later count = Model.pureFunction "later" (Activations.map (fun image -> (twice image).roll(int64 -count, 2L)))
 
-let private zeros = Model.pureFunction "zeros" (Flow.map (fun image -> torch.zeros_like (twice image)))
+let private zeros = Model.pureFunction "zeros" (Activations.map (fun image -> torch.zeros_like (twice image)))
 
 let private clips = lazy (Corpus.embedded 3).Train
 
@@ -74,12 +74,15 @@ let tests =
           test "a network that declares too little is not trained, and told what it looks at" {
               Scratch.inFolder (fun folder ->
                   Scratch.refusesArgument
-                      [ "own"; "8 frames back and 8 ahead"; "Outlook.Frames(0, 0)"; "Declare Outlook.Frames(8, 8)" ]
+                      [ "own"
+                        "8 frames back and 8 ahead"
+                        "ReceptiveField.Frames(0, 0)"
+                        "Declare ReceptiveField.Frames(8, 8)" ]
                       (fun () -> train (folder + "/run") (declaring (0, 0) (along 17)) |> ignore)
 
                   Expect.isFalse (System.IO.Directory.Exists(folder + "/run")) "nothing was begun"
 
-                  Scratch.refusesArgument [ "at least"; "Outlook.Blocks" ] (fun () ->
+                  Scratch.refusesArgument [ "at least"; "ReceptiveField.Blocks" ] (fun () ->
                       train (folder + "/run") (declaring (0, 0) (recurrent Lstm.bidirectional)) |> ignore))
           }
 

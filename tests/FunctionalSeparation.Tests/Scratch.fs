@@ -177,7 +177,7 @@ let refusesArgument (words: string list) (action: unit -> unit) =
         Expect.stringContains message word "the message"
 
 /// What the papers' networks and losses need of a batch.
-let magnitudes: Needs =
+let magnitudes: BatchSpec =
     { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ]; Mixing = Mixing.unitNorm }
 
 /// The magnitudes of the references of a batch, [time, batch, sources, channels, bins].

@@ -63,14 +63,14 @@ let tests =
               refuses [ "linear 1000: wants frames [time, batch, 513] of float32, got [513] of float64." ] (fun () ->
                   let layer = Layer.linear 513 1000
                   let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) layer
-                  Model.apply layer parameters (Flow.ofFrames (noise 1 [ 513L ])) |> ignore)
+                  Model.apply layer parameters (Activations.ofFrames (noise 1 [ 513L ])) |> ignore)
           }
 
           for name, features, layer in layers do
               test $"{layer.Name}: frames and weights of another shape or type are refused by name" {
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed 1) layer
                   let wants = $"{name}: wants frames [time, batch, {features}] of float64"
-                  let apply frames = Model.apply layer parameters (Flow.ofFrames frames) |> ignore
+                  let apply frames = Model.apply layer parameters (Activations.ofFrames frames) |> ignore
                   Memory.plain (fun () -> apply (noise 1 [ 4L; 2L; features ]))
 
                   for shape in [ [ features ]; [ 4L; features ]; [ 4L; 2L; features + 1L ]; [ 1L; 4L; 2L; features ]; [] ] do
@@ -81,7 +81,7 @@ let tests =
                       apply ((noise 1 [ 4L; 2L; features ]).to_type torch.float32))
 
                   let weights = Params.split parameters
-                  let given weights = layer.Apply weights (Flow.ofFrames (noise 1 [ 4L; 2L; features ])) |> ignore
+                  let given weights = layer.Apply weights (Activations.ofFrames (noise 1 [ 4L; 2L; features ])) |> ignore
                   refuses [ "wants"; "weights, got 1" ] (fun () -> given [ weights.Head ])
                   refuses [ name; "weight ["; "got" ] (fun () -> given (noise 5 [ 2L; 2L ] :: weights.Tail))
                   parameters.Vector.Dispose()
@@ -92,11 +92,11 @@ let tests =
                   let apply sequence =
                       Model.apply layer (Model.init torch.float64 torch.CPU (Key.ofSeed 1) layer) sequence |> ignore
 
-                  refuses [ name; "at least one frame" ] (fun () -> apply (Flow.ofFrames (noise 1 [ 0L; 2L; 5L ])))
+                  refuses [ name; "at least one frame" ] (fun () -> apply (Activations.ofFrames (noise 1 [ 0L; 2L; 5L ])))
 
                   for state in [ [ 1L; size ]; [ 2L; size - 1L ]; [ size ] ] do
                       refuses [ name; $"a start state [2, {size}]" ] (fun () ->
-                          apply (Flow.continuing [ noise 2 state ] (noise 1 [ 4L; 2L; 5L ])))
+                          apply (Activations.continuing [ noise 2 state ] (noise 1 [ 4L; 2L; 5L ])))
           }
 
           for what, mixture, words in wrongMixtures do
@@ -123,13 +123,13 @@ let tests =
           test "a chain of models counts its weights, and a residual keeps its shape" {
               Memory.plain (fun () ->
                   let chain = Layer.linear 5 5 --> Model.prefixed "second" (Layer.linear 5 5)
-                  let frames = Flow.ofFrames (noise 1 [ 4L; 2L; 5L ])
+                  let frames = Activations.ofFrames (noise 1 [ 4L; 2L; 5L ])
                   refuses [ "linear 5 > linear 5"; "4 weights, got 0" ] (fun () -> chain.Apply [] frames |> ignore)
 
                   let side = Model.sum [ Layer.linear 5 5; Layer.linear 5 5 ]
                   refuses [ "sum (linear 5 & linear 5)"; "4 weights" ] (fun () -> side.Apply [] frames |> ignore)
 
-                  let narrowing = Model.pureFunction "narrow" (Flow.map _.narrow(0L, 0L, 1L))
+                  let narrowing = Model.pureFunction "narrow" (Activations.map _.narrow(0L, 0L, 1L))
 
                   refuses [ "residual (narrow)"; "[4, 2, 5]"; "[1, 2, 5]" ] (fun () ->
                       (Model.residual narrowing).Apply [] frames |> ignore)
@@ -143,7 +143,7 @@ let tests =
                   let network = Precision.network Precision.Bfloat16 (Layer.linear 5 7)
 
                   let apply dtype frames =
-                      Model.apply network (Model.init dtype torch.CPU (Key.ofSeed 1) network) (Flow.ofFrames frames)
+                      Model.apply network (Model.init dtype torch.CPU (Key.ofSeed 1) network) (Activations.ofFrames frames)
 
                   let frames = noise 1 [ 4L; 2L; 5L ]
                   Expect.equal (apply torch.float32 (frames.to_type torch.float32)).Value.dtype torch.float32 "works"

@@ -108,7 +108,7 @@ let tests =
                       fun key numbers parameters ->
                           let draw = Key.uniform key
                           let at (x: float) = (parameters.Vector.mul(x).sub(3.0 * x)).squared().sum().mul(1.0 + draw)
-                          numbers |> List.map at |> List.reduce (fun a b -> a.add b)
+                          numbers |> List.map at |> List.reduce (.+)
                     Optimiser = Optim.sgd (Schedule.constant 0.02)
                     Feed = fun step -> [ [ float step; 1.0 ]; [ 2.0 ] ]
                     Key = Key.ofSeed 4 }

@@ -82,7 +82,10 @@ let tests =
                   let start = Model.init torch.float32 torch.CPU (Key.ofSeed 1) network.Model
 
                   let masks =
-                      (Model.apply network.Model start (Flow.ofImages ((noise 1 [ 1L; 2L; 8L; 33L ]).``to`` torch.float32)))
+                      (Model.apply
+                          network.Model
+                          start
+                          (Activations.ofImages ((noise 1 [ 1L; 2L; 8L; 33L ]).``to`` torch.float32)))
                           .Value
 
                   let real = masks.index_select(1L, torch.tensor [| 0L; 2L; 4L |]).narrow(3L, 0L, 24L)
@@ -102,11 +105,11 @@ let tests =
                   let image = (noise 2 [ 1L; 2L; 64L; 33L ]).``to`` torch.float32
 
                   let back, ahead =
-                      match network.Outlook with
-                      | Outlook.Frames(back, ahead) -> back, ahead
-                      | Outlook.Blocks _ -> failtest "it looks at frames"
+                      match network.ReceptiveField with
+                      | ReceptiveField.Frames(back, ahead) -> back, ahead
+                      | ReceptiveField.Blocks _ -> failtest "it looks at frames"
 
-                  let run (image: torch.Tensor) = (Model.apply network.Model parameters (Flow.ofImages image)).Value
+                  let run (image: torch.Tensor) = (Model.apply network.Model parameters (Activations.ofImages image)).Value
                   let other = image.clone ()
                   other.narrow(2L, 32L, 1L).mul_ 3.0 |> ignore
                   let changed = (run other - run image).abs().amax([| 0L; 1L; 3L |])
@@ -139,9 +142,9 @@ let tests =
                   let settings = { tinySettings with Blocks = [ 3; 3 ] }
                   let model = trained (UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice))
 
-                  match model.Network.Outlook with
-                  | Outlook.Blocks _ -> ()
-                  | Outlook.Frames _ -> failtest "it is not one that looks far"
+                  match model.Network.ReceptiveField with
+                  | ReceptiveField.Blocks _ -> ()
+                  | ReceptiveField.Frames _ -> failtest "it is not one that looks far"
 
                   // 320 frames of 16 samples are a block.
                   let mixture = (noise 4 [ 1L; 18011L ]).``to`` torch.float32

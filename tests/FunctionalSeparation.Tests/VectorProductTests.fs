@@ -129,7 +129,7 @@ let tests =
                   let expected = (whole * (torch.tensor c).view(1L, 3L, 1L)).sum(1L)
                   let layer = VectorProduct.along (c[0], c[1], c[2]) (int inputs) (int units)
                   let projected = (bias * (torch.tensor c).view(3L, 1L)).sum(0L)
-                  let output = (layer.Apply [ weight; projected ] (Flow.ofFrames x)).Value
+                  let output = (layer.Apply [ weight; projected ] (Activations.ofFrames x)).Value
                   Expect.isLessThan (difference (output.squeeze 1L) expected) 1e-14 "projection")
 
           test "colours rise one after the other" {

@@ -15,7 +15,7 @@ module Attention =
     /// Multi-head self-attention over time, [time, batch, features] -> [time, batch, features]: softmax(Q K' / sqrt d) V for each
     /// head of d = features / heads (eq. 1), then one product. The weights are those of torch.nn.MultiheadAttention, its matrices
     /// transposed: queries, keys and values side by side. Raises ArgumentException where heads do not divide the features.
-    let layer (heads: int) (features: int) : Model<Flow, Flow> =
+    let layer (heads: int) (features: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "An attention layer" (nameof heads) heads
         Numbers.atLeast 1 "An attention layer" (nameof features) features
 
@@ -23,7 +23,7 @@ module Attention =
             invalidArg (nameof heads) $"{features} features do not divide into {heads} heads."
 
         Layer.overFrames $"attention {features}" features (layout features) (fun weights ->
-            Flow.map (fun frames ->
+            Activations.map (fun frames ->
                 let time, batch = frames.shape[0], frames.shape[1]
                 let projected = Layer.affine weights[0] weights[1] frames
                 // [3, batch, heads, time, d]

@@ -73,7 +73,7 @@ module Conv =
     let private overImages name (conv: Convolution) layout convolve =
         Layer.overImages name conv.Inputs layout (fun weights ->
             let bias = Array.tryItem 1 weights |> Option.toObj
-            Flow.map (fun image -> convolve (channelsLast image) weights[0] bias))
+            Activations.map (fun image -> convolve (channelsLast image) weights[0] bias))
 
     /// A convolution that sees one point at a time: a product over the channels of each.
     let private byPoints (image: torch.Tensor) (weight: torch.Tensor) bias =
@@ -81,7 +81,7 @@ module Conv =
         points.permute (0L, 3L, 1L, 2L)
 
     /// The convolution with so many zeros on each side.
-    let private within padding (conv: Convolution) : Model<Flow, Flow> =
+    let private within padding (conv: Convolution) : Model<Activations, Activations> =
         let fanIn = conv.Inputs / conv.Groups * fst conv.Kernel * snd conv.Kernel
         let stride, padding, dilation = pair conv.Stride, pair padding, pair conv.Dilation
 
@@ -97,7 +97,7 @@ module Conv =
 
     /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up.
     /// Raises ArgumentException for a kernel of even size, which has no middle.
-    let create (conv: Convolution) : Model<Flow, Flow> =
+    let create (conv: Convolution) : Model<Activations, Activations> =
         check conv
 
         if fst conv.Kernel % 2 = 0 || snd conv.Kernel % 2 = 0 then
@@ -112,7 +112,7 @@ module Conv =
 
     /// The transposed convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time * stride, bins * stride].
     /// Raises ArgumentException for a kernel of even size where stride and dilation are 1: it has no middle.
-    let createTransposed (conv: Convolution) : Model<Flow, Flow> =
+    let createTransposed (conv: Convolution) : Model<Activations, Activations> =
         check conv
 
         let step = mapPairs max conv.Stride conv.Dilation
@@ -148,23 +148,24 @@ module Conv =
                 if isNull bias then without else without .+ bias.view (1L, -1L, 1L, 1L))
 
     /// Convolution with a square kernel: [batch, inputs, time, bins] -> [batch, outputs, time, bins].
-    let layer (kernel: int) (inputs: int) (outputs: int) : Model<Flow, Flow> = create (settings kernel inputs outputs)
+    let layer (kernel: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
+        create (settings kernel inputs outputs)
 
     /// Each channel convolved by itself with a square kernel.
-    let depthwise (kernel: int) (channels: int) : Model<Flow, Flow> =
+    let depthwise (kernel: int) (channels: int) : Model<Activations, Activations> =
         create { settings kernel channels channels with Groups = channels }
 
     /// Makes images `factor` times smaller in time and bins: a convolution of that stride, its kernel the next odd size.
-    let down (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
+    let down (factor: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         create { settings (factor / 2 * 2 + 1) inputs outputs with Stride = factor, factor }
 
     /// Makes images `factor` times smaller in time and bins: a convolution of patches side by side, the way back of `up`. What does not
     /// fill a patch is left out. Raises ArgumentException for numbers below 1.
-    let patches (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
+    let patches (factor: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         let conv = { settings factor inputs outputs with Stride = factor, factor }
         check conv
         within (0, 0) conv
 
     /// Makes images `factor` times larger in time and bins: a transposed convolution whose kernel is its stride.
-    let up (factor: int) (inputs: int) (outputs: int) : Model<Flow, Flow> =
+    let up (factor: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         createTransposed { settings factor inputs outputs with Stride = factor, factor }

@@ -215,7 +215,7 @@ module Drnn =
     let private toImage sources bins (frames: torch.Tensor) =
         frames.view(frames.shape[0], frames.shape[1], sources, bins).permute(1L, 2L, 0L, 3L)
 
-    let private model (drnn: Drnn) : Model<Flow, Flow> =
+    let private model (drnn: Drnn) : Model<Activations, Activations> =
         let description = net drnn
 
         let network =
@@ -262,10 +262,10 @@ module Drnn =
           Words = DrnnJson.write drnn
           Setting = setting
           MiddleSide = false
-          Reads = Reads.Magnitude
-          Means = Means.Mask drnn.Mask
+          Input = Input.Magnitude
+          Output = Output.Mask drnn.Mask
           Margin = Shown.margin (shown drnn)
-          Outlook = Outlook.Frames(0, 0)
+          ReceptiveField = ReceptiveField.Frames(0, 0)
           Stride = 1L
           Model = model drnn }
 

@@ -13,7 +13,7 @@ module Dropout =
 
     /// Sets a share `rate` of all elements to zero while training, and scales the others by 1 / (1 - rate); does nothing
     /// otherwise. Draws from child 0 of the mode's key and passes child 1 on. Raises ArgumentException for a rate outside [0, 1).
-    let layer (rate: float) : Model<Flow, Flow> =
+    let layer (rate: float) : Model<Activations, Activations> =
         Numbers.fraction "Dropout" (nameof rate) rate
 
         Model.pureFunction $"dropout {rate}" (fun flow ->

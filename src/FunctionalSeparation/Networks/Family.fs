@@ -20,17 +20,17 @@ type Family =
 type NetworkPlan =
     {
         /// What of a mixture the network is given.
-        Reads: Reads
+        Input: Input
         /// What its outputs are.
-        Means: Means
+        Output: Output
         /// How far it looks from a frame of its output.
-        Outlook: Outlook
+        ReceptiveField: ReceptiveField
         /// Frames that it strides over in time; 1 = none.
         Stride: int
         /// Whether it is given two channels as middle and side (see `Stereo`), not as left and right.
         MiddleSide: bool
         /// See `Network.Model`; without a margin.
-        Model: Model<Flow, Flow>
+        Model: Model<Activations, Activations>
     }
 
 /// The usual kinds of network. Others are a record of their own.
@@ -39,30 +39,30 @@ module NetworkPlan =
 
     /// A network that reads complex spectrograms and makes complex masks: the model from [batch, 2 channels, time, bins] to [batch, 2
     /// sources x channels, time, bins]. It looks so many frames back and ahead.
-    let complexMask (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
-        { Reads = Reads.Spectrum
-          Means = Means.ComplexMask
-          Outlook = Outlook.Frames(back, ahead)
+    let complexMask (back: int, ahead: int) (model: Model<Activations, Activations>) : NetworkPlan =
+        { Input = Input.Spectrum
+          Output = Output.ComplexMask
+          ReceptiveField = ReceptiveField.Frames(back, ahead)
           Stride = 1
           MiddleSide = false
           Model = model }
 
     /// A network that reads magnitudes and makes ratio masks: the model from [batch, channels, time, bins] to [batch, sources x
     /// channels, time, bins]. It looks so many frames back and ahead.
-    let ratioMask (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
-        { Reads = Reads.Magnitude
-          Means = Means.Mask Absolute
-          Outlook = Outlook.Frames(back, ahead)
+    let ratioMask (back: int, ahead: int) (model: Model<Activations, Activations>) : NetworkPlan =
+        { Input = Input.Magnitude
+          Output = Output.Mask Absolute
+          ReceptiveField = ReceptiveField.Frames(back, ahead)
           Stride = 1
           MiddleSide = false
           Model = model }
 
     /// A network that reads samples and makes samples: the model from [batch, channels, samples, 1] to [batch, sources x channels,
     /// samples, 1]. It looks so many frames of the front end back and ahead.
-    let waveforms (back: int, ahead: int) (model: Model<Flow, Flow>) : NetworkPlan =
-        { Reads = Reads.Waveform
-          Means = Means.Waveforms
-          Outlook = Outlook.Frames(back, ahead)
+    let waveforms (back: int, ahead: int) (model: Model<Activations, Activations>) : NetworkPlan =
+        { Input = Input.Waveform
+          Output = Output.Waveforms
+          ReceptiveField = ReceptiveField.Frames(back, ahead)
           Stride = 1
           MiddleSide = false
           Model = model }
@@ -168,7 +168,7 @@ module Family =
             let plan = plan settings setting
             Numbers.atLeast 1 name "Stride" plan.Stride
 
-            if (plan.Reads = Reads.Waveform || plan.Means = Means.Waveforms) && not setting.FrontEnd.Stft.Centred then
+            if (plan.Input = Input.Waveform || plan.Output = Output.Waveforms) && not setting.FrontEnd.Stft.Centred then
                 invalidArg (nameof setting) $"{name}: a network of samples needs a centred transform in its front end."
 
             { Family = name
@@ -176,10 +176,10 @@ module Family =
               Words = write name settings setting
               Setting = setting
               MiddleSide = plan.MiddleSide && setting.Channels = 2
-              Reads = plan.Reads
-              Means = plan.Means
+              Input = plan.Input
+              Output = plan.Output
               Margin = 0L
-              Outlook = plan.Outlook
+              ReceptiveField = plan.ReceptiveField
               Stride = int64 plan.Stride
               Model = plan.Model }
 

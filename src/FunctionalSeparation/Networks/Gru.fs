@@ -23,7 +23,7 @@ module Gru =
     /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The input products
     /// of all frames are one matrix product, see also `GruStates`. The weights are those of torch.nn.GRU, its matrices transposed.
     /// Raises ArgumentException for no input or unit.
-    let layer (inputs: int) (units: int) : Model<Flow, Flow> =
+    let layer (inputs: int) (units: int) : Model<Activations, Activations> =
         let name = $"GRU {units}"
 
         Layer.overFrames name inputs (layout inputs units) (fun weights flow ->
@@ -33,8 +33,8 @@ module Gru =
                 let states = GruStates.Apply(frames, start, recurrence, recurrenceBias)
                 struct (states, states.select (0L, -1L))
 
-            flow |> Flow.map (Layer.affine weight bias) |> Layer.fromStart name units run)
+            flow |> Activations.map (Layer.affine weight bias) |> Layer.fromStart name units run)
 
     /// One layer forwards in time, its states carried on, and one backwards, side by side: [time, batch, inputs] ->
     /// [time, batch, 2 units].
-    let bidirectional (inputs: int) (units: int) : Model<Flow, Flow> = Layer.bothWays (layer inputs units)
+    let bidirectional (inputs: int) (units: int) : Model<Activations, Activations> = Layer.bothWays (layer inputs units)

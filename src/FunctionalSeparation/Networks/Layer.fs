@@ -72,14 +72,14 @@ module Layer =
     /// A layer with weights of its own: `apply` is given the weights in the order of the layout, and a flow whose value has the
     /// axes that `wanted` tells. Weights or a value of another shape, type or device are an ArgumentException that names the
     /// layer, what it wants and what it has got. Statistics may be of another type than what is learnt (see `Precision`).
-    let internal withWeights name what (wanted: torch.Tensor -> Axis[]) (layout: Layout) apply : Model<Flow, Flow> =
+    let internal withWeights name what (wanted: torch.Tensor -> Axis[]) (layout: Layout) apply : Model<Activations, Activations> =
         let shapes = [| for weight in layout -> weight, [| for size in weight.Shape -> Axis.Of size |] |]
         let firstLearnt = List.tryFindIndex Layout.isLearnt layout
 
         { Name = name
           Layout = layout
           Apply =
-            fun weights (flow: Flow) ->
+            fun weights (flow: Activations) ->
                 let weights = Array.ofList weights
 
                 if weights.Length <> shapes.Length then
@@ -101,8 +101,8 @@ module Layer =
         (name: string)
         (inputs: int)
         (layout: Layout)
-        (apply: torch.Tensor[] -> Flow -> Flow)
-        : Model<Flow, Flow> =
+        (apply: torch.Tensor[] -> Activations -> Activations)
+        : Model<Activations, Activations> =
         let axes = frameAxes inputs
         withWeights name (fun _ -> "frames") (fun _ -> axes) layout apply
 
@@ -111,8 +111,8 @@ module Layer =
         (name: string)
         (channels: int)
         (layout: Layout)
-        (apply: torch.Tensor[] -> Flow -> Flow)
-        : Model<Flow, Flow> =
+        (apply: torch.Tensor[] -> Activations -> Activations)
+        : Model<Activations, Activations> =
         let axes = imageAxes channels
         withWeights name (fun _ -> "images") (fun _ -> axes) layout apply
 
@@ -121,8 +121,8 @@ module Layer =
         (name: string)
         (features: int)
         (layout: Layout)
-        (apply: torch.Tensor[] -> Flow -> Flow)
-        : Model<Flow, Flow> =
+        (apply: torch.Tensor[] -> Activations -> Activations)
+        : Model<Activations, Activations> =
         let frames, images = frameAxes features, imageAxes features
         let isImage (value: torch.Tensor) = value.dim () = 4L
         let what value = if isImage value then "images" else "frames"
@@ -141,36 +141,37 @@ module Layer =
     /// Affine layer: [time, batch, inputs] -> [time, batch, outputs]. As every layer, it raises ArgumentException, naming itself, for
     /// frames of another shape or type than its weights want. Weights start as Glorot and Bengio 2010 have it (eq. 16; authors'
     /// code of Huang et al. 2014), biases at zero.
-    let linear (inputs: int) (outputs: int) : Model<Flow, Flow> =
+    let linear (inputs: int) (outputs: int) : Model<Activations, Activations> =
         overFrames $"linear {outputs}" inputs (affineLayout inputs outputs) (fun weights flow ->
             let weight, bias = weights[0], weights[1]
-            Flow.map (affine weight bias) flow)
+            Activations.map (affine weight bias) flow)
 
     /// x W without bias, [time, batch, inputs] -> [time, batch, outputs], such as in front of a normalisation. Raises
     /// ArgumentException for no input or output.
-    let product (inputs: int) (outputs: int) : Model<Flow, Flow> =
+    let product (inputs: int) (outputs: int) : Model<Activations, Activations> =
         overFrames $"product {outputs}" inputs [ (affineLayout inputs outputs).Head ] (fun weights ->
-            Flow.map (onRows _.mm(weights[0])))
+            Activations.map (onRows _.mm(weights[0])))
 
     /// Applies a nonlinearity to every frame.
-    let activation (kind: Activation) : Model<Flow, Flow> = Model.pureFunction $"{kind}" (Flow.map (activate kind))
+    let activation (kind: Activation) : Model<Activations, Activations> =
+        Model.pureFunction $"{kind}" (Activations.map (activate kind))
 
     /// max(x, 0) + slope min(x, 0) with a slope learnt for each feature or channel, 0.25 at the start (He et al. 2015, eq. 1).
     /// Raises ArgumentException where there is none.
-    let prelu (channels: int) : Model<Flow, Flow> =
+    let prelu (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "A layer" (nameof channels) channels
         let layout = [ { Name = "slope"; Shape = [ int64 channels ]; Start = Constant 0.25 } ]
 
         overBoth $"PReLU {channels}" channels layout (fun weights ->
-            Flow.map (onChannels (fun values -> values.prelu weights[0])))
+            Activations.map (onChannels (fun values -> values.prelu weights[0])))
 
     /// Gated linear units: the first half of the features or channels times the logistic function of the second half (Dauphin et
     /// al. 2017, eq. 1). Raises ArgumentException where their number is odd.
-    let glu: Model<Flow, Flow> =
+    let glu: Model<Activations, Activations> =
         Model.pureFunction
             "GLU"
-            (Flow.map (fun value ->
-                let axis = Flow.channelAxis value
+            (Activations.map (fun value ->
+                let axis = Activations.channelAxis value
 
                 if value.dim () < 3L || value.shape[int axis] % 2L <> 0L then
                     invalidArg
@@ -180,7 +181,7 @@ module Layer =
                 torch.nn.functional.glu (value, axis)))
 
     /// Fully connected hidden layer f(x W + b).
-    let dense kind (inputs: int) (units: int) : Model<Flow, Flow> =
+    let dense kind (inputs: int) (units: int) : Model<Activations, Activations> =
         let layer = linear inputs units --> activation kind
         { layer with Name = $"dense {units}" }
 
@@ -190,8 +191,8 @@ module Layer =
         (name: string)
         (size: int)
         (run: torch.Tensor -> torch.Tensor -> struct (torch.Tensor * torch.Tensor))
-        (flow: Flow)
-        : Flow =
+        (flow: Activations)
+        : Activations =
         let frames = flow.Value
 
         if frames.shape[0] = 0L then
@@ -218,7 +219,7 @@ module Layer =
     /// (Huang et al. 2014, eq. 1), of Relu, Logistic or Tanh. The input products of all frames are one matrix product, see also
     /// `RecurrentStates`. W starts uniform in ±sqrt(6/(inputs + 2 units)), U in ±sqrt(6/(3 units)), b at zero (authors' code).
     /// Raises ArgumentException for another nonlinearity, and for no input or unit.
-    let recurrent kind (inputs: int) (units: int) : Model<Flow, Flow> =
+    let recurrent kind (inputs: int) (units: int) : Model<Activations, Activations> =
         let n, name = int64 units, $"recurrent {units}"
 
         let layout =
@@ -234,15 +235,16 @@ module Layer =
                 let states = RecurrentStates.Apply(frames, start, recurrence, activation)
                 struct (states, states.select (0L, -1L))
 
-            flow |> Flow.map (affine weight bias) |> fromStart name units run)
+            flow |> Activations.map (affine weight bias) |> fromStart name units run)
 
-    let private reversed (flow: Flow) = flow |> Flow.map _.flip(0L)
+    let private reversed (flow: Activations) = flow |> Activations.map _.flip(0L)
 
     /// Runs a model over frames from the last one to the first. Its states would be those of the future, so there are none to carry.
-    let backwards (model: Model<Flow, Flow>) : Model<Flow, Flow> =
+    let backwards (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         { model with
             Name = $"backwards ({model.Name})"
-            Apply = fun weights -> reversed >> Flow.withoutStates (model.Apply weights) >> reversed }
+            Apply = fun weights -> reversed >> Activations.withoutStates (model.Apply weights) >> reversed }
 
     /// One copy of a layer forwards in time and one, with weights of its own, backwards, their features side by side.
-    let bothWays (model: Model<Flow, Flow>) : Model<Flow, Flow> = Model.concat [ model; backwards model ]
+    let bothWays (model: Model<Activations, Activations>) : Model<Activations, Activations> =
+        Model.concat [ model; backwards model ]

@@ -21,7 +21,7 @@ module Lstm =
     /// Layer of LSTM units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, 2 units], h and c side by side. The
     /// input products of all frames are one matrix product, see also `LstmStates`. The weights are those of torch.nn.LSTM, its
     /// matrices transposed, its two biases added. Raises ArgumentException for no input or unit.
-    let layer (inputs: int) (units: int) : Model<Flow, Flow> =
+    let layer (inputs: int) (units: int) : Model<Activations, Activations> =
         let name, n = $"LSTM {units}", int64 units
 
         Layer.overFrames name inputs (layout inputs units) (fun weights flow ->
@@ -31,8 +31,8 @@ module Lstm =
                 let states = LstmStates.Apply(frames, start, recurrence)
                 struct (states.narrow (2L, 0L, n), states.select (0L, -1L))
 
-            flow |> Flow.map (Layer.affine weight bias) |> Layer.fromStart name (2 * units) run)
+            flow |> Activations.map (Layer.affine weight bias) |> Layer.fromStart name (2 * units) run)
 
     /// One layer forwards in time, its states carried on, and one backwards, side by side: [time, batch, inputs] ->
     /// [time, batch, 2 units].
-    let bidirectional (inputs: int) (units: int) : Model<Flow, Flow> = Layer.bothWays (layer inputs units)
+    let bidirectional (inputs: int) (units: int) : Model<Activations, Activations> = Layer.bothWays (layer inputs units)

@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 /// let gain =
 ///     { Name = "gain"
 ///       Layout = [ { Name = "gain"; Shape = [ 1L ]; Start = Constant 1.0 } ]
-///       Apply = fun weights flow -> flow |> Flow.map (fun value -> value * weights.Head) }
+///       Apply = fun weights flow -> flow |> Activations.map (fun value -> value * weights.Head) }
 /// </code></example>
 [<NoEquality; NoComparison>]
 type Model<'input, 'output> =
@@ -53,10 +53,15 @@ module Model =
     let prefixed prefix (model: Model<'a, 'b>) : Model<'a, 'b> = { model with Layout = Layout.prefixed prefix model.Layout }
 
     /// What comes in.
-    let identity: Model<Flow, Flow> = pureFunction "identity" id
+    let identity: Model<Activations, Activations> = pureFunction "identity" id
 
     /// Two models on one input, their values merged. States, moments and keys pass through the first, then the second.
-    let private mergeTwo name merge (first: Model<Flow, Flow>) (second: Model<Flow, Flow>) : Model<Flow, Flow> =
+    let private mergeTwo
+        name
+        merge
+        (first: Model<Activations, Activations>)
+        (second: Model<Activations, Activations>)
+        : Model<Activations, Activations> =
         { Name = name
           Layout = Layout.join first.Layout second.Layout
           Apply =
@@ -66,11 +71,11 @@ module Model =
                 let right = second.Apply rest { left with Value = input.Value }
                 { right with Value = merge name left.Value right.Value } }
 
-    let private merged name merge (models: Model<Flow, Flow> list) : Model<Flow, Flow> =
+    let private merged name merge (models: Model<Activations, Activations> list) : Model<Activations, Activations> =
         if models.IsEmpty then invalidArg (nameof models) $"{name}: wants at least one model."
         { List.reduce (mergeTwo name merge) models with Name = name }
 
-    let private namesOf (models: Model<Flow, Flow> list) = models |> List.map _.Name |> String.concat " & "
+    let private namesOf (models: Model<Activations, Activations> list) = models |> List.map _.Name |> String.concat " & "
 
     let private added name (left: torch.Tensor) (right: torch.Tensor) =
         Shapes.RequireSame(name, "one output", left, "the next", right)
@@ -78,7 +83,7 @@ module Model =
 
     /// One behind the other along the features of frames or the channels of images.
     let private joined name (left: torch.Tensor) (right: torch.Tensor) =
-        let axis = Flow.channelAxis left
+        let axis = Activations.channelAxis left
 
         let wanted =
             [| for index, size in Array.indexed left.shape -> if int64 index = axis then Axis.Any "channels" else Axis.Of size |]
@@ -87,24 +92,28 @@ module Model =
         torch.cat ([| left; right |], axis)
 
     /// Models on one input, their outputs added. Raises ArgumentException, naming them, where the outputs differ in shape.
-    let sum (models: Model<Flow, Flow> list) : Model<Flow, Flow> = merged $"sum ({namesOf models})" added models
+    let sum (models: Model<Activations, Activations> list) : Model<Activations, Activations> =
+        merged $"sum ({namesOf models})" added models
 
     /// Models on one input, their outputs one behind the other: the features of frames, the channels of images. Raises
     /// ArgumentException, naming them, where the other axes differ.
-    let concat (models: Model<Flow, Flow> list) : Model<Flow, Flow> = merged $"concat ({namesOf models})" joined models
+    let concat (models: Model<Activations, Activations> list) : Model<Activations, Activations> =
+        merged $"concat ({namesOf models})" joined models
 
     /// Adds the model's input to its output (He et al. 2016, eq. 1). Applied, it raises ArgumentException where the two differ in
     /// shape.
-    let residual (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"residual ({model.Name})" added [ identity; model ]
+    let residual (model: Model<Activations, Activations>) : Model<Activations, Activations> =
+        merged $"residual ({model.Name})" added [ identity; model ]
 
     /// The model's input, and its output behind it: the skip connection of a U-Net around all that lies deeper (Ronneberger et
     /// al. 2015). Applied, it raises ArgumentException where the two differ but for the channels.
-    let skip (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"skip ({model.Name})" joined [ identity; model ]
+    let skip (model: Model<Activations, Activations>) : Model<Activations, Activations> =
+        merged $"skip ({model.Name})" joined [ identity; model ]
 
     /// The same model, freeing what it makes on the way as soon as its output is there (what a gradient needs, libtorch keeps): for parts
     /// of deep networks on long sounds.
-    let scoped (model: Model<Flow, Flow>) : Model<Flow, Flow> =
-        let tensors (flow: Flow) = flow.Value :: flow.Start @ flow.End @ flow.Moments
+    let scoped (model: Model<Activations, Activations>) : Model<Activations, Activations> =
+        let tensors (flow: Activations) = flow.Value :: flow.Start @ flow.End @ flow.Moments
 
         { model with
             Apply =
@@ -119,7 +128,8 @@ module Model =
 
     /// The model's input times its output: the output is a mask. Applied, it raises ArgumentException where the two differ in
     /// shape.
-    let mask (model: Model<Flow, Flow>) : Model<Flow, Flow> = merged $"mask ({model.Name})" multiplied [ identity; model ]
+    let mask (model: Model<Activations, Activations>) : Model<Activations, Activations> =
+        merged $"mask ({model.Name})" multiplied [ identity; model ]
 
     /// Starting parameters of the given type and device.
     let init (dtype: torch.ScalarType) (device: torch.Device) (key: Key) (model: Model<'i, 'o>) : Params =
@@ -167,6 +177,6 @@ module ModelOperators =
     /// <example><code lang="fsharp">
     /// let network = Layer.linear 4 3 --> Layer.activation Relu
     /// let weights = Model.init torch.float32 torch.CPU (Key.ofSeed 0) network
-    /// let outputs = (Model.apply network weights (Flow.ofFrames (torch.zeros (5L, 1L, 4L)))).Value // [5, 1, 3]
+    /// let outputs = (Model.apply network weights (Activations.ofFrames (torch.zeros (5L, 1L, 4L)))).Value // [5, 1, 3]
     /// </code></example>
     let (-->) first second = Model.compose first second

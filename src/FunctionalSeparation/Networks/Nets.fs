@@ -108,7 +108,7 @@ module Nets =
     /// The network: hidden layers (Huang et al. 2014, fig. 2: DNN, DRNN-k or sRNN; gated units; vector products), then one output
     /// layer for all sources. [time, batch, inputs] -> [time, batch, sources * bins], music first. Raises ArgumentException
     /// for a description that contradicts itself.
-    let create (net: NetDescription) : Model<Flow, Flow> =
+    let create (net: NetDescription) : Model<Activations, Activations> =
         check net
         let first, width = input net
 

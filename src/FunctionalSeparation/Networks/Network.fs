@@ -5,9 +5,9 @@ open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What of a mixture a network reads, as images.
+/// The input of a network: a view of the mixture, as images.
 [<RequireQualifiedAccess>]
-type Reads =
+type Input =
     /// Magnitudes, [batch, channels, time, bins].
     | Magnitude
     /// The complex spectrogram, [batch, 2 channels, time, bins]: of each channel the real part, then the imaginary one.
@@ -15,9 +15,9 @@ type Reads =
     /// The samples, [batch, channels, samples, 1], that the frames cover.
     | Waveform
 
-/// What the outputs of a network mean.
+/// The outputs of a network, and how they become estimates.
 [<RequireQualifiedAccess>]
-type Means =
+type Output =
     /// Raw outputs a_i, [batch, sources x channels, time, bins], that a mask layer makes magnitudes of.
     | Mask of MaskKind
     /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
@@ -26,12 +26,12 @@ type Means =
     /// Magnitudes, [batch, sources x channels, time, bins], by which a Wiener filter shares the mixture out; the residual, where the
     /// filter has one, is the first source, and no output of the network. Training sees them with the phases of the mixture.
     | Magnitudes of WienerSettings
-    /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Reads.Waveform` gives.
+    /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Input.Waveform` gives.
     | Waveforms
 
 /// How far a network looks from a frame of its output.
 [<RequireQualifiedAccess>]
-type Outlook =
+type ReceptiveField =
     /// So many frames back and ahead, beyond its margin. What it knows of earlier frames besides are the states that it carries.
     | Frames of back: int * ahead: int
     /// At all frames that it is given. Songs are heard in blocks of so many frames with others around them on both sides, each block by
@@ -65,18 +65,18 @@ type Network =
         /// Whether its two channels are middle and side (see `Stereo`), not left and right.
         MiddleSide: bool
         /// What of a mixture it is given.
-        Reads: Reads
+        Input: Input
         /// What its outputs are.
-        Means: Means
+        Output: Output
         /// Frames around those of its outputs that it is given on each side and takes off.
         Margin: int64
         /// How far it looks from a frame of its output.
-        Outlook: Outlook
+        ReceptiveField: ReceptiveField
         /// Pieces of a sound that it is given begin and end at multiples of so many frames: what it strides over in time.
         Stride: int64
-        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Reads` and `Means` say; of complex masks
+        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Input` and `Output` say; of complex masks
         /// bins may be missing at the top.
-        Model: Model<Flow, Flow>
+        Model: Model<Activations, Activations>
     }
 
 /// Mixtures as a network hears them.
@@ -95,7 +95,7 @@ type Heard =
 [<NoEquality; NoComparison>]
 type Separated =
     {
-        /// Raw outputs of the network, [batch, outputs, time, bins] or as `Means` says.
+        /// Raw outputs of the network, [batch, outputs, time, bins] or as `Output` says.
         Outputs: torch.Tensor
         /// Estimated sources, [batch, sources, channels, time, bins].
         Estimates: Views
@@ -120,12 +120,12 @@ module Network =
     let private ofParts (parts: torch.Tensor) =
         torch.view_as_complex ((parts.unflatten (1L, [| -1L; 2L |])).permute(0L, 1L, 3L, 4L, 2L).contiguous())
 
-    /// What the network reads of mixtures, images as `Reads` says: [batch, channels, time, bins] of magnitudes.
+    /// What the network reads of mixtures, images as `Input` says: [batch, channels, time, bins] of magnitudes.
     let input (network: Network) (mixture: Views) : torch.Tensor =
-        match network.Reads with
-        | Reads.Magnitude -> mixture.Magnitude
-        | Reads.Spectrum -> parts mixture.Spectrum
-        | Reads.Waveform -> mixture.Waveform.unsqueeze -1L
+        match network.Input with
+        | Input.Magnitude -> mixture.Magnitude
+        | Input.Spectrum -> parts mixture.Spectrum
+        | Input.Waveform -> mixture.Waveform.unsqueeze -1L
 
     /// Whether the network is given middle and side of a sound of so many channels.
     let internal readsMiddleAndSide (network: Network) (channels: int64) =
@@ -138,17 +138,17 @@ module Network =
     /// The views of mixtures that the network needs: of what it reads, and of what its estimates are made of.
     let needs (network: Network) : Domain list =
         let read =
-            match network.Reads with
-            | Reads.Magnitude -> Domain.Magnitude
-            | Reads.Spectrum -> Domain.Spectrum
-            | Reads.Waveform -> Domain.Waveform
+            match network.Input with
+            | Input.Magnitude -> Domain.Magnitude
+            | Input.Spectrum -> Domain.Spectrum
+            | Input.Waveform -> Domain.Waveform
 
-        match network.Means with
-        | Means.Mask _ -> List.distinct [ read; Domain.Magnitude ]
-        | Means.Magnitudes { Residual = false } -> List.distinct [ read; Domain.Magnitude ]
-        | Means.Magnitudes { Residual = true }
-        | Means.ComplexMask -> List.distinct [ read; Domain.Spectrum ]
-        | Means.Waveforms -> [ read ]
+        match network.Output with
+        | Output.Mask _ -> List.distinct [ read; Domain.Magnitude ]
+        | Output.Magnitudes { Residual = false } -> List.distinct [ read; Domain.Magnitude ]
+        | Output.Magnitudes { Residual = true }
+        | Output.ComplexMask -> List.distinct [ read; Domain.Spectrum ]
+        | Output.Waveforms -> [ read ]
 
     /// [batch, sources x channels, time, bins] -> [batch, sources, channels, time, bins].
     let internal bySource (network: Network) (outputs: torch.Tensor) =
@@ -167,9 +167,9 @@ module Network =
 
     /// How what lies above the masks is shared out: by all frames of a block where songs are heard in blocks, so that others wait for none.
     let private sharesAbove (network: Network) =
-        match network.Outlook with
-        | Outlook.Blocks _ -> HighBand.byActivations
-        | Outlook.Frames _ -> HighBand.byHighestOctave
+        match network.ReceptiveField with
+        | ReceptiveField.Blocks _ -> HighBand.byActivations
+        | ReceptiveField.Frames _ -> HighBand.byHighestOctave
 
     /// Masks [batch, sources, channels, time, band] of the network on spectrograms [batch, channels, time, bins].
     let internal onSpectrum (network: Network) (spectrum: torch.Tensor) (masks: torch.Tensor) : torch.Tensor =
@@ -180,18 +180,18 @@ module Network =
         let stft = network.Setting.FrontEnd.Stft
         let spectrum = Views.once (fun () -> (inner network mixture.Spectrum).unsqueeze 1L)
 
-        match network.Means with
-        | Means.Mask kind ->
+        match network.Output with
+        | Output.Mask kind ->
             masked kind (bySource network outputs) (inner network mixture.Magnitude)
             |> Views.ofMagnitudeAndPhases stft spectrum
-        | Means.ComplexMask ->
+        | Output.ComplexMask ->
             complexMasks network outputs |> onSpectrum network (inner network mixture.Spectrum) |> Views.ofSpectrum stft
-        | Means.Magnitudes { Residual = false } -> bySource network outputs |> Views.ofMagnitudeAndPhases stft spectrum
-        | Means.Magnitudes wiener ->
+        | Output.Magnitudes { Residual = false } -> bySource network outputs |> Views.ofMagnitudeAndPhases stft spectrum
+        | Output.Magnitudes wiener ->
             Wiener.start wiener (bySource network outputs) (inner network mixture.Spectrum) |> Views.ofSpectrum stft
-        | Means.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
+        | Output.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
-    let private requireStates name (start: torch.Tensor list) (output: Flow) =
+    let private requireStates name (start: torch.Tensor list) (output: Activations) =
         if not start.IsEmpty && start.Length <> output.End.Length then
             invalidArg
                 "Start"
@@ -201,12 +201,12 @@ module Network =
     let private outputsPerChannel (network: Network) =
         let sources = network.Setting.Sources.Length
 
-        match network.Means with
-        | Means.ComplexMask -> 2 * sources
-        | Means.Magnitudes { Residual = true } -> sources - 1
-        | Means.Magnitudes { Residual = false }
-        | Means.Mask _
-        | Means.Waveforms -> sources
+        match network.Output with
+        | Output.ComplexMask -> 2 * sources
+        | Output.Magnitudes { Residual = true } -> sources - 1
+        | Output.Magnitudes { Residual = false }
+        | Output.Mask _
+        | Output.Waveforms -> sources
 
     /// Raises ArgumentException, naming the network and both shapes, where it makes other outputs than its sources ask for.
     let internal requireOutputs (network: Network) (outputs: torch.Tensor) =
@@ -220,12 +220,17 @@ module Network =
         )
 
     /// Raw outputs, and the states in which recurrent layers ended.
-    let internal run network (model: Model<Flow, Flow>) weights (mixture: Heard) : struct (torch.Tensor * torch.Tensor list) =
-        let flow = input network mixture.Sound |> Flow.continuing mixture.Start |> Flow.inMode mixture.Mode
+    let internal run
+        network
+        (model: Model<Activations, Activations>)
+        weights
+        (mixture: Heard)
+        : struct (torch.Tensor * torch.Tensor list) =
+        let flow = input network mixture.Sound |> Activations.continuing mixture.Start |> Activations.inMode mixture.Mode
         let output = model.Apply weights flow
         requireOutputs network output.Value
         requireStates network.Name mixture.Start output
-        struct (output.Value, Flow.finalStates output)
+        struct (output.Value, Activations.finalStates output)
 
     /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
     /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `HighBand`). None where there
@@ -233,19 +238,20 @@ module Network =
     let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
         let own = network.Setting.FrontEnd
 
-        let heardAs (frontEnd: FrontEnd) : Model<Flow, Flow> =
+        let heardAs (frontEnd: FrontEnd) : Model<Activations, Activations> =
             let bins, scale = int64 own.Stft.Bins, float own.SampleRate / float frontEnd.SampleRate
             let missing = max 0L (bins - int64 frontEnd.Stft.Bins)
 
             Model.pureFunction
                 "own rate"
-                (Flow.map (fun frames -> torch.nn.functional.pad(frames, [| 0L; missing |]).narrow(-1L, 0L, bins).mul(scale)))
+                (Activations.map (fun frames ->
+                    torch.nn.functional.pad(frames, [| 0L; missing |]).narrow(-1L, 0L, bins).mul(scale)))
 
-        match network.Reads, network.Means with
+        match network.Input, network.Output with
         | _ when sampleRate = own.SampleRate -> Some network
-        | Reads.Waveform, _
-        | _, (Means.Magnitudes _ | Means.Waveforms) -> None
-        | (Reads.Magnitude | Reads.Spectrum), (Means.Mask _ | Means.ComplexMask) ->
+        | Input.Waveform, _
+        | _, (Output.Magnitudes _ | Output.Waveforms) -> None
+        | (Input.Magnitude | Input.Spectrum), (Output.Mask _ | Output.ComplexMask) ->
             FrontEnd.tryAtRate sampleRate own
             |> Option.map (fun frontEnd ->
                 { network with

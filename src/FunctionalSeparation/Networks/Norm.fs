@@ -19,7 +19,7 @@ module Norm =
         [ { Name = "mean"; Shape = [ int64 channels ]; Start = Statistic 0.0 }
           { Name = "variance"; Shape = [ int64 channels ]; Start = Statistic 1.0 } ]
 
-    /// What `Flow.Moments` holds of values [n, channels, ...]: [3, channels].
+    /// What `Activations.Moments` holds of values [n, channels, ...]: [3, channels].
     let private moments (values: torch.Tensor) =
         Memory.tensor (fun () ->
             let axes =
@@ -53,24 +53,24 @@ module Norm =
                 else
                     []
 
-            { Flow.map (Layer.onChannels (batchNorm scale shift mean variance flow.Mode)) flow with
+            { Activations.map (Layer.onChannels (batchNorm scale shift mean variance flow.Mode)) flow with
                 Moments = observed @ flow.Moments })
 
     /// Batch normalisation (Ioffe and Szegedy 2015): mean and variance of each feature or channel over all frames, bins and the
     /// batch; at inference those of `Params.Statistics` (see `Statistics.observe`).
-    let batch (channels: int) : Model<Flow, Flow> =
+    let batch (channels: int) : Model<Activations, Activations> =
         // Statistics stay in float32 where weights are in bfloat16; libtorch wants all four alike.
         let affineLike (weights: torch.Tensor[]) = weights[0].``to`` weights[2].dtype, weights[1].``to`` weights[2].dtype
 
         withStatistics $"batch norm {channels}" channels (affine channels) affineLike
 
     /// Batch normalisation without weights, such as for inputs: mean 0 and variance 1 for each feature or channel.
-    let standardise (channels: int) : Model<Flow, Flow> =
+    let standardise (channels: int) : Model<Activations, Activations> =
         withStatistics $"standardise {channels}" channels [] (fun _ -> null, null)
 
     /// Group normalisation (Wu and He 2018): mean and variance of each item of the batch over groups of channels, all their frames
     /// and bins; of each frame over groups of features. One group for each channel is instance normalisation.
-    let group (groups: int) (channels: int) : Model<Flow, Flow> =
+    let group (groups: int) (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "A normalisation" (nameof groups) groups
         Numbers.atLeast 1 "A normalisation" (nameof channels) channels
 
@@ -79,17 +79,17 @@ module Norm =
 
         Layer.overBoth $"group norm {groups} of {channels}" channels (affine channels) (fun weights ->
             let normalise values = torch.nn.functional.group_norm (values, int64 groups, weights[0], weights[1], epsilon)
-            Flow.map (Layer.onChannels normalise))
+            Activations.map (Layer.onChannels normalise))
 
     /// Layer normalisation (Ba et al. 2016): mean and variance of each frame over its features, of each point of an image over its
     /// channels.
-    let layer (channels: int) : Model<Flow, Flow> =
+    let layer (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "A normalisation" (nameof channels) channels
 
         Layer.overBoth $"layer norm {channels}" channels (affine channels) (fun weights ->
             let normalise values = torch.nn.functional.layer_norm (values, [| int64 channels |], weights[0], weights[1], epsilon)
 
-            Flow.map (fun value ->
+            Activations.map (fun value ->
                 if value.dim () = 4L then
                     (value.permute (0L, 2L, 3L, 1L) |> normalise).permute(0L, 3L, 1L, 2L)
                 else

@@ -19,7 +19,7 @@ module Precision =
 
     /// A network of float32 weights with its products in the given precision; inputs and outputs stay float32. In bfloat16 it raises
     /// ArgumentException for weights or frames of another type.
-    let network (precision: Precision) (model: Model<Flow, Flow>) : Model<Flow, Flow> =
+    let network (precision: Precision) (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         match precision with
         | Precision.Float32 -> model
         | Precision.Bfloat16 ->
@@ -33,6 +33,8 @@ module Precision =
             { model with
                 Apply =
                     fun weights flow ->
-                        let input = { Flow.map (short "frames") flow with Start = List.map (short "start states") flow.Start }
+                        let input =
+                            { Activations.map (short "frames") flow with Start = List.map (short "start states") flow.Start }
+
                         let output = model.Apply (List.map2 shortIfLearnt model.Layout weights) input
-                        { Flow.map long output with End = List.map long output.End } }
+                        { Activations.map long output with End = List.map long output.End } }

@@ -4,7 +4,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// How far networks look, measured: a network that looks further than it declares makes other estimates of a stream than of a file.
-[<RequireQualifiedAccess>]
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module ReceptiveField =
 
     /// Weights at random, those that start at zero too: a layer of zeros would hide what lies before it.
@@ -18,15 +18,15 @@ module ReceptiveField =
         let stft, channels = network.Setting.FrontEnd.Stft, int64 network.Setting.Channels
 
         let shape =
-            match network.Reads with
-            | Reads.Magnitude -> [ 1L; channels; frames; int64 stft.Bins ]
-            | Reads.Spectrum -> [ 1L; 2L * channels; frames; int64 stft.Bins ]
-            | Reads.Waveform -> [ 1L; channels; frames * int64 stft.HopLength; 1L ]
+            match network.Input with
+            | Input.Magnitude -> [ 1L; channels; frames; int64 stft.Bins ]
+            | Input.Spectrum -> [ 1L; 2L * channels; frames; int64 stft.Bins ]
+            | Input.Waveform -> [ 1L; channels; frames * int64 stft.HopLength; 1L ]
 
         (Key.uniformTensor 0.1 1.0 shape (Key.ofSeed 2)).``to`` torch.float32
 
     let private apply (network: Network) weights image =
-        let output = network.Model.Apply weights (Flow.ofImages image)
+        let output = network.Model.Apply weights (Activations.ofImages image)
         Network.requireOutputs network output.Value
         output
 
@@ -61,10 +61,10 @@ module ReceptiveField =
             use _ = torch.enable_grad ()
 
             let steps =
-                match network.Reads with
-                | Reads.Waveform -> int64 network.Setting.FrontEnd.Stft.HopLength
-                | Reads.Magnitude
-                | Reads.Spectrum -> 1L
+                match network.Input with
+                | Input.Waveform -> int64 network.Setting.FrontEnd.Stft.HopLength
+                | Input.Magnitude
+                | Input.Spectrum -> 1L
 
             let side = (int64 (max back ahead + beyond) + network.Stride - 1L) / network.Stride * network.Stride
             let image = imageOf network (2L * (side + network.Margin) + network.Stride)
@@ -88,13 +88,13 @@ module ReceptiveField =
             let inFrames distances = int ((List.max distances + steps - 1L) / steps)
             (if output.End.IsEmpty then inFrames backward else 0), inFrames forward)
 
-    /// Raises ArgumentException where the network looks further than it declares (`Outlook.Frames`). Of networks that are given whole
+    /// Raises ArgumentException where the network looks further than it declares (`ReceptiveField.Frames`). Of networks that are given whole
     /// blocks, and of those that read samples and make masks, only the outputs are checked.
     let require (network: Network) : unit =
-        match network.Outlook, network.Reads, network.Means with
-        | Outlook.Blocks _, _, _
-        | _, Reads.Waveform, (Means.Mask _ | Means.ComplexMask | Means.Magnitudes _) -> requireOutputs network
-        | Outlook.Frames(back, ahead), _, _ ->
+        match network.ReceptiveField, network.Input, network.Output with
+        | ReceptiveField.Blocks _, _, _
+        | _, Input.Waveform, (Output.Mask _ | Output.ComplexMask | Output.Magnitudes _) -> requireOutputs network
+        | ReceptiveField.Frames(back, ahead), _, _ ->
             let wasBack, wasAhead = measure (back, ahead) network
 
             if wasBack > back || wasAhead > ahead then
@@ -102,4 +102,4 @@ module ReceptiveField =
 
                 invalidArg
                     (nameof network)
-                    $"{network.Name}: looks{most} {wasBack} frames back and {wasAhead} ahead, and declares Outlook.Frames({back}, {ahead}): a stream would be taken apart in another way than a file. Declare Outlook.Frames({max back wasBack}, {max ahead wasAhead}); or, for a network that looks at all it is given, Outlook.Blocks."
+                    $"{network.Name}: looks{most} {wasBack} frames back and {wasAhead} ahead, and declares ReceptiveField.Frames({back}, {ahead}): a stream would be taken apart in another way than a file. Declare ReceptiveField.Frames({max back wasBack}, {max ahead wasAhead}); or, for a network that looks at all it is given, ReceptiveField.Blocks."

@@ -14,8 +14,8 @@ module Statistics =
         torch.cat [| mean; variance |]
 
     /// The moments of all layers in one batch, side by side.
-    let private observeBatch (model: Model<Flow, Flow>) parameters (batch: torch.Tensor) =
-        let output = Flow.ofFrames batch |> Flow.inMode Mode.Observing |> Model.apply model parameters
+    let private observeBatch (model: Model<Activations, Activations>) parameters (batch: torch.Tensor) =
+        let output = Activations.ofFrames batch |> Activations.inMode Mode.Observing |> Model.apply model parameters
         torch.cat (List.toArray (List.rev output.Moments), 1L)
 
     /// How many features each normalising layer has, in order: mean and variance of a layer stand side by side in the layout.
@@ -56,7 +56,7 @@ module Statistics =
     /// let batches = [ torch.ones (10L, 1L, 4L); torch.zeros (10L, 1L, 4L) ]
     /// let observed = weights |> Params.withStatistics (Statistics.observe network weights batches)
     /// </code></example>
-    let observe (model: Model<Flow, Flow>) (parameters: Params) (batches: torch.Tensor seq) : torch.Tensor =
+    let observe (model: Model<Activations, Activations>) (parameters: Params) (batches: torch.Tensor seq) : torch.Tensor =
         use _ = torch.no_grad ()
 
         Memory.tensor (fun () ->

@@ -54,7 +54,7 @@ module UNet =
     /// What the network is shown of complex spectrograms [batch, 2 channels, time, bins]: of each channel the magnitude, then the
     /// real part, then the imaginary one, with magnitudes to the power of 0.3; and where in frequency a bin lies. Above its bins it is
     /// shown `count` bands of `width` bins.
-    let private shown (settings: UNetSettings) (count: int) (width: int) : Model<Flow, Flow> =
+    let private shown (settings: UNetSettings) (count: int) (width: int) : Model<Activations, Activations> =
         let rows = settings.Bins + count
 
         let compressed (image: torch.Tensor) =
@@ -75,7 +75,7 @@ module UNet =
             let ramp = Arithmetic.Integers(0L, int64 rows, image.device).``to``(image.dtype).div(float rows)
             ramp.expand (image.shape[0], 1L, image.shape[2], -1L)
 
-        Model.pureFunction "compressed parts" (Flow.map (fun image -> torch.cat ([| compressed image; place image |], 1L)))
+        Model.pureFunction "compressed parts" (Activations.map (fun image -> torch.cat ([| compressed image; place image |], 1L)))
 
     let private relu = Layer.activation Relu
 
@@ -87,13 +87,13 @@ module UNet =
         Image.linear bins narrow --> Norm.batch channels --> relu --> Image.linear narrow bins
 
     /// What a block adds counts little at the start.
-    let private quiet (model: Model<Flow, Flow>) =
+    let private quiet (model: Model<Activations, Activations>) =
         let start (weight: Weight) = if weight.Name = "scale" then { weight with Start = Constant 0.3 } else weight
 
         { model with Layout = List.map start model.Layout }
 
     /// A layer whose outputs start at zero: masks at equal shares.
-    let private silent (model: Model<Flow, Flow>) =
+    let private silent (model: Model<Activations, Activations>) =
         { model with Layout = model.Layout |> List.map (fun weight -> { weight with Start = Zeros }) }
 
     let private block isDense channels bins =
@@ -103,7 +103,7 @@ module UNet =
         Model.scoped (Model.residual (first --> middle --> second) --> relu)
 
     /// All that lies at a scale and below it.
-    let rec private from scale (scales: (int * int) list) bins : Model<Flow, Flow> =
+    let rec private from scale (scales: (int * int) list) bins : Model<Activations, Activations> =
         let blocks (channels, count) = List.replicate count (block (scale > 0) channels bins) |> List.fold (-->) Model.identity
 
         match scales with
@@ -118,7 +118,7 @@ module UNet =
 
     /// Masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], as deviations from equal shares; completed by
     /// what they leave of 1 to [batch, 2 channels sources, time, bins].
-    let private completed (setting: Setting) : Model<Flow, Flow> =
+    let private completed (setting: Setting) : Model<Activations, Activations> =
 
         /// The complex number 1 for each channel: real parts at even places.
         let one (like: torch.Tensor) =
@@ -131,15 +131,15 @@ module UNet =
             let masks = outputs.unflatten (1L, [| -1L; 2L * int64 setting.Channels |]) .+ share
             torch.cat([| whole - masks.sum (1L, keepdim = true); masks |], 1L).flatten(1L, 2L)
 
-        Model.pureFunction "masks" (Flow.map complete)
+        Model.pureFunction "masks" (Activations.map complete)
 
     /// Masks of bins, and of bands of `width` bins above them, as masks of bins: [..., rows] -> [..., bins].
-    let private overBands (bins: int) (width: int) : Model<Flow, Flow> =
+    let private overBands (bins: int) (width: int) : Model<Activations, Activations> =
         let spread (masks: torch.Tensor) =
             let above = masks.narrow (3L, int64 bins, masks.shape[3] - int64 bins)
             torch.cat ([| masks.narrow (3L, 0L, int64 bins); above.repeat_interleave (int64 width, 3L) |], 3L)
 
-        Model.pureFunction "bands" (Flow.map spread)
+        Model.pureFunction "bands" (Activations.map spread)
 
     /// Frames at the finest scale that a frame of the last scale spans.
     let private stride (settings: UNetSettings) = 1 <<< (settings.Channels.Length - 1)
@@ -201,11 +201,11 @@ module UNet =
             --> completed setting
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
-            Outlook =
+            ReceptiveField =
                 if field > enough then
-                    Outlook.Blocks(blockFrames, enough)
+                    ReceptiveField.Blocks(blockFrames, enough)
                 else
-                    Outlook.Frames(field, field)
+                    ReceptiveField.Frames(field, field)
             Stride = stride settings }
 
     /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture,

@@ -29,7 +29,7 @@ module Unmix =
     /// 93 ms windows every 23 ms at 44.1 kHz.
     let frontEnd: FrontEnd = { SampleRate = 44100; Stft = Stft(4096, 1024, StftWindow.Hann, true) }
 
-    let private perBin name bins combine : Model<Flow, Flow> =
+    let private perBin name bins combine : Model<Activations, Activations> =
         let wanted = [| Axis.Any "batch"; Axis.Any "channels"; Axis.Any "time"; Axis.Of(int64 bins) |]
 
         let layout =
@@ -37,7 +37,7 @@ module Unmix =
               { Name = "scale"; Shape = [ int64 bins ]; Start = Constant 1.0 } ]
 
         Layer.withWeights name (fun _ -> "images") (fun _ -> wanted) layout (fun weights ->
-            Flow.map (combine weights[0] weights[1]))
+            Activations.map (combine weights[0] weights[1]))
 
     /// (x + shift) scale, for each bin.
     let private shiftedThenScaled bins = perBin "input scale" bins (fun shift scale x -> (x .+ shift) * scale)
@@ -45,7 +45,7 @@ module Unmix =
     /// x scale + shift, for each bin.
     let private scaledThenShifted bins = perBin "output scale" bins (fun shift scale x -> x * scale .+ shift)
 
-    let private lowest bins = Model.pureFunction $"lowest {bins} bins" (Flow.map _.narrow(-1L, 0L, int64 bins))
+    let private lowest bins = Model.pureFunction $"lowest {bins} bins" (Activations.map _.narrow(-1L, 0L, int64 bins))
 
     let private recurrent (net: UnmixSettings) =
         let layer =
@@ -62,7 +62,7 @@ module Unmix =
 
     /// The network of one source: scaled input, dense layer with tanh, LSTM beside it, two dense layers, scaled output, all of it a mask on
     /// the mixture's magnitudes [batch, channels, time, bins].
-    let private target (net: UnmixSettings) channels bins : Model<Flow, Flow> =
+    let private target (net: UnmixSettings) channels bins : Model<Activations, Activations> =
         lowest net.BinsRead
         --> Model.prefixed "input" (shiftedThenScaled net.BinsRead)
         --> Image.toFrames
@@ -108,10 +108,10 @@ module Unmix =
         let network = target net setting.Channels setting.FrontEnd.Stft.Bins
         let window = Option.defaultValue 1 net.Wiener.Window
 
-        { Reads = Reads.Magnitude
-          Means = Means.Magnitudes net.Wiener
+        { Input = Input.Magnitude
+          Output = Output.Magnitudes net.Wiener
           // Windows of the filter lie where they would lie in the whole.
-          Outlook = Outlook.Blocks((block + window - 1) / window * window, around)
+          ReceptiveField = ReceptiveField.Blocks((block + window - 1) / window * window, around)
           Stride = 1
           MiddleSide = false
           Model = [ for source in targets net setting.Sources -> Model.prefixed source (Model.scoped network) ] |> Model.concat }

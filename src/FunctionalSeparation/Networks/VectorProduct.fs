@@ -36,10 +36,10 @@ module VectorProduct =
         | Colour -> colourWidth, colourWidth, 1.0 - 2.0 * colourWidth
 
     /// The 3-vectors of an input: three stacked frames are vectors already.
-    let input (kind: VectorInput) : Model<Flow, Flow> =
+    let input (kind: VectorInput) : Model<Activations, Activations> =
         match kind with
         | Window -> Model.pureFunction "window" id
-        | Colour -> Model.pureFunction "colour" (Flow.map colours)
+        | Colour -> Model.pureFunction "colour" (Activations.map colours)
 
     /// The three components are drawn independently: the part of a_j parallel to w_ij is lost. As each number meets two of
     /// three components, the bound is that of a layer with twice the inputs and outputs (Glorot and Bengio 2010, eq. 16).
@@ -70,16 +70,16 @@ module VectorProduct =
     let private overVectors name inputs layout apply =
         Layer.overFrames name (3 * inputs) layout (fun weights flow ->
             let weight, bias = weights[0], weights[1]
-            Flow.map (Layer.onRows (apply weight bias)) flow)
+            Activations.map (Layer.onRows (apply weight bias)) flow)
 
     /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units]. Raises ArgumentException for no input or
     /// unit.
-    let layer (inputs: int) (units: int) : Model<Flow, Flow> =
+    let layer (inputs: int) (units: int) : Model<Activations, Activations> =
         let layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Start = Zeros } ]
         overVectors $"vector product {units}" inputs layout product
 
     /// Fully connected hidden layer of vector product neurons, the nonlinearity per component.
-    let dense kind (inputs: int) (units: int) : Model<Flow, Flow> = layer inputs units --> Layer.activation kind
+    let dense kind (inputs: int) (units: int) : Model<Activations, Activations> = layer inputs units --> Layer.activation kind
 
     /// The matrix c x: cross c v = c x v.
     let private crossMatrix (c1, c2, c3) (like: torch.Tensor) =
@@ -94,6 +94,6 @@ module VectorProduct =
     /// Output layer: the components of vector product neurons in one direction, [time, batch, 3 inputs] ->
     /// [time, batch, outputs]. The same numbers as those of `layer`, projected, at half the cost; b is the projected bias.
     /// Raises ArgumentException for no input or output.
-    let along (direction: float * float * float) (inputs: int) (outputs: int) : Model<Flow, Flow> =
+    let along (direction: float * float * float) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         let layout = [ weightOf inputs outputs; { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
         overVectors $"projected vector product {outputs}" inputs layout (projected direction)

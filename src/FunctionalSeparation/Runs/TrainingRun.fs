@@ -58,7 +58,7 @@ module TrainingRun =
 
         recipe.Learning.Begin
             { Network = recipe.Network
-              Needs = Needs.create recipe.Network recipe.Loss recipe.Mixing
+              Batches = BatchSpec.create recipe.Network recipe.Loss recipe.Mixing
               Clips = settings.Train
               Device = settings.Device
               Key = key settings 1 }

@@ -79,19 +79,19 @@ module Separation =
         let own (outputs: torch.Tensor) = outputs.narrow (Network.timeAxis, before - network.Margin, time)
 
         let estimates =
-            match network.Means, testMask with
-            | Means.Mask kind, _ ->
+            match network.Output, testMask with
+            | Output.Mask kind, _ ->
                 Network.bySource network (own outputs)
                 |> masksOf kind testMask (inner heard.Sound.Magnitude)
                 |> Network.onSpectrum network (inner spectrogram)
-            | Means.ComplexMask, Soft ->
+            | Output.ComplexMask, Soft ->
                 Network.complexMasks network (own outputs) |> Network.onSpectrum network (inner spectrogram)
-            | Means.Magnitudes wiener, (Soft | Unmasked) ->
+            | Output.Magnitudes wiener, (Soft | Unmasked) ->
                 let magnitudes = Network.bySource network (own outputs)
                 Wiener.ofBatch (if testMask = Soft then wiener else { wiener with Iterations = 0 }) magnitudes (inner spectrogram)
-            | Means.Waveforms, Soft -> own (Network.estimates network heard.Sound outputs).Spectrum
-            | Means.Magnitudes _, Hard
-            | (Means.ComplexMask | Means.Waveforms), (Hard | Unmasked) ->
+            | Output.Waveforms, Soft -> own (Network.estimates network heard.Sound outputs).Spectrum
+            | Output.Magnitudes _, Hard
+            | (Output.ComplexMask | Output.Waveforms), (Hard | Unmasked) ->
                 raise (InputException $"{network.Name} has no such mask. Choose the soft one.")
 
         estimates, states
@@ -101,10 +101,10 @@ module Separation =
     let private around (network: Network) before after (mixture: torch.Tensor) =
         let stft = network.Setting.FrontEnd.Stft
 
-        match network.Reads with
-        | Reads.Waveform -> stft.Forward(torch.nn.functional.pad (mixture, [| 0L; after * int64 stft.HopLength |]))
-        | Reads.Magnitude
-        | Reads.Spectrum ->
+        match network.Input with
+        | Input.Waveform -> stft.Forward(torch.nn.functional.pad (mixture, [| 0L; after * int64 stft.HopLength |]))
+        | Input.Magnitude
+        | Input.Spectrum ->
             let frames = (stft.Forward mixture).movedim([| 2L |], [| 0L |])
             (Spectra.between before after frames).movedim([| 0L |], [| 2L |])
 

@@ -44,8 +44,8 @@ module SeparationStream =
 
     /// Whether the edges of a sound are reflected, and nothing lies beyond: a centred transform.
     let private isCentred (network: Network) =
-        match network.Means, network.Outlook with
-        | Means.Magnitudes _, Outlook.Blocks _ -> network.Stride = 1L && network.Margin = 0L
+        match network.Output, network.ReceptiveField with
+        | Output.Magnitudes _, ReceptiveField.Blocks _ -> network.Stride = 1L && network.Margin = 0L
         | _ -> false
 
     /// Samples that are reflected at each edge.
@@ -68,36 +68,36 @@ module SeparationStream =
     let private spoilt (network: Network) =
         let stft = network.Setting.FrontEnd.Stft
 
-        match network.Means with
-        | Means.Waveforms -> (stft.FftSize / 2 + stft.HopLength - 1) / stft.HopLength
-        | Means.Mask _
-        | Means.Magnitudes _
-        | Means.ComplexMask -> 0
+        match network.Output with
+        | Output.Waveforms -> (stft.FftSize / 2 + stft.HopLength - 1) / stft.HopLength
+        | Output.Mask _
+        | Output.Magnitudes _
+        | Output.ComplexMask -> 0
 
     /// Frames that the network is given before and after those of which it is asked. Pieces begin and end at multiples of its stride.
     let private around (network: Network) : struct (int64 * int64) =
         let back, ahead =
-            match network.Outlook with
-            | Outlook.Frames(back, ahead) -> int64 back, int64 ahead
-            | Outlook.Blocks(_, around) -> int64 around, int64 around
+            match network.ReceptiveField with
+            | ReceptiveField.Frames(back, ahead) -> int64 back, int64 ahead
+            | ReceptiveField.Blocks(_, around) -> int64 around, int64 around
 
         let more = network.Margin + int64 (spoilt network)
         struct (roundedUp network.Stride (back + more), roundedUp network.Stride (ahead + more))
 
     /// The most frames of a block: more where a network is given many around them.
     let private blockOf (network: Network) =
-        match network.Outlook with
-        | Outlook.Blocks(length, _) -> roundedUp network.Stride (int64 length)
-        | Outlook.Frames _ ->
+        match network.ReceptiveField with
+        | ReceptiveField.Blocks(length, _) -> roundedUp network.Stride (int64 length)
+        | ReceptiveField.Frames _ ->
             let struct (before, after) = around network
             roundedUp network.Stride (max blockFrames (before + after))
 
     /// Frames that are waited for. Where a network looks at all that it is given, what comes out depends on where a part begins; so it
     /// is always given the same parts.
     let private step (network: Network) =
-        match network.Outlook with
-        | Outlook.Blocks _ -> blockOf network
-        | Outlook.Frames _ -> network.Stride
+        match network.ReceptiveField with
+        | ReceptiveField.Blocks _ -> blockOf network
+        | ReceptiveField.Frames _ -> network.Stride
 
     let private hopOf (trained: TrainedModel) = int64 trained.Network.Setting.FrontEnd.Stft.HopLength
 
@@ -190,9 +190,9 @@ module SeparationStream =
         let whole = torch.cat ([| head; sum.narrow (-1L, overlap stft, finished) |], -1L)
 
         let states =
-            match trained.Network.Outlook with
-            | Outlook.Blocks _ -> []
-            | Outlook.Frames _ -> states
+            match trained.Network.ReceptiveField with
+            | ReceptiveField.Blocks _ -> []
+            | ReceptiveField.Frames _ -> states
 
         scaledBack stft first Int64.MaxValue (whole.narrow (-1L, 0L, finished)),
         { States = states; Tail = whole.narrow(-1L, finished, overlap stft).clone() }

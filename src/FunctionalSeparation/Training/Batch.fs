@@ -6,7 +6,7 @@ open FunctionalSeparation.Core
 
 /// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
 [<NoEquality; NoComparison>]
-type Needs =
+type BatchSpec =
     {
         /// The domains in which mixtures are kept.
         Mixture: Domain list
@@ -18,7 +18,7 @@ type Needs =
 
 /// What batches are to be made of.
 [<RequireQualifiedAccess>]
-module Needs =
+module BatchSpec =
 
     /// Waveforms are made of spectrograms.
     let private kept (domains: Domain list) =
@@ -27,7 +27,7 @@ module Needs =
         |> List.distinct
 
     /// What a network and a loss need.
-    let create (network: Network) (loss: Loss) (mixing: Mixing) : Needs =
+    let create (network: Network) (loss: Loss) (mixing: Mixing) : BatchSpec =
         // Estimates that are masks on magnitudes take the phases of the mixture.
         let phases = loss.Domains |> List.filter ((<>) Domain.Magnitude)
         { Mixture = kept (Network.needs network @ phases); References = kept loss.Domains; Mixing = mixing }
@@ -90,8 +90,8 @@ module Batch =
     /// The true sources.
     let references (batch: Batch) : Views = views batch.Stft batch.References
 
-    /// The loss of a model's estimates on a batch, in training: a scalar tensor, from a key for layers that draw, the batch and the
-    /// parameters of the model. See `TrainingTask.Loss`.
+    /// The loss of a model's estimates on a batch in training, a scalar tensor [], for `TrainingTask.Loss`. Layers that draw use the key.
+    /// Raises ArgumentException, naming the model and what differs, for parameters [n] of another one.
     let loss (model: Model<Heard, Separated>) (loss: Loss) (key: Key) (batch: Batch) (parameters: Params) : torch.Tensor =
         let separated = Model.apply model parameters (heard (Mode.Training key) batch)
         loss.Of separated.Estimates (references batch)

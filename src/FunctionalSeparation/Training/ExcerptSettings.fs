@@ -32,7 +32,7 @@ type ExcerptSettings =
         /// one singer sounds like several. [ 1.0 ] = as recorded.
         Speeds: float list
         /// Probability that another song's accompaniment is added to that which there is.
-        SecondCompany: float
+        SecondAccompaniment: float
         /// What is done to each source of an excerpt, in this order, each time at random.
         Effects: Effect list
         /// Probability that another song's last source (a second voice) is added to that which there is.
@@ -67,7 +67,7 @@ module ExcerptSettings =
           OtherSong = 0.0
           GainRange = 0.0
           Speeds = [ 1.0 ]
-          SecondCompany = 0.0
+          SecondAccompaniment = 0.0
           Effects = []
           SecondLead = 0.0
           LeadEffects = []
@@ -98,7 +98,7 @@ module ExcerptSettings =
             else
                 FormattableString.Invariant $", second {name} {probability}"
 
-        let seconds = second "accompaniment" settings.SecondCompany + second "lead" settings.SecondLead
+        let seconds = second "accompaniment" settings.SecondAccompaniment + second "lead" settings.SecondLead
 
         let words before (effects: Effect list) = effects |> List.map (fun effect -> before + effect.Words) |> String.concat ""
 
@@ -123,7 +123,7 @@ module ExcerptSettings =
 
         for name, probability in
             [ "OtherSong", settings.OtherSong
-              "SecondCompany", settings.SecondCompany
+              "SecondAccompaniment", settings.SecondAccompaniment
               "SecondLead", settings.SecondLead ] do
             if not (probability >= 0.0 && probability <= 1.0) then
                 refuse name "from 0 to 1, a probability" $"{probability}"

@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 /// about once, in a fresh order, from a fresh phase; the other sources, freshly rotated, accompany it. Sound is read, played at its speed
 /// and mixed as it is drawn, so a corpus takes memory only where its clips cannot be read in parts.
 [<Sealed>]
-type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
+type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
     let margin, stft = network.Margin, network.Setting.FrontEnd.Stft
     let names, channels = Array.ofList network.Setting.Sources, network.Setting.Channels
     let sources, lead = names.Length, names.Length - 1
@@ -27,7 +27,7 @@ type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSetting
         if clip.Channels <> 1 && clip.Channels <> channels then refuseChannels clip
         Clip.requireRate network.Setting.FrontEnd.SampleRate clip
         Clip.requirePart network.Setting.Sources clip
-        let sound = ClipSound(clip, needs.Mixing, settings.Speeds)
+        let sound = ClipSound(clip, spec.Mixing, settings.Speeds)
         Clip.requireSamples stft clip sound.Samples
         sound
 
@@ -100,7 +100,7 @@ type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSetting
         for source in 0 .. lead - 1 do
             other.AddTo (place source) names[source] otherSpeed otherStart
 
-        if happens settings.SecondCompany (child 1000) then
+        if happens settings.SecondAccompaniment (child 1000) then
             addOther accompaniments own place [ 0 .. lead - 1 ] (child 1001)
 
         if happens settings.SecondLead (child 1003) then
@@ -155,8 +155,8 @@ type Excerpts internal (network: Network, needs: Needs, settings: ExcerptSetting
         let sounds = (raw * torch.tensor(gains).view(count, int64 sources, 1L, 1L)).``to`` device
         let heard = Network.toHeardChannels network 2L sounds
 
-        { Mixture = framesOf needs.Mixture 0L (frames + 2L * margin) (heard.sum 1L)
-          References = framesOf needs.References margin frames heard
+        { Mixture = framesOf spec.Mixture 0L (frames + 2L * margin) (heard.sum 1L)
+          References = framesOf spec.References margin frames heard
           Margin = margin
           Stft = stft }
 

@@ -52,11 +52,11 @@ module Feed =
         [ for name in setting.Sources -> { Name = name; Sound = Stems.find name stems } ]
 
     /// The pieces of sources [sources, channels, samples].
-    let private piecesOf (network: Network) (needs: Needs) (sources: torch.Tensor) =
+    let private piecesOf (network: Network) (spec: BatchSpec) (sources: torch.Tensor) =
         let stft, margin = network.Setting.FrontEnd.Stft, network.Margin
         let sources = Network.toHeardChannels network 1L sources
-        let padded = Batch.spectrograms stft needs.Mixture (sources.sum 0L) |> mapped (Spectra.withMargins margin)
-        let references = Batch.spectrograms stft needs.References sources
+        let padded = Batch.spectrograms stft spec.Mixture (sources.sum 0L) |> mapped (Spectra.withMargins margin)
+        let references = Batch.spectrograms stft spec.References sources
 
         [ for start, length in chunks chunkLengths (int (stft.Frames sources.shape[2])) ->
               let cut extra (frames: torch.Tensor) = frames.narrow(0L, int64 start, int64 length + extra).clone()
@@ -81,14 +81,14 @@ module Feed =
                       tensor.Dispose() ]
 
     /// The pieces of a clip whose other sources are rotated by each of the offsets against the last one. The caller owns the tensors.
-    let private rotatedPieces network needs (offsets: int list) (sources: unit -> torch.Tensor) =
+    let private rotatedPieces network spec (offsets: int list) (sources: unit -> torch.Tensor) =
         Memory.scoped (List.collect tensorsOf) (fun () ->
             let sources = sources ()
             let last = sources.shape[0] - 1L
 
             [ for offset in offsets do
                   let others = Augment.rotate (int64 offset) (sources.narrow (0L, 0L, last))
-                  yield! piecesOf network needs (torch.cat [| others; sources.narrow (0L, last, 1L) |]) ])
+                  yield! piecesOf network spec (torch.cat [| others; sources.narrow (0L, last, 1L) |]) ])
 
     /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
     /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
@@ -96,7 +96,7 @@ module Feed =
     /// ArgumentException for no frame in a batch.
     let wholeClips
         (network: Network)
-        (needs: Needs)
+        (spec: BatchSpec)
         (shiftStep: int option)
         (framesPerBatch: int)
         dtype
@@ -106,10 +106,10 @@ module Feed =
         Numbers.atLeast 1 "A feed of whole clips" (nameof framesPerBatch) framesPerBatch
 
         [ for clip in clips do
-              let stems = usable network needs.Mixing clip
+              let stems = usable network spec.Mixing clip
               let offsets = Augment.shifts shiftStep (Stems.length stems)
-              let sources () = Clip.sources needs.Mixing (Clip.key clip) dtype device stems
-              yield! rotatedPieces network needs offsets sources ]
+              let sources () = Clip.sources spec.Mixing (Clip.key clip) dtype device stems
+              yield! rotatedPieces network spec offsets sources ]
         |> batchesOf network framesPerBatch
 
     /// The sources of a clip as they are mixed: [source][channel][samples].
@@ -127,24 +127,24 @@ module Feed =
     /// excerpts, and where there is no clip; InputException, naming the clip, for one that the network cannot learn from.
     let excerpts
         (network: Network)
-        (needs: Needs)
+        (spec: BatchSpec)
         (settings: ExcerptSettings)
         (device: torch.Device)
         (clips: Clip list)
         : Excerpts =
         ExcerptSettings.require settings
         requireClips clips
-        Excerpts(network, needs, settings, device, clips)
+        Excerpts(network, spec, settings, device, clips)
 
     /// One rotation of the music at a time: all clips whole and cut into pieces as in `wholeClips`. Clips stay in memory as
     /// sound. A clip with fewer rotations than the longest one begins again with its first.
     [<Sealed>]
     type Rotations
         internal
-        (network: Network, needs: Needs, shiftStep: int option, framesPerBatch: int, device: torch.Device, clips: Clip list) =
+        (network: Network, spec: BatchSpec, shiftStep: int option, framesPerBatch: int, device: torch.Device, clips: Clip list) =
         let loaded =
             [ for clip in clips do
-                  let sources = sound network needs.Mixing clip
+                  let sources = sound network spec.Mixing clip
                   sources, Augment.shifts shiftStep (sources[0].[0]).Length |> Array.ofList ]
 
         let tensor (sources: float32[][][]) () =
@@ -159,12 +159,12 @@ module Feed =
             let rotation = index % rotations.Count
 
             [ for sources, offsets in loaded do
-                  yield! rotatedPieces network needs [ offsets[rotation % offsets.Length] ] (tensor sources) ]
+                  yield! rotatedPieces network spec [ offsets[rotation % offsets.Length] ] (tensor sources) ]
             |> batchesOf network framesPerBatch
 
     /// Loads the clips and rotates their music by 0, step, 2 step, ... samples, one rotation a mini-batch (Huang et al. 2015,
     /// authors' code). Raises ArgumentException where there is no clip, or no frame in a batch.
-    let rotations (network: Network) (needs: Needs) (shiftStep: int option) (framesPerBatch: int) device (clips: Clip list) =
+    let rotations (network: Network) (spec: BatchSpec) (shiftStep: int option) (framesPerBatch: int) device (clips: Clip list) =
         requireClips clips
         Numbers.atLeast 1 "A feed of rotations" (nameof framesPerBatch) framesPerBatch
-        Rotations(network, needs, shiftStep, framesPerBatch, device, clips)
+        Rotations(network, spec, shiftStep, framesPerBatch, device, clips)

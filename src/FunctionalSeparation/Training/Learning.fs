@@ -9,7 +9,7 @@ type LearningSite =
         /// What is trained.
         Network: Network
         /// What its batches are made of.
-        Needs: Needs
+        Batches: BatchSpec
         /// What it learns from.
         Clips: Clip list
         /// Where tensors live.
@@ -87,7 +87,7 @@ module Learning =
     /// Random excerpts of the clips (see `Feed.excerpts`).
     let excerpts (settings: ExcerptSettings) : Seeing =
         let openFeed site =
-            let feed = Feed.excerpts site.Network site.Needs settings site.Device site.Clips
+            let feed = Feed.excerpts site.Network site.Batches settings site.Device site.Clips
             { StepsPerEpoch = feed.StepsPerEpoch; Batches = fun step -> [ feed.Batch site.Key step ] }
 
         { Words = ExcerptSettings.words settings; Open = openFeed }
@@ -126,7 +126,7 @@ module Learning =
     /// The paper's: all clips with all rotations of their music at every step of L-BFGS (Huang et al. 2014).
     let fullBatch (shiftStep: int option) (iterations: int) : Learning =
         let start site =
-            let batches = Feed.wholeClips site.Network site.Needs shiftStep framesPerBatch floats site.Device site.Clips
+            let batches = Feed.wholeClips site.Network site.Batches shiftStep framesPerBatch floats site.Device site.Clips
 
             { Optimiser = Lbfgs.minFunc iterations
               Steps = iterations
@@ -148,7 +148,7 @@ module Learning =
     /// (Huang et al. 2015).
     let miniBatches (shiftStep: int option) (passes: int) (iterations: int) (clipping: Clipping) : Learning =
         let start site =
-            let feed = Feed.rotations site.Network site.Needs shiftStep framesPerBatch site.Device site.Clips
+            let feed = Feed.rotations site.Network site.Batches shiftStep framesPerBatch site.Device site.Clips
 
             { Optimiser = Lbfgs.minFunc iterations |> MiniBatch.clipped clipping |> MiniBatch.restarted iterations
               Steps = passes * feed.Count * iterations

@@ -11,8 +11,8 @@ type TrainingTask<'batch> =
     {
         /// The weights that are learnt.
         Layout: Layout
-        /// The loss of a batch: a scalar tensor, from a key for layers that draw (such as dropout), the batch and the parameters, in
-        /// which it is differentiable.
+        /// The loss of a batch, a scalar tensor []: a function of a key for layers that draw (such as dropout), of the batch, and of the
+        /// parameters, in which it is differentiable.
         Loss: Key -> 'batch -> Params -> torch.Tensor
         /// How the parameters move.
         Optimiser: Optimiser
@@ -241,8 +241,8 @@ module Train =
     ///           Clip.create song.Name 16000 1 Stems.musicAndVoice (fun () -> song.Stems) ]
     ///
     /// let network = Drnn.network { Drnn.huang2014 with Hidden = [ 16; 16 ] }
-    /// let needs = Needs.create network Loss.squaredError Mixing.unitNorm
-    /// let feed = Feed.excerpts network needs (ExcerptSettings.ofSize 20 4) torch.CPU clips
+    /// let spec = BatchSpec.create network Loss.squaredError Mixing.unitNorm
+    /// let feed = Feed.excerpts network spec (ExcerptSettings.ofSize 20 4) torch.CPU clips
     ///
     /// let task =
     ///     { Layout = Network.layout network

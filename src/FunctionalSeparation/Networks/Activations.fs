@@ -9,12 +9,12 @@ type Mode =
     | Inference
     /// Dropout draws from the key; normalisation takes the batch's own moments.
     | Training of Key
-    /// No randomness; normalisation takes the batch's own moments and tells them in `Flow.Moments`.
+    /// No randomness; normalisation takes the batch's own moments and tells them in `Activations.Moments`.
     | Observing
 
 /// A batch on its way through a network, and what goes with it from layer to layer.
 [<NoEquality; NoComparison>]
-type Flow =
+type Activations =
     {
         /// Frames [time, batch, features] or images [batch, channels, time, bins].
         Value: torch.Tensor
@@ -31,30 +31,30 @@ type Flow =
 
 /// Flows of values: how a batch enters a network, and what is left of it behind.
 [<RequireQualifiedAccess>]
-module Flow =
+module Activations =
 
     /// Frames [time, batch, features] that start from given states, as `finalStates` gave them; mode `Inference`.
-    let continuing (states: torch.Tensor list) (frames: torch.Tensor) : Flow =
+    let continuing (states: torch.Tensor list) (frames: torch.Tensor) : Activations =
         { Value = frames; Mode = Mode.Inference; Start = states; End = []; Moments = [] }
 
     /// Frames [time, batch, features] that start from zero states; mode `Inference`.
-    let ofFrames (frames: torch.Tensor) : Flow = continuing [] frames
+    let ofFrames (frames: torch.Tensor) : Activations = continuing [] frames
 
     /// Images [batch, channels, time, bins] that start from zero states; mode `Inference`.
-    let ofImages (images: torch.Tensor) : Flow = continuing [] images
+    let ofImages (images: torch.Tensor) : Activations = continuing [] images
 
     /// The flow in another mode.
-    let inMode (mode: Mode) (flow: Flow) : Flow = { flow with Mode = mode }
+    let inMode (mode: Mode) (flow: Activations) : Activations = { flow with Mode = mode }
 
     /// The flow with another value, frames [time, batch, features] or images [batch, channels, time, bins]; what goes with it
     /// stays.
-    let map (change: torch.Tensor -> torch.Tensor) (flow: Flow) : Flow = { flow with Value = change flow.Value }
+    let map (change: torch.Tensor -> torch.Tensor) (flow: Activations) : Activations = { flow with Value = change flow.Value }
 
     /// The end states [batch, units] of all recurrent layers, first layer first.
-    let finalStates (flow: Flow) : torch.Tensor list = List.rev flow.End
+    let finalStates (flow: Activations) : torch.Tensor list = List.rev flow.End
 
     /// Applies a function of flows that has no states to carry: it starts from zero states, and its end states are forgotten.
-    let internal withoutStates (apply: Flow -> Flow) (flow: Flow) : Flow =
+    let internal withoutStates (apply: Activations -> Activations) (flow: Activations) : Activations =
         { apply { flow with Start = []; End = [] } with Start = flow.Start; End = flow.End }
 
     /// The axis along which the features of frames, or the channels of images, lie.
