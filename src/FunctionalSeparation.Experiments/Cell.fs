@@ -23,7 +23,7 @@ type CellSite =
         TensorBoard: bool
     }
 
-/// What a row of a table comes to.
+/// Result of a row of a table.
 [<NoComparison>]
 type CellOutcome =
     {
@@ -41,7 +41,7 @@ type CellOutcome =
 [<NoEquality; NoComparison>]
 type Cell =
     {
-        /// What the table calls it; unique in the table.
+        /// Name of the row, unique in the table.
         Name: string
         /// All that decides the row apart from clips and seed: a finished row with the same settings is this row. The entry `plan`
         /// is what tables say of the training.

@@ -34,7 +34,7 @@ type DrnnRecipe =
         Gamma: float
         /// How the training data is walked through, and by which optimiser.
         Plan: TrainingPlan
-        /// What the network's products are computed in while it trains.
+        /// Precision of the network's matrix products during training.
         Precision: Precision
         /// Which parameters the run ends with.
         Selection: Selection

@@ -7,7 +7,7 @@ open System.IO
 open Argu
 open FunctionalSeparation.Core
 
-/// What experiment scripts share: options, progress, exit codes.
+/// Common parts of experiment scripts: options, progress, exit codes.
 [<RequireQualifiedAccess>]
 module Experiment =
 
@@ -71,8 +71,8 @@ module Experiment =
         else
             Path.Combine(repository, place)
 
-    /// Says on standard error what the corpus's folder holds that was not read, and the notes on what was; nothing where all is well. What
-    /// should have been read counts when the script ends (see `Inputs`).
+    /// Prints to standard error the contents of the corpus's folder that were not read, and the notes on the clips; nothing where
+    /// there are none. Sound that cannot be used counts towards the exit code of the script (see `Inputs`).
     let tellLeftOut (corpus: Corpus) : unit =
         Inputs.tellLeftOut corpus.Place corpus.LeftOut
 
@@ -91,8 +91,8 @@ module Experiment =
         let filled = 24 * finished / max 1 total
         String('█', filled) + String('░', 24 - filled) + " "
 
-    /// Tells on standard error how far a long job is: a bar, in place, on a terminal; a line every ten seconds elsewhere. What
-    /// comes late, behind a later count, is not told.
+    /// Shows the progress of a long job on standard error: a bar, in place, on a terminal; a line every ten seconds elsewhere.
+    /// A count that arrives late, after a higher one, is ignored.
     let progress (label: string) : (int -> int -> string -> unit) =
         let clock = Stopwatch.StartNew()
         let isTerminal = not Console.IsErrorRedirected

@@ -28,11 +28,11 @@ type GridRow =
     {
         Cell: string
         Seed: int
-        /// What the table says of the training.
+        /// Description of the training in the table.
         Plan: string
         Outcome: CellOutcome
         Provenance: JsonObject
-        /// What it is known by (see `Grid.id`).
+        /// Identifier of the row (see `Grid.id`).
         Id: string
         /// Where the row is kept: its file, and a clip to listen to (see `HeardClip`).
         Folder: string
@@ -50,8 +50,8 @@ module Grid =
         json["data"] <- JsonValue.Create data
         json.ToJsonString()
 
-    /// What a row is known by, on clips with the fingerprint `data`: 16 hexadecimal digits made of all that decides it, so that a row
-    /// that stands in several tables is made once, and one with other settings never taken for it.
+    /// Identifier of a row on clips with the fingerprint `data`: 16 hexadecimal digits, a hash of everything that determines the
+    /// row. A row that is in several tables is made once, and is never mistaken for one with other settings.
     let id (grid: Grid) (data: string) (row: Cell * int) : string =
         let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
         (Convert.ToHexStringLower hash).Substring(0, 16)

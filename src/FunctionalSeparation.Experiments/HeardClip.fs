@@ -50,7 +50,7 @@ module HeardClip =
         for name, sound in sounds do
             AudioFile.Write(path folder name, sound) |> ignore
 
-    /// What was kept in `folder`; nothing where a row was made before sounds were kept. Raises InputException where a file
+    /// Reads the clip in `folder`. None for a row that was made before sounds were kept. Raises InputException where a file
     /// cannot be read.
     let tryRead (folder: string) : HeardClip option =
         if File.Exists(path folder "separated") then

@@ -8,7 +8,7 @@ open FunctionalSeparation.Core
 /// A row of a table as a paper's `results.csv` has it.
 type RecordedRow =
     {
-        /// What it is known by (see `Grid.id`).
+        /// Identifier of the row (see `Grid.id`).
         Id: string
         /// None for a row on clips of its own, such as those of a singer held out.
         TrainingClips: int option

@@ -90,7 +90,7 @@ module Results =
               Sar = readNumber node["SAR"]
               Nsdr = readNumber node["NSDR"] }
 
-        // What is no single value is a source; the last one comes first.
+        // An entry that is an object is a source; the last source comes first.
         let sources (clip: JsonNode) =
             match
                 [ for entry in clip.AsObject() do
@@ -148,10 +148,10 @@ module Results =
         if not (File.Exists path) then WholeFile.Append(path, line names)
         WholeFile.Append(path, line (List.map snd columns))
 
-    /// What stands for a figure that no clip has: a mean over nothing is no number.
+    /// Text for a figure that no clip has: the mean over no clips is not a number.
     let private noScore = "no score"
 
-    /// What stands for a ratio without bound, such as the SAR of the mixture, which has no artifacts.
+    /// Text for an unbounded ratio, such as the SAR of the mixture, which has no artifacts.
     let private unbounded = "–"
 
     /// A number with two decimals; what rounds to zero has no sign, what is no number is "no score", and what is no more than
@@ -199,8 +199,8 @@ module Results =
         ("test clips", string rows.Length)
         :: [ for name, value in List.collect figures named -> name, threeDecimals value ]
 
-    /// What `columns` leaves out, in one text: of more than two sources, which two are in the columns, and the figures of the others.
-    /// Empty for two.
+    /// The figures that `columns` leaves out, in one text. For more than two sources, it names the two in the columns and gives
+    /// the figures of the others. Empty for two.
     let further (rows: ClipScores list) : string =
         match Evaluate.summaries rows with
         | (last, _) :: (first, _) :: (_ :: _ as others) ->
@@ -209,8 +209,8 @@ module Results =
             |> String.concat "; "
         | _ -> ""
 
-    /// What a reader of the scores must know: the clips that have no score, and those whose estimates were exchanged, a line
-    /// each; nothing where there are none.
+    /// Remarks for a reader of the scores, a line each: the clips that have no score, and those whose estimates were exchanged.
+    /// Empty where there are none.
     let remarks (rows: ClipScores list) : string list =
         let unscored (source, summary: Summary) =
             match summary.Unscored with

@@ -3,9 +3,9 @@ namespace FunctionalSeparation
 open System
 open System.Runtime.InteropServices
 
-/// What a script says on standard error when it is stopped from outside: by Ctrl-C, `kill`, a scheduler or a closed terminal. It
-/// then ends as the signal wants it, with the exit code 128 and the signal's number; what it had not finished writing is removed
-/// (see `UnfinishedFiles`).
+/// Message on standard error when a script is stopped from outside: by Ctrl-C, `kill`, a scheduler or a closed terminal. The
+/// script then ends as the signal requires, with exit code 128 plus the signal's number. Unfinished files are removed (see
+/// `UnfinishedFiles`).
 [<RequireQualifiedAccess>]
 module Stop =
 

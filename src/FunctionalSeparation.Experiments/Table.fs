@@ -164,7 +164,7 @@ module Table =
                     if not (List.contains name names) then
                         invalidArg (nameof table) $"The claim '{claim.Text}' speaks of '{name}', which is no row of the table."
 
-    /// What a row could not be made without is asked for before the first row is made.
+    /// Raises before the first row is made where the corpus lacks a part that some row needs.
     let private requireParts (grid: Grid) =
         Corpus.require (grid.Cells |> List.collect (fun cell -> cell.Needs grid.Preset) |> List.distinct) grid.Corpus
 
@@ -175,9 +175,10 @@ module Table =
         { grid with
             Corpus = slice grid.Preset grid.Corpus |> Inputs.usable (fun _ -> Clip.readableSamples >> ignore) }
 
-    /// Runs a table script: makes the rows that are missing, prints the table with the published figures, adds new rows to
-    /// `papers/<paper>/results.csv` and writes `papers/<paper>/tables` (real data, no smoke) and writes the page with `page path report`. What is written is in
-    /// the repository, wherever the shell is, or in the folder of `--out`; that it can be is known before the first row is made.
+    /// Runs a table script: makes the missing rows, prints the table with the published figures, and writes the page with
+    /// `page path report`. On real data, except in smoke, it adds new rows to `papers/<paper>/results.csv` and writes
+    /// `papers/<paper>/tables`. Output goes to the repository, whatever the working directory, or to the folder of `--out`.
+    /// Before the first row is made, the script checks that it can write there.
     let main (commandLine: string[]) (page: string -> TableReport -> unit) (table: Table) : unit =
         Experiment.main (fun () ->
             check table

@@ -16,7 +16,7 @@ type Table =
         Paper: string
         /// Its name in those files.
         Name: string
-        /// What is compared. Not on which data: reports say so behind it.
+        /// Subject of the comparison, without the data: reports append the name of the corpus.
         Title: string
         /// The data in a folder, or the embedded corpus where no folder is given.
         Load: string option -> Corpus
@@ -28,16 +28,16 @@ type Table =
 [<NoEquality; NoComparison>]
 type TableReport =
     {
-        /// What is compared, on which data.
+        /// Subject of the comparison, and the data.
         Title: string
-        /// What a reader must know before the figures: that nothing was trained to the end, say.
+        /// Warning to read before the figures, such as that no network was trained to the end.
         Notice: string option
         /// Where the figures come from, in a sentence.
         Caption: string
         Header: string list
         /// Text cells: our figures, then the published ones.
         Rows: string list list
-        /// What became of each claim.
+        /// Verdict on each claim.
         Verdicts: string list
         /// The paper whose table this is.
         Citation: string option
@@ -62,7 +62,7 @@ module TableReport =
         | [ same ] -> same
         | _ -> $"{Results.decibels (mean values)} ({Results.decibels (List.min values)} to {Results.decibels (List.max values)})"
 
-    /// What a table says of a row.
+    /// Figures of a row in a table.
     type private Line =
         {
             Cell: string
@@ -205,8 +205,8 @@ module TableReport =
             let few = differences |> List.filter (fun difference -> abs difference <= spread) |> List.length
             $" {few} of them by no more than seeds of one row differ ({Results.decibels spread} dB)."
 
-    /// What became of a claim: in how many of its pairs it holds, by how much, on average, and how many of the differences are within
-    /// the spread of seeds (dB), where it is known.
+    /// Verdict on a claim: the number of its pairs in which it holds, and the average difference (dB). Where the spread of seeds
+    /// (dB) is known, also the number of differences within it.
     let verdict (spread: float option) (gnsdr: string -> float option) (claim: Claim) : string =
         let known =
             claim.Pairs

@@ -28,7 +28,7 @@ type Trial =
         TensorBoard: bool
     }
 
-/// What became of a trial. The model belongs to the caller.
+/// Result of a trial. The caller owns the model.
 [<NoEquality; NoComparison>]
 type Outcome =
     {
@@ -93,7 +93,7 @@ module Trial =
               "testData", JsonValue.Create(Corpus.fingerprint trial.Test)
               "trainingSeconds", JsonValue.Create(Math.Round(seconds, 1)) ]
 
-    /// What would fail after the training fails before it.
+    /// Raises InputException before the training for test clips that could not be scored after it.
     let private checkTest (trial: Trial) =
         if trial.Test.IsEmpty then
             raise (
@@ -154,7 +154,7 @@ module Trial =
           IsNew = isNew
           Provenance = provenance }
 
-    /// What a run says that is stopped.
+    /// Message of a run that is stopped: how to resume it.
     let private left (trial: Trial) () =
         if TrainingRun.hasCheckpoint trial.Folder then
             let how = if trial.Resume then "the same command" else "the same command with --resume"
@@ -162,9 +162,9 @@ module Trial =
         else
             "there was no checkpoint yet, start again"
 
-    /// Trains, writes the model folder, scores the test clips with the soft mask, and writes `results.json` into the folder and
-    /// a line to the repository's `artifacts/results.jsonl`. Whether these can be written is known before the training. Shows its progress, and says how to go on
-    /// where it is stopped.
+    /// Trains, writes the model folder, and scores the test clips with the soft mask. Writes `results.json` into the folder and a
+    /// line to the repository's `artifacts/results.jsonl`; a check before the training makes sure that both can be written.
+    /// Shows its progress. Where it is stopped, it prints how to resume.
     /// Raises InputException as `TrainingRun.run` and `Evaluate.clip`, and where the folder cannot be written.
     let run (trial: Trial) : Outcome = Stop.saying (left trial) (fun () -> work trial)
 

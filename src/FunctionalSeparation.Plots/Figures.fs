@@ -18,11 +18,11 @@ type Spectrogram =
 /// The scores of one system on one source: one value (dB) for each clip.
 type ScoreSet =
     {
-        /// What was scored, such as `voice` or `music`.
+        /// The scored source, such as `voice` or `music`.
         Source: string
         /// The metric, such as `SDR`, `SIR`, `SAR` or `NSDR`.
         Metric: string
-        /// Who was scored, such as `DRNN-2` or `mixture`.
+        /// The scored system, such as `DRNN-2` or `mixture`.
         System: string
         /// Scores in dB, one a clip. Values that are not finite are left out of the figure.
         Decibels: float list

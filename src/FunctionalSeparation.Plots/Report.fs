@@ -8,7 +8,7 @@ open Plotly.NET
 /// A table of a report: plain text in cells, every row as long as the header. Columns of numbers are aligned to the right.
 type ReportTable =
     {
-        /// What the table shows.
+        /// Caption of the table.
         Caption: string
         /// One heading a column.
         Header: string list
@@ -20,7 +20,7 @@ type ReportTable =
 [<NoComparison>]
 type ClipView =
     {
-        /// What the clip is called.
+        /// Name of the clip.
         Name: string
         /// Spectrograms with their labels, from top to bottom; they share one scale.
         Panels: (string * Spectrogram) list
@@ -28,7 +28,7 @@ type ClipView =
         Audio: (string * AudioBuffer) list
     }
 
-/// What a report says. It knows nothing of training: plain text, tables, charts, sounds.
+/// Contents of a report: plain text, tables, charts, sounds. It does not depend on training.
 [<NoEquality; NoComparison>]
 type Report =
     {

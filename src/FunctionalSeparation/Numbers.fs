@@ -2,7 +2,7 @@ namespace FunctionalSeparation
 
 open System
 
-/// What settings ask of numbers: an ArgumentException that names who asks, the setting and its value.
+/// Checks of numeric settings. A failed check raises an ArgumentException that names the owner, the setting and its value.
 [<RequireQualifiedAccess>]
 module internal Numbers =
 

@@ -17,9 +17,9 @@ type TensorFile =
         Texts: Map<string, string>
     }
 
-/// The safetensors file format (8 bytes of header length, a JSON header, raw little-endian data): weights that any
-/// language reads. Files are written whole or not at all: to a temporary name, flushed to the disk, then renamed. What the
-/// format forbids is refused: a name that stands twice, data that overlaps, leaves a hole or goes on behind the last tensor.
+/// The safetensors file format (8 bytes of header length, a JSON header, raw little-endian data): weights that programs in any
+/// language can read. Files are written completely or not at all: to a temporary name, flushed to the disk, then renamed. Reading
+/// refuses files that violate the format: duplicate names, or data that overlaps, has gaps or extends beyond the last tensor.
 [<RequireQualifiedAccess>]
 module Safetensors =
 
@@ -92,7 +92,7 @@ module Safetensors =
     /// More than libtorch has.
     let private mostDimensions = 64
 
-    /// What the header says of a tensor: its type, shape, and first and last (exclusive) byte of the data.
+    /// The header entry of a tensor: its type, its shape, and the first and last (exclusive) byte of its data.
     type private Entry = { Name: string; Type: torch.ScalarType; Shape: int64[]; First: int64; Last: int64 }
 
     let private typeOf name (kind: string) =

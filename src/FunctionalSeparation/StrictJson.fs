@@ -9,7 +9,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type JsonEntries =
     {
-        /// What messages put before the name of an entry, such as `architecture.`.
+        /// Prefix of the names of entries in messages, such as `architecture.`.
         Place: string
         /// The values by the names of their entries.
         Values: Map<string, JsonElement>

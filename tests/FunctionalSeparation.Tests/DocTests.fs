@@ -4,8 +4,10 @@ module FunctionalSeparation.Tests.DocTests
 
 open System.IO
 open System.Text.RegularExpressions
+open System.Xml.Linq
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.PublicNames
 
 let private assembly = typeof<Key>.Assembly.Location
@@ -89,6 +91,19 @@ let tests =
               |> List.filter (fun name -> raisedIn name.Text |> List.exists (fun raised -> not (List.contains raised known)))
               |> expectNone "name an exception that is not among those of the library"
           }
+
+          for documentation in
+              [ Path.ChangeExtension(assembly, ".xml")
+                Path.ChangeExtension(typeof<AudioBuffer>.Assembly.Location, ".xml") ] do
+              test $"{Path.GetFileName documentation}: no sentence has \"What\" for a noun" {
+                  [ for entry in XDocument.Load(documentation).Descendants(XName.Get "member") do
+                        let text = Regex.Replace(entry.Value, @"\s+", " ")
+
+                        for sentence in Regex.Matches(text, @"(?:^ ?|[.:] )(What [a-z][^.?]*[.?])") do
+                            if not (sentence.Value.EndsWith '?') then
+                                entry.Attribute(XName.Get "name").Value + ": " + sentence.Groups[1].Value ]
+                  |> fun found -> Expect.isEmpty found "sentences"
+              }
 
           test "the starting points have an example" {
               let withExample = names.Value |> List.filter _.Example.IsSome |> List.map _.Name |> set

@@ -84,7 +84,11 @@ let private opensIn (tab: Browser.Tab) (folder: string) =
     let reference =
         [ "functionalseparation-core-audiofile"; "functionalseparation-separation"; "functionalseparation" ]
 
-    let pages = "index" :: List.map fst guides @ [ for name in reference -> $"reference/{name}" ]
+    let explaining =
+        [ for page in Directory.GetFiles(Path.Combine(Golden.repository, "scripts", "guides"), "*.md") ->
+              Path.GetFileNameWithoutExtension page ]
+
+    let pages = explaining @ List.map fst guides @ [ for name in reference -> $"reference/{name}" ]
 
     for width, colours in [ 1280, "light"; 390, "dark" ] do
         for page in pages do

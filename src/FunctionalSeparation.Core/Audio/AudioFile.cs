@@ -9,8 +9,8 @@ namespace FunctionalSeparation.Core;
 public static class AudioFile
 {
     /// <summary>
-    /// What the names of audio files end with, where a folder must be read by names: containers and codings that ffmpeg decodes
-    /// and that hold sound in common use.
+    /// The extensions of audio files, to find them in a folder by name. They stand for the containers and codings in common use for
+    /// sound that ffmpeg decodes.
     /// </summary>
     public static IReadOnlyList<string> Extensions { get; } =
     [
@@ -28,15 +28,16 @@ public static class AudioFile
 
     /// <summary>
     /// Opens a file to read it piece by piece in bounded memory. A file that ffmpeg must decode takes its decoded size (4 bytes
-    /// a sample and channel) in the folder for temporary files until the reader is closed, and so does what comes through a
-    /// pipe; of several audio streams the first is taken. What a user should know is in <see cref="AudioInfo.Notes"/>.
+    /// a sample and channel) in the folder for temporary files until the reader is closed. Input from a pipe is stored there too. Of
+    /// several audio streams, the first is read. <see cref="AudioInfo.Notes"/> holds the notes for the user.
     /// </summary>
     /// <param name="path">The file; a FIFO or <c>/dev/fd/63</c>; or <c>-</c> for standard input, which is read to its end.</param>
-    /// <param name="limits">How much a file of a stranger may take; null: as much as it takes.</param>
+    /// <param name="limits">The limits for a file from an untrusted source; null: no limits.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="InputException">
-    /// The file is missing, a folder, a socket, a device, empty, truncated, damaged or undecodable, names other files in place of
-    /// sound (a playlist, say: only the one file is opened, and no network), needs ffmpeg where there is none, or more than the limits.
+    /// The file is missing, a folder, a socket, a device, empty, truncated, damaged or undecodable. It refers to other files instead of
+    /// holding sound, as a playlist does: only the one file is opened, and no network. It needs ffmpeg, which is not installed, or it
+    /// exceeds the limits.
     /// </exception>
     public static WavReader Open(string path, DecoderLimits? limits = null) =>
         OpenTrack(path, null, limits, CancellationToken.None);
@@ -54,12 +55,14 @@ public static class AudioFile
         return OwnThread.Run(() => OpenTrack(path, null, limits, cancellation), cancellation);
     }
 
-    /// <summary>Opens a sound that comes as a stream of bytes, such as an upload: it is read to its end, into a temporary file.</summary>
+    /// <summary>Opens a sound from a stream of bytes, such as an upload. The stream is read to its end, into a temporary file.</summary>
     /// <param name="bytes">The bytes of a file of any format. The stream stays open.</param>
-    /// <param name="name">What messages call it, and files made of it are named after.</param>
-    /// <param name="limits">How much it may take; null: as much as it takes.</param>
+    /// <param name="name">The name of the sound in messages, and the base name of files made from it.</param>
+    /// <param name="limits">The limits for the sound; null: no limits.</param>
     /// <returns>A reader that the caller disposes.</returns>
-    /// <exception cref="InputException">As <see cref="Open(string, DecoderLimits)"/>; also a folder for temporary files without room.</exception>
+    /// <exception cref="InputException">
+    /// As <see cref="Open(string, DecoderLimits)"/>; also if the folder for temporary files has no room.
+    /// </exception>
     public static WavReader Open(Stream bytes, string name, DecoderLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(bytes);
@@ -83,12 +86,12 @@ public static class AudioFile
     }
 
     /// <summary>
-    /// As <see cref="Open(Stream, string, DecoderLimits)"/>, without waiting for the stream: for servers, whose streams are read in no other
-    /// way, and windows. What must be decoded is, on a thread of its own.
+    /// As <see cref="Open(Stream, string, DecoderLimits)"/>, but reads the stream asynchronously. It suits servers, whose streams allow
+    /// only that, and graphical user interfaces. If the sound must be decoded, that happens on a thread of its own.
     /// </summary>
     /// <param name="bytes">The bytes of a file of any format. The stream stays open.</param>
-    /// <param name="name">The name that messages give it.</param>
-    /// <param name="limits">How much it may take.</param>
+    /// <param name="name">The name of the sound in messages, and the base name of files made from it.</param>
+    /// <param name="limits">The limits for the sound; null: no limits.</param>
     /// <param name="cancellation">Ends the reading and the decoder.</param>
     /// <returns>A reader that the caller disposes.</returns>
     /// <exception cref="InputException">As there.</exception>

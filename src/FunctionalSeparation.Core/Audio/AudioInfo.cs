@@ -22,16 +22,16 @@ public enum SampleFormat
     Float64,
 }
 
-/// <summary>What the header of a file says without its sound being read.</summary>
+/// <summary>The shape of a sound according to the header of its file; the sound itself is not read.</summary>
 /// <param name="SampleRate">Sample rate in Hz.</param>
 /// <param name="Channels">Number of channels, at least 1.</param>
 /// <param name="Length">
-/// Samples in each channel: of WAV files exactly, of others as their header states it or guesses; 0 where it does not.
+/// Samples in each channel: exact for WAV files, otherwise stated by the header or estimated from it; 0 if unknown.
 /// </param>
 /// <param name="IsWav">Whether it is a WAV file whose parts are read in place.</param>
 public readonly record struct AudioShape(int SampleRate, int Channels, long Length = 0, bool IsWav = false);
 
-/// <summary>What a file says about its sound.</summary>
+/// <summary>The properties of the sound in a file.</summary>
 /// <param name="SampleRate">Sample rate in Hz.</param>
 /// <param name="Channels">Number of channels, at least 1.</param>
 /// <param name="Length">Samples in each channel, at least 1.</param>
@@ -42,8 +42,8 @@ public sealed record AudioInfo(int SampleRate, int Channels, long Length, string
     public double Seconds => (double)Length / SampleRate;
 
     /// <summary>
-    /// What a user should know about how the file was read, one line each and mostly none: further sound tracks that are left
-    /// out, a sound that starts later than its file, a header that leaves the length open, damage that the decoder met.
+    /// Notes for the user on how the file was read, one line each; usually there are none. They report further sound tracks that are left
+    /// out, a sound that starts later than its file, a header that leaves the length open, and damage that the decoder found.
     /// </summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 

@@ -2,8 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What ffmpeg reports while it decodes: damage that it met, and changes of the sound's form on the way.</summary>
-/// <param name="Notes">What a user should know; none where all is well.</param>
+/// <summary>The log of ffmpeg while it decodes: damage that it finds, and changes of sample rate or channels within a sound.</summary>
+/// <param name="Notes">Notes for the user; none if there is nothing to report.</param>
 internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
 {
     /// <summary>ffmpeg's option for its log: lines carry their weight, and the form of the sound is told each time it is set.</summary>

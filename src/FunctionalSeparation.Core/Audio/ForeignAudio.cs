@@ -7,9 +7,9 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Files that are no plain WAV: the ffmpeg program decodes one of their audio streams to a temporary float WAV file, which is
-/// then read in bounded memory. It has no name: it is gone with the reader, or with the process, however that ends. What was
-/// left out, shifted or damaged is in the notes.
+/// Files other than plain WAV. The ffmpeg program decodes one of their audio streams to a temporary float WAV file, which is
+/// then read in bounded memory. That file has no name, so it disappears with the reader, or with the process, however that ends.
+/// The notes tell what was left out, shifted or damaged.
 /// </summary>
 internal static class ForeignAudio
 {

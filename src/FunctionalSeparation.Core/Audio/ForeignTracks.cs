@@ -2,10 +2,10 @@ using FFMpegCore;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What ffprobe says about a file and the sound track that is read from it.</summary>
+/// <summary>A file and the sound track that is read from it, as ffprobe describes them.</summary>
 /// <param name="format">The container.</param>
 /// <param name="stream">The track that is read.</param>
-/// <param name="others">How many sound tracks are left out that nobody knows of.</param>
+/// <param name="others">The number of other sound tracks that are left out without the caller's choice.</param>
 /// <param name="pictures">The video streams, among them the cover.</param>
 internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int others, IReadOnlyList<VideoStream> pictures)
 {
@@ -55,8 +55,8 @@ internal sealed class ForeignTracks(MediaFormat format, AudioStream stream, int 
     /// <param name="decoded">Seconds.</param>
     public bool IsCut(double decoded) => Is(StatesLength) && !LengthIsOpen && decoded < Seconds - CutTolerance;
 
-    /// <summary>What a user should know.</summary>
-    /// <param name="decoded">Seconds.</param>
+    /// <summary>Notes for the user.</summary>
+    /// <param name="decoded">The decoded length in seconds.</param>
     public IEnumerable<string> Notes(double decoded)
     {
         if (others > 0) yield return $"{others + 1} sound tracks: the first ({Description}) is taken";

@@ -18,7 +18,7 @@ internal sealed class SoundSource : IDisposable
 
     private SoundSource(string name, string location, UnfinishedFile? copy) => (Name, Location, _copy) = (name, location, copy);
 
-    /// <summary>What messages call it: the path as it was given, <c>standard input</c> for <c>-</c>.</summary>
+    /// <summary>The name of the sound in messages: the path as given, <c>standard input</c> for <c>-</c>.</summary>
     public string Name { get; }
 
     /// <summary>The file to read.</summary>
@@ -44,11 +44,11 @@ internal sealed class SoundSource : IDisposable
         }
     }
 
-    /// <summary>What a stream holds, read to its end.</summary>
-    /// <param name="bytes">The stream; what its reading throws comes through.</param>
-    /// <param name="name">The name that messages give it.</param>
+    /// <summary>Copies a stream, up to its end, to a temporary file.</summary>
+    /// <param name="bytes">The stream; exceptions of its read method are passed on.</param>
+    /// <param name="name">The name of the sound in messages.</param>
     /// <param name="watch">Ends the copying.</param>
-    /// <exception cref="InputException">There is no room for a copy, or too much comes.</exception>
+    /// <exception cref="InputException">There is no room for a copy, or the stream exceeds the limits.</exception>
     public static SoundSource From(Stream bytes, string name, DecoderWatch watch) => Copy(bytes, name, watch);
 
     /// <summary>As <see cref="From(Stream, string, DecoderWatch)"/>, without waiting for the stream.</summary>
@@ -100,11 +100,11 @@ internal sealed class SoundSource : IDisposable
         throw new InputException($"{name} is empty (0 bytes): get it again.");
     }
 
-    /// <summary>What messages call the sound at a path.</summary>
+    /// <summary>The name in messages of the sound at a path.</summary>
     public static string NameOf(string path) => path == "-" ? StandardInput : path;
 
     /// <summary>
-    /// What files made of the sound are named after: the file's name without folder and extension, <c>stdin</c> for standard
+    /// The base name of files made from the sound: the file's name without folder and extension, <c>stdin</c> for standard
     /// input, <c>pipe</c> for another descriptor.
     /// </summary>
     public static string StemOf(string name) =>

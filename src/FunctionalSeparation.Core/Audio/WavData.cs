@@ -1,11 +1,11 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// How many bytes of samples a file holds, which its header says only where the writer could go back to the header at the end,
-/// and where 32 bits are enough.
+/// The number of bytes of samples in a file. The header states it correctly only if the writer could return to the header at the end,
+/// and if 32 bits are enough.
 /// </summary>
-/// <param name="Bytes">Bytes of samples, more than are present where the file is truncated.</param>
-/// <param name="Notes">What a user should know.</param>
+/// <param name="Bytes">Bytes of samples; more than are present if the file is truncated.</param>
+/// <param name="Notes">Notes for the user.</param>
 internal sealed record WavData(long Bytes, IReadOnlyList<string> Notes)
 {
     private const long Wrap = 1L << 32;
@@ -40,7 +40,9 @@ internal sealed record WavData(long Bytes, IReadOnlyList<string> Notes)
         ? stated is 0 or -WavChunks.WideHead || stated >= long.MaxValue - WavChunks.WideHead - slack
         : stated == 0 || StreamingMarks.Any(mark => stated <= mark && stated >= mark - slack);
 
-    /// <summary>What lies behind the samples: where chunks end, and whether one of them begins another sound.</summary>
+    /// <summary>
+    /// The data after the samples: the number of bytes that belong to no chunk, and the first chunk that begins another sound.
+    /// </summary>
     private readonly record struct Rest(long Bytes, string? Sound)
     {
         public bool IsChunks => Bytes == 0;

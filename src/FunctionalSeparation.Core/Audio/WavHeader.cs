@@ -32,7 +32,7 @@ internal sealed record WavHeader(
     private const int MostChunks = 4096;
     private const uint Unknown = 0xFFFFFFFF;
 
-    /// <summary>What follows the format tag in the sub-format of WAVE_FORMAT_EXTENSIBLE: the rest of KSDATAFORMAT_SUBTYPE_*.</summary>
+    /// <summary>The bytes after the format tag in the sub-format of WAVE_FORMAT_EXTENSIBLE: the rest of KSDATAFORMAT_SUBTYPE_*.</summary>
     public static ReadOnlySpan<byte> SubFormatTail => [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
     /// <summary>The same with the numbers of the identifier big-endian, as libsndfile writes it into RIFX; the tag is in its middle.</summary>

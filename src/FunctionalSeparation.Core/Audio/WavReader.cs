@@ -25,11 +25,11 @@ public sealed class WavReader : IDisposable
     public WavReader(string path) : this(SoundSource.OpenHandle(path), SoundSource.NameOf(path)) { }
 
     /// <summary>Takes over an open file.</summary>
-    /// <param name="file">The open WAV file; closed with the reader, and at once where the header is wrong.</param>
-    /// <param name="path">The name for messages.</param>
-    /// <param name="description">What <see cref="AudioInfo.Format"/> says instead of the WAV file's own coding.</param>
-    /// <param name="notes">What a user should know, by the length in seconds, instead of what the header tells.</param>
-    /// <param name="tags">The tags of its song, instead of those in its chunks.</param>
+    /// <param name="file">The open WAV file. It is closed with the reader, or at once if the header is invalid.</param>
+    /// <param name="path">The name of the file in messages.</param>
+    /// <param name="description">The text of <see cref="AudioInfo.Format"/>, instead of the WAV file's own coding.</param>
+    /// <param name="notes">The notes for the user, given the length in seconds, instead of those from the header.</param>
+    /// <param name="tags">The tags of the song, instead of those in the file's chunks.</param>
     internal WavReader(
         SafeFileHandle file, string path, string? description = null, Func<double, IReadOnlyList<string>>? notes = null,
         SongTags? tags = null)
@@ -56,7 +56,7 @@ public sealed class WavReader : IDisposable
     public string Path { get; }
 
     /// <summary>
-    /// What files made of the sound are named after: the file's name without folder and extension, <c>stdin</c> for standard
+    /// The base name of files made from the sound: the file's name without folder and extension, <c>stdin</c> for standard
     /// input (<c>-</c>, <c>/dev/stdin</c>), <c>pipe</c> for another descriptor (<c>/dev/fd/63</c>).
     /// </summary>
     public string Name => SoundSource.StemOf(Path);

@@ -11,7 +11,7 @@ namespace FunctionalSeparation.Core;
 /// <param name="received">The gradient that libtorch calls with.</param>
 internal sealed class BackwardPass(Tensor received) : IDisposable
 {
-    /// <summary>What libtorch was given last on this thread, where no scope holds it.</summary>
+    /// <summary>The gradients that libtorch received last on this thread, if no scope holds them.</summary>
     [ThreadStatic]
     private static Tensor?[]? t_given;
 

@@ -16,13 +16,13 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
     public override string Name => nameof(GruStates);
 
     /// <summary>Runs the recurrence.</summary>
-    /// <param name="frames">What the inputs give to the gates r, u, n of each frame, z [time, batch, 3 units], at least one frame.</param>
+    /// <param name="frames">Contribution z of the inputs to the gates r, u, n, [time, batch, 3 units], at least one frame.</param>
     /// <param name="start">The state before the first frame, [batch, units].</param>
     /// <param name="weight">U, [units, 3 units].</param>
     /// <param name="bias">b, [3 units].</param>
     /// <returns>The states h, [time, batch, units].</returns>
     /// <exception cref="ArgumentException">
-    /// The tensors do not fit each other, there is no frame, or the second derivative is wanted, which there is not.
+    /// The tensors do not match each other, there is no frame, or a second derivative is requested, which is not available.
     /// </exception>
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, Tensor bias)
     {
@@ -71,7 +71,7 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
     }
 
     /// <summary>Called by libtorch.</summary>
-    /// <param name="ctx">What <see cref="forward"/> kept.</param>
+    /// <param name="ctx">The context, with the tensors that <see cref="forward"/> saved.</param>
     /// <param name="grad_output">dJ/dh, [time, batch, units].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
@@ -81,7 +81,7 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
         var (transposed, units) = (weight.t(), weight.shape[0]);
         var previous = cat([start.unsqueeze(0), states.narrow(0, 0, states.shape[0] - 1)], 0);
         var hidden = grad_output.clone();
-        // What reaches the sums z, and with the candidate's share times r, the sums m.
+        // The gradients of z and m are equal, except that the candidate's part of the gradient of m has the factor r.
         var toFrames = GateDerivatives(gates, memory, previous);
         var toMemory = toFrames.clone();
         var (update, reset) = (Part(gates, 1), Part(gates, 0));
@@ -108,7 +108,7 @@ public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
     }
 
     /// <summary>
-    /// What a change of n's sum gives to that of r, and one of h to those of u and n, [time, batch, 3 units].
+    /// The derivatives of n's sum with respect to the sum of r, and of h with respect to the sums of u and n, [time, batch, 3 units].
     /// </summary>
     private static Tensor GateDerivatives(Tensor gates, Tensor memory, Tensor previous)
     {

@@ -18,12 +18,12 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
     public override string Name => nameof(LstmStates);
 
     /// <summary>Runs the recurrence.</summary>
-    /// <param name="frames">What the inputs give to the gates i, f, g, o of each frame, z [time, batch, 4 units], at least one frame.</param>
+    /// <param name="frames">Contribution z of the inputs to the gates i, f, g, o, [time, batch, 4 units], at least one frame.</param>
     /// <param name="start">The state before the first frame, h and c side by side, [batch, 2 units].</param>
     /// <param name="weight">U, [units, 4 units].</param>
     /// <returns>The states h and c, [time, batch, 2 units].</returns>
     /// <exception cref="ArgumentException">
-    /// The tensors do not fit each other, there is no frame, or the second derivative is wanted, which there is not.
+    /// The tensors do not match each other, there is no frame, or a second derivative is requested, which is not available.
     /// </exception>
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight)
     {
@@ -114,7 +114,7 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
     }
 
     /// <summary>Called by libtorch.</summary>
-    /// <param name="ctx">What <see cref="forward"/> kept.</param>
+    /// <param name="ctx">The context, with the tensors that <see cref="forward"/> saved.</param>
     /// <param name="grad_output">dJ/d(h, c), [time, batch, 2 units].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
@@ -150,7 +150,9 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
         static Tensor[] Unbound(Tensor whole) => whole.unbind(0);
     }
 
-    /// <summary>What a change of c gives to the sums of i, f, g, and one of h to that of o, [time, batch, 4 units].</summary>
+    /// <summary>
+    /// The derivatives of c with respect to the sums of i, f and g, and of h with respect to the sum of o, [time, batch, 4 units].
+    /// </summary>
     private static Tensor GateDerivatives(Tensor gates, Tensor tanh, Tensor previousCell)
     {
         var parts = gates.chunk(Gates, 2);

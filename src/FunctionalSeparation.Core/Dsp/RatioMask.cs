@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What of the outputs of a network a <see cref="RatioMask"/> shares the mixture by.</summary>
+/// <summary>The function p of a network's outputs a from which a <see cref="RatioMask"/> computes its mask.</summary>
 public enum MaskShare
 {
     /// <summary>p(a) = |a|.</summary>
@@ -34,10 +34,10 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
     /// <summary>Masks a mixture.</summary>
     /// <param name="outputs">Raw outputs a of a network, [..., sources, bins].</param>
     /// <param name="mixture">Magnitude x of the mixture, [..., bins]; the operation has no gradient for it.</param>
-    /// <param name="share">What of the outputs the mixture is shared by.</param>
-    /// <returns>Estimates y, [..., sources, bins]; they sum to the mixture over the sources, but where all outputs are 0.</returns>
+    /// <param name="share">The function p of the outputs from which the mask is computed.</param>
+    /// <returns>Estimates y, [..., sources, bins]. Their sum over the sources is the mixture, except where all outputs are 0.</returns>
     /// <exception cref="ArgumentException">
-    /// The tensors do not fit each other, the mixture requires a gradient, or the second derivative is wanted, which there is not.
+    /// The tensors do not match each other, the mixture requires a gradient, or a second derivative is requested, which is not available.
     /// </exception>
     public static Tensor Apply(Tensor outputs, Tensor mixture, MaskShare share = MaskShare.Absolute)
     {
@@ -73,14 +73,14 @@ public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
         var parts = Parts(outputs, share);
         var denominator = parts.sum(-2, keepdim: true).AddInPlace(Epsilon);
         var gain = mixture.unsqueeze(-2) / denominator;
-        // What is saved is taken over by libtorch only after this method has returned.
+        // libtorch takes over the saved tensors only after this method has returned.
         ctx.save_for_backward([outputs, gain.MoveToOuterDisposeScope(), denominator.MoveToOuterDisposeScope()]);
         ctx.save_data(Kind, share);
         return parts.mul_(gain).MoveToOuterDisposeScope();
     }
 
     /// <summary>Called by libtorch.</summary>
-    /// <param name="ctx">What <see cref="forward"/> kept.</param>
+    /// <param name="ctx">The context, with the tensors that <see cref="forward"/> saved.</param>
     /// <param name="grad_output">dJ/dy, [..., sources, bins].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {

@@ -29,13 +29,13 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     public override string Name => nameof(RecurrentStates);
 
     /// <summary>Runs the recurrence.</summary>
-    /// <param name="frames">What the inputs give to each frame, z [time, batch, units], at least one frame.</param>
+    /// <param name="frames">Contribution z of the inputs to the sums of each frame, [time, batch, units], at least one frame.</param>
     /// <param name="start">The state before the first frame, [batch, units].</param>
     /// <param name="weight">U, [units, units].</param>
     /// <param name="activation">The nonlinearity f.</param>
     /// <returns>The states h, [time, batch, units].</returns>
     /// <exception cref="ArgumentException">
-    /// The tensors do not fit each other, there is no frame, or the second derivative is wanted, which there is not.
+    /// The tensors do not match each other, there is no frame, or a second derivative is requested, which is not available.
     /// </exception>
     public static Tensor Apply(Tensor frames, Tensor start, Tensor weight, RecurrentActivation activation)
     {
@@ -71,7 +71,7 @@ public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentSta
     }
 
     /// <summary>Called by libtorch.</summary>
-    /// <param name="ctx">What <see cref="forward"/> kept.</param>
+    /// <param name="ctx">The context, with the tensors that <see cref="forward"/> saved.</param>
     /// <param name="grad_output">dJ/dh, [time, batch, units].</param>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {

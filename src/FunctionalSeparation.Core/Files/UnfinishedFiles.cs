@@ -4,16 +4,16 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// What this process has begun to write and not finished: files <c>.funcsep-….part</c> beside those that they will become. None
-/// of them outlives its process for long.
+/// The files that this process is still writing: each is named <c>.funcsep-….part</c> and lies beside its target. None of them
+/// outlives its process for long.
 /// </summary>
 /// <remarks>
-/// They are deleted when the process ends in any way that it notices: it returns, exits, fails with an unhandled exception, or is
-/// told to stop by SIGINT (Ctrl-C), SIGTERM, SIGHUP or SIGQUIT, unless it was started to ignore that signal (nohup). The signal
-/// then does what it always does: the exit code is 128 and its number.
-/// What a killed process left is deleted by the next process that writes into the folder. A file whose writer lives, on this
-/// machine or on another that shares the folder, is locked, and so left alone; where the file system keeps no locks, nothing tells
-/// whether the writer lives, and all stay. The system lets go of the locks of a process that ends.
+/// The process deletes its unfinished files when it returns, exits or fails with an unhandled exception. It also deletes them on
+/// SIGINT (Ctrl-C), SIGTERM, SIGHUP or SIGQUIT, unless it was started to ignore that signal (nohup). The signal then has its usual
+/// effect: the exit code is 128 plus the number of the signal.
+/// The next process that writes into the folder deletes the files that a killed process left there. A file is locked while its writer
+/// runs, on this machine or on another that shares the folder, and a locked file is not deleted. The system releases the locks of
+/// a process that ends. On a file system without locks, nothing shows whether the writer still runs, and all files stay.
 /// </remarks>
 public static class UnfinishedFiles
 {

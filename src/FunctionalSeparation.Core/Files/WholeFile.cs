@@ -42,11 +42,11 @@ public static class WholeFile
     }
 
     /// <summary>
-    /// Adds a text to the end of a file, whole or not at all; a missing file and its folders are made.
+    /// Appends a text to a file, either all of it or nothing. Creates the file and its folders if they are missing.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="text">What to add.</param>
-    /// <exception cref="InputException">The file cannot be written; it is as it was.</exception>
+    /// <param name="text">The text to append.</param>
+    /// <exception cref="InputException">The file cannot be written; its content is unchanged.</exception>
     public static void Append(string path, string text)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -66,8 +66,8 @@ public static class WholeFile
     /// <summary>Opens a file, reads it and closes it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="read">Reads the content; the stream can seek.</param>
-    /// <typeparam name="T">What is read.</typeparam>
-    /// <returns>What <paramref name="read"/> gives.</returns>
+    /// <typeparam name="T">The type of the result.</typeparam>
+    /// <returns>The result of <paramref name="read"/>.</returns>
     /// <exception cref="InputException">The file is missing, is a folder, or cannot be read.</exception>
     public static T Read<T>(string path, Func<Stream, T> read)
     {

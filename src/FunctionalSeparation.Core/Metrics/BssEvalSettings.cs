@@ -13,17 +13,19 @@ public enum BssEvalTarget
     Sources,
 }
 
-/// <summary>How scores in windows are taken (<see cref="BssEval.InWindows(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, BssEvalSettings)"/>).</summary>
+/// <summary>
+/// Settings for scores in windows (<see cref="BssEval.InWindows(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor, BssEvalSettings)"/>).
+/// </summary>
 /// <param name="Window">Samples of a window; null: one window, the whole signal.</param>
 /// <param name="Hop">Samples from one window to the next; null: as long as a window.</param>
 /// <param name="FilterLength">Taps of the filters; 512 in the published measures.</param>
 /// <param name="FiltersOfEachWindow">
-/// Whether each window has filters of its own, as in version 3; else one filter holds for the whole signal, as in version 4.
+/// Whether each window has filters of its own, as in version 3. If false, one filter holds for the whole signal, as in version 4.
 /// </param>
-/// <param name="Target">What counts as a source.</param>
+/// <param name="Target">The part of an estimate that counts as a source.</param>
 /// <param name="Permute">
-/// Whether to pair estimates with sources by the greatest mean SIR: over all windows, or window by window where each has filters of
-/// its own. Else in the order given.
+/// Whether to pair estimates with sources by the highest mean SIR: over all windows, or window by window if each has filters of
+/// its own. If false, the order is as given.
 /// </param>
 public sealed record BssEvalSettings(
     long? Window = null,

@@ -67,7 +67,7 @@ internal sealed class ImageProjection : IDisposable
     {
         var energies = single.Keys.ToDictionary(pair => pair, _ => default(WindowEnergies));
         using var scope = NewDisposeScope();
-        // What filters make of the end of a window rings on behind it; what they need lies before.
+        // The output of the filters extends taps - 1 samples past the end of a window; their input starts taps - 1 samples before it.
         var (before, behind) = (taps - 1L, taps - 1L);
         var sources = nn.functional.pad(references.to(float64), [before, behind]);
         var stems = nn.functional.pad(estimates.to(float64), [before, behind]);

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// What BSS Eval measures: each estimate e is projected on the delayed copies of one reference (P_j e) and on those of all
-/// references (P e). All arrays are indexed [estimate, reference]; energies are relative to the estimate's own.
+/// The energies from which BSS Eval computes its scores. Each estimate e is projected onto the delayed copies of one reference (P_j e)
+/// and onto those of all references (P e). All arrays are indexed [estimate, reference]; energies are relative to the estimate's energy.
 /// </summary>
 /// <param name="Target">|P_j e|²: what the reference explains, after the best filter.</param>
 /// <param name="Interference">|P e - P_j e|²: what the other references explain beyond that.</param>

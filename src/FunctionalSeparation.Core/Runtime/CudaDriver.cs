@@ -3,7 +3,9 @@ using System.Text;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What TorchSharp does not tell of a GPU, from NVIDIA's driver (its functions cuInit, cuDeviceGet, cuDeviceGetName).</summary>
+/// <summary>
+/// Reads the name of a GPU, which TorchSharp does not provide, from NVIDIA's driver (functions cuInit, cuDeviceGet, cuDeviceGetName).
+/// </summary>
 internal static unsafe class CudaDriver
 {
     private const int LongestName = 256;

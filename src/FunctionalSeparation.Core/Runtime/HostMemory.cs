@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What the C library does with memory that tensors no longer need.</summary>
+/// <summary>Controls how the C library treats memory that tensors have freed.</summary>
 public static class HostMemory
 {
     // <malloc.h> of the GNU C library, <sys/mman.h> of Linux.

@@ -88,7 +88,7 @@ internal sealed record NativeSearch(
     }
 }
 
-/// <summary>What differs between operating systems: names of files and of package folders.</summary>
+/// <summary>The names of files and of package folders that depend on the operating system.</summary>
 internal static class Platform
 {
     /// <summary>The runtime identifier as packages spell it, such as linux-x64.</summary>
@@ -283,7 +283,7 @@ internal static class NativeLibraries
             ?? lines[^1];
     }
 
-    /// <summary>What to add where there is no libtorch at all.</summary>
+    /// <summary>The error message if there is no libtorch at all: the package to add, or the platforms that have one.</summary>
     private static string Absence(NativeSearch search) =>
         Platform.HasPackages
             ? $"libtorch, the native tensor library, is missing: add the NuGet package libtorch-cpu-{Platform.Rid} {search.LibTorchVersion} to "

@@ -27,10 +27,10 @@ public static class SecondDerivatives
         }
     }
 
-    /// <summary>Called by an operation that has a first derivative only.</summary>
-    /// <param name="owner">Its name in messages.</param>
-    /// <param name="instead">What to use in its place.</param>
-    /// <exception cref="ArgumentException">A second derivative is wanted.</exception>
+    /// <summary>Refuses a second derivative. An operation that has only a first derivative calls this.</summary>
+    /// <param name="owner">The name of the operation in the message.</param>
+    /// <param name="instead">The alternative that the message suggests.</param>
+    /// <exception cref="ArgumentException">A second derivative is requested.</exception>
     internal static void Refuse(string owner, string instead)
     {
         if (s_areWanted) throw new ArgumentException($"{owner}: has a first derivative only, and a second one is wanted: {instead}.");

@@ -19,7 +19,7 @@ public readonly record struct Axis
     public static Axis Leading { get; } = new("...", AnyNumber);
 
     /// <summary>An axis of any size.</summary>
-    /// <param name="name">What lies along it, such as time.</param>
+    /// <param name="name">The name of the axis, such as time.</param>
     public static Axis Any(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -44,8 +44,8 @@ public readonly record struct Axis
 }
 
 /// <summary>
-/// What a function asks of the tensors that it is given: the one place that compares, and says who wants what and has got what.
-/// It compares a few whole numbers and touches no element.
+/// The one place that checks the tensors that a function receives. Each error message names the function, its requirement and the
+/// tensors that it received. A check compares a few integers and reads no element.
 /// </summary>
 public static class Shapes
 {
@@ -57,14 +57,14 @@ public static class Shapes
         return $"[{string.Join(", ", tensor.shape)}] of {Name(tensor.dtype)}";
     }
 
-    /// <summary>Asks for a shape, and for the element type and the kind of device of another tensor.</summary>
-    /// <param name="owner">Who asks, such as a layer's name.</param>
-    /// <param name="what">What the tensor is, such as frames.</param>
+    /// <summary>Requires a shape, and the element type and the kind of device of another tensor.</summary>
+    /// <param name="owner">The name of the caller in the message, such as a layer's name.</param>
+    /// <param name="what">The name of the tensor in the message, such as frames.</param>
     /// <param name="tensor">The tensor.</param>
-    /// <param name="wanted">Its axes; the first may be <see cref="Axis.Leading"/>.</param>
-    /// <param name="like">The tensor that it must be like; null where any type and device will do.</param>
+    /// <param name="wanted">The required axes; the first may be <see cref="Axis.Leading"/>.</param>
+    /// <param name="like">The tensor whose type and device are required; null: any type and device.</param>
     /// <exception cref="ArgumentException">
-    /// It is not so: "linear 1000: wants frames [time, batch, 513] of float32, got [513] of float64."
+    /// The tensor does not match: "linear 1000: wants frames [time, batch, 513] of float32, got [513] of float64."
     /// </exception>
     public static void Require(string owner, string what, Tensor tensor, Axis[] wanted, Tensor? like = null)
     {
@@ -78,12 +78,12 @@ public static class Shapes
         throw new ArgumentException($"{owner}: wants {what} [{string.Join(", ", wanted)}]{type}, got {got}.");
     }
 
-    /// <summary>Asks for one of some element types.</summary>
-    /// <param name="owner">Who asks.</param>
-    /// <param name="what">What the tensor is.</param>
+    /// <summary>Requires one of several element types.</summary>
+    /// <param name="owner">The name of the caller in the message.</param>
+    /// <param name="what">The name of the tensor in the message.</param>
     /// <param name="tensor">The tensor.</param>
-    /// <param name="wanted">The types.</param>
-    /// <exception cref="ArgumentException">It has another one.</exception>
+    /// <param name="wanted">The permitted types.</param>
+    /// <exception cref="ArgumentException">The tensor has another type.</exception>
     public static void RequireType(string owner, string what, Tensor tensor, params ScalarType[] wanted)
     {
         RequireWords(owner, what);
@@ -94,12 +94,12 @@ public static class Shapes
                 $"{owner}: wants {what} of {string.Join(" or ", wanted.Select(Name))}, got {Describe(tensor)}.");
     }
 
-    /// <summary>Asks for two tensors of one shape, none of which broadcasts.</summary>
-    /// <param name="owner">Who asks.</param>
-    /// <param name="what">What the first is.</param>
-    /// <param name="first">The first.</param>
-    /// <param name="other">What the second is.</param>
-    /// <param name="second">The second.</param>
+    /// <summary>Requires two tensors of the same shape, without broadcasting.</summary>
+    /// <param name="owner">The name of the caller in the message.</param>
+    /// <param name="what">The name of the first tensor in the message.</param>
+    /// <param name="first">The first tensor.</param>
+    /// <param name="other">The name of the second tensor in the message.</param>
+    /// <param name="second">The second tensor.</param>
     /// <exception cref="ArgumentException">The shapes differ.</exception>
     public static void RequireSame(string owner, string what, Tensor first, string other, Tensor second)
     {

@@ -5,9 +5,9 @@ using TorchSharp;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What a result's provenance says about the tensor library.</summary>
+/// <summary>The tensor library, as the provenance of a result records it.</summary>
 /// <param name="TorchSharp">Version of TorchSharp.</param>
-/// <param name="LibTorch">Version of libtorch, as the files around it tell it.</param>
+/// <param name="LibTorch">Version of libtorch, from the files around it.</param>
 /// <param name="Folder">The folder libtorch was loaded from.</param>
 /// <param name="TorchSharpLibrary">TorchSharp's native library as loaded (a patched copy on older Linux systems).</param>
 /// <param name="CudaDevices">Number of CUDA devices that can be used; 0 without CUDA.</param>

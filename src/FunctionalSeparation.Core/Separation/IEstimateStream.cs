@@ -17,6 +17,6 @@ public interface IEstimateStream : IDisposable
     IReadOnlyList<AudioBuffer> Push(AudioBuffer mixture);
 
     /// <summary>Ends the mixture.</summary>
-    /// <returns>What was still missing: all together are as long as the mixture.</returns>
+    /// <returns>The rest of the estimates. All estimates together are as long as the mixture.</returns>
     IReadOnlyList<AudioBuffer> Finish();
 }

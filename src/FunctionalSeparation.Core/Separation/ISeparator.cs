@@ -5,7 +5,7 @@ namespace FunctionalSeparation.Core;
 /// </summary>
 public interface ISeparator : IDisposable
 {
-    /// <summary>What it is, for people: model and corpus.</summary>
+    /// <summary>The name to display: model and corpus.</summary>
     string Name { get; }
 
     /// <summary>Tells it from others that would make other stems: a hash of what it is made of. Its name, where it has none.</summary>

@@ -3,15 +3,15 @@ using System.Text.RegularExpressions;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>What of a song is separated, and which files are made of it.</summary>
-/// <param name="Stems">The stems that are written; null: all.</param>
-/// <param name="Format">How they are stored.</param>
+/// <summary>The part of a song to separate, and the files to write.</summary>
+/// <param name="Stems">The stems to write; null: all.</param>
+/// <param name="Format">The format of the files.</param>
 /// <param name="Name">
-/// Their names without the ending: {song} is the song's name without folder and ending, {stem} the stem's. A / in it makes folders, all
-/// below the one that is written to.
+/// The names of the files without the extension: {song} is the song's name without folder and extension, {stem} the name of the stem. A /
+/// makes folders, all below the output folder.
 /// </param>
-/// <param name="From">Seconds into the song at which it begins.</param>
-/// <param name="To">Seconds into the song at which it ends; null: at its end.</param>
+/// <param name="From">Start of the part, in seconds into the song.</param>
+/// <param name="To">End of the part, in seconds into the song; null: the end of the song.</param>
 public sealed partial record StemSettings(
     IReadOnlyList<string>? Stems = null,
     StemFormat Format = StemFormat.WavFloat32,

@@ -130,8 +130,8 @@ public sealed class StemStream : IDisposable
     }
 
     /// <summary>
-    /// What the estimates leave of the mixture goes to the first stem, so that the stems sum to the mixture: rounding, and, where the
-    /// separator hears sound at its own rate alone, all that lies above its band.
+    /// Gives the first stem the mixture minus the estimates of the other stems, so that the stems sum to the mixture. The first stem thus
+    /// receives the rounding errors and, if the separator works at a lower sample rate, everything above its band.
     /// </summary>
     private Dictionary<string, AudioBuffer> AllStems(float[][][] others)
     {

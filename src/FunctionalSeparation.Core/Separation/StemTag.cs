@@ -1,14 +1,14 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The tags of a stem: the song's own tags (<see cref="SongTags"/>), its name behind the title, and a comment that tells what it
-/// was made of and by which separator. In WAV files the program stands beside it: programs that edit a file put their own name there or
-/// drop the chunk, so an edited stem is no longer ours. In other formats the comment alone counts.
+/// The tags of a stem: the song's own tags (<see cref="SongTags"/>), the stem's name after the title, and a comment that identifies the
+/// song and the separator. A WAV file also names the program that wrote it. Programs that edit a file put their own name there or
+/// drop the chunk, so an edited stem is no longer ours. In other formats only the comment counts.
 /// </summary>
 /// <param name="Stem">The stem's name, such as voice.</param>
 /// <param name="Song">The song's file name, without its folder: stems travel.</param>
 /// <param name="Fingerprint">The song's <see cref="SongFingerprint"/>.</param>
-/// <param name="Separator">What took it apart: <see cref="ISeparator.Fingerprint"/>.</param>
+/// <param name="Separator">The separator's <see cref="ISeparator.Fingerprint"/>.</param>
 internal sealed record StemTag(string Stem, string Song, string Fingerprint, string Separator)
 {
     private const string Program = "FunctionalSeparation";

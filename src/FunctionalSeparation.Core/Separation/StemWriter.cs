@@ -10,12 +10,12 @@ internal sealed class StemWriter : IDisposable
     private readonly WavWriter _wav;
     private UnfinishedFile? _encoded;
 
-    /// <param name="target">The file that it becomes.</param>
-    /// <param name="song">The song, whose rate and channels it has.</param>
-    /// <param name="format">How it is stored.</param>
-    /// <param name="tag">What it says of itself.</param>
+    /// <param name="target">The path of the finished file.</param>
+    /// <param name="song">The song, which determines the sample rate and the channels.</param>
+    /// <param name="format">The format of the file.</param>
+    /// <param name="tag">The tag that identifies the stem.</param>
     /// <param name="tags">The tags of the song.</param>
-    /// <exception cref="InputException">The folder cannot be written, or ffmpeg is wanted and not there.</exception>
+    /// <exception cref="InputException">The folder cannot be written, or ffmpeg is needed and not installed.</exception>
     public StemWriter(string target, WavReader song, StemFormat format, StemTag tag, SongTags tags)
     {
         (_target, _format, _tag, _song) = (target, format, tag, tags);

@@ -3,13 +3,13 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What a model makes of the magnitudes of a mixture: two matrices [frames, bins]. Their signs do not count.
+/// Decomposition of the magnitudes of a mixture into two matrices [frames, bins]. Their signs are ignored.
 [<NoEquality; NoComparison>]
 type Decomposition =
     {
-        /// What is taken for music, [frames, bins].
+        /// The part attributed to the music, [frames, bins].
         MusicPart: torch.Tensor
-        /// What is taken for the voice, [frames, bins].
+        /// The part attributed to the voice, [frames, bins].
         VoicePart: torch.Tensor
     }
 

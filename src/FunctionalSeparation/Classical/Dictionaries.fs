@@ -25,7 +25,7 @@ type DictionaryPlan =
         Frames: int
         /// Updates.
         Iterations: int
-        /// What the factorisation minimises.
+        /// The objective that the factorisation minimises.
         Divergence: Divergence
     }
 

@@ -3,7 +3,7 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What a factorisation minimises.
+/// The objective that a factorisation minimises.
 [<RequireQualifiedAccess>]
 type Divergence =
     /// Half the squared distance.

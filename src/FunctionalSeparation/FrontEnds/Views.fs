@@ -3,7 +3,7 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What of a sound is looked at.
+/// A representation of a sound: magnitudes, complex spectrogram or samples.
 [<RequireQualifiedAccess>]
 type Domain =
     /// Magnitudes of its spectrogram, [..., time, bins].

@@ -4,17 +4,17 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// How estimates are judged.
+/// A loss: a measure of the difference between estimates and references.
 [<NoEquality; NoComparison>]
 type Loss =
     {
-        /// What tells it from other losses, but for the discriminative term: part of the identity of a run.
+        /// Text that identifies the loss, without its discriminative term; part of the identity of a run.
         Words: string
         /// Weight of the discriminative term; 0 = none.
         Gamma: float
-        /// The views of estimates and references that it looks at.
+        /// The views of estimates and references that the loss reads.
         Domains: Domain list
-        /// A scalar tensor, from estimates and references, [batch, sources, channels, ...] both.
+        /// The loss as a scalar tensor, from estimates and references, both [batch, sources, channels, ...].
         Of: Views -> Views -> torch.Tensor
     }
 

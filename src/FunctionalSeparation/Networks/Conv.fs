@@ -105,7 +105,7 @@ module Conv =
 
         within (mapPairs (fun span _ -> span / 2) (span conv) (span conv)) conv
 
-    /// What is cut off on both sides of a transposed convolution, and what is added at the end, for `stride` outputs to an input.
+    /// Padding cut off both sides of a transposed convolution, and padding added at its end, for `stride` outputs per input.
     let private cut span stride =
         let surplus = span + 1 - stride
         if surplus < 0 then 0, -surplus else (surplus + 1) / 2, surplus % 2
@@ -159,8 +159,8 @@ module Conv =
     let down (factor: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         create { settings (factor / 2 * 2 + 1) inputs outputs with Stride = factor, factor }
 
-    /// Makes images `factor` times smaller in time and bins: a convolution of patches side by side, the way back of `up`. What does not
-    /// fill a patch is left out. Raises ArgumentException for numbers below 1.
+    /// Makes images `factor` times smaller in time and bins: a convolution over adjacent patches, the counterpart of `up`.
+    /// Incomplete patches are dropped. Raises ArgumentException for numbers below 1.
     let patches (factor: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         let conv = { settings factor inputs outputs with Stride = factor, factor }
         check conv

@@ -7,32 +7,33 @@ open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// The networks of the papers in full, from sound to masked magnitudes: deep (recurrent) networks over frames, with the mask inside.
+/// The complete networks of the papers, from sound to masked magnitudes: deep (recurrent) networks over frames, with the mask
+/// inside.
 [<NoComparison>]
 type Drnn =
     {
-        /// The rate and the transform.
+        /// The sample rate and the transform.
         FrontEnd: FrontEnd
-        /// What the network is shown of a frame.
+        /// The features of each frame that the network takes as input.
         Features: Features
-        /// Frames that the network sees at once: odd; the frame itself and as many before as after it.
+        /// Frames in the context window, an odd number: the frame itself and as many before as after it.
         Context: int
-        /// Factor on the magnitudes that features are made of (not on those that the mask is applied to).
+        /// Factor on the magnitudes from which the features are computed, but not on those that the mask is applied to.
         InputScale: float
-        /// Whether each feature is brought to mean 0 and variance 1 before the first layer, by statistics that are observed, not
-        /// learnt: for features of unlike sizes, such as cepstra.
+        /// Whether each feature is standardised to mean 0 and variance 1 before the first layer. The statistics are observed, not
+        /// learnt. Meant for features of different scales, such as cepstra.
         Standardised: bool
         /// Units of each hidden layer.
         Hidden: int list
-        /// What the hidden layers are made of.
+        /// The type of neuron in the hidden layers.
         Neuron: Neuron
         /// Which hidden layers are recurrent.
         Recurrence: Recurrence
         /// The nonlinearity of the hidden layers.
         Activation: Activation
-        /// What becomes of the sums of the output layer.
+        /// The nonlinearity of the output layer.
         Output: OutputKind
-        /// The mask layer behind the outputs.
+        /// The mask layer after the output layer.
         Mask: MaskKind
         /// Names of the estimates in the order of the network's outputs.
         Sources: string list
@@ -180,7 +181,7 @@ module Drnn =
           Mask = Absolute
           Sources = musicAndVoice }
 
-    /// What the network is shown.
+    /// The input of the network: features, context window and scale.
     let shown (drnn: Drnn) : Shown = { Features = drnn.Features; Context = drnn.Context; InputScale = drnn.InputScale }
 
     /// The network inside.

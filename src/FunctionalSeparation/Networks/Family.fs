@@ -15,19 +15,19 @@ type Family =
         Read: Text.Json.JsonElement -> Network
     }
 
-/// What a network is, apart from what it is built for: how it is made of its settings is said by `Family.define`.
+/// A network without the setting that it is built for. `Family.define` takes a function that makes the plan from settings.
 [<NoEquality; NoComparison>]
 type NetworkPlan =
     {
-        /// What of a mixture the network is given.
+        /// The view of the mixture that the network takes as input.
         Input: Input
-        /// What its outputs are.
+        /// The kind of its outputs.
         Output: Output
-        /// How far it looks from a frame of its output.
+        /// The frames that one frame of its output depends on.
         ReceptiveField: ReceptiveField
-        /// Frames that it strides over in time; 1 = none.
+        /// Stride in time, in frames; 1 = no stride.
         Stride: int
-        /// Whether it is given two channels as middle and side (see `Stereo`), not as left and right.
+        /// Whether its input has two channels as middle and side (see `Stereo`), not as left and right.
         MiddleSide: bool
         /// See `Network.Model`; without a margin.
         Model: Model<Activations, Activations>
@@ -71,11 +71,11 @@ module NetworkPlan =
 [<NoEquality; NoComparison>]
 type Family<'settings> =
     {
-        /// What files name it, and tables call its networks.
+        /// The name of the family in files, and of its networks in tables.
         Name: string
-        /// The network of these settings, built for this setting.
+        /// Builds the network with the given settings for the given front end, channels and sources.
         Network: 'settings -> Setting -> Network
-        /// The way back from a file, for functions that load.
+        /// Reads networks of the family from their descriptions; functions that load take it.
         Reader: Family
     }
 
@@ -119,7 +119,7 @@ module Family =
             let why = cause.Message.ReplaceLineEndings " "
             raise (InputException($"the entry '{NetworkJson.place}.settings' cannot be read ({why})", cause))
 
-    /// What could not be read back is refused before anything is trained.
+    /// Refuses settings that could not be read back from a file, before any training.
     let private requireReadable name (settings: 'settings) =
         try
             readSettings<'settings>(JsonSerializer.SerializeToElement(settings, options)) |> ignore

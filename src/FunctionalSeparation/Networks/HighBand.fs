@@ -2,9 +2,10 @@ namespace FunctionalSeparation
 
 open TorchSharp
 
-/// What lies above the band of a network's masks: how it is shared out among the sources, from what they are below. Functions of masked
-/// spectrograms [..., sources, channels, time, band], mixtures [..., channels, time, band] in the band and [..., channels, time, above]
-/// over it; shares [..., sources, channels, time, above] lie from 0 to 1, at most 1 in sum.
+/// Divides the bins above the band of a network's masks among the sources, by their spectrograms in the band. The functions take
+/// masked spectrograms [..., sources, channels, time, band], and the mixture in the band [..., channels, time, band] and above it
+/// [..., channels, time, above]. They return shares that broadcast to [..., sources, channels, time, above]. Shares lie between
+/// 0 and 1, and their sum over the sources is at most 1.
 [<RequireQualifiedAccess>]
 module HighBand =
 

@@ -3,7 +3,8 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What a mask layer makes of the raw outputs a_i of a network, for a mixture magnitude x (Huang et al. 2014, eq. 2).
+/// How a mask layer computes estimates y_i from the raw outputs a_i of a network and a mixture magnitude x (Huang et al. 2014,
+/// eq. 2).
 type MaskKind =
     /// y_i = |a_i| / (sum |a| + 1e-10) x: the paper's soft time-frequency mask, with the gradient of the authors' code, which
     /// leaves the constant out of the quotient rule.

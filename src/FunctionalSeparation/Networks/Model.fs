@@ -15,7 +15,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Model<'input, 'output> =
     {
-        /// What messages call it.
+        /// The name of the model in messages.
         Name: string
         /// The weights that `Apply` expects, in order.
         Layout: Layout
@@ -52,7 +52,7 @@ module Model =
     /// Puts `prefix.` before the name of every weight.
     let prefixed prefix (model: Model<'a, 'b>) : Model<'a, 'b> = { model with Layout = Layout.prefixed prefix model.Layout }
 
-    /// What comes in.
+    /// The model that returns its input.
     let identity: Model<Activations, Activations> = pureFunction "identity" id
 
     /// Two models on one input, their values merged. States, moments and keys pass through the first, then the second.

@@ -9,7 +9,7 @@ type Recurrence =
     /// Every hidden layer: a stacked RNN (sRNN).
     | Stacked
 
-/// What the hidden layers are made of.
+/// The type of neuron in the hidden layers.
 type Neuron =
     /// f(W x + b), in recurrent layers f(W x + b + U h).
     | Plain
@@ -18,11 +18,11 @@ type Neuron =
     /// Vector product neurons, in the output layer too. No layer is recurrent.
     | VectorProduct of VectorInput
 
-/// What becomes of the sums of the output layer.
+/// The nonlinearity of the output layer.
 type OutputKind =
-    /// The sums themselves.
+    /// The weighted sums, unchanged.
     | LinearOutput
-    /// Negative outputs become zero.
+    /// ReLU: negative sums become zero.
     | ReluOutput
 
 /// A deep (recurrent) network over frames, described in full: everything but the weights.
@@ -32,13 +32,13 @@ type NetDescription =
         Inputs: int
         /// Units of each hidden layer.
         Hidden: int list
-        /// What the hidden layers are made of.
+        /// The type of neuron in the hidden layers.
         Neuron: Neuron
         /// Which hidden layers are recurrent.
         Recurrence: Recurrence
         /// The nonlinearity of the hidden layers; gated units have their own.
         Activation: Activation
-        /// What becomes of the sums of the output layer.
+        /// The nonlinearity of the output layer.
         Output: OutputKind
         /// Sources estimated; music is source 0 and voice source 1 in the papers' networks.
         Sources: int

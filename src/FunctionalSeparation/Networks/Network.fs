@@ -29,53 +29,53 @@ type Output =
     /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Input.Waveform` gives.
     | Waveforms
 
-/// How far a network looks from a frame of its output.
+/// The frames that one frame of a network's output depends on.
 [<RequireQualifiedAccess>]
 type ReceptiveField =
-    /// So many frames back and ahead, beyond its margin. What it knows of earlier frames besides are the states that it carries.
+    /// Frames back and ahead, beyond the margin. Earlier frames otherwise reach the output only through recurrent states.
     | Frames of back: int * ahead: int
-    /// At all frames that it is given. Songs are heard in blocks of so many frames with others around them on both sides, each block by
-    /// itself.
+    /// All frames of the input. Songs are processed in independent blocks of `length` frames, with `around` more frames on each
+    /// side.
     | Blocks of length: int * around: int
 
-/// What a network is built for.
+/// The front end, channels and sources that a network is built for.
 [<NoEquality; NoComparison>]
 type Setting =
     {
-        /// The rate and the transform that it works at.
+        /// The sample rate and the transform of the network.
         FrontEnd: FrontEnd
-        /// Channels that it hears together; 1 = each channel of a sound by itself.
+        /// Channels that the network processes together; 1 = each channel of a sound separately.
         Channels: int
         /// Names of the estimates, in the order of the outputs.
         Sources: string list
     }
 
-/// A separation network: all that training, separation, streams and files need to know of one, but for the weights.
+/// A separation network without its weights: everything else that training, separation, streams and files need.
 [<NoEquality; NoComparison>]
 type Network =
     {
-        /// The family that reads it from a file again.
+        /// The family that reads the network from a file.
         Family: string
-        /// What tables call it.
+        /// The name of the network in tables.
         Name: string
         /// The network in full, as JSON: what a model folder stores, and part of the identity of a run.
         Words: JsonObject
-        /// What it is built for.
+        /// The front end, channels and sources that the network is built for.
         Setting: Setting
         /// Whether its two channels are middle and side (see `Stereo`), not left and right.
         MiddleSide: bool
-        /// What of a mixture it is given.
+        /// The view of the mixture that the network takes as input.
         Input: Input
-        /// What its outputs are.
+        /// The kind of its outputs.
         Output: Output
-        /// Frames around those of its outputs that it is given on each side and takes off.
+        /// Frames of input on each side of the output frames, which the model removes.
         Margin: int64
-        /// How far it looks from a frame of its output.
+        /// The frames that one frame of its output depends on.
         ReceptiveField: ReceptiveField
-        /// Pieces of a sound that it is given begin and end at multiples of so many frames: what it strides over in time.
+        /// Stride in time, in frames. The parts of a sound that the network receives begin and end at multiples of it.
         Stride: int64
-        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Input` and `Output` say; of complex masks
-        /// bins may be missing at the top.
+        /// [batch, inputs, margin + time + margin, bins] -> [batch, outputs, time, bins], as `Input` and `Output` specify.
+        /// Complex masks may lack the highest bins.
         Model: Model<Activations, Activations>
     }
 
@@ -103,7 +103,7 @@ type Separated =
         States: torch.Tensor list
     }
 
-/// What training, separation and files ask of a network.
+/// Functions on networks for training, separation and files.
 [<RequireQualifiedAccess>]
 module Network =
 
@@ -116,11 +116,11 @@ module Network =
     /// Real and imaginary parts as channels of their own: [batch, channels, time, bins] -> [batch, 2 channels, time, bins].
     let private parts (spectrum: torch.Tensor) = (torch.view_as_real spectrum).permute(0L, 1L, 4L, 2L, 3L).flatten(1L, 2L)
 
-    /// What `parts` makes real, complex again.
+    /// The inverse of `parts`: [batch, 2 channels, time, bins] -> [batch, channels, time, bins], complex.
     let private ofParts (parts: torch.Tensor) =
         torch.view_as_complex ((parts.unflatten (1L, [| -1L; 2L |])).permute(0L, 1L, 3L, 4L, 2L).contiguous())
 
-    /// What the network reads of mixtures, images as `Input` says: [batch, channels, time, bins] of magnitudes.
+    /// The input of the network for mixtures: images as `Input` specifies, [batch, channels, time, bins] for magnitudes.
     let input (network: Network) (mixture: Views) : torch.Tensor =
         match network.Input with
         | Input.Magnitude -> mixture.Magnitude

@@ -24,7 +24,7 @@ module internal NetworkJson =
             let known = table |> List.map fst |> String.concat ", "
             raise (InputException $"{StrictJson.quoted name} is not a known {what} ({known})")
 
-    /// What messages call the description of a network.
+    /// The name of the entry that describes a network, in files and messages.
     let place = "architecture"
 
     let private windows = [ "hann", StftWindow.Hann; "sine", StftWindow.Sine ]

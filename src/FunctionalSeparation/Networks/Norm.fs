@@ -19,7 +19,7 @@ module Norm =
         [ { Name = "mean"; Shape = [ int64 channels ]; Start = Statistic 0.0 }
           { Name = "variance"; Shape = [ int64 channels ]; Start = Statistic 1.0 } ]
 
-    /// What `Activations.Moments` holds of values [n, channels, ...]: [3, channels].
+    /// The moments of values [n, channels, ...] for `Activations.Moments`: [3, channels].
     let private moments (values: torch.Tensor) =
         Memory.tensor (fun () ->
             let axes =

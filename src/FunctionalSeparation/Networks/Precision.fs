@@ -3,14 +3,14 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What the matrix products of a network are computed in while it trains.
+/// The number format of a network's matrix products during training.
 [<RequireQualifiedAccess>]
 type Precision =
     /// float32 throughout.
     | Float32
     /// Factors and results of products, and the activations between them, in bfloat16 (8 bits of mantissa); each product sums in
-    /// float32. Weights, statistics and moments of normalisation, mask, loss, gradient and optimiser stay in float32. Several times faster on processors with
-    /// instructions for it (AVX512-BF16, AMX) and on GPUs, slower on others.
+    /// float32. Weights, statistics and moments of normalisation, mask, loss, gradient and optimiser stay in float32. Several
+    /// times faster on GPUs and on processors with instructions for it (AVX512-BF16, AMX), slower on others.
     | Bfloat16
 
 /// Networks in a given precision.

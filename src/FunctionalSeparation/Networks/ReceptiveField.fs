@@ -13,7 +13,7 @@ module ReceptiveField =
         let noise = Key.uniformTensor -0.05 0.05 [ start.Vector.NumberOfElements ] (Key.ofSeed 1)
         Params.split { start with Vector = start.Vector .+ noise.``to`` torch.float32 }
 
-    /// What the network reads of so many frames, at random.
+    /// A random input of the network that spans `frames` frames.
     let private imageOf (network: Network) frames =
         let stft, channels = network.Setting.FrontEnd.Stft, int64 network.Setting.Channels
 

@@ -3,9 +3,9 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What of a mixture's magnitudes a network is shown; the mask is applied to the magnitudes themselves in any case. The
-/// logarithms are log10(1 + (1000 x)^2) of a magnitude x (or of mel-filtered powers x^2): 0 for silence, and 60 dB below
-/// x = 1 they begin to flatten.
+/// The features of a mixture's magnitudes that a network takes as input. The mask is always applied to the magnitudes themselves.
+/// The logarithms are log10(1 + (1000 x)^2) of a magnitude x, or of mel-filtered powers x^2. They are 0 for silence and begin to
+/// flatten 60 dB below x = 1.
 type Features =
     /// The magnitudes.
     | Magnitude
@@ -16,19 +16,19 @@ type Features =
     /// Cepstral coefficients 0 to 12 of those 41 log powers, with deltas and delta-deltas: 39 numbers a frame.
     | Mfcc
 
-/// What a network of frames is shown of a mixture.
+/// The input of a network of frames: features of a mixture within a context window.
 [<NoComparison>]
 type Shown =
     {
-        /// Of each frame.
+        /// The features of each frame.
         Features: Features
-        /// Frames that the network sees at once: odd; the frame itself and as many before as after it.
+        /// Frames in the context window, an odd number: the frame itself and as many before as after it.
         Context: int
-        /// Factor on the magnitudes that features are made of (not on those that the mask is applied to).
+        /// Factor on the magnitudes from which the features are computed, but not on those that the mask is applied to.
         InputScale: float
     }
 
-/// Sizes of what a network of frames is shown.
+/// Sizes of the input of a network of frames.
 [<RequireQualifiedAccess>]
 module Shown =
 
@@ -38,10 +38,10 @@ module Shown =
 
         int64 (context / 2)
 
-    /// Frames on each side that the context window looks at. Raises ArgumentException for an even or non-positive context.
+    /// Frames in the context window on each side. Raises ArgumentException for an even or non-positive context.
     let contextMargin (shown: Shown) : int64 = contextMarginOf shown.Context
 
-    /// Frames of margin on each side: what the context window looks at, and what the deltas of its outermost frames look at.
+    /// Frames of margin on each side: those in the context window, and those that the deltas of its outermost frames need.
     /// Raises ArgumentException for an even or non-positive context.
     let margin (shown: Shown) : int64 =
         match shown.Features with
@@ -56,7 +56,7 @@ module Shown =
     /// Cepstral coefficients of `Mfcc`, the constant one included.
     let cepstra = 13
 
-    /// Numbers that the network is shown of one frame.
+    /// Number of features of one frame.
     let featuresOfFrame (stft: Stft) (shown: Shown) =
         match shown.Features with
         | Magnitude
@@ -67,7 +67,7 @@ module Shown =
     /// Features of one input: those of all frames in its context window.
     let inputs (stft: Stft) (shown: Shown) = shown.Context * featuresOfFrame stft shown
 
-/// Magnitudes of signals, and what a network of frames is shown of them.
+/// Magnitudes of signals, and the features that a network of frames takes as input.
 [<RequireQualifiedAccess>]
 module Spectra =
 

@@ -1,15 +1,15 @@
 namespace FunctionalSeparation
 
-/// A network with its weights: all that separation needs.
+/// A network and its weights: everything that separation needs.
 [<NoEquality; NoComparison>]
 type TrainedModel =
     {
-        /// What the weights belong to.
+        /// The network that the weights belong to.
         Network: Network
         /// The weights, in the layout of the network.
         Parameters: Params
-        /// Root mean square of a training mixture: other mixtures are brought to this level for the network, and back. None: they are
-        /// heard as they are.
+        /// Root mean square of a training mixture. Other mixtures are scaled to this level before the network, and the estimates
+        /// are scaled back. None: no scaling.
         Level: float option
     }
 

@@ -11,7 +11,8 @@ type UNetSettings =
         Channels: int list
         /// Blocks at each scale, on the way down and again on the way up; at the last scale once.
         Blocks: int list
-        /// Bins that are looked at, from 0 Hz; a multiple of 2^(scales - 1). What lies above follows them (see `HighBand`).
+        /// Bins that the network reads, from 0 Hz; a multiple of 2^(scales - 1). Bins above them are divided among the sources by
+        /// the masks of these bins (see `HighBand`).
         Bins: int
         /// Factor on the spectrogram that brings the magnitudes of music to about 1.
         InputScale: float
@@ -51,9 +52,9 @@ module UNet =
         let power = (inside * inside).sum(2L, keepdim = true).mean([| -1L |]).add(faintest * faintest).sqrt()
         torch.cat ([| power; torch.zeros_like power |], 2L)
 
-    /// What the network is shown of complex spectrograms [batch, 2 channels, time, bins]: of each channel the magnitude, then the
-    /// real part, then the imaginary one, with magnitudes to the power of 0.3; and where in frequency a bin lies. Above its bins it is
-    /// shown `count` bands of `width` bins.
+    /// The input features of complex spectrograms [batch, 2 channels, time, bins]: for each channel the magnitude, the real part
+    /// and the imaginary part, with magnitudes raised to the power of 0.3. One more channel holds the frequency of each bin.
+    /// Above the bins that the network reads one by one, the features cover `count` bands of `width` bins.
     let private shown (settings: UNetSettings) (count: int) (width: int) : Model<Activations, Activations> =
         let rows = settings.Bins + count
 
@@ -86,7 +87,7 @@ module UNet =
         let narrow = max 16 (bins / 8)
         Image.linear bins narrow --> Norm.batch channels --> relu --> Image.linear narrow bins
 
-    /// What a block adds counts little at the start.
+    /// Scales start at 0.3, so that a residual block adds little at the start of training.
     let private quiet (model: Model<Activations, Activations>) =
         let start (weight: Weight) = if weight.Name = "scale" then { weight with Start = Constant 0.3 } else weight
 
@@ -150,12 +151,12 @@ module UNet =
         let ofScale scale blocks = (if scale = last then 2 else 4) * blocks * (1 <<< scale)
         1 + (settings.Blocks |> List.mapi ofScale |> List.sum) + stride settings
 
-    /// Frames of a part of a song: more cost memory, fewer cost those around them again and again, and tell less of how the high band
-    /// comes and goes (`HighBand.byActivations`).
+    /// Frames in a block of a song. Longer blocks need more memory. Shorter blocks recompute more of the frames around them, and
+    /// show less of how the high band changes over time (`HighBand.byActivations`).
     let private blockFrames = 320
 
-    /// What it is given on each side of a part of a song: what lies further away, within its receptive field, does not count (see
-    /// papers/beyond/notes.md).
+    /// Frames of context on each side of a block. More context, up to the whole receptive field, does not improve the estimates
+    /// (see papers/beyond/notes.md).
     let private enough = 16
 
     /// Beyond what can be trained, so that a file cannot ask for more.

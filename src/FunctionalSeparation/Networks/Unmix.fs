@@ -3,18 +3,19 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// open-unmix: a network for each source, and a Wiener filter over their estimates.
+/// open-unmix: one network per source, and a Wiener filter on their estimates.
 type UnmixSettings =
     {
-        /// How many bins the networks read, from the lowest on; they estimate all.
+        /// Number of bins that the networks read, from the lowest. They estimate all bins.
         BinsRead: int
-        /// Units of its layers.
+        /// Units of each layer.
         Hidden: int
-        /// LSTM layers.
+        /// Number of LSTM layers.
         Layers: int
-        /// Whether they run in both directions, with half the units in each.
+        /// Whether the LSTM layers run in both directions, with half of the units in each.
         IsBidirectional: bool
-        /// What makes sources of their magnitudes. With a residual that is the first source, and no network estimates it.
+        /// The Wiener filter that computes the sources from the magnitudes. A residual, if any, is the first source, and no
+        /// network estimates it.
         Wiener: WienerSettings
     }
 

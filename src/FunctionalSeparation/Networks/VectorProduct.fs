@@ -21,7 +21,7 @@ module VectorProduct =
     let private clip (x: torch.Tensor) = x.clamp (0.0, 1.0)
 
     /// The colours of magnitudes: (clip(x/n), clip((x - n)/n), clip((x - 2n)/(1 - 2n))) with n = 0.0938 and clip into [0, 1],
-    /// [..., bins] -> [..., 3 bins]. What lies above 1 is white.
+    /// [..., bins] -> [..., 3 bins]. Magnitudes above 1 are white.
     let colours (magnitudes: torch.Tensor) : torch.Tensor =
         let n = colourWidth
 

@@ -119,8 +119,9 @@ module Wiener =
         let whole (source: Parts list) = torch.stack [| for channel in source -> wholeOf channel |]
         (torch.stack [| for source in last -> whole source |]) * loudness
 
-    /// What the iterations start from, and all that there is without them: magnitudes [..., sources, channels, time, bins] on a mixture
-    /// [..., channels, time, bins], and what they leave of it.
+    /// The initial estimates of the iterations, and the result when there are no iterations: magnitudes [..., sources, channels,
+    /// time, bins] applied to a mixture [..., channels, time, bins]. With `Residual`, the rest of the mixture is the first
+    /// source.
     let start (settings: WienerSettings) (magnitudes: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
         let sources = -4L
         let x = mixture.unsqueeze sources

@@ -73,7 +73,7 @@ module OpenUnmix =
                 if StrictJson.integer 1 Int32.MaxValue name arguments <> wanted then
                     refuse $"'args.{name}' is not the {wanted} of {separatorName}")
 
-    /// What a folder is for, but for the names of its sources.
+    /// The setting of the networks in a folder, without the names of the sources.
     let private settingOf path : Setting =
         inFile path (fun () ->
             let entries = parse path |> entriesOf ""
@@ -123,7 +123,7 @@ module OpenUnmix =
           IsBidirectional = state.ContainsKey "lstm.weight_ih_l0_reverse"
           Wiener = wiener }
 
-    /// What the weights of a target are in terms of PyTorch's, in the order of its layout.
+    /// The weights of a target, converted from PyTorch's tensors, in the order of the network's layout.
     let private translated (net: UnmixSettings) (state: Map<string, torch.Tensor>) : torch.Tensor list =
         let own = find state
         let transposed name = (own name).t()

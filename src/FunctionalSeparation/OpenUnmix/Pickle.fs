@@ -12,7 +12,7 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module Pickle =
 
-    /// What a pickle of Python says. Functions that it names are not called: their names and arguments are what they are here.
+    /// A value in a Python pickle. Functions that the pickle names are not called: the value keeps their names and arguments.
     [<NoEquality; NoComparison>]
     type Value =
         /// None.
@@ -33,7 +33,7 @@ module Pickle =
         | Entries of ResizeArray<Value * Value>
         /// A function or class, such as `collections.OrderedDict`.
         | Name of string
-        /// What a function would have made of arguments.
+        /// A function call that is not made: the name of the function and its arguments.
         | Made of name: string * arguments: Value list
         /// An object that is stored elsewhere.
         | Elsewhere of Value

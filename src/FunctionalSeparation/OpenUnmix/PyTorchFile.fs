@@ -7,7 +7,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// Weights as PyTorch's `torch.save` writes them: a dictionary of named tensors, in the zip format (since PyTorch 1.6) or the older
-/// one of several pickles. What else a file may hold is refused, and nothing that it names is run.
+/// one of several pickles. Any other content is refused, and no code that a file names is run.
 [<RequireQualifiedAccess>]
 module PyTorchFile =
 
@@ -29,7 +29,7 @@ module PyTorchFile =
     /// Numbers of one type, side by side, of which a tensor is a view.
     type private Storage = { Key: string; Type: torch.ScalarType; Count: int64 }
 
-    /// What the pickle says of a tensor.
+    /// A tensor as the pickle describes it.
     type private Entry = { Name: string; Storage: Storage; Offset: int64; Shape: int64 list; Stride: int64 list }
 
     let private numbers name items =

@@ -57,8 +57,8 @@ module Grad =
 
     let private leafAt (point: torch.Tensor) = point.detach().requires_grad_ true
 
-    /// What a backward pass left in a leaf, which then holds it no longer: a gradient with a graph of its own keeps the leaf
-    /// alive, and the leaf the gradient (libtorch warns of it, once). Zeros where nothing depended on it.
+    /// Takes the gradient of a backward pass out of a leaf; zeros where nothing depended on the leaf. Otherwise a leaf and a
+    /// gradient with its own graph keep each other alive (libtorch warns about it, once).
     let private take (leaf: torch.Tensor) =
         let gradient = leaf.grad
         leaf.grad <- null

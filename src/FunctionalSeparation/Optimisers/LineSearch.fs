@@ -16,7 +16,7 @@ type Probe<'gradient> =
         Gradient: 'gradient
     }
 
-/// What the strong Wolfe search asks of a step.
+/// Conditions and limits of the strong Wolfe search.
 [<NoEquality; NoComparison>]
 type WolfeSettings =
     {

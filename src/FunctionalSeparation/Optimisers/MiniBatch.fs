@@ -9,8 +9,8 @@ type Clipping =
     /// Every element clamped to plus or minus this.
     | ClipElements of bound: float
 
-/// What makes an optimiser of one fixed objective, such as `Lbfgs`, one of a changing objective: a fresh start with each
-/// mini-batch, and gradients of bounded size (Huang et al. 2015, authors' code).
+/// Adapts an optimiser of one fixed objective, such as `Lbfgs`, to an objective that changes: the optimiser restarts with each
+/// mini-batch, and gradients are clipped (Huang et al. 2015, authors' code).
 [<RequireQualifiedAccess>]
 module MiniBatch =
 

@@ -4,8 +4,8 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What an optimiser remembers between steps, as plain named values: saving all of them is a checkpoint, and a run resumed
-/// from it continues bit for bit. Every state owns its tensor handles, so freeing one state never touches another.
+/// The state of an optimiser between steps, as plain named values. All of them together are a checkpoint, from which a resumed
+/// run continues bit for bit. Every state owns its tensor handles, so freeing one state never affects another.
 [<NoEquality; NoComparison>]
 type OptimiserState =
     {
@@ -19,21 +19,21 @@ type OptimiserState =
 /// scope (never one the objective hands out twice); the point must not be changed.
 type Objective = torch.Tensor -> struct (float * torch.Tensor)
 
-/// What one step of an optimiser gives back. Its tensors are the caller's to free.
+/// The result of one optimiser step. The caller frees its tensors.
 [<NoEquality; NoComparison>]
 type OptimiserStep =
     {
         /// The new point [n], a fresh handle even where the point did not move.
         Parameters: torch.Tensor
-        /// What the next step needs.
+        /// The state for the next step.
         State: OptimiserState
         /// The objective: at the NEW point for L-BFGS, at the OLD point for first-order rules (they never evaluate the new one).
         Value: float
-        /// How often this step called the objective.
+        /// Number of calls of the objective in this step.
         Evaluations: int
         /// The gradient's largest absolute element, at the point where `Value` was taken.
         MaxGradient: float
-        /// Why the optimiser would not go on; None while it can.
+        /// Why the optimiser cannot continue; None while it can.
         Stopped: string option
     }
 
@@ -67,7 +67,7 @@ type Transform =
         Update: torch.Tensor -> OptimiserState -> torch.Tensor -> struct (torch.Tensor * OptimiserState)
     }
 
-/// What optimisers share.
+/// Functions that optimisers share.
 [<RequireQualifiedAccess>]
 module Optimiser =
 
@@ -125,7 +125,7 @@ module OptimiserState =
     /// The state with every name put behind `prefix/`.
     let nest (prefix: string) (state: OptimiserState) : OptimiserState = renameBoth (fun name -> Some $"{prefix}/{name}") state
 
-    /// What `nest prefix` put into a larger state, under its first names and with the same handles.
+    /// The state that `nest prefix` added to a larger state, under its original names and with the same handles.
     let inside (prefix: string) (state: OptimiserState) : OptimiserState =
         let start = prefix + "/"
 

@@ -19,11 +19,11 @@ type Best =
         Vector: torch.Tensor
     }
 
-/// What the next step of a run depends on, apart from its task.
+/// The state of a run that, with its task, determines the next step.
 [<NoEquality; NoComparison>]
 type Progress =
     {
-        /// Parameters and what the optimiser remembers.
+        /// Parameters and the state of the optimiser.
         State: TrainState
         /// The best parameters so far; None where the run does not choose.
         Best: Best option

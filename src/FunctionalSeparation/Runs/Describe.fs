@@ -5,7 +5,8 @@ open System.Globalization
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What things are, in a few lines, for people who explore: `load.fsx` makes F# Interactive print them so. Nothing here keeps a tensor.
+/// Short descriptions of values for interactive use: `load.fsx` makes F# Interactive print them. No function here keeps a
+/// tensor.
 [<RequireQualifiedAccess>]
 module Describe =
 

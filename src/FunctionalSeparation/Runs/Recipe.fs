@@ -13,9 +13,10 @@ type Selection =
     {
         /// Part of the identity of a run.
         Words: string
-        /// Steps between two looks at the development clips; None: they are not looked at, and the last parameters are taken.
+        /// Steps between two evaluations on the development clips. None: no evaluation; the run keeps the last parameters.
         Every: int option
-        /// What they are worth: the greatest is taken, the first of equals. Raises InputException where no clip has a score.
+        /// Score of a model on the development clips. The run keeps the model with the highest score, the earliest in a tie.
+        /// Raises InputException where no clip has a score.
         Judge: Mixing -> torch.Device -> Clip list -> TrainedModel -> float
     }
 
@@ -53,15 +54,15 @@ module Selection =
 [<NoEquality; NoComparison>]
 type Recipe =
     {
-        /// What is trained.
+        /// The network to train.
         Network: Network
-        /// How estimates are judged.
+        /// The training loss.
         Loss: Loss
         /// How mixtures are made of the sources of clips, in training and in scoring.
         Mixing: Mixing
         /// How the training data is walked through, and by which optimiser.
         Learning: Learning
-        /// What the network's products are computed in while it trains.
+        /// Precision of the network's matrix products during training.
         Precision: Precision
         /// Which parameters the run ends with.
         Selection: Selection

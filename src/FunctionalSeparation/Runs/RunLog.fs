@@ -5,7 +5,7 @@ open System.IO
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 
-/// What a run tells its observer after each step.
+/// Report of a run to its observer after each step.
 type StepReport =
     {
         /// Steps done.

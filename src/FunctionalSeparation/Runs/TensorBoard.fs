@@ -4,12 +4,12 @@ open System.IO
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What TensorBoard is told of a run: event files in the folder `tensorboard` of the run's folder. Scalars come with every
-/// step; weights and sound with every checkpoint.
+/// Writes a run's event files for TensorBoard, in the folder `tensorboard` of the run's folder. Scalars are written at every
+/// step, weights and sound at every checkpoint.
 [<RequireQualifiedAccess>]
 module TensorBoard =
 
-    /// Starts an event file; `step` steps are done. What an interrupted run wrote of later steps is dropped.
+    /// Starts an event file after `step` steps. Events of later steps, from an interrupted run, are dropped.
     let start (folder: string) (step: int) : EventFileWriter = new EventFileWriter(Path.Combine(folder, "tensorboard"), step)
 
     /// The curves: objective, largest gradient element, GNSDR on the development clips where it was taken, learning rate (of the

@@ -41,8 +41,8 @@ type Finished =
         StepsMade: int
     }
 
-/// A training run in a folder: the fold of `Train`, observed. What is observed is written to `log.jsonl`; the state goes to a
-/// `Checkpoint`, so that a run killed at any moment and resumed ends bit-identically.
+/// A training run in a folder: the fold of `Train`, with a log. Each step is logged in `log.jsonl`, and the state is saved in a
+/// `Checkpoint`. A run that is killed at any moment and resumed ends bit-identically.
 [<RequireQualifiedAccess>]
 module TrainingRun =
 
@@ -198,7 +198,7 @@ module TrainingRun =
           DevGnsdr = score
           Seconds = progress.Seconds }
 
-    /// What TensorBoard is shown at a checkpoint: the weights, and how the first development clip sounds, where there is one.
+    /// Writes to TensorBoard at a checkpoint: the weights, and the estimates of the first development clip, if there is one.
     let private showModel settings task (board: EventFileWriter) (state: TrainState) =
         Memory.plain (fun () ->
             let trained = current settings task (answer task state)

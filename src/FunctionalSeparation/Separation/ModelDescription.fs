@@ -5,7 +5,7 @@ open System.Text.Json
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 
-/// What `model.json` says of a model: everything but the weights.
+/// Contents of `model.json`: everything about a model except its weights.
 [<NoEquality; NoComparison>]
 type ModelDescription =
     {

@@ -146,10 +146,10 @@ module ModelFolder =
     let families: Family list = [ Family.drnn; UNet.family.Reader; StereoUNet.family.Reader; Unmix.family.Reader ]
 
     /// <summary>
-    /// Loads a model folder onto a device, whose network is of one of these families (`ModelFolder.families`, and one's own). The
-    /// caller owns its parameters. Raises InputException, naming the file and the entry or weight, where the folder is missing,
-    /// is no model folder, is one of a newer version, or its parts do not fit or are damaged. What is damaged in the weights of a
-    /// model of format 1 (see `ModelDescription`) is only seen where it leaves no finite number.
+    /// Loads a model folder onto a device. Its network is of one of these families (`ModelFolder.families`, and one's own). The
+    /// caller owns its parameters. Raises InputException where the folder is missing, is no model folder, is one of a newer
+    /// version, or has parts that do not fit or are damaged. The message names the file and the entry or weight. In a model of
+    /// format 1 (see `ModelDescription`), damage to the weights is detected only where it yields a value that is not finite.
     /// </summary>
     /// <example><code lang="fsharp">
     /// // One's own families come beside those of the library.

@@ -43,7 +43,7 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
 
     let parts (next: SeparationState) = next.Pending :: next.Tail :: next.States
 
-    /// What has come so far as if it had been heard with this gain.
+    /// Changes the gain, and rescales pending samples and overlap-add sums as if all input so far had come with this gain.
     let hearWith next =
         if next <> gain then
             let ratio = next / gain

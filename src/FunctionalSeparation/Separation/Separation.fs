@@ -15,7 +15,7 @@ type TestMask =
     /// of the others have no scale of their own. Of magnitudes that a Wiener filter would refine, what it would start from.
     | Unmasked
 
-/// What a separator is given, and what it does: estimates [sources, channels, samples'], cut to whole frames.
+/// A function from the input of a separator to estimates [sources, channels, samples'], cut to whole frames.
 [<NoEquality; NoComparison>]
 type Hearing =
     /// The mixture alone, [channels, samples].
@@ -39,13 +39,13 @@ module Hearing =
 [<NoEquality; NoComparison>]
 type Separator =
     {
-        /// What tables call it.
+        /// Name in tables.
         Name: string
         /// The sample rate and the shortest clip that it can work on follow from this.
         FrontEnd: FrontEnd
-        /// What its estimates are called, in their order. None where it is given the true sources: then they are called as these.
+        /// Names of the estimates, in order. Empty where the input is the true sources: the estimates then have their names.
         Sources: string list
-        /// What it is given, and what it does.
+        /// The input, and the function that separates it.
         Hearing: Hearing
     }
 
@@ -96,8 +96,8 @@ module Separation =
 
         estimates, states
 
-    /// The spectrogram [batch, channels, before + time + after, bins] of a whole clip, its edge frames repeated. What a network of samples
-    /// is given behind the end is silence: samples of repeated frames would not fit each other.
+    /// The spectrogram [batch, channels, before + time + after, bins] of a whole clip, with repeated edge frames. For a network
+    /// that takes samples, silence follows the clip instead: the samples of repeated frames would not match each other.
     let private around (network: Network) before after (mixture: torch.Tensor) =
         let stft = network.Setting.FrontEnd.Stft
 

@@ -15,7 +15,7 @@ type SeparationState =
         Before: int64
         /// The recurrent states after the last frame, [batch, units] each.
         States: torch.Tensor list
-        /// What the frames so far add to samples that later frames add to as well, [batch, sources, channels, n_fft - hop].
+        /// Overlap-add sums of samples to which later frames still contribute, [batch, sources, channels, n_fft - hop].
         Tail: torch.Tensor
         /// Samples that have come.
         Received: int64
@@ -23,11 +23,11 @@ type SeparationState =
         Done: int64
     }
 
-/// Separation in bounded memory, as a fold over the pieces of a sound. What comes out does not depend on how the sound was
-/// cut: every frame is computed by the same products, whichever frames it shares them with (on the CPU to the last bit for the papers'
-/// feed-forward networks; otherwise within 1e-5 of the loudest sample). The ends are not tapered, nothing is dropped. Before and after the
-/// sound there is silence; but networks that make magnitudes for a Wiener filter hear edges and frames as their authors' centred transform
-/// has them.
+/// Separation in bounded memory, as a fold over the pieces of a sound. The output does not depend on how the sound is cut: every
+/// frame is computed by the same products, whichever frames share them. Outputs agree to the last bit for the papers'
+/// feed-forward networks on the CPU, otherwise within 1e-5 of the loudest sample. The ends are not tapered, and no sample is
+/// dropped. Silence precedes and follows the sound. Networks that estimate magnitudes for a Wiener filter are the exception:
+/// their edges and frames are those of their authors' centred transform.
 [<RequireQualifiedAccess>]
 module SeparationStream =
 
@@ -163,7 +163,7 @@ module SeparationStream =
         else
             torch.stack [| for hop in first .. first + hops - 1L -> ofHop hop |]
 
-    /// What is carried from block to block.
+    /// State that passes from block to block.
     [<NoEquality; NoComparison>]
     type private Carry = { States: torch.Tensor list; Tail: torch.Tensor }
 

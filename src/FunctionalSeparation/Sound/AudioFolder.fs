@@ -13,7 +13,7 @@ type LeftOut =
         Reason: string
     }
 
-/// What was left out, in words.
+/// Marks, groups and describes the files and folders that were left out.
 [<RequireQualifiedAccess>]
 module LeftOut =
 
@@ -61,7 +61,7 @@ module LeftOut =
         let more = if others > 0 then [ $"and {others} more" ] else []
         $"""{all.Length} left out: {String.concat "; " (named @ more)}"""
 
-/// What a data folder holds.
+/// Contents of a data folder.
 type AudioFolder =
     {
         /// The audio files, in the ordinal order of their names.
@@ -110,7 +110,7 @@ module AudioFolder =
         | :? FileInfo -> brokenLink entry |> Option.map (LeftOut.unusable path)
         | _ -> because "a folder"
 
-    /// What the folders of a corpus in parts are called.
+    /// Names of the folders of a corpus that is split into parts.
     let parts = [ "train"; "dev"; "test" ]
 
     let private entries (folder: string) : (FileSystemInfo * string) list =
@@ -191,5 +191,5 @@ module AudioFolder =
               if not (List.contains entry.Name readFolders) then
                   { Path = path; Reason = $"""beside {String.concat ", " readFolders}""" } ]
 
-    /// What of a refusal tells why a folder has no clips: what was left out, or nothing where it is empty.
+    /// The part of an error message that tells why a folder has no clips: the entries left out, or nothing if it is empty.
     let because (leftOut: LeftOut list) : string = if leftOut.IsEmpty then "" else $" ({LeftOut.text leftOut})"

@@ -166,7 +166,7 @@ module Clip =
     /// Whether at least two sources of the clip sound: else there is nothing to separate.
     let isMixture (stems: Stems) : bool = stems |> List.filter (fun stem -> not (Stems.isSilent stem.Sound)) |> List.length >= 2
 
-    /// What draws the random part of a clip's mixture where nothing else does: the same for one name.
+    /// Default key for the random part of a clip's mixing. It depends only on the name of the clip.
     let key (clip: Clip) : Key = Seq.fold (fun key letter -> Key.fold (int letter) key) (Key.ofSeed 0) clip.Name
 
     /// The sources [sources, channels, samples] of this type on this device, ready to be summed to the mixture.

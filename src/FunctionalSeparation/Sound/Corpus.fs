@@ -18,7 +18,7 @@ type Split =
 [<NoEquality; NoComparison>]
 type Corpus =
     {
-        /// What tables and provenance call it.
+        /// Name of the corpus in tables and provenance.
         Name: string
         /// Where it was read: the folder, which messages name.
         Place: string
@@ -30,7 +30,7 @@ type Corpus =
         Dev: Clip list
         /// Clips to test on.
         Test: Clip list
-        /// What the place holds besides and was not read.
+        /// Other contents of the place, which were not read.
         LeftOut: LeftOut list
         /// Notes for a user on clips that are not read quite as they stand, a sentence each.
         Notes: string list

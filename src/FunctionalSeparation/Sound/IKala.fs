@@ -54,9 +54,9 @@ module IKala =
         && (AudioFolder.files (clipFolder folder)).Files |> List.exists (AudioFolder.clipName >> clipName.IsMatch)
 
     /// Reads the official layout (`Wavfile/*.wav`, or the clips directly in the folder). Fan et al. (2017) train on 63 clips and
-    /// test on the other 189, and do not tell which: here the first quarter in ordinal order of the names trains, 63 of all 252.
-    /// Both clips of the song at the border can be parted by it. There are no development clips. What else is there is named in
-    /// `LeftOut`, and so are files that share a clip name. Raises InputException where the folder is missing or holds no clip.
+    /// test on the other 189, but do not list them. Here the first quarter in ordinal order of the names is for training, 63 of
+    /// all 252. The split may fall between the two clips of one song. There are no development clips. `LeftOut` lists all other
+    /// contents, and files that share a clip name. Raises InputException where the folder is missing or holds no clip.
     let load (folder: string) : Corpus =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of iKala, the one that holds 'Wavfile'.")

@@ -7,7 +7,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Mixing =
     {
-        /// What tables and identities of runs say.
+        /// Description in tables and in the identities of runs.
         Words: string
         /// A factor for each source, from a key and the L2 norms of the sources over the whole clip and all its channels, which are
         /// computed only where they are asked for.

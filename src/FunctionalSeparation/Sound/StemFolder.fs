@@ -73,7 +73,7 @@ module StemFolder =
               elif shape.Length > 0L && early > uncertain then
                   $"{file.Path} ends {early} samples before the longest of its song: silence follows" ]
 
-    /// What a folder of one song holds besides its sources.
+    /// Whether the file is a source: in the folder of a song, only `mixture`, in upper or lower case, is not.
     let private isSource path = not ((AudioFolder.clipName path).Equals("mixture", StringComparison.OrdinalIgnoreCase))
 
     let private clip (folder: string) (files: (string * SoundFile) list) : Clip =

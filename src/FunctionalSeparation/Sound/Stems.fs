@@ -8,7 +8,7 @@ open TorchSharp
 [<NoEquality; NoComparison>]
 type Stem =
     {
-        /// What the source is called, such as `voice`.
+        /// Name of the source, such as `voice`.
         Name: string
         /// Its samples, a row for each channel, and their rate in Hz.
         Sound: AudioBuffer

@@ -9,7 +9,7 @@ open FunctionalSeparation.Synthesis
 [<NoEquality; NoComparison>]
 type SyntheticSong =
     {
-        /// What a table calls the song, such as `test-02`.
+        /// Name of the song in tables, such as `test-02`.
         Name: string
         /// The song in words: singer, key, tempo (beats a minute) and chord instrument.
         Description: string

@@ -4,7 +4,7 @@ open System
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// What batches are made of: what the network reads, what the loss looks at, and how sources are mixed.
+/// Specification of batches: the domains that the network reads, the domains that the loss compares, and the mixing.
 [<NoEquality; NoComparison>]
 type BatchSpec =
     {
@@ -16,7 +16,7 @@ type BatchSpec =
         Mixing: Mixing
     }
 
-/// What batches are to be made of.
+/// Specifications of batches.
 [<RequireQualifiedAccess>]
 module BatchSpec =
 
@@ -26,13 +26,13 @@ module BatchSpec =
         |> List.map (fun domain -> if domain = Domain.Waveform then Domain.Spectrum else domain)
         |> List.distinct
 
-    /// What a network and a loss need.
+    /// The specification that a network and a loss require.
     let create (network: Network) (loss: Loss) (mixing: Mixing) : BatchSpec =
         // Estimates that are masks on magnitudes take the phases of the mixture.
         let phases = loss.Domains |> List.filter ((<>) Domain.Magnitude)
         { Mixture = kept (Network.needs network @ phases); References = kept loss.Domains; Mixing = mixing }
 
-/// What a network is trained on at once: mixtures and their true sources, time first.
+/// A training batch: mixtures and their true sources, time first.
 [<NoEquality; NoComparison>]
 type Batch =
     {

@@ -80,9 +80,9 @@ module ExcerptLevels =
         let loudest = Array.max powers
         powers |> Array.filter (fun power -> power >= 0.01 * loudest) |> Array.average |> sqrt
 
-    /// A factor for each of the sources of an excerpt, [sources][channels], samples in memory; the last is the lead. Levels are those of its
-    /// active parts: the blocks of 1600 samples within 20 dB of the loudest. What is softer than 1e-4 stays as it is.
-    /// Raises ArgumentException for fewer than two sources.
+    /// A factor for each source of an excerpt, [sources][channels], samples in memory; the last source is the lead. Levels are
+    /// the root mean square of the active parts: the blocks of 1600 samples within 20 dB of the loudest. A level below 1e-4
+    /// counts as silence and is not adjusted. Raises ArgumentException for fewer than two sources.
     let factors (levels: ExcerptLevels) (sources: Memory<float32> list list) (key: Key) : float list =
         if sources.Length < 2 then
             invalidArg (nameof sources) $"Levels are of a lead and what accompanies it, got {sources.Length} source(s)."

@@ -33,13 +33,13 @@ type ExcerptSettings =
         Speeds: float list
         /// Probability that another song's accompaniment is added to that which there is.
         SecondAccompaniment: float
-        /// What is done to each source of an excerpt, in this order, each time at random.
+        /// Random effects on each source of an excerpt, applied in this order.
         Effects: Effect list
         /// Probability that another song's last source (a second voice) is added to that which there is.
         SecondLead: float
-        /// What is done to the last source (the voice) besides, and before.
+        /// Further random effects on the last source (the voice), applied before `Effects`.
         LeadEffects: Effect list
-        /// Effects on the other sources besides, and before.
+        /// Further random effects on the other sources, applied before `Effects`.
         AccompanimentEffects: Effect list
         /// Levels at which sources are mixed; None: as the mixing of the corpus has it. `GainRange` comes on top.
         Levels: ExcerptLevels option

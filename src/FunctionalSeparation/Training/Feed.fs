@@ -11,8 +11,8 @@ module Feed =
     /// Lengths of the pieces into which Huang et al. (2014, authors' code) cut a clip, greedily.
     let chunkLengths = [ 100; 50; 25; 10; 1 ]
 
-    /// Cuts `frames` frames greedily into pieces: (start, length), in order. What is shorter than the shortest length is left
-    /// out. Raises ArgumentException for a length below 1.
+    /// Cuts `frames` frames greedily into pieces: (start, length), in order. A remainder shorter than the shortest length is
+    /// dropped. Raises ArgumentException for a length below 1.
     let chunks (lengths: int list) (frames: int) : (int * int) list =
         for length in lengths do
             Numbers.atLeast 1 "A cut into pieces" (nameof length) length

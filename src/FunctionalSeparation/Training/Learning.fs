@@ -2,23 +2,23 @@ namespace FunctionalSeparation
 
 open TorchSharp
 
-/// What training needs to begin: a network on some clips.
+/// Inputs of a training run: a network, the specification of its batches, and clips.
 [<NoEquality; NoComparison>]
 type LearningSite =
     {
-        /// What is trained.
+        /// The network to train.
         Network: Network
-        /// What its batches are made of.
+        /// Specification of the batches.
         Batches: BatchSpec
-        /// What it learns from.
+        /// Training clips.
         Clips: Clip list
         /// Where tensors live.
         Device: torch.Device
-        /// Of all draws.
+        /// Key of all random draws.
         Key: Key
     }
 
-/// What a run follows from its first step to its last.
+/// The optimiser, learning rate and batches of a run from its first step to its last.
 [<NoEquality; NoComparison>]
 type Course =
     {
@@ -54,7 +54,7 @@ type Length =
     /// Passes over the training clips.
     | Epochs of int
 
-/// What a run sees at each step.
+/// The batches of each step of a run.
 [<NoEquality; NoComparison>]
 type OpenFeed =
     {

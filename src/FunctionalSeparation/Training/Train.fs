@@ -57,7 +57,7 @@ type TrainState
         require ()
         parameters
 
-    /// What the optimiser remembers.
+    /// The state of the optimiser.
     member _.Optimiser: OptimiserState =
         require ()
         optimiser
@@ -122,7 +122,7 @@ module TrainState =
 
     let private refuse why = raise (InputException $"{why}. Remove the checkpoint to start afresh.")
 
-    /// What is not known cannot be left out: the next step may depend on it.
+    /// Refuses unknown names, rather than ignoring them: the next step may depend on them.
     let private requireKnown kind (known: string list) (prefix: string) (names: string seq) =
         for name in names do
             if not (List.contains name known || name.StartsWith(prefix, StringComparison.Ordinal)) then

@@ -38,7 +38,7 @@ type internal Note = { Start: float; End: float; Pitch: float; Vowel: Vowel; Ons
 /// A chord: start and length in seconds, pitches of the voicing in MIDI semitones, and the root for the bass.
 type internal Chord = { At: float; Length: float; Pitches: float list; Root: float }
 
-/// What is written before anybody plays: tempo in beats (quarter notes) a minute, tonic as a pitch class (0 = C).
+/// The score of a song, before its performance: tempo in beats (quarter notes) a minute, tonic as a pitch class (0 = C).
 type internal Composition =
     { Tempo: float
       Tonic: int

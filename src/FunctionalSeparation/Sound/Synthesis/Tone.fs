@@ -84,7 +84,7 @@ module internal Tone =
 
         result
 
-    /// What smoothing with a corner at `frequency` Hz takes away: a gentle high-pass.
+    /// A gentle high-pass: the signal minus its smoothed copy, with a corner at `frequency` Hz.
     let highPass frequency (signal: float[]) =
         let low = smooth (float rate / (2.0 * Math.PI * frequency)) signal
         Array.map2 (-) signal low
