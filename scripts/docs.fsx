@@ -15,7 +15,7 @@ let projects =
       "FunctionalSeparation/FunctionalSeparation.fsproj"
       "FunctionalSeparation.Plots/FunctionalSeparation.Plots.fsproj" ]
 
-/// What fsdocs puts before every address; the pages are given relative ones.
+/// Prefix that fsdocs puts before every address; the pages get relative addresses.
 let site = "/site/"
 
 let fail (why: string) =
@@ -138,7 +138,7 @@ let target (page: string) (link: string) =
 
         Some(file, Array.tryItem 1 parts)
 
-/// What is wrong with a link. Pages may name other sites, but nothing of theirs is loaded.
+/// The fault of a link. Pages may name other sites, but load nothing from them.
 let problem (anchorsOf: Map<string, Set<string>>) (page: string) (link: string) =
     match target page link with
     | None -> None
@@ -159,7 +159,7 @@ let toTypes (anchorsOf: Map<string, Set<string>>) (page: string) (text: string) 
 
 let loadsRemote (text: string) = Regex.IsMatch(text, "<(?:script|link|img|iframe)[^>]*(?:href|src)=\"(?:https?:)?//")
 
-/// What fsdocs writes in the place of results where a cell failed.
+/// Text that fsdocs writes instead of results where a cell failed.
 let failed = [ "No output has been produced."; "No value returned by any evaluator" ]
 
 render ()
@@ -199,7 +199,7 @@ let named =
               for link in links text do
                   for file, _ in Option.toList (target page link) -> file ]
 
-// What no page names is not needed to read them.
+// Files that no page names are not needed.
 for file in Directory.GetFiles(pages, "*", SearchOption.AllDirectories) do
     if not (file.EndsWith ".html" || named.Contains file) then File.Delete file
 

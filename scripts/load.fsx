@@ -31,7 +31,7 @@ with :? Core.InputException as wrong ->
 /// Found without opening its namespace, by whoever explores.
 type Show = FunctionalSeparation.Plots.Show
 
-// What things are, in place of all their properties.
+// Short descriptions of values, instead of all their properties.
 fsi.AddPrinter Describe.tensor
 fsi.AddPrinter Describe.layout
 fsi.AddPrinter(fun (model: Model<Activations, Activations>) -> Describe.model model)

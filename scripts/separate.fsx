@@ -2,14 +2,14 @@
 //   dotnet fsi scripts/separate.fsx song.mp3 --out DIR
 //   dotnet fsi scripts/separate.fsx album other.flac --out DIR --stems voice,music --format flac --name "{song} ({stem})"
 // Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. All stems in
-// 32-bit float, the default, sum to the song. Of a folder, all audio files in it are separated but stems that were made before. What this
-// model has made of this song before is not made again (--again does); files in DIR that are not known to be stems of the song are never
+// 32-bit float, the default, sum to the song. A folder means all audio files in it, except stems that were made before. A song that this
+// model has separated before is skipped (--again does not skip it). Files in DIR that are not known to be stems of the song are never
 // replaced. A song may be a pipe, or - for standard input:
 //   curl URL | dotnet fsi scripts/separate.fsx - --out DIR
 //   curl URL | dotnet fsi scripts/separate.fsx - --stems voice --format flac --out - | ...
-// Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. What is left out of a
-// file, shifted, damaged or clipped is said on standard error. A song that cannot be separated is named and does not keep the others from
-// it; the exit code tells.
+// Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. Notes on standard error tell
+// what of a file is left out, shifted, damaged or clipped. A song that cannot be separated is named, the others are separated, and the
+// exit code is 2.
 #load "load.fsx"
 
 open System.IO
@@ -129,7 +129,7 @@ let separate (separator: ISeparator) out (settings: StemSettings) isAgain (tell:
 let pipe separator (settings: StemSettings) (tell: int -> int -> string -> unit) songs =
     match songs, Option.ofObj settings.Stems with
     | [ song ], Some stems when stems.Count = 1 ->
-        // What a program that is told to stop leaves of a stem goes with it; a stem that is whole is forgotten before it is copied.
+        // A stopped program removes its unfinished stem; a stem that is whole is forgotten before it is copied.
         let name = $"functionalseparation-{System.Guid.NewGuid():N}"
         let alone = StemSettings(stems, settings.Format, name, settings.From, settings.To)
 

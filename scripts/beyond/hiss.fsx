@@ -1,4 +1,4 @@
-// What becomes of a hiss from 9 to 16 kHz that comes and goes with the voice, as sibilants do: the part of it that the library's own model
+// A hiss from 9 to 16 kHz that comes and goes with the voice, as sibilants do: the part of it that the library's own model
 // gives to the voice (the projection of the voice's stem on it). Development clips of MIR-1K at 44.1 kHz, voice and music as they are.
 //   dotnet fsi scripts/beyond/hiss.fsx --data MIR-1K
 #load "../load.fsx"
@@ -19,7 +19,7 @@ type HissArgument =
 
 let rate = 44100
 
-/// What of a sound lies between two frequencies.
+/// The band of a sound between two frequencies.
 let between low high (sound: torch.Tensor) =
     let spectrum = torch.fft.rfft sound
     let hertz = float rate / float sound.shape[0]

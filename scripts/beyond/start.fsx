@@ -38,7 +38,7 @@ let muon rate network =
         $"Muon {rate} (0.95; 0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
         (Rule.warmCosine warmUp rate)
 
-/// What a training is made of.
+/// The parts of a training.
 type Training =
     { Settings: UNetSettings
       FrontEnd: FrontEnd

@@ -1,4 +1,4 @@
-// What a vector product layer costs beside the real matrix products that it is made of: 512 x 512 neurons, 1600 frames,
+// Cost of a vector product layer beside the real matrix products that it is made of: 512 x 512 neurons, 1600 frames,
 // float32. Forward: 6 products; forward and backward: 18. Rounds alternate; the best of each kind is compared.
 // Run with: OMP_NUM_THREADS=1 dotnet fsi scripts/fan2017/cost.fsx
 #load "../load.fsx"

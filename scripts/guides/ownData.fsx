@@ -45,7 +45,7 @@ for clip in corpus.Train @ corpus.Test do
 (*** include-output ***)
 
 (**
-What the folder holds besides is named, not skipped in silence.
+Other files in the folder are named, not skipped silently.
 *)
 printfn $"{LeftOut.text corpus.LeftOut}"
 (*** include-output ***)

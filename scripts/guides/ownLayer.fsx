@@ -18,8 +18,8 @@ open FunctionalSeparation
 (**
 ## The layer
 
-This one weighs every frequency bin by a gain that is learnt. It works on images, `[batch, channels, time, bins]`. What travels from
-layer to layer is a `Activations`: its value, and how the network is run. `Activations.map` changes the value alone.
+This one weighs every frequency bin by a gain that is learnt. It works on images, `[batch, channels, time, bins]`. `Activations` travel from
+layer to layer: a value, and the mode in which the network runs. `Activations.map` changes the value alone.
 *)
 let binGain (bins: int) : Model<Activations, Activations> =
     { Name = $"bin gain {bins}"

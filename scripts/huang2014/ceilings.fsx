@@ -1,4 +1,4 @@
-// What masks can reach at all: ideal masks on the STFT of Huang et al. (ISMIR 2014), and the mixture as the floor.
+// Upper bounds of masks: ideal masks on the STFT of Huang et al. (ISMIR 2014), and the mixture as the floor.
 //   dotnet fsi scripts/huang2014/ceilings.fsx --preset desk --data MIR-1K
 #load "../load.fsx"
 

@@ -1,4 +1,4 @@
-// What masks can reach on four stems in stereo: ideal masks of drums, bass, other and vocals, and the mixture as the floor.
+// Upper bounds of masks on four stems in stereo: ideal masks of drums, bass, other and vocals, and the mixture as the floor.
 //   dotnet fsi scripts/musdb18/oracles.fsx --preset desk --data MUSDB18-HQ
 #load "../load.fsx"
 
