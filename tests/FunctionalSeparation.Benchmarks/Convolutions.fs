@@ -14,7 +14,7 @@ let private trained (operations: float) = 3.0 * 2.0 * operations / 1e9
 /// Points of an image at a scale, over a whole batch.
 let private points scale bins = float (excerpts * (frames >>> scale) * (bins >>> scale))
 
-/// What a step does, by the settings.
+/// Floating-point operations of a training step, in 1e9, computed from the settings.
 let private operations (settings: UNetSettings) =
     let last = settings.Channels.Length - 1
 

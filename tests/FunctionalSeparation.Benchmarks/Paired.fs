@@ -29,7 +29,7 @@ type Figure =
         /// Lower and upper quartile of the shares.
         Spread: float * float
         Rounds: int
-        /// What is aimed at, and anything else worth saying.
+        /// The target of the benchmark, and other remarks.
         Remark: string
     }
 

@@ -1,4 +1,4 @@
-/// What the benchmarks work on: generated, of the sizes of real data.
+/// Generated input data of the benchmarks, of the same sizes as real data.
 module FunctionalSeparation.Benchmarks.Sounds
 
 open TorchSharp

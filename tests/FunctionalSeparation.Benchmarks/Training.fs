@@ -116,7 +116,7 @@ let lbfgs () : Figure list =
         else
             let next = optimiser.Step bowl step.State step.Parameters
 
-            // What the next state keeps, it holds by handles of its own.
+            // The next state holds its tensors through its own handles.
             for tensor in OptimiserStep.tensors step do
                 tensor.Dispose()
 

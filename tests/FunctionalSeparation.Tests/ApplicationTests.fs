@@ -1,4 +1,5 @@
-/// What applications are given: files by settings, work that is awaited, streams of bytes, sounds whose level is not known.
+/// The interface for applications: files written according to settings, asynchronous work, byte streams, and sounds of unknown
+/// level.
 module FunctionalSeparation.Tests.ApplicationTests
 
 open System

@@ -36,7 +36,7 @@ let private separatorOf level () =
     new NetworkSeparator("x", { Network = Drnn.network small; Parameters = parameters; Level = Some level })
     |> ignore
 
-/// What is asked, words of the refusal.
+/// Invalid calls: a name, words of the error message, and the call.
 let private refused: (string * string list * (unit -> unit)) list =
     [ "a null channel", [ "channel"; "null" ], (fun () -> AudioBuffer([| [| 0.0f |]; null |], 16000) |> ignore)
       "no frames", [ "Frames"; "0" ], feed { excerpts with Frames = 0 }

@@ -32,7 +32,7 @@ let private centsFrom (pitch: float) (signal: float32[]) =
 
 let private noise seed samples = Key.uniforms samples (Key.ofSeed seed) |> Array.map (fun x -> float32 (x - 0.5))
 
-/// What a filter does at a frequency in Hz, in decibels, by its response to an impulse.
+/// Gain of a filter at a frequency in Hz, in decibels, measured from its impulse response.
 let private responseAt (filter: float32[] -> float32[]) (hertz: float) =
     let response = filter (Array.init 2048 (fun n -> if n = 0 then 1.0f else 0.0f))
     decibels (strength response hertz)

@@ -52,7 +52,7 @@ let private portOf (browser: Process) =
             if found.Success then found.Groups[1].Value else read ()
 
     let port = read ()
-    // What nobody reads would hold the browser up.
+    // The browser blocks when the pipe of an output that nobody reads is full.
     browser.StandardError.ReadToEndAsync() |> ignore
     browser.StandardOutput.ReadToEndAsync() |> ignore
     port
@@ -145,7 +145,7 @@ type Tab(socket: ClientWebSocket) =
         // One more turn, so that observers of sizes have been called.
         tab.Value "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(0), 50)))" |> ignore
 
-    /// What the page wrote to the console as an error, or threw.
+    /// Errors that the page logged to the console, and exceptions that it threw.
     member _.Errors = List.ofSeq errors
 
 /// Runs the test with a tab; it is skipped where there is no Chromium.

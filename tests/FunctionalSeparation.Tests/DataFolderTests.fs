@@ -27,7 +27,7 @@ let private ffmpeg (arguments: string list) =
     with :? ComponentModel.Win32Exception ->
         skiptest "ffmpeg is not installed"
 
-/// What lies about in folders of sound: a name, how it is made, a word of why it is left out.
+/// Stray entries in folders of audio files: a name, a function that creates the entry, and words of the reason for skipping it.
 let private leftovers: (string * (string -> unit) * string) list =
     let text (path: string) = File.WriteAllText(path, "x")
     let folder (path: string) = Directory.CreateDirectory path |> ignore

@@ -1,5 +1,5 @@
-/// What the documentation of the F# library must say. It is in plain words, errors too ("Raises ArgumentException where ..."): there
-/// is no second way to tell them.
+/// Requirements on the documentation of the F# library. It is plain text and uses no XML tags for errors: it describes them in
+/// sentences such as "Raises ArgumentException where ...".
 module FunctionalSeparation.Tests.DocTests
 
 open System.IO

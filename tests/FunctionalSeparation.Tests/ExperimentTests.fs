@@ -1,4 +1,4 @@
-/// What scripts tell on the way.
+/// Progress messages and other output of scripts.
 module FunctionalSeparation.Tests.ExperimentTests
 
 open System
@@ -9,7 +9,7 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-/// What the work writes to standard error and to standard output.
+/// The text that `work` writes to standard error and to standard output.
 let private written (work: unit -> unit) =
     let error, output = Console.Error, Console.Out
     use errorText = new StringWriter()

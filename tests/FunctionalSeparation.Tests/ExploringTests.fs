@@ -1,4 +1,4 @@
-/// What people see who explore: things in words, and pages of one call.
+/// Interactive exploration: descriptions of objects as text, and pages that one call creates.
 module FunctionalSeparation.Tests.ExploringTests
 
 open System

@@ -158,7 +158,7 @@ let private damages =
               Expect.exists info.Notes isOfForm $"{List.ofSeq info.Notes}"
               Expect.equal info.SampleRate 44_100 "the first") ]
 
-/// What a program writes when it writes to a pipe; the test is skipped where there is no such program.
+/// Saves the output that a program writes to a pipe. Skips the test if the program is not installed.
 let private piped program (line: string) path =
     try
         let script = $"command -v {program} > /dev/null && {line} | cat > '{path}'"

@@ -1,4 +1,4 @@
-/// What lies above the band of a network's masks.
+/// Separation of the frequencies above the band of a network's masks.
 module FunctionalSeparation.Tests.HighBandTests
 
 open Expecto

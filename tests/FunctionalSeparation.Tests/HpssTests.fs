@@ -31,7 +31,7 @@ let private estimates (mixture: torch.Tensor) =
 let private samples = 48000
 let private sound (value: int -> float) = torch.tensor (Array.init samples value)
 
-/// What of a source is in the voice's estimate of the source alone, as a share of its energy.
+/// Energy of the voice estimate as a share of the energy of the source, when the mixture is the source alone.
 let private shareOfVoice (source: torch.Tensor) =
     Memory.plain (fun () ->
         let voice = (estimates source)[1L]

@@ -1,5 +1,5 @@
-/// What tells runs apart: the descriptions that the closed recipes had, written by the code before networks, losses and learning
-/// became open (0bd4c17). Where they stay, checkpoints and finished rows of tables go on.
+/// Identities of runs. The expected titles and descriptions come from the code before networks, losses and learning became open
+/// (0bd4c17). While they stay unchanged, checkpoints and finished rows of tables remain usable.
 module FunctionalSeparation.Tests.IdentityTests
 
 open System.IO

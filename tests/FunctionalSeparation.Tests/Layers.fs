@@ -1,4 +1,4 @@
-/// What the tests of layers share: random weights and inputs, and derivatives by finite differences.
+/// Helpers that the layer tests share: random weights and inputs, and finite-difference derivatives.
 module FunctionalSeparation.Tests.Layers
 
 open Expecto

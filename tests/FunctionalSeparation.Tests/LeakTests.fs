@@ -14,7 +14,7 @@ let private corpus = lazy (Corpus.embedded 3)
 /// Runs the work twice, so that what is made once and kept is there, then expects the count of live tensors unchanged.
 let private leaksNothing work =
     work ()
-    // What earlier tests left to the collector must not be counted as freed by this one.
+    // Collect the garbage of earlier tests first, so that it does not count as freed by this one.
     GC.Collect()
     GC.WaitForPendingFinalizers()
     let before = Memory.liveTensors ()
@@ -207,7 +207,7 @@ let tests =
                       found
 
                   let expected = inScope ()
-                  // What the last pass gave away is held until the next.
+                  // Tensors that a backward pass hands over stay alive until the next pass.
                   leaksNothing (fun () ->
                       for _ in 1..10 do
                           Expect.equal (outside ()) expected "the gradients of a pass inside a scope")

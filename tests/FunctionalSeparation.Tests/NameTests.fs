@@ -1,4 +1,4 @@
-/// Public names beside those that a C# file sees without asking for them.
+/// Clashes between public names and the types that a C# file sees through implicit usings.
 module FunctionalSeparation.Tests.NameTests
 
 open System
@@ -39,7 +39,7 @@ let private publicTypes (path: string) : (string * string) list =
     with :? BadImageFormatException ->
         []
 
-/// What C# sees without asking, and where it lies.
+/// Public types that a C# file sees through implicit usings, each with its namespace.
 let private visible =
     lazy
         ([ typeof<obj>; typeof<HttpContext> ]

@@ -68,7 +68,7 @@ let private drawn seed sources channels =
 
 let private largest (x: torch.Tensor) = x.abs().max().to_type(torch.float64).item<float>()
 
-/// What is wrong with a folder of weights, with words of the refusal.
+/// Defects of a folder of weights: a name, words of the error message, and a function that damages the folder.
 let private damages =
     [ "no such file", [ "separator.json" ], (fun folder -> File.Delete(Path.Combine(folder, "separator.json")))
       "settings without a rate",

@@ -77,8 +77,8 @@ let private textIn (path: string) (ending: string) =
     use reader = new StreamReader((zip.Entries |> Seq.find (fun entry -> entry.FullName.EndsWith ending)).Open())
     reader.ReadToEnd()
 
-/// What a machine must have for packages in a folder: sources, which are our feed and the machine's package folder as if that were a
-/// server, and a package folder of its own, into which libtorch is only linked.
+/// Sets up a folder as a machine that installs packages. The package sources are our feed and the package folder of the real
+/// machine, which stands in for a server. The folder has its own package folder, with a symbolic link to libtorch.
 let private makeMachine (folder: string) =
     let machine = NativeSearch.OfProcess()
     let libTorch = $"libtorch-cpu-{Platform.Rid}"

@@ -13,9 +13,9 @@ type PublicName =
     {
         /// As the XML file has it, without parameters: `M:FunctionalSeparation.KeyModule.split`.
         Name: string
-        /// What its documentation says, without the example; empty where there is none.
+        /// The text of its documentation without the example, or an empty string if it has no documentation.
         Text: string
-        /// What the documentation of its type or module says.
+        /// The text of the documentation of its type or module.
         TypeText: string
         /// The code of its example.
         Example: string option
@@ -55,7 +55,7 @@ let private hasAttribute (name: string) (owner: ICustomAttributeProvider) =
 
 let private isGenerated owner = hasAttribute "CompilerGeneratedAttribute" owner
 
-/// What the F# compiler says that a definition was in the source.
+/// The F# construct that a definition comes from, as the compiler recorded it.
 let private construct (owner: ICustomAttributeProvider) : SourceConstructFlags option =
     owner.CustomAttributes
     |> Seq.tryFind (fun attribute -> attribute.AttributeType.Name = nameof CompilationMappingAttribute)

@@ -18,7 +18,7 @@ let private entry name shape first last = $"\"{name}\":{{\"dtype\":\"F32\",\"sha
 
 let private object (entries: string list) = "{" + String.concat "," entries + "}"
 
-/// What the format forbids, or this library does not read: words of the refusal, header, bytes of data.
+/// Headers that the format forbids or that this library does not support: words of the error message, header, bytes of data.
 let private forbidden =
     [ "Duplicate", object [ entry "a" "[1]" 0 4; entry "a" "[1]" 4 8 ], 8
       "Duplicate", object [ "\"__metadata__\":{\"x\":\"1\",\"x\":\"2\"}"; entry "a" "[1]" 0 4 ], 4

@@ -55,7 +55,7 @@ let onSmallDisk (size: int) (test: string -> unit) =
         finally
             succeeds "umount" [ folder ] |> ignore)
 
-/// What is unfinished in a folder.
+/// The unfinished files (`*.part`) in a folder.
 let unfinished (folder: string) = if Directory.Exists folder then Directory.GetFiles(folder, "*.part") else [||]
 
 /// Waits for a condition.
@@ -176,7 +176,7 @@ let refusesArgument (words: string list) (action: unit -> unit) =
     for word in words do
         Expect.stringContains message word "the message"
 
-/// What the papers' networks and losses need of a batch.
+/// The contents of a batch that the papers' networks and losses need: magnitudes of the mixtures and of the references.
 let magnitudes: BatchSpec =
     { Mixture = [ Domain.Magnitude ]; References = [ Domain.Magnitude ]; Mixing = Mixing.unitNorm }
 

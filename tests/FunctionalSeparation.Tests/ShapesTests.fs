@@ -38,7 +38,7 @@ let private trained dtype =
       Parameters = Model.init dtype torch.CPU (Key.ofSeed 2) (Network.model (Drnn.network small))
       Level = Some 0.01 }
 
-/// What a network is given that it cannot take, with the words of its refusal.
+/// Inputs that a network refuses, with words of the error message.
 let private wrongMixtures =
     [ "no batch axis", mixtureOf [ 1L; 9L; 33L ], [ "sRNN"; "[batch, 1, "; "[1, 9, 33] of float64" ]
       "two channels at once", mixtureOf [ 2L; 2L; 9L; 33L ], [ "sRNN"; "[batch, 1, "; "[2, 2, 9, 33]" ]

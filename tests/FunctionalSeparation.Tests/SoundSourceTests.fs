@@ -1,4 +1,4 @@
-/// What is no file on a disk: pipes are read, all else is refused.
+/// Paths that are not regular files. The library reads pipes and refuses everything else.
 module FunctionalSeparation.Tests.SoundSourceTests
 
 open System

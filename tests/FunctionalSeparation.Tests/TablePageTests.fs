@@ -1,4 +1,4 @@
-/// What the page of a table says beside its figures.
+/// The page of a table: its cells, and the text and clips that accompany them.
 module FunctionalSeparation.Tests.TablePageTests
 
 open System.IO

@@ -15,7 +15,7 @@ let private members = lazy (TemporaryScalars.membersOf (pathOf typeof<torch>.Ass
 let private safePlace = typeof<Core.Arithmetic>.FullName
 let private unsafeCalls path = TemporaryScalars.unsafeCalls members.Value safePlace path
 
-/// What a careless change would put back. Never called.
+/// Calls that a careless change could reintroduce. This code never runs; the tests inspect its compiled form.
 module PutBack =
     let sum (a: torch.Tensor) (b: torch.Tensor) = a + b
     let numberLeft (a: torch.Tensor) = 2.0 * a

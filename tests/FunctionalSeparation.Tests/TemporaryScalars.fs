@@ -64,16 +64,16 @@ let private makers (torchSharp: MethodDefinition list) =
     grow ()
     found
 
-/// What TorchSharp has of them: members that make a temporary scalar, and members that take or give one.
+/// The members of TorchSharp that create a temporary scalar, and those that take or return a scalar.
 [<NoComparison>]
 type Members =
     {
         Makers: HashSet<string>
-        /// Members with a scalar among their parameters, or as their result.
+        /// Members that take a scalar, return one or belong to the scalar type.
         Handlers: HashSet<string>
     }
 
-/// Reads them from TorchSharp's assembly.
+/// Reads these members from TorchSharp's assembly.
 let membersOf (torchSharpPath: string) : Members =
     use assembly = readAssembly torchSharpPath
     let methods = methodsOf assembly

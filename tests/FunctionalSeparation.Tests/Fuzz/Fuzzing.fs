@@ -24,7 +24,7 @@ let private model (original: ModelMutations.Original) =
       Bytes = fun seed -> ModelMutations.mutate seed original
       IsRead = fun bytes -> ModelMutationTests.readWithin original.Reader bytes = ModelMutations.Accepted }
 
-/// What came of the files so far.
+/// Counts of the outcomes so far, and the slowest read.
 type private Tally = { Read: int; Refused: int; Slowest: float; Failures: int }
 
 /// Writes what went wrong beside the file that did it.

@@ -10,13 +10,13 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Core
 
-/// What reads a file.
+/// The reader of a file.
 type Reader =
     | Weights
     | Description
     | CheckpointFile
 
-/// A file as it was written, and what reads it.
+/// An unmodified file and its reader.
 type Original = { Name: string; Reader: Reader; Bytes: byte[] }
 
 let private architecture =
@@ -195,11 +195,11 @@ let mutate (seed: int) (original: Original) : byte[] =
 
     bytes
 
-/// What came of a file.
+/// The outcome of reading a file.
 type Reading =
-    /// It was read.
+    /// The reader accepted the file.
     | Accepted
-    /// It was refused, in one line that names it.
+    /// The reader refused the file, with a one-line message that names it.
     | Refused of string
 
 /// Raises where what was read is not what the file holds.

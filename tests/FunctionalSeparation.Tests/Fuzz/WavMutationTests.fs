@@ -9,7 +9,7 @@ open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 open FunctionalSeparation.Tests.WavBytes
 
-/// What exceptions, strings and the reader itself take; the rest grows with the file.
+/// Bytes that exceptions, strings and the reader itself allocate. The other allocations grow with the file.
 let private constantBytes = 1L <<< 16
 
 /// Reads all of it: the number of samples, or the refusal.
