@@ -104,7 +104,7 @@ let rows =
       row "layers" (narrow StereoUNet.small) 2 layered whole 1200
       row "pauses" (narrow StereoUNet.small) 2 pauses bySecond 1200
       row "bands" StereoUNet.small 2 pauses bySecond 1200
-      row "own" (narrow StereoUNet.small) 2 pauses bySecond 20000 ]
+      row "own" (narrow StereoUNet.small) 2 pauses bySecond 8500 ]
 
 let tinyStereo (settings: StereoUNetSettings) =
     { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
