@@ -81,6 +81,18 @@ let layered =
 /// Every second of an excerpt counts alike, and music alone comes more often.
 let pauses = { layered with Levels = Some { ExcerptLevels.songs with LeadSilent = 0.2 } }
 
+/// And voices that hardly are any: vocoders of chords, choirs of harmonies, all of it wide.
+let electronic =
+    { pauses with
+        SecondLead = 0.4
+        LeadEffects =
+            [ Effect.sometimes 0.5 Effect.tuned
+              Effect.sometimes 0.35 Effect.vocoded
+              Effect.sometimes 0.35 Effect.harmony
+              Effect.sometimes 0.2 Effect.harmony ]
+            @ produced.LeadEffects
+            @ [ Effect.sometimes 0.4 Effect.doubled; Effect.sometimes 0.5 (Effect.width 1.0 4.0) ] }
+
 /// Excerpts that count as a whole, and by the second (32 frames).
 let whole, bySecond = Loss.logErrorShareAbove 3e-4, Loss.logErrorShareInParts 32 3e-4
 
@@ -104,6 +116,7 @@ let rows =
       row "layers" (narrow StereoUNet.small) 2 layered whole 1200
       row "pauses" (narrow StereoUNet.small) 2 pauses bySecond 1200
       row "bands" StereoUNet.small 2 pauses bySecond 1200
+      row "electronic" (narrow StereoUNet.small) 2 electronic bySecond 1200
       row "own" (narrow StereoUNet.small) 2 pauses bySecond 8500 ]
 
 let tinyStereo (settings: StereoUNetSettings) =
@@ -234,7 +247,7 @@ Experiment.main (fun () ->
         let row = rows |> List.find (fun row -> row.Name = name)
         let seed = arguments.GetResult(Seed, 0)
         let steps = if isSmoke then 110 else arguments.GetResult(Steps, row.Steps)
-        let corpus = StemFolder.load folder
+        let corpus = StemFolder.load folder |> if row.Channels = 1 then Corpus.mono else id
         let out = Path.Combine(arguments.GetResult(Out, "artifacts/songs"), $"{name}-{steps}-{seed}")
         let separator, seconds = train corpus out (recipeOf isSmoke seed steps (arguments.TryGetResult Start) row)
         eprintfn $"{seconds:F0} s of training"

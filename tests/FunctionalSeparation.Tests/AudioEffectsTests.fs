@@ -40,6 +40,7 @@ let private all =
       Effect.bandPassed
       Effect.stutter
       Effect.robotised
+      Effect.vocoded
       Effect.tuned
       Effect.panned 0.5
       Effect.width 0.0 2.0 ]
@@ -165,6 +166,17 @@ let tests =
               Expect.isTrue
                   ([ 0..9 ] |> List.exists (fun index -> slice index = sound[0].[1600 * index .. 1600 * index + 1599]))
                   "one is its own"
+          }
+
+          test "vocoded, a noise has the pitch of the notes, and only where it sounds" {
+              let sound = noise 1 32000 |> Array.mapi (fun n x -> if n < 16000 then x else 0.0f)
+              let vocoded = (AudioEffects.vocode (Array.create 2 [| 200.0 |]) 16000 rate (Key.ofSeed 1) [| sound |])[0]
+              Expect.isGreaterThan (strength 400.0 vocoded - strength 500.0 vocoded) 15.0 "between the partials there is nothing"
+              Expect.isLessThan (energy [| vocoded[17000..] |] / energy [| vocoded |]) 0.01 "silence stays silent"
+
+              Expect.throwsT<ArgumentException>
+                  (fun () -> AudioEffects.vocode [| [| 200.0 |] |] 16000 rate (Key.ofSeed 1) [| sound |] |> ignore)
+                  "notes for half of the sound"
           }
 
           test "robotised, a noise has a pitch" {

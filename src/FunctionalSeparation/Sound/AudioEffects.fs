@@ -4,6 +4,7 @@ open System
 open NWaves.Features
 open NWaves.Filters.BiQuad
 open TorchSharp
+open FunctionalSeparation.Core
 
 /// Audio effects of music production on the channels of a sound, as pure functions of explicit numbers: [channels][samples] in and out, as
 /// many channels and samples. Rates are in Hz, times in seconds. After Zölzer (ed.), DAFX, 2nd edition, 2011.
@@ -269,6 +270,53 @@ module AudioEffects =
                 target[size / 2 .. size / 2 + signal.Length - 1])
 
         channels |> Array.map ofSignal |> levelled channels
+
+    let private vocoderSize, vocoderHop = 1024, 256
+
+    /// Magnitudes of [bins; frames], each the mean of those within so many bins.
+    let private envelope (bins: int) (magnitudes: torch.Tensor) =
+        let rows = magnitudes.transpose(0L, 1L).unsqueeze 1L
+        torch.nn.functional.avg_pool1d(rows, int64 (2 * bins + 1), 1L, int64 bins).squeeze(1L).transpose (0L, 1L)
+
+    /// Sawtooth waves of the frequencies (Hz) that a time step has, all notes together, each note as a pair 8 cents apart; `key`: phases.
+    let private sawtooths (notes: float[][]) (hop: int) (rate: int) length key =
+        let wave = Array.zeroCreate<float32> length
+        let detuned = [| 2.0 ** (-4.0 / 1200.0); 2.0 ** (4.0 / 1200.0) |]
+
+        for note in 0 .. notes[0].Length - 1 do
+            for side in 0..1 do
+                let mutable phase = Key.uniform (Key.fold (2 * note + side) key)
+
+                for n in 0 .. length - 1 do
+                    phase <- phase + detuned[side] * notes[n / hop][note] / float rate
+                    phase <- phase - floor phase
+                    wave[n] <- wave[n] + float32 (2.0 * phase - 1.0)
+
+        wave
+
+    /// A channel vocoder: the spectral envelope of the sound shapes sawtooth waves, with a little noise for the consonants. `notes`: for each
+    /// `hop` of samples the frequencies (Hz) that sound, as many in each. The channels have waves of their own phases, so that
+    /// two are wide. The energy stays. Raises ArgumentException unless there are channels of one length, and notes for all of it.
+    let vocode (notes: float[][]) (hop: int) (rate: int) (key: Key) (channels: float32[][]) : float32[][] =
+        require channels
+        let length = channels[0].Length
+
+        if hop < 1 || notes.Length * hop < length || notes |> Array.exists (fun chord -> chord.Length <> notes[0].Length) then
+            invalidArg (nameof notes) $"{length} samples need as many notes every {hop} samples, got {notes.Length} times."
+
+        let shape index (signal: float32[]) =
+            Memory.plain (fun () ->
+                let stft = Stft(vocoderSize, vocoderHop, StftWindow.Hann, true)
+                let bins = max 1 (int (90.0 * float vocoderSize / float rate))
+                let wave = sawtooths notes hop rate length (Key.fold (2 * index) key)
+                let noise = Key.normals length (Key.fold (2 * index + 1) key)
+                let carrier = Array.map2 (fun saw hiss -> saw + 0.05f * float32 hiss) wave noise
+                let voice = stft.Forward(torch.tensor signal)
+                let spectrum = stft.Forward(torch.tensor carrier)
+                let gains = envelope bins (voice.abs ()) / (envelope bins (spectrum.abs ())).clamp_min(1e-6)
+                stft.Inverse(spectrum * gains, int64 length).data<float32>().ToArray())
+
+        channels |> Array.mapi shape |> levelled channels
 
     /// Hz: pitches of voices.
     let private lowestPitch, highestPitch = 80.0f, 800.0f

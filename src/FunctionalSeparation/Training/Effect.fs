@@ -121,6 +121,31 @@ module Effect =
     let robotised: Effect =
         create "robotised" (fun rate key -> AudioEffects.robotise (betweenLogs 80.0 320.0 0 key) rate)
 
+    /// Intervals in semitones above the lowest note of a vocoder.
+    let private chords =
+        [| [| 0.0 |]; [| 0.0; 12.0 |]; [| 0.0; 7.0 |]; [| 0.0; 3.0; 7.0 |]; [| 0.0; 4.0; 7.0 |]; [| 0.0; 4.0; 7.0; 12.0 |] |]
+
+    /// Notes of 0.15 to 1 s, each up to five semitones from the last, as chords.
+    let private melody (rate: int) length key =
+        let chord = chords[Key.integer 0 chords.Length (Key.fold 0 key)]
+        let hop = int (betweenLogs 0.15 1.0 1 key * float rate)
+        let lowest = betweenLogs 90.0 350.0 2 key
+
+        let next semitones number =
+            let moved = semitones + float (Key.integer -5 6 (Key.fold (10 + number) key))
+            if abs moved > 9.0 then semitones else moved
+
+        let steps = [| 0 .. length / hop |] |> Array.scan next 0.0
+        steps |> Array.map (fun step -> [| for interval in chord -> lowest * 2.0 ** ((step + interval) / 12.0) |]), hop
+
+    /// Vocoded with sawtooth chords of 90 to 350 Hz, the sound itself at -30 to 0 dB below (see `AudioEffects.vocode`).
+    let vocoded: Effect =
+        create "vocoded" (fun rate key channels ->
+            let notes, hop = melody rate channels[0].Length (Key.fold 0 key)
+            let dry = float32 (10.0 ** (between -30.0 0.0 1 key / 20.0))
+            let wet = AudioEffects.vocode notes hop rate (Key.fold 2 key) channels
+            Array.map2 (Array.map2 (fun sound vocoded -> dry * sound + vocoded)) channels wet)
+
     /// Tuned to the nearest semitones (see `AudioEffects.tuned`).
     let tuned: Effect = create "tuned" (fun rate _ -> AudioEffects.tuned rate)
 
