@@ -276,7 +276,7 @@ module AudioEffects =
     /// Magnitudes of [bins; frames], each the mean of those within so many bins.
     let private envelope (bins: int) (magnitudes: torch.Tensor) =
         let rows = magnitudes.transpose(0L, 1L).unsqueeze 1L
-        torch.nn.functional.avg_pool1d(rows, int64 (2 * bins + 1), 1L, int64 bins).squeeze(1L).transpose (0L, 1L)
+        torch.nn.functional.avg_pool1d(rows, int64 (2 * bins + 1), 1L, int64 bins).squeeze(1L).transpose(0L, 1L)
 
     /// Sawtooth waves of the frequencies (Hz) that a time step has, all notes together, each note as a pair 8 cents apart; `key`: phases.
     let private sawtooths (notes: float[][]) (hop: int) (rate: int) length key =

@@ -123,7 +123,12 @@ module Effect =
 
     /// Intervals in semitones above the lowest note of a vocoder.
     let private chords =
-        [| [| 0.0 |]; [| 0.0; 12.0 |]; [| 0.0; 7.0 |]; [| 0.0; 3.0; 7.0 |]; [| 0.0; 4.0; 7.0 |]; [| 0.0; 4.0; 7.0; 12.0 |] |]
+        [| [| 0.0 |]
+           [| 0.0; 12.0 |]
+           [| 0.0; 7.0 |]
+           [| 0.0; 3.0; 7.0 |]
+           [| 0.0; 4.0; 7.0 |]
+           [| 0.0; 4.0; 7.0; 12.0 |] |]
 
     /// Notes of 0.15 to 1 s, each up to five semitones from the last, as chords.
     let private melody (rate: int) length key =
