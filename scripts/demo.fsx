@@ -4,6 +4,7 @@
 
 open System.IO
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
 

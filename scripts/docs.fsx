@@ -12,6 +12,7 @@ let pages = Path.Combine(root, "artifacts", (if isRun then "docs" else "docs-wit
 
 let projects =
     [ "FunctionalSeparation.Core/FunctionalSeparation.Core.csproj"
+      "FunctionalSeparation.Learning/FunctionalSeparation.Learning.fsproj"
       "FunctionalSeparation/FunctionalSeparation.fsproj"
       "FunctionalSeparation.Plots/FunctionalSeparation.Plots.fsproj" ]
 
@@ -69,9 +70,10 @@ let breakable (text: string) =
 let namespaces =
     [ "FunctionalSeparation.Core",
       "Audio files, STFT, metrics, and separation of sounds, files and streams by any separator; libtorch and devices. C#."
+      "FunctionalSeparation.Learning", "Functional deep learning: keys, models, layers, optimisers, training as a fold. F#."
       "FunctionalSeparation.Plots", "Figures and self-contained pages of spectrograms, scores and sounds. F#."
       "FunctionalSeparation",
-      "Corpora, networks, losses, optimisers, training, separation and scores as values and pure functions, and a trained model. F#." ]
+      "Corpora, networks, losses, samplers, recipes, separation and scores as values and pure functions, and a trained model. F#." ]
 
 let described (text: string) =
     let fill (text: string) (name, words) =

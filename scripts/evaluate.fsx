@@ -6,6 +6,7 @@
 open System.Text.Json.Nodes
 open Argu
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 type EvaluateArgument =

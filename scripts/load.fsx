@@ -13,11 +13,14 @@ module Load
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Newtonsoft.Json.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/Plotly.NET.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Core.dll"
+#r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Learning.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Plots.dll"
 #r "../src/FunctionalSeparation.Experiments/bin/Release/net10.0/FunctionalSeparation.Experiments.dll"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
+open FunctionalSeparation.Learning
 
 Experiment.plainNumbers ()
 

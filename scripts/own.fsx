@@ -6,6 +6,7 @@
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// Convolutions that look two frames back and ahead: complex spectrograms in, complex masks out.
@@ -25,16 +26,16 @@ let logDistance =
 let lion (rate: float) =
     let mix (decay: float) (gradient: torch.Tensor) (average: torch.Tensor) = average.mul(decay).add(gradient, 1.0 - decay)
 
-    Optim.remembering "lion" "average" (fun gradient average ->
+    Transform.remembering (Id.named "Lion") "average" (fun gradient average ->
         struct ((mix 0.9 gradient average).sign(), mix 0.99 gradient average))
-    |> Rule.descend $"Lion {rate}" (Rule.cosine rate)
+    |> Optimiser.descend (Schedule.cosine rate)
 
 let recipe preset =
     let network =
         tiny.Network {| Channels = 8 |} { FrontEnd = FrontEnd.create 16000 512 128; Channels = 1; Sources = Stems.musicAndVoice }
 
-    let seeing = Learning.excerpts { ExcerptSettings.ofSize 64 4 with OtherSong = 0.8; Effects = [ Effect.polarity ] }
-    Recipe.create network logDistance (Learning.create (lion 1e-3) (Steps(if preset = Smoke then 30 else 2000)) seeing)
+    let sampler = Sampler.excerpts { ExcerptSettings.ofSize 64 4 with OtherSong = 0.8; Effects = [ Effect.polarity ] }
+    Recipe.create network logDistance (lion 1e-3) sampler (Steps(if preset = Smoke then 30 else 2000))
 
 match List.tail (List.ofArray fsi.CommandLineArgs) with
 | [ "train"; folder ] ->

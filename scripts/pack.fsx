@@ -6,6 +6,7 @@ open System.Text.Json.Nodes
 open Argu
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 type PackArgument =
     | [<Mandatory>] Model of folder: string

@@ -4,6 +4,7 @@
 open System.IO
 open System.Text.RegularExpressions
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let root = Path.Combine(__SOURCE_DIRECTORY__, "..")
 

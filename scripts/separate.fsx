@@ -15,6 +15,7 @@
 open System.IO
 open Argu
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 type SeparateArgument =

@@ -7,6 +7,7 @@ open System.Text.RegularExpressions
 open Argu
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 type CardArgument =
     | Data of folder: string

@@ -7,6 +7,7 @@ open System
 open Argu
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 type HissArgument =

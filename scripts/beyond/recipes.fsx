@@ -4,6 +4,7 @@
 #load "start.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open Start
 
@@ -20,16 +21,16 @@ let windows size (training: Training) =
 let sized settings share (training: Training) =
     { training with Training.Settings = settings; Steps = int (share * float training.Steps) }
 
-let averaged decay (training: Training) = { training with Rule = training.Rule >> Rule.averaged decay }
+let averaged decay (training: Training) = { training with Optimiser = training.Optimiser >> Optimiser.averaged decay }
 
 /// Name, and what it varies.
 let variants: (string * (Training -> Training)) list =
-    [ "AdamW 0.002", fun training -> { training with Rule = adamW }
+    [ "AdamW 0.002", fun training -> { training with Optimiser = adamW }
       "formants",
-      fun training -> { training with Rule = adamW; Excerpts = { excerpts with LeadEffects = [ Effect.formants 1.25 ] } }
-      "Muon 0.002", fun training -> { training with Rule = muon 0.002 }
+      fun training -> { training with Optimiser = adamW; Excerpts = { excerpts with LeadEffects = [ Effect.formants 1.25 ] } }
+      "Muon 0.002", fun training -> { training with Optimiser = muon 0.002 }
       "Muon 0.005", id
-      "Muon 0.01", fun training -> { training with Rule = muon 0.01 }
+      "Muon 0.01", fun training -> { training with Optimiser = muon 0.01 }
       "twice as long excerpts", longer
       "windows of 64 ms", windows 1024
       "windows of 256 ms", windows 4096

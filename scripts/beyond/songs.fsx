@@ -9,6 +9,7 @@ open System.IO
 open Argu
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open Start
 
@@ -126,9 +127,8 @@ let recipeOf isSmoke seed steps start (row: Row) =
     let setting = { FrontEnd = UNet.frontEnd; Channels = row.Channels; Sources = Stems.musicAndVoice }
     let network = StereoUNet.family.Network (if isSmoke then tinyStereo row.Settings else row.Settings) setting
     let excerpts = if isSmoke then short row.Excerpts else row.Excerpts
-    let learning = Learning.create (muon 0.005 network) (Length.Steps steps) (Learning.excerpts excerpts)
 
-    { Recipe.create network row.Loss learning with
+    { Recipe.create network row.Loss (muon 0.005 network) (Sampler.excerpts excerpts) (Length.Steps steps) with
         Mixing = Mixing.plain
         Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16)
         Seed = seed

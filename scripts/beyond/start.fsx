@@ -3,6 +3,7 @@
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// All parts, small: two scales of an eighth of the channels.
 let tiny (settings: UNetSettings) =
@@ -26,24 +27,22 @@ let weightsOf folder = (ModelFolder.load ModelFolder.families torch.CPU folder).
 let warmUp = 100
 
 let adamW (_: Network) =
-    Optim.chain [ Optim.clipNorm 5.0; Optim.adamDirection 0.9 0.99 1e-8; Optim.weightDecay 0.01 ]
-    |> Rule.descend
-        $"AdamW 0.002 (0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
-        (Rule.warmCosine warmUp 2e-3)
+    Transform.chain [ Transform.clipNorm 5.0; Transform.adam 0.9 0.99 1e-8; Transform.weightDecay 0.01 ]
+    |> Optimiser.descend (Schedule.warmupCosine warmUp 2e-3)
+    |> Optimiser.named $"AdamW 0.002 (0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
 
-/// Muon with the other numbers of that rule.
+/// Muon with the other numbers of that optimiser.
 let muon rate network =
-    Optim.chain [ Optim.clipNorm 5.0; Muon.create 0.95 0.9 0.99 (Network.layout network); Optim.weightDecay 0.01 ]
-    |> Rule.descend
-        $"Muon {rate} (0.95; 0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
-        (Rule.warmCosine warmUp rate)
+    Transform.chain [ Transform.clipNorm 5.0; Muon.create 0.95 0.9 0.99 (Network.layout network); Transform.weightDecay 0.01 ]
+    |> Optimiser.descend (Schedule.warmupCosine warmUp rate)
+    |> Optimiser.named $"Muon {rate} (0.95; 0.9, 0.99), decay 0.01, gradient norm at most 5, warm-up {warmUp}"
 
 /// The parts of a training.
 type Training =
     { Settings: UNetSettings
       FrontEnd: FrontEnd
       Loss: Loss
-      Rule: Network -> Rule
+      Optimiser: Network -> Optimiser
       Excerpts: ExcerptSettings
       Steps: int }
 
@@ -52,7 +51,7 @@ let training steps =
     { Settings = UNet.small
       FrontEnd = UNet.frontEnd
       Loss = Loss.logErrorShare
-      Rule = muon 0.005
+      Optimiser = muon 0.005
       Excerpts = excerpts
       Steps = steps }
 
@@ -64,11 +63,9 @@ let onWaveforms (training: Training) = { training with Loss = Loss.logErrorRatio
 let recipe (training: Training) =
     let setting = { FrontEnd = training.FrontEnd; Channels = 1; Sources = Stems.musicAndVoice }
     let network = UNet.family.Network training.Settings setting
-
-    let learning =
-        Learning.create (training.Rule network) (Steps training.Steps) (Learning.excerpts training.Excerpts)
-
-    { Recipe.create network training.Loss learning with Precision = Precision.Bfloat16 }
+    let sampler = Sampler.excerpts training.Excerpts
+    let recipe = Recipe.create network training.Loss (training.Optimiser network) sampler (Steps training.Steps)
+    { recipe with Precision = Precision.Bfloat16 }
 
 /// Excerpts that take seconds to make, to see that all works.
 let short excerpts = { excerpts with Frames = 16; Count = 1; Speeds = [ 1.0 ] }

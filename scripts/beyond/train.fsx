@@ -7,6 +7,7 @@
 
 open Argu
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open Start
 
@@ -91,11 +92,10 @@ Experiment.main (fun () ->
     let setting = settingFor corpus.Train.Head
     let fitted = fitting setting (if isSmoke then tiny settings else settings)
     let network = StereoUNet.family.Network { UNet = fitted; BandWidth = 0 } setting
-    let seeing = Learning.excerpts (if isSmoke then short excerpts else excerpts)
-    let learning = Learning.create (muon 0.005 network) (Length.Steps steps) seeing
+    let sampler = Sampler.excerpts (if isSmoke then short excerpts else excerpts)
 
     let recipe =
-        { Recipe.create network Loss.logErrorShare learning with
+        { Recipe.create network Loss.logErrorShare (muon 0.005 network) sampler (Length.Steps steps) with
             Mixing = corpus.Mixing
             Start = arguments.TryGetResult Start |> Option.map weightsOf
             Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16) }

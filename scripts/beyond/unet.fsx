@@ -4,10 +4,11 @@
 #load "start.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open Start
 
 let sized settings (training: Training) = { training with Training.Settings = settings }
-let byAdam (training: Training) = { training with Rule = adamW }
+let byAdam (training: Training) = { training with Optimiser = adamW }
 
 /// Each with the steps of an hour and a half on one thread, by what a step computes; the medium one took 100 minutes.
 let networks: (string * (Training -> Training) * int) list =

@@ -6,6 +6,7 @@
 open System.Diagnostics
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 TorchRuntime.Initialize()

@@ -3,6 +3,7 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// Of the magnitudes of unit-norm clips, for the colours. Chosen on a held-out training singer (notes.md): nearly all magnitudes

@@ -72,6 +72,7 @@ System.IO.Directory.SetCurrentDirectory(System.IO.Path.Combine(__SOURCE_DIRECTOR
 open System.Diagnostics
 open System.IO
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let repository = Path.GetFullPath(Path.Combine(__SOURCE_DIRECTORY__, "..", ".."))

@@ -18,6 +18,7 @@ System.IO.Directory.SetCurrentDirectory(System.IO.Path.Combine(__SOURCE_DIRECTOR
 
 open System.IO
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 (**

@@ -14,6 +14,7 @@ is one record: a name, the weights it wants, and what it does with them.
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 (**
 ## The layer
@@ -83,20 +84,17 @@ let clips =
           let song = Synthetic.song 4.0 $"song {number}" (Key.ofSeed number)
           Clip.create song.Name 16000 1 Stems.musicAndVoice (fun () -> song.Stems) ]
 
-let loss = Loss.meanSquaredError
+let recipe =
+    { Recipe.create
+          network
+          Loss.meanSquaredError
+          (Optimiser.adam (Schedule.constant 1e-2))
+          (Sampler.excerpts (ExcerptSettings.ofSize 32 4))
+          (Steps 20) with
+        Mixing = Mixing.plain }
 
-let feed =
-    Feed.excerpts network (BatchSpec.create network loss Mixing.plain) (ExcerptSettings.ofSize 32 4) torch.CPU clips
-
-let task =
-    { Layout = Network.layout network
-      Loss = Batch.loss (Network.model network) loss
-      Optimiser = Optim.adam (Schedule.constant 1e-2)
-      Feed = fun step -> [ feed.Batch (Key.ofSeed 2) step ]
-      Key = Key.ofSeed 3 }
-
-let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 0)
-let last = Train.states task 20 (Train.start task start.Vector) |> Seq.last
+let task, start = Recipe.task torch.CPU clips recipe, Recipe.init torch.CPU recipe
+let last = Train.states task (Train.start task start.Vector) |> Seq.last
 let learnt = Params.create task.Layout last.Parameters |> Params.named |> Map.ofList
 let gains = learnt["gain"].data<float32>().ToArray()
 

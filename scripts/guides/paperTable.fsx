@@ -17,6 +17,7 @@ System.IO.Directory.SetCurrentDirectory(System.IO.Path.Combine(__SOURCE_DIRECTOR
 (** *)
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 (**
 ## The rows
@@ -27,7 +28,7 @@ part works; `brief`, `full`, `desk` and `paper` are for recordings.
 let recipe (loss: Loss) (preset: Preset) =
     let network = Drnn.network { Drnn.huang2014 with Hidden = [ 32; 32 ]; InputScale = 30.0 }
     let steps = Steps(if preset = Smoke then 10 else 4000)
-    Recipe.create network loss (Learning.create (Rule.adam 1e-3) steps (Learning.excerpts (ExcerptSettings.ofSize 50 4)))
+    Recipe.create network loss (Optimiser.adam (Schedule.cosine 1e-3)) (Sampler.excerpts (ExcerptSettings.ofSize 50 4)) steps
 
 let rows =
     [ Cell.trained "squared error" (recipe Loss.squaredError)

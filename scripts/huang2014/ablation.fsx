@@ -5,6 +5,7 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let heldOut (corpus: Corpus) =
     let singers = corpus.Train |> List.map _.Singer |> List.distinct

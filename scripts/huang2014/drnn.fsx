@@ -5,6 +5,7 @@
 
 open System.IO
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let papers = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang2014")

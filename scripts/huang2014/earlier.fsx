@@ -6,6 +6,7 @@
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let stft = Stft(1024, 256, StftWindow.Hann, true)

@@ -6,6 +6,7 @@
 
 open System.IO
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let excerpts otherSong gainRange speeds =

@@ -4,25 +4,23 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes, and are brought to mean 0 and variance 1.
 let showing features (recipe: DrnnRecipe) =
     { recipe with Network = { recipe.Network with Features = features; Standardised = (features <> Magnitude) } }
 
-/// The rule of the preset, with a third of its steps to warm up.
-let rule rate =
-    Rule.descend
-        $"Adam {rate}, a third of the steps to warm up"
-        (fun steps -> Schedule.cosine rate steps (steps / 3))
-        (Optim.adamDirection 0.9 0.999 1e-8)
+/// The optimiser of the preset, with a third of its steps to warm up.
+let optimiser rate =
+    Optimiser.adam (Schedule.warmupShareCosine (1.0 / 3.0) rate)
+    |> Optimiser.named $"Adam {rate}, a third of the steps to warm up"
 
 /// Inputs that are all as large as only the loudest magnitudes are: without warming up the first steps drive the network into a corner
 /// that cepstra never leave.
 let warmed (recipe: DrnnRecipe) =
     match recipe.Plan with
-    | RandomExcerpts(excerpts, epochs, rate) when recipe.Network.Standardised ->
-        { DrnnRecipe.toRecipe recipe with
-            Learning = Learning.create (rule rate) (Epochs epochs) (Learning.excerpts excerpts) }
+    | RandomExcerpts(_, _, rate) when recipe.Network.Standardised ->
+        { DrnnRecipe.toRecipe recipe with Optimiser = optimiser rate }
     | _ -> DrnnRecipe.toRecipe recipe
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]

@@ -3,6 +3,7 @@
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// A network of two hidden layers on log mel powers; smoke takes a small one.
@@ -37,7 +38,7 @@ let miniBatches network gamma shift preset =
     { DrnnRecipe.paper with
         Network = network preset
         Gamma = gamma
-        Plan = MiniBatches { ShiftStep = shift; Passes = 1; Iterations = iterations; Clipping = NoClipping }
+        Plan = MiniBatches { ShiftStep = shift; Passes = 1; Iterations = iterations; Clipping = None }
         Selection = Selection.lastStep }
     |> DrnnRecipe.toRecipe
 

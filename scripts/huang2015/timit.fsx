@@ -3,6 +3,7 @@
 #load "pair.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let load =

@@ -4,6 +4,7 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// 46 ms at 44.1 kHz, of which 512 bins reach to 11 kHz.
 let frontEnd = FrontEnd.create Musdb.sampleRate 2048 1024
@@ -16,11 +17,13 @@ let recipe preset =
     let network = UNet.family.Network settings { FrontEnd = frontEnd; Channels = 2; Sources = stems }
     let count = if preset = Smoke then 20 else 4000
 
-    let seeing =
+    let excerpts =
         { ExcerptSettings.ofSize 64 2 with OtherSong = 0.5; Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
 
-    let learning = Learning.create (Rule.adamW 0.01 (count / 10) 2e-3) (Steps count) (Learning.excerpts seeing)
-    { Recipe.create network Loss.logErrorShare learning with Mixing = Mixing.plain }
+    let adamW = Optimiser.adamW 0.01 (Schedule.warmupCosine (count / 10) 2e-3)
+
+    { Recipe.create network Loss.logErrorShare adamW (Sampler.excerpts excerpts) (Steps count) with
+        Mixing = Mixing.plain }
 
 let system (separator: Separator) = Cell.system separator.Name "STFT 2048/1024; Hann window" separator
 

@@ -4,6 +4,7 @@ open System
 open System.IO
 open System.Text.Json.Nodes
 open TorchSharp
+open FunctionalSeparation.Learning
 
 /// Where a row of a table is made.
 [<NoEquality; NoComparison>]
@@ -91,11 +92,13 @@ module Cell =
         let hash = Security.Cryptography.SHA256.HashData text
         Path.Combine(site.Models, (Convert.ToHexStringLower hash).Substring(0, 16))
 
-    let private train (site: CellSite) (recipe: Recipe) : Outcome =
+    let private train (site: CellSite) (recipe: Recipe) : ScoredRun =
         let folder = modelFolder site recipe
         use _ = FolderLock.take folder
 
-        Trial.run { Trial.onCorpus site.Corpus folder recipe with Device = site.Device; TensorBoard = site.TensorBoard }
+        ScoredRun.make
+            site.Corpus
+            { Run.create site.Corpus folder recipe with Device = site.Device; TensorBoard = site.TensorBoard }
 
     /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open Argu
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The options of a training script.
 [<RequireQualifiedAccess>]

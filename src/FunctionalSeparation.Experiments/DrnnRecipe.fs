@@ -1,6 +1,9 @@
 namespace FunctionalSeparation
 
+open FunctionalSeparation.Learning
+
 /// Settings of L-BFGS on mini-batches.
+[<NoEquality; NoComparison>]
 type MiniBatchSettings =
     {
         /// Samples between rotations of the music (or the second speaker); none: one batch, unrotated.
@@ -9,8 +12,8 @@ type MiniBatchSettings =
         Passes: int
         /// Iterations on each rotation, with a fresh memory.
         Iterations: int
-        /// How the gradient is kept small.
-        Clipping: Clipping
+        /// How the gradient is kept small, where it is.
+        Clipping: Transform option
     }
 
 /// How the training data is walked through.
@@ -112,7 +115,7 @@ module DrnnRecipe =
 
     /// The recipe with another loss, and the mask gradient that goes with it in the authors' code.
     let withLoss (loss: Loss) (recipe: DrnnRecipe) : DrnnRecipe =
-        let isExact = loss.Words = Loss.kullbackLeibler.Words && recipe.Network.Mask = Absolute
+        let isExact = loss.Id = Loss.kullbackLeibler.Id && recipe.Network.Mask = Absolute
         let network = if isExact then { recipe.Network with Mask = AbsoluteExact } else recipe.Network
         { recipe with Loss = loss; Network = network }
 
@@ -140,19 +143,25 @@ module DrnnRecipe =
     /// The recipe with its products in another precision.
     let withPrecision (precision: Precision) (recipe: DrnnRecipe) : DrnnRecipe = { recipe with Precision = precision }
 
-    let private learning =
+    /// The optimiser, the sampler and the length of a plan.
+    let private parts =
         function
-        | FullBatch(shift, iterations) -> Learning.fullBatch shift iterations
-        | RandomExcerpts(excerpts, epochs, rate) -> Learning.create (Rule.adam rate) (Epochs epochs) (Learning.excerpts excerpts)
-        | MiniBatches plan -> Learning.miniBatches plan.ShiftStep plan.Passes plan.Iterations plan.Clipping
+        | FullBatch(shift, iterations) -> Lbfgs.minFunc iterations, Sampler.wholeClips shift, Steps iterations
+        | RandomExcerpts(excerpts, epochs, rate) ->
+            Optimiser.adam (Schedule.cosine rate), Sampler.excerpts excerpts, Epochs epochs
+        | MiniBatches plan ->
+            let clip = plan.Clipping |> Option.map Optimiser.clipped |> Option.defaultValue id
+
+            Lbfgs.minFunc plan.Iterations |> clip |> Optimiser.restarted plan.Iterations,
+            Sampler.rotations plan.ShiftStep plan.Iterations,
+            Epochs plan.Passes
 
     /// The recipe as any other. Raises ArgumentException for a network that contradicts itself.
     let toRecipe (recipe: DrnnRecipe) : Recipe =
-        { Network = Drnn.network recipe.Network
-          Loss = recipe.Loss |> Loss.discriminative recipe.Gamma
-          Mixing = Mixing.unitNorm
-          Learning = learning recipe.Plan
-          Precision = recipe.Precision
-          Selection = recipe.Selection
-          Seed = recipe.Seed
-          Start = None }
+        let optimiser, sampler, length = parts recipe.Plan
+        let loss = recipe.Loss |> Loss.discriminative recipe.Gamma
+
+        { Recipe.create (Drnn.network recipe.Network) loss optimiser sampler length with
+            Precision = recipe.Precision
+            Selection = recipe.Selection
+            Seed = recipe.Seed }

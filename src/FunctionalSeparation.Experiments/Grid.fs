@@ -5,6 +5,7 @@ open System.IO
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A table as it is made: its rows, on some data, at some preset, for some seeds.
 [<NoEquality; NoComparison>]
@@ -67,8 +68,8 @@ module Grid =
     /// taken for one of this grid.
     let fingerprint (grid: Grid) : string =
         let sound = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
-        let mixing = grid.Corpus.Mixing.Words
-        if mixing = Mixing.unitNorm.Words then sound else $"{sound}, {mixing}"
+        let mixing = grid.Corpus.Mixing.Id
+        if mixing = Mixing.unitNorm.Id then sound else $"{sound}, {IdText.text mixing}"
 
     let private extra (figures: (string * float) list) =
         let json = JsonObject()

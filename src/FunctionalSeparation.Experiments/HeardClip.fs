@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System.IO
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A clip as a system hears it, and the source that tables put first as it is and as the system finds it, at the level of the true
 /// one: scores do not see the level of an estimate either.

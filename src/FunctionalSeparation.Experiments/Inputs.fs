@@ -4,6 +4,7 @@ open System
 open System.IO
 open System.Threading
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The one rule of commands that take many songs, tracks or clips: what cannot be used is named with its path and the reason, the rest is
 /// done, and the exit code tells.

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System.Globalization
 open System.IO
+open FunctionalSeparation.Learning
 
 /// A row of a published table: figures in dB under the names that the file gives its columns, such as `voice GNSDR`.
 type PublishedRow = { Table: string; Model: string; Figures: (string * float) list }

@@ -4,6 +4,7 @@ open System
 open System.IO
 open Argu
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The options of a table script.
 [<RequireQualifiedAccess>]

@@ -3,6 +3,7 @@ namespace FunctionalSeparation.Plots
 open System
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// From separated sound to what a report shows of it.

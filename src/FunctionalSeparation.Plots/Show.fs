@@ -6,6 +6,7 @@ open System.IO
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// One call, and a page opens in the browser; where there is none (no screen), the page is written all the same. Each gives the path of
@@ -81,7 +82,7 @@ type Show =
     static member waveform(samples: torch.Tensor, sampleRate: int) : string =
         Show.waveform (AudioTensors.FromTensor(samples, sampleRate))
 
-    /// The curves of a training run, finished or under way: of the folder that `TrainingRun` writes. Raises InputException where it holds
+    /// The curves of a training run, finished or under way: of the folder that a `Run` writes. Raises InputException where it holds
     /// no log.
     static member training(folder: string) : string =
         let path = Path.Combine(folder, "log.jsonl")

@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Convolutions
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Benchmarks.Paired
 
@@ -94,7 +95,7 @@ let private steps name (settings: UNetSettings) : Figure list =
 
     let feed = Feed.excerpts network spec seeing torch.CPU (List.truncate 20 Sounds.trainingClips.Value)
     let start = (Model.init torch.float32 torch.CPU (Key.ofSeed 1) model).Vector
-    let optimiser = Optim.adamW 0.01 (Schedule.constant 1e-9)
+    let optimiser = Optimiser.adamW 0.01 (Schedule.constant 1e-9)
     let state = optimiser.Init start
     let next = Training.inTurn feed
     let batch = next ()
@@ -106,9 +107,9 @@ let private steps name (settings: UNetSettings) : Figure list =
 
     let runs =
         [ "objective and gradient", evaluate
-          "the same with AdamW", (fun () -> optimiser.Step (objective batch) state start |> ignore)
+          "the same with AdamW", (fun () -> optimiser.Step 1 (objective batch) state start |> ignore)
           "the same with AdamW and the making of the batch",
-          (fun () -> optimiser.Step (objective (next ())) state start |> ignore) ]
+          (fun () -> optimiser.Step 1 (objective (next ())) state start |> ignore) ]
 
     let own what run = { Name = $"U-Net {name}: {what}"; Amount = operations settings; Run = run }
 

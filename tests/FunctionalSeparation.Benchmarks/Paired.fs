@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Paired
 
 open System.Diagnostics
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// One piece of work.
 [<NoEquality; NoComparison>]

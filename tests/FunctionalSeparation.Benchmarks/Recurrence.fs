@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Recurrence
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Benchmarks.Paired
 
 let private inputs, units, layers = 512, 256, 3

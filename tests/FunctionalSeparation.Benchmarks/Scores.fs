@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Scores
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Benchmarks.Paired
 

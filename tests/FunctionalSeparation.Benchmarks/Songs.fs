@@ -4,6 +4,7 @@ module FunctionalSeparation.Benchmarks.Songs
 open System.IO
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Benchmarks.Paired
 

@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Sounds
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let noise seed (shape: int64 list) : torch.Tensor =

@@ -3,6 +3,7 @@ module FunctionalSeparation.Benchmarks.Training
 
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Benchmarks.Paired
 
@@ -74,7 +75,7 @@ let step () : Figure list =
 
     let next = inTurn feed
     let batch = next ()
-    let optimiser = Optim.adam (Schedule.constant 1e-9)
+    let optimiser = Optimiser.adam (Schedule.constant 1e-9)
     let start = network.Parameters.Vector
     let state = optimiser.Init start
 
@@ -82,7 +83,7 @@ let step () : Figure list =
           let model = Network.modelIn precision network.Network
 
           let train batch () =
-              optimiser.Step (Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 0) [ batch () ]) state start
+              optimiser.Step 1000 (Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 0) [ batch () ]) state start
               |> ignore
 
           for name, run in
@@ -114,7 +115,7 @@ let lbfgs () : Figure list =
         if OptimiserState.number "pairs" step.State >= 50.0 || step.Stopped.IsSome then
             step
         else
-            let next = optimiser.Step bowl step.State step.Parameters
+            let next = optimiser.Step 1000 bowl step.State step.Parameters
 
             // The next state holds its tensors through its own handles.
             for tensor in OptimiserStep.tensors step do
@@ -123,14 +124,14 @@ let lbfgs () : Figure list =
             full next
 
     let start = network.Parameters.Vector
-    let ready = full (optimiser.Step bowl (optimiser.Init start) start)
+    let ready = full (optimiser.Step 1000 bowl (optimiser.Init start) start)
     let pairs = OptimiserState.number "pairs" ready.State
-    let evaluations = (optimiser.Step bowl ready.State ready.Parameters).Evaluations
+    let evaluations = (optimiser.Step 1000 bowl ready.State ready.Parameters).Evaluations
 
     let own =
         { Name = $"L-BFGS alone, {pairs} pairs, {evaluations} evaluation(s) of a bowl"
           Amount = 1.0
-          Run = fun () -> optimiser.Step bowl ready.State ready.Parameters |> ignore }
+          Run = fun () -> optimiser.Step 1000 bowl ready.State ready.Parameters |> ignore }
 
     let evaluation =
         { Name = "objective and gradient of all clips"; Amount = 1.0; Run = evaluate model start batches }

@@ -5,6 +5,7 @@ open System
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private noise seed (shape: int64 list) = Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed)
@@ -61,10 +62,10 @@ let private refused: (string * string list * (unit -> unit)) list =
       "pieces of no length", [ "length"; "0" ], (fun () -> Feed.chunks [ 10; 0 ] 15 |> ignore)
       "a signal without samples", [ "without samples" ], (fun () -> Augment.copyCircular [||] 0 (Span [| 0.0f |]))
       "a rate of NaN", [ "rate"; "NaN" ], (fun () -> Schedule.constant nan |> ignore)
-      "a negative rate", [ "rate"; "-1" ], (fun () -> Schedule.cosine -1.0 10 0 |> ignore)
+      "a negative rate", [ "rate"; "-1" ], (fun () -> Schedule.cosine -1.0 |> ignore)
       "a factor of infinity", [ "factor" ], (fun () -> Schedule.stepwise 1.0 infinity [ 3 ] |> ignore)
-      "a decay of NaN", [ "decay"; "NaN" ], (fun () -> Optim.weightDecay nan |> ignore)
-      "a negative decay", [ "decay" ], (fun () -> Optim.adamW -0.1 (Schedule.constant 1e-3) |> ignore)
+      "a decay of NaN", [ "decay"; "NaN" ], (fun () -> Transform.weightDecay nan |> ignore)
+      "a negative decay", [ "decay" ], (fun () -> Optimiser.adamW -0.1 (Schedule.constant 1e-3) |> ignore)
       "no evaluation", [ "MaxEvaluations"; "0" ], lbfgs { Lbfgs.defaults with MaxEvaluations = 0 }
       "no line search", [ "MaxLineSearch"; "0" ], lbfgs { Lbfgs.defaults with MaxLineSearch = 0 }
       "a tolerance of NaN", [ "OptTol"; "NaN" ], lbfgs { Lbfgs.defaults with OptTol = nan }

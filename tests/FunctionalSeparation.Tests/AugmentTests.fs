@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private rate = 16000
 

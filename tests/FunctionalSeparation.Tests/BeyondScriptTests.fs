@@ -5,6 +5,7 @@ open System
 open System.IO
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scripts
 

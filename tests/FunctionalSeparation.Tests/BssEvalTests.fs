@@ -8,6 +8,7 @@ open FsCheck
 open FsCheck.FSharp
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 // ---- signals ----

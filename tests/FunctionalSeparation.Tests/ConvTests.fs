@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.ConvTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Tests.Layers
 
 let private refuses words (act: unit -> unit) = Scratch.refusesArgument words (fun () -> Memory.plain act)

@@ -13,6 +13,7 @@ open Expecto
 open NWaves.Signals
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 

@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private noise length seed = Key.uniforms length (Key.ofSeed seed) |> Array.map (fun u -> float32 (2.0 * u - 1.0))
@@ -67,7 +68,7 @@ let private mixingTests =
                   let recorded = Key.uniformTensor -1.0 1.0 [ 2L; 1L; 9L ] (Key.ofSeed 1)
                   Expect.equal (numbers (mixed Mixing.plain 0 recorded)) (numbers recorded) "plain"
                   let both = Mixing.unitNorm |> Mixing.andThen (Mixing.gains 3.0)
-                  Expect.equal both.Words "each source at unit norm, gains of up to 3 dB" "words"
+                  Expect.equal (IdText.text both.Id) "each source at unit norm, gains of up to 3 dB" "words"
                   let levels = (mixed both 4 recorded).squared().sum([| 1L; 2L |]).log10().mul 10.0 |> numbers
                   Expect.all levels (fun level -> abs level <= 3.0) "gains of unit norm"
                   Expect.notEqual levels[0] levels[1] "drawn")

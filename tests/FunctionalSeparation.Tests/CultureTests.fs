@@ -8,6 +8,7 @@ open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
 
@@ -35,9 +36,9 @@ let private recipes: DrnnRecipe list =
                   1e-5
               ) }
       { DrnnRecipe.desk with
-          Plan = MiniBatches { ShiftStep = None; Passes = 2; Iterations = 3; Clipping = ClipNorm 0.5 } }
+          Plan = MiniBatches { ShiftStep = None; Passes = 2; Iterations = 3; Clipping = Some(Transform.clipNorm 0.5) } }
       { DrnnRecipe.desk with
-          Plan = MiniBatches { ShiftStep = Some 9; Passes = 2; Iterations = 3; Clipping = ClipElements 0.25 } } ]
+          Plan = MiniBatches { ShiftStep = Some 9; Passes = 2; Iterations = 3; Clipping = Some(Transform.clipElements 0.25) } } ]
 
 let private source shift = { Sdr = -3.25 + shift; Sir = 12.0625; Sar = nan; Nsdr = -0.125 }
 
@@ -114,9 +115,13 @@ let private files (folder: string) =
     )
 
     let transforms =
-        Optim.chain [ Optim.clipNorm 0.5; Optim.clipElement 2.5; Optim.weightDecay 1e-5; Optim.adamDirection 0.9 0.999 1e-8 ]
+        Transform.chain
+            [ Transform.clipNorm 0.5
+              Transform.clipElements 2.5
+              Transform.weightDecay 1e-5
+              Transform.adam 0.9 0.999 1e-8 ]
 
-    File.WriteAllText(at "optimisers.txt", transforms.Name)
+    File.WriteAllText(at "optimisers.txt", Id.text transforms.Id)
     Report.save (at "page.html") page
 
     [ for path in Directory.GetFiles(folder, "*", SearchOption.AllDirectories) |> Array.sort ->

@@ -5,6 +5,7 @@ open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private folder = Path.Combine(Golden.repository, "src", "FunctionalSeparation", "DefaultModel")

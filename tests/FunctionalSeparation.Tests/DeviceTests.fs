@@ -5,6 +5,7 @@ module FunctionalSeparation.Tests.DeviceTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private device name : torch.Device =
@@ -33,9 +34,9 @@ let private losses =
       "discriminative", Loss.discriminative 0.05 Loss.squaredError ]
 
 let private optimisers =
-    [ Optim.sgd (Schedule.constant 1e-3)
-      Optim.adam (Schedule.constant 1e-3)
-      Optim.adamW 0.01 (Schedule.constant 1e-3)
+    [ Optimiser.sgd (Schedule.constant 1e-3)
+      Optimiser.adam (Schedule.constant 1e-3)
+      Optimiser.adamW 0.01 (Schedule.constant 1e-3)
       Lbfgs.minFunc 5 ]
 
 let private draw seed (shape: int64 list) = Key.uniformTensor 0.0 0.02 shape (Key.ofSeed seed)
@@ -71,6 +72,7 @@ let private steps device dtype optimiser =
         { Layout = model.Layout
           Loss = Batch.loss model Loss.squaredError
           Optimiser = optimiser
+          Steps = 3
           Feed = (fun _ -> [ batch ])
           Key = Key.ofSeed 9 }
 
@@ -107,7 +109,7 @@ let tests =
                   }
 
               for optimiser in optimisers do
-                  test $"{name}: three steps of {optimiser.Name}" {
+                  test $"{name}: three steps of {Id.text optimiser.Id}" {
                       let device = device name
 
                       Memory.plain (fun () ->

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.DictionariesTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private corpus = lazy (Corpus.embedded 3)

@@ -6,6 +6,7 @@ open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private small =

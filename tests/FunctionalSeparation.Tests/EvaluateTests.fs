@@ -5,6 +5,7 @@ open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private frontEnd = FrontEnd.huang2014

@@ -6,6 +6,7 @@ open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private noise seed samples = Key.uniforms samples (Key.ofSeed seed) |> Array.map (fun x -> float32 (x - 0.5))

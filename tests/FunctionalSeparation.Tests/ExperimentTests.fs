@@ -7,6 +7,7 @@ open System.Text.RegularExpressions
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// The text that `work` writes to standard error and to standard output.

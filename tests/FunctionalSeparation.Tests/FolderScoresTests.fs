@@ -6,6 +6,7 @@ open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scratch
 

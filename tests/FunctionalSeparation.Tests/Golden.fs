@@ -6,6 +6,7 @@ open System
 open System.IO
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// The folder that holds the solution.
 let repository =

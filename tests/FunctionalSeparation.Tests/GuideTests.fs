@@ -16,12 +16,16 @@ let private guides =
       "ownLoss", "Adam: "
       "ownData", "ideal ratio mask: voice GNSDR"
       "paperTable", "Any training beats the mixture: holds"
-      "fromCSharp", "music, voice, 48000 samples" ]
+      "fromCSharp", "music, voice, 48000 samples"
+      "pitch", "of 32 new notes are heard right" ]
 
 let private examples =
     lazy (DocTests.names.Value |> List.choose (fun name -> name.Example |> Option.map (fun code -> name.Name, code)))
 
-let private opens = [ "open TorchSharp"; "open FunctionalSeparation"; "open FunctionalSeparation.Core" ]
+let private opens = [ "open TorchSharp"
+      "open FunctionalSeparation"
+      "open FunctionalSeparation.Learning"
+      "open FunctionalSeparation.Core" ]
 
 /// An example as a module of its own, which says when it has run.
 let private asModule number (name: string, code: string) =

@@ -5,6 +5,7 @@ open System
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private prior = HarmonicPrior.standard

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.HighBandTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private frames, band, bins = 160L, 16L, 40L
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)

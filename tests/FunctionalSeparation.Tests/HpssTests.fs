@@ -7,6 +7,7 @@ open NWaves.Filters
 open NWaves.Signals
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private hann size = Stft(size, size / 4, StftWindow.Hann, true)

@@ -1,4 +1,4 @@
-/// Identities of runs. The expected titles and descriptions come from the code before networks, losses and learning became open
+/// Identities of runs. The expected titles and descriptions come from the code before networks, losses and optimisers became open
 /// (0bd4c17). While they stay unchanged, checkpoints and finished rows of tables remain usable.
 module FunctionalSeparation.Tests.IdentityTests
 
@@ -6,6 +6,7 @@ open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private brief = DrnnRecipe.brief
 
@@ -18,7 +19,7 @@ let private gated =
 
 let private miniBatches =
     { DrnnRecipe.paper with
-        Plan = MiniBatches { ShiftStep = Some 10000; Passes = 2; Iterations = 10; Clipping = ClipNorm 5.0 }
+        Plan = MiniBatches { ShiftStep = Some 10000; Passes = 2; Iterations = 10; Clipping = Some(Transform.clipNorm 5.0) }
         Selection = Selection.lastStep }
 
 let private sequences (excerpts: ExcerptSettings) =

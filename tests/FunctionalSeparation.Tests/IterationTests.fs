@@ -5,6 +5,7 @@ open System
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private one () = torch.ones (1L, dtype = torch.float64)
 let private value (x: torch.Tensor) = x.item<float>()

@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Tests.Layers
 
 let private refuses words (act: unit -> unit) = Scratch.refusesArgument words (fun () -> Memory.plain act)

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.Layers
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// Uniform in [-1, 1), of float64.
 let noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)

@@ -6,8 +6,9 @@ open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
-open FunctionalSeparation.Tests.OptimTests
+open FunctionalSeparation.Tests.OptimiserTests
 
 let private values (tensor: torch.Tensor) = tensor.data<float>().ToArray()
 
@@ -143,9 +144,9 @@ let private follow objective start (expected: float[][]) exact accuracy limit =
         if step.Stopped.IsSome then
             step
         else
-            go (optimiser.Step objective step.State step.Parameters)
+            go (optimiser.Step 1000 objective step.State step.Parameters)
 
-    go (optimiser.Step objective (optimiser.Init start) start)
+    go (optimiser.Step 1000 objective (optimiser.Init start) start)
 
 let private largestDifference (a: float seq) (b: float seq) = Seq.map2 (fun x y -> abs (x - y)) a b |> Seq.max
 
@@ -192,7 +193,7 @@ let private behaviour =
               let start = rosenbrockStart ()
               let half = run (Lbfgs.minFunc 7) rosenbrock 100 start
               Expect.equal half.Stopped (Some "the maximum number of iterations is reached") "reason"
-              let resumed = (Lbfgs.minFunc 8).Step rosenbrock half.State half.Parameters
+              let resumed = (Lbfgs.minFunc 8).Step 8 rosenbrock half.State half.Parameters
               let whole = run (Lbfgs.minFunc 8) rosenbrock 100 start
               Expect.equal (values resumed.Parameters) (values whole.Parameters) "bit-equal"))
 
@@ -217,7 +218,7 @@ let private behaviour =
 
               for loss, slope in [ nan, 1.0; -infinity, 1.0; 1.0, nan ] do
                   let bad: Objective = fun x -> struct (loss, x.mul (slope: float))
-                  let step () = (Lbfgs.minFunc 10).Step bad OptimiserState.empty start |> ignore
+                  let step () = (Lbfgs.minFunc 10).Step 10 bad OptimiserState.empty start |> ignore
                   Expect.throwsT<InputException> step "refused"))
 
       testCase "settings that cannot work are refused" (fun () ->

@@ -6,6 +6,7 @@ open System.IO
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private small = { Drnn.huang2014 with Hidden = [ 16; 16 ] }
@@ -34,12 +35,13 @@ let private trainNet architecture optimiser steps () =
         { Layout = Network.layout (Drnn.network architecture)
           Loss = Batch.loss (Network.model (Drnn.network architecture)) (Loss.discriminative 0.05 Loss.squaredError)
           Optimiser = optimiser
+          Steps = steps
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
           Key = Key.ofSeed 9 }
 
     let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
 
-    Train.states task steps (Train.start task start.Vector) |> Seq.last |> TrainState.dispose
+    Train.states task (Train.start task start.Vector) |> Seq.last |> TrainState.dispose
 
 let private train = trainNet small
 
@@ -75,14 +77,14 @@ let tests =
     testSequenced
     <| testList
         "leaks"
-        [ test "200 training steps of Adam" { leaksNothing (train (Optim.adam (Schedule.constant 1e-3)) 200) }
+        [ test "200 training steps of Adam" { leaksNothing (train (Optimiser.adam (Schedule.constant 1e-3)) 200) }
           test "200 training steps of L-BFGS" {
               leaksNothing (train (Lbfgs.create { Lbfgs.defaults with Memory = 5; MaxIterations = 200 }) 200)
           }
 
           for architecture in otherNets do
               test $"training steps of {Drnn.name architecture}" {
-                  leaksNothing (trainNet architecture (Optim.adam (Schedule.constant 1e-3)) 10)
+                  leaksNothing (trainNet architecture (Optimiser.adam (Schedule.constant 1e-3)) 10)
               }
 
           test "50 separations" {
@@ -130,7 +132,7 @@ let tests =
                           Selection = Selection.bestOnDev 2 }
 
                   let run resume =
-                      TrainingRun.run
+                      Run.train
                           { Recipe = DrnnRecipe.toRecipe recipe
                             Train = List.truncate 2 corpus.Value.Train
                             Dev = List.truncate 1 corpus.Value.Dev

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.LossTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private noise seed (shape: int64 list) = (Key.uniformTensor 0.0 1.0 shape (Key.ofSeed seed))
@@ -25,7 +26,7 @@ let tests =
     testList
         "losses"
         [ for name, loss in losses do
-              test $"{Loss.inWords loss}: other shapes are refused by name, none is broadcast" {
+              test $"{Id.text loss.Id}: other shapes are refused by name, none is broadcast" {
                   Memory.plain (fun () ->
                       let y = noise 1 [ 3L; 4L; 2L; 5L ]
                       value loss y (noise 2 [ 3L; 4L; 2L; 5L ]) |> ignore

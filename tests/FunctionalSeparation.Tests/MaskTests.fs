@@ -5,6 +5,7 @@ open System.Text.Json
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private sources, bins = 3L, 4L
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)

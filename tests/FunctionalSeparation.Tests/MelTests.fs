@@ -9,6 +9,7 @@ open NWaves.FeatureExtractors.Options
 open NWaves.Windows
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private numbers (x: torch.Tensor) = x.contiguous().data<float>().ToArray()

@@ -5,8 +5,9 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
-open FunctionalSeparation.Tests.OptimTests
+open FunctionalSeparation.Tests.OptimiserTests
 
 let private values (tensor: torch.Tensor) = tensor.data<float>().ToArray()
 let private vector (numbers: float seq) = torch.tensor (Array.ofSeq numbers, dtype = torch.float64)
@@ -19,17 +20,20 @@ let private start () = vector [ for i in 0..9 -> sin (float i) ]
 /// The points after each of `steps` steps.
 let private path (optimiser: Optimiser) objective steps point =
     let follow (state, x: torch.Tensor) _ =
-        let step = optimiser.Step objective state x
+        let step = optimiser.Step 1000 objective state x
         values step.Parameters, (step.State, step.Parameters)
 
     List.mapFold follow (optimiser.Init point, point) [ 1..steps ] |> fst
 
+/// The gradient that an optimiser sees behind a clipping, by the step that it then makes from 0.
 let private clippedGradient clipping (gradient: float[]) =
     Memory.plain (fun () ->
         let objective: Objective = fun _ -> struct (3.0, vector gradient)
-        let struct (value, clipped) = MiniBatch.clippedObjective clipping objective (vector gradient)
-        Expect.equal value 3.0 "the value is untouched"
-        values clipped)
+        let descent = Optimiser.sgd (Schedule.constant 1.0) |> Optimiser.clipped clipping
+        let start = vector (Array.zeroCreate gradient.Length)
+        let step = descent.Step 1 objective (descent.Init start) start
+        Expect.equal step.Value 3.0 "the value is untouched"
+        values step.Parameters |> Array.map (fun x -> 0.0 - x))
 
 let private norm (x: float[]) = x |> Array.sumBy (fun v -> v * v) |> sqrt
 let private corpus = lazy (Corpus.embedded 4)
@@ -37,14 +41,14 @@ let private corpus = lazy (Corpus.embedded 4)
 let private recipe =
     { DrnnRecipe.paper with
         Network = { DrnnRecipe.desk.Network with Hidden = [ 12; 12 ] }
-        Plan = MiniBatches { ShiftStep = Some 60000; Passes = 2; Iterations = 3; Clipping = ClipNorm 10.0 }
+        Plan = MiniBatches { ShiftStep = Some 60000; Passes = 2; Iterations = 3; Clipping = Some(Transform.clipNorm 10.0) }
         Selection = Selection.lastStep }
 
 exception private Cut
 
 let private train folder resume cutAt =
     let finished =
-        TrainingRun.run
+        Run.train
             { Recipe = DrnnRecipe.toRecipe recipe
               Train = List.truncate 1 corpus.Value.Train
               Dev = []
@@ -60,11 +64,11 @@ let private train folder resume cutAt =
 [<Tests>]
 let tests =
     testList
-        "MiniBatch"
+        "mini-batches"
         [ test "a restart is a fresh start from the point that was reached" {
               Memory.plain (fun () ->
                   let inner = Lbfgs.minFunc 1000
-                  let restarted = path (MiniBatch.restarted 4 inner) (bowl ()) 8 (start ())
+                  let restarted = path (Optimiser.restarted 4 inner) (bowl ()) 8 (start ())
                   let first = path inner (bowl ()) 4 (start ())
                   let second = path inner (bowl ()) 4 (vector (List.last first))
                   Expect.equal restarted (first @ second) "points"
@@ -73,13 +77,13 @@ let tests =
 
           test "each stretch moves by its own objective, and one that is solved does not end the run" {
               Memory.plain (fun () ->
-                  let optimiser = MiniBatch.restarted 30 (Lbfgs.minFunc 30)
+                  let optimiser = Optimiser.restarted 30 (Lbfgs.minFunc 30)
                   let toward (target: float) = quadratic (vector [ 1.0; 2.0 ]) (vector [ target; target ])
                   let mutable state, point = optimiser.Init(vector [ 5.0; -5.0 ]), vector [ 5.0; -5.0 ]
 
                   for target in [ 1.0; -2.0 ] do
                       for _ in 1..30 do
-                          let step = optimiser.Step (toward target) state point
+                          let step = optimiser.Step 60 (toward target) state point
                           Expect.isNone step.Stopped "goes on"
                           state <- step.State
                           point <- step.Parameters
@@ -91,28 +95,23 @@ let tests =
           <| fun (seed: int) ->
               let gradient = Key.ofSeed seed |> Key.normals 6
               let bound = 0.5 * norm gradient
-              let clipped = clippedGradient (ClipNorm bound) gradient
+              let clipped = clippedGradient (Transform.clipNorm bound) gradient
               Expect.floatClose Accuracy.high (norm clipped) bound "norm"
               Expect.isTrue (Array.forall2 (fun a b -> abs (a - 0.5 * b) < 1e-9) clipped gradient) "direction"
-              Expect.equal (clippedGradient (ClipNorm(2.0 * norm gradient)) gradient) gradient "short"
-              Expect.equal (clippedGradient NoClipping gradient) gradient "none"
+              Expect.equal (clippedGradient (Transform.clipNorm (2.0 * norm gradient)) gradient) gradient "short"
 
           testProperty "elements are clamped one by one"
           <| fun (seed: int) ->
               let gradient = Key.ofSeed seed |> Key.normals 6
               let expected = gradient |> Array.map (fun x -> max -0.7 (min 0.7 x))
-              Expect.equal (clippedGradient (ClipElements 0.7) gradient) expected "elements"
+              Expect.equal (clippedGradient (Transform.clipElements 0.7) gradient) expected "elements"
 
           test "a period below 1 and bounds that are not positive are refused" {
-              Expect.throwsT<System.ArgumentException> (fun () -> MiniBatch.restarted 0 (Lbfgs.minFunc 5) |> ignore) "period"
+              Expect.throwsT<System.ArgumentException> (fun () -> Optimiser.restarted 0 (Lbfgs.minFunc 5) |> ignore) "period"
 
-              Expect.throwsT<System.ArgumentException>
-                  (fun () -> MiniBatch.clipped (ClipNorm 0.0) (Lbfgs.minFunc 5) |> ignore)
-                  "norm"
+              Expect.throwsT<System.ArgumentException> (fun () -> Transform.clipNorm 0.0 |> ignore) "norm"
 
-              Expect.throwsT<System.ArgumentException>
-                  (fun () -> MiniBatch.clipped (ClipElements -1.0) (Lbfgs.minFunc 5) |> ignore)
-                  "elements"
+              Expect.throwsT<System.ArgumentException> (fun () -> Transform.clipElements -1.0 |> ignore) "elements"
           }
 
           test "rotations: each as the whole-clip feed makes it, and round again" {

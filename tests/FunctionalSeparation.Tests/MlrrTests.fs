@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.MlrrTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private uniform low high seed (shape: int64 list) = Key.uniformTensor low high shape (Key.ofSeed seed)
 let private relative (a: torch.Tensor) (b: torch.Tensor) = (a - b).norm().item<float>() / b.norm().item<float>()

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.MuonTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
@@ -57,8 +58,7 @@ let tests =
 
                   for index, update in List.indexed (updates muon gradients) do
                       for number in [ 1; 3 ] do
-                          let adam =
-                              updates (Optim.adamDirection 0.8 0.99 1e-8) [ for g in gradients -> (part number g).clone() ]
+                          let adam = updates (Transform.adam 0.8 0.99 1e-8) [ for g in gradients -> (part number g).clone() ]
 
                           Expect.isLessThan (difference (part number update) adam[index]) 1e-12 layout[number].Name
 

@@ -7,6 +7,7 @@ open Expecto
 open Microsoft.AspNetCore.Http
 open Mono.Cecil
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// The namespaces that projects of the .NET SDKs for applications and for the web open by themselves.
@@ -58,7 +59,7 @@ let tests =
                   Expect.isTrue (visible.Value.ContainsKey name) name
           }
 
-          for one in [ typeof<AudioBuffer>; typeof<Key>; typeof<Plots.ReportTable> ] do
+          for one in [ typeof<AudioBuffer>; typeof<Key>; typeof<Clip>; typeof<Plots.ReportTable> ] do
               test $"{one.Assembly.GetName().Name}: no public type hides one that C# sees without asking" {
                   let hidden =
                       [ for space, name in publicTypes one.Assembly.Location do

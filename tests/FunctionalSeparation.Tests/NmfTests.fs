@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.NmfTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private positive seed (shape: int64 list) = Key.uniformTensor 0.05 1.0 shape (Key.ofSeed seed)
 let private relative (a: torch.Tensor) (b: torch.Tensor) = (a - b).norm().item<float>() / b.norm().item<float>()

@@ -6,6 +6,7 @@ open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private bins, frames = 9, 9
 
@@ -132,8 +133,8 @@ let tests =
               test $"cost and gradient without a mask, gamma {gamma}, weight decay {lambda}" {
                   let name = $"nonjoint_r{gamma}_lambda{lambda}"
                   // The authors' decay is spread over the parts here, since the objective is their sum.
-                  let loss vector =
-                      let decay = (Loss.squaredNorm vector).mul(float lambda * 18.0 / 6.0)
+                  let loss (vector: torch.Tensor) =
+                      let decay = vector.squared().sum().mul(float lambda * 18.0 / 6.0)
 
                       Loss.discriminative (float gamma) Loss.squaredError
                       |> Loss.add (Loss.onMagnitudes "weight decay" (fun _ _ -> decay))

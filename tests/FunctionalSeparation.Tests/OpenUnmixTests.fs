@@ -7,6 +7,7 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Layers
 

@@ -7,6 +7,7 @@ open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// Settings with a list and a text: what a family may be described by.
@@ -51,11 +52,15 @@ let private noise seed (shape: int64 list) = (Key.uniformTensor -0.1 0.1 shape (
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().to_type(torch.float64).item<float>()
 
 let private recipe =
-    let seeing =
-        Learning.excerpts { ExcerptSettings.ofSize 20 2 with Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
+    let sampler =
+        Sampler.excerpts { ExcerptSettings.ofSize 20 2 with Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
 
     let loss = Loss.add Loss.siSdr (Loss.multiResolution [ 128; 256 ])
-    Recipe.create network loss (Learning.create (Rule.adam 1e-3 |> Rule.clipped 5.0 |> Rule.averaged 0.9) (Steps 6) seeing)
+
+    let optimiser =
+        Optimiser.adam (Schedule.cosine 1e-3) |> Optimiser.clipped (Transform.clipNorm 5.0) |> Optimiser.averaged 0.9
+
+    Recipe.create network loss optimiser sampler (Steps 6)
 
 exception private Stopped
 
@@ -72,7 +77,7 @@ let private runOf recipe (corpus: Corpus) resume report folder : TrainedModel =
           TensorBoard = false
           Report = report }
 
-    (TrainingRun.run settings).Trained
+    (Run.train settings).Trained
 
 let private run folder resume stopAt =
     runOf recipe (Corpus.embedded 3) resume (fun report -> if Some report.Step = stopAt then raise Stopped) folder
@@ -192,14 +197,14 @@ let tests =
           test "a network of samples learns, with a loss on samples" {
               Scratch.inFolder (fun folder ->
                   Memory.plain (fun () ->
-                      let seeing = Learning.excerpts (ExcerptSettings.ofSize 20 2)
-                      let learning = Learning.create (Rule.adam 3e-2) (Steps 30) seeing
+                      let sampler = Sampler.excerpts (ExcerptSettings.ofSize 20 2)
+                      let adam = Optimiser.adam (Schedule.cosine 3e-2)
                       let energy (x: torch.Tensor) = x.squared().sum()
 
                       let loss =
                           Loss.onWaveforms "log error" (fun y s -> (energy (y - s) / energy (s.sum 1L)).log10().mul(10.0))
 
-                      let recipe = Recipe.create (ofSamples.Network {| Size = 1.0 |} setting) loss learning
+                      let recipe = Recipe.create (ofSamples.Network {| Size = 1.0 |} setting) loss adam sampler (Steps 30)
                       let values = ResizeArray()
 
                       let trained = runOf recipe (Corpus.embedded 3) false (fun report -> values.Add report.Value) folder
@@ -232,11 +237,13 @@ let tests =
                               { Channels = 4; Kernels = [ 3 ]; Note = "stereo" }
                               { FrontEnd = FrontEnd.create clip.SampleRate 512 128; Channels = 2; Sources = clip.Sources }
 
-                      let seeing =
-                          Learning.excerpts { ExcerptSettings.ofSize 16 2 with OtherSong = 1.0; SecondAccompaniment = 0.5 }
+                      let sampler =
+                          Sampler.excerpts { ExcerptSettings.ofSize 16 2 with OtherSong = 1.0; SecondAccompaniment = 0.5 }
 
                       let loss = Loss.logErrorRatio |> Loss.discriminative 0.05
-                      let recipe = Recipe.create network loss (Learning.create (Rule.adamW 0.01 1 1e-3) (Steps 3) seeing)
+
+                      let recipe =
+                          Recipe.create network loss (Optimiser.adamW 0.01 (Schedule.warmupCosine 1 1e-3)) sampler (Steps 3)
 
                       let trained = runOf { recipe with Mixing = corpus.Mixing } corpus false ignore folder
                       let test = corpus.Test.Head
@@ -254,7 +261,7 @@ let tests =
                   Expect.throwsT<Stopped> (fun () -> run folder false (Some 3) |> ignore) "stopped"
 
                   Scratch.refuses [ "other settings" ] (fun () ->
-                      TrainingRun.run
+                      Run.train
                           { Recipe = { recipe with Loss = Loss.siSdr }
                             Train = List.truncate 2 (Corpus.embedded 3).Train
                             Dev = []

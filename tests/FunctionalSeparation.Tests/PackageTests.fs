@@ -181,6 +181,7 @@ let tests =
               for project, language, file in
                   [ "FunctionalSeparation", "xml", "Application.csproj"
                     "FunctionalSeparation", "csharp", "Program.cs"
+                    "FunctionalSeparation.Learning", "fsharp", "pitch.fsx"
                     "FunctionalSeparation.Plots", "fsharp", "fromPackages.fsx" ] do
                   Expect.equal (blocks language project).Head (File.ReadAllText(consumer file)) file
           }
@@ -188,7 +189,8 @@ let tests =
           Scratch.long "each has its page, documentation and symbols, and depends on what it uses alone" (fun () ->
               for id, wanted in
                   [ "FunctionalSeparation.Core", [ "FFMpegCore"; "NWaves"; "TorchSharp" ]
-                    "FunctionalSeparation", [ "FSharp.Core"; "FunctionalSeparation.Core"; "NWaves"; "TorchSharp" ]
+                    "FunctionalSeparation.Learning", [ "FSharp.Core"; "FunctionalSeparation.Core"; "TorchSharp" ]
+                    "FunctionalSeparation", [ "FSharp.Core"; "FunctionalSeparation.Learning"; "NWaves"; "TorchSharp" ]
                     "FunctionalSeparation.Plots", [ "FSharp.Core"; "FunctionalSeparation"; "Plotly.NET"; "TorchSharp" ] ] do
                   let files, dependencies = contents (package $"{id}.0.1.0.nupkg")
                   Expect.equal (dependencies |> List.map fst |> List.sort) wanted $"what {id} depends on"
@@ -200,7 +202,7 @@ let tests =
                   Expect.containsAll files [ "README.md"; $"lib/net10.0/{id}.dll"; $"lib/net10.0/{id}.xml" ] id
                   Expect.contains (fst (contents (package $"{id}.0.1.0.snupkg"))) $"lib/net10.0/{id}.pdb" "symbols"
 
-              Expect.hasLength (Directory.GetFiles feed.Value) 6 "nothing else is packed")
+              Expect.hasLength (Directory.GetFiles feed.Value) 8 "nothing else is packed")
 
           Scratch.long "the terms of the model are told where those of the code are" (fun () ->
               let ours = package "FunctionalSeparation.0.1.0.nupkg"
@@ -250,6 +252,22 @@ let tests =
                   Expect.stringContains output "song_music.wav, song_voice.wav" "files"
                   Expect.stringContains output "32000 samples of the voice in a stream" "stream"
                   Expect.hasLength (Regex.Matches(output, @"source [12]: SDR -?\d+\.\d\d")) 2 $"scores: {output}"))
+
+          test "the guide to it has the program on the page of FunctionalSeparation.Learning" {
+              let lines (text: string) =
+                  [ for line in text.Split '\n' do
+                        if line.Trim() <> "" && not (line.StartsWith '#') then line ]
+
+              let guide = File.ReadAllText(inRepository [ "scripts"; "guides"; "pitch.fsx" ])
+              let code = Regex.Replace(guide, @"\(\*\*.*?\*\)", "", RegexOptions.Singleline)
+              Expect.equal (lines code) (lines (File.ReadAllText(consumer "pitch.fsx"))) "line by line"
+          }
+
+          Scratch.long "a script with FunctionalSeparation.Learning alone trains, resumes and hears pitches" (fun () ->
+              outside [ "pitch.fsx" ] (fun _ run ->
+                  let output: string = run "dotnet" [ "fsi"; "pitch.fsx" ]
+                  let right = Regex.Match(output, @"(\d+) of 32 new notes")
+                  Expect.isGreaterThan (int right.Groups[1].Value) 28 output))
 
           Scratch.long "a script with one #r line separates and writes a page" (fun () ->
               outside [ "fromPackages.fsx" ] (fun folder run ->

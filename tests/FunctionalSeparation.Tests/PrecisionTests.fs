@@ -3,6 +3,7 @@ module FunctionalSeparation.Tests.PrecisionTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private architecture = { Drnn.huang2014 with Context = 3; Hidden = [ 60; 60 ] }
@@ -46,7 +47,7 @@ let tests =
           test "L-BFGS refuses it" {
               Scratch.inFolder (fun folder ->
                   Scratch.refuses [ "L-BFGS"; "bfloat16" ] (fun () ->
-                      TrainingRun.run
+                      Run.train
                           { Recipe = DrnnRecipe.toRecipe (DrnnRecipe.withPrecision Precision.Bfloat16 DrnnRecipe.paper)
                             Train = (Corpus.embedded 0).Train
                             Dev = (Corpus.embedded 0).Dev

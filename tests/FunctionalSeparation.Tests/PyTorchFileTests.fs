@@ -9,6 +9,7 @@ open System.Text
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Tests.Layers
 
 /// Parts of a pickle.

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.ReceptiveFieldTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private setting: Setting =
@@ -31,12 +32,14 @@ let private zeros = Model.pureFunction "zeros" (Activations.map (fun image -> to
 let private clips = lazy (Corpus.embedded 3).Train
 
 let private train folder network =
-    TrainingRun.run
+    Run.train
         { Recipe =
             Recipe.create
                 network
                 Loss.siSdr
-                (Learning.create (Rule.adam 1e-3) (Steps 1) (Learning.excerpts (ExcerptSettings.ofSize 20 2)))
+                (Optimiser.adam (Schedule.cosine 1e-3))
+                (Sampler.excerpts (ExcerptSettings.ofSize 20 2))
+                (Steps 1)
           Train = clips.Value
           Dev = []
           Device = torch.CPU

@@ -3,6 +3,7 @@ module FunctionalSeparation.Tests.RecurrentStatesTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private kinds =

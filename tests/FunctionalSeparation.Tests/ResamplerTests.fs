@@ -4,6 +4,7 @@ open System
 open Expecto
 open FsCheck
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private rates = [ 8000; 11_025; 16_000; 22_050; 32_000; 44_100; 48_000; 96_000 ]

@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.RpcaTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private uniform low high seed (shape: int64 list) = Key.uniformTensor low high shape (Key.ofSeed seed)
 let private norm (x: torch.Tensor) = x.norm().item<float>()

@@ -6,6 +6,7 @@ open System.Text
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// A file with this header and so many bytes of data, counting up.
 let private file (header: string) (data: int) =

@@ -8,6 +8,7 @@ open System.Threading
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// Runs the test with a new folder, which is deleted afterwards.

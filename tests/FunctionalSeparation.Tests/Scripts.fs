@@ -7,6 +7,7 @@ open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let startInfo (script: string) (arguments: string list) =
     let info = ProcessStartInfo("dotnet", [ "fsi"; Path.Combine(Golden.repository, "scripts", script) ] @ arguments)

@@ -6,6 +6,7 @@ open System.Threading
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private ofDrnn architecture =

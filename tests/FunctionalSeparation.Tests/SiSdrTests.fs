@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private noise seed number = Key.ofSeed seed |> Key.fold number |> Key.normals 300

@@ -44,7 +44,7 @@ let private stems =
 
                   Expect.isEmpty corpus.Dev "no development songs"
                   Expect.isEmpty corpus.LeftOut "nothing is left out"
-                  Expect.equal corpus.Mixing.Words Mixing.plain.Words "summed as recorded"
+                  Expect.equal corpus.Mixing.Id Mixing.plain.Id "summed as recorded"
                   let bass = Clip.read one |> Stems.find "bass"
                   Expect.isLessThan (worst bass (sound 1 2 16000)) (1.0 / 32768.0) "the sound of its file"
                   Scratch.refuses [ "two"; "8000 Hz"; "Corpus.resampled" ] (fun () -> Clip.requireRate 16000 two)

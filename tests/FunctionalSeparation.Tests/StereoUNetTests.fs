@@ -4,6 +4,7 @@ module FunctionalSeparation.Tests.StereoUNetTests
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Layers
 

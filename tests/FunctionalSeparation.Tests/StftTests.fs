@@ -4,6 +4,7 @@ open Expecto
 open FsCheck
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private goldenSignal (dtype: torch.ScalarType) =

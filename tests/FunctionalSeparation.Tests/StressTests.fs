@@ -8,6 +8,7 @@ open System.Threading
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Scripts
 
@@ -63,13 +64,14 @@ let private train optimiser steps () =
         { Layout = Network.layout (Drnn.network architecture)
           Loss = Batch.loss (Network.model (Drnn.network architecture)) (Loss.discriminative 0.05 Loss.squaredError)
           Optimiser = optimiser
+          Steps = steps
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
           Key = Key.ofSeed 9 }
 
     let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
     let mutable last = [||]
 
-    for state in Train.states task steps (Train.start task start.Vector) do
+    for state in Train.states task (Train.start task start.Vector) do
         if state.Step = steps then
             last <- Memory.plain (fun () -> (state.Parameters.``to`` torch.float64).data<float>().ToArray())
 
@@ -81,9 +83,9 @@ let private kinds =
       "10 steps of clipped AdamW",
       2,
       train
-          (Optim.descend
+          (Optimiser.descend
               (Schedule.constant 1e-3)
-              (Optim.chain [ Optim.clipNorm 1.0; Optim.adamDirection 0.9 0.999 1e-8; Optim.weightDecay 0.01 ]))
+              (Transform.chain [ Transform.clipNorm 1.0; Transform.adam 0.9 0.999 1e-8; Transform.weightDecay 0.01 ]))
           10
       "10 steps of L-BFGS", 2, train (Lbfgs.create { Lbfgs.defaults with Memory = 3; MaxIterations = 10 }) 10 ]
 

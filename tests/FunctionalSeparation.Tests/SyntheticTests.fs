@@ -3,6 +3,7 @@ module FunctionalSeparation.Tests.SyntheticTests
 open System
 open Expecto
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let private few = { FsCheckConfig.defaultConfig with maxTest = 8 }

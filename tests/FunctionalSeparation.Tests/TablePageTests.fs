@@ -5,6 +5,7 @@ open System.IO
 open Expecto
 open Plotly.NET
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Plots
 

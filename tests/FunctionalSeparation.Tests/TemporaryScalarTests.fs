@@ -8,6 +8,7 @@ open System.Reflection
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private pathOf (assembly: Assembly) = assembly.Location
 let private core = pathOf typeof<Core.TorchRuntime>.Assembly
@@ -79,6 +80,7 @@ let tests =
         [ for assembly in
               [ typeof<Core.TorchRuntime>.Assembly
                 typeof<Key>.Assembly
+                typeof<Clip>.Assembly
                 typeof<Plots.ReportTable>.Assembly
                 Assembly.GetExecutingAssembly() ] do
               test $"{assembly.GetName().Name} makes none" { expectNoCalls (pathOf assembly) }

@@ -5,6 +5,7 @@ open System
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private small = { Drnn.huang2014 with Context = 1; Hidden = [ 6 ]; Recurrence = RecurrentAt 1 }
 
@@ -17,10 +18,11 @@ let private taskWith optimiser =
     { Layout = Network.layout (Drnn.network small)
       Loss = Batch.loss (Network.model (Drnn.network small)) Loss.squaredError
       Optimiser = optimiser
+      Steps = 6
       Feed = fun _ -> [ feed.Batch (Key.ofSeed 5) 0 ]
       Key = Key.ofSeed 9 }
 
-let private task = lazy (taskWith (Optim.adam (Schedule.constant 1e-3)))
+let private task = lazy (taskWith (Optimiser.adam (Schedule.constant 1e-3)))
 
 let private start (task: TrainingTask<Batch>) =
     Train.start task (Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
@@ -31,7 +33,7 @@ let private numbers (state: TrainState) = state.Parameters.data<float32>().ToArr
 let private after steps =
     let mutable last = [||]
 
-    for state in Train.states task.Value steps (start task.Value) do
+    for state in Train.states { task.Value with Steps = steps } (start task.Value) do
         last <- numbers state
 
     last
@@ -51,7 +53,7 @@ let tests =
     testList
         "training states"
         [ test "the last state is whole after the loop: Seq.last, List.last, Seq.skip, Seq.take, Seq.item" {
-              let states () = Train.states task.Value 4 (start task.Value)
+              let states () = Train.states { task.Value with Steps = 4 } (start task.Value)
 
               for name, last in
                   [ "Seq.last", states () |> Seq.last
@@ -68,7 +70,7 @@ let tests =
           }
 
           test "earlier states tell their numbers and refuse their tensors with a sentence" {
-              let states = Train.states task.Value 3 (start task.Value) |> List.ofSeq
+              let states = Train.states { task.Value with Steps = 3 } (start task.Value) |> List.ofSeq
               Expect.equal (states |> List.map _.Step) [ 1; 2; 3 ] "steps"
               Expect.all states (fun state -> Double.IsFinite state.Value && state.Evaluations = state.Step) "curve"
 
@@ -86,9 +88,9 @@ let tests =
 
           test "the first state is freed by the first step, and stays the caller's where none is made" {
               let first = start task.Value
-              Expect.isEmpty (Train.states task.Value 0 first) "no step"
+              Expect.isEmpty (Train.states { task.Value with Steps = 0 } first) "no step"
               Expect.hasLength (numbers first) (int (Layout.total task.Value.Layout)) "whole"
-              let states = Train.states task.Value 1 first
+              let states = Train.states { task.Value with Steps = 1 } first
               Seq.last states |> TrainState.dispose
               isRefused 0 (fun () -> Seq.last states |> ignore)
           }
@@ -96,7 +98,7 @@ let tests =
           test "a state whose step failed is as it was" {
               let failing = { task.Value with Loss = fun _ _ _ -> failwith "no loss" }
               let first = start failing
-              Expect.throws (fun () -> Train.states failing 3 first |> Seq.last |> ignore) "fails"
+              Expect.throws (fun () -> Train.states { failing with Steps = 3 } first |> Seq.last |> ignore) "fails"
               Expect.isTrue (numbers first |> Array.forall Single.IsFinite) "whole"
               TrainState.dispose first
           }
@@ -109,11 +111,12 @@ let tests =
                           let draw = Key.uniform key
                           let at (x: float) = (parameters.Vector.mul(x).sub(3.0 * x)).squared().sum().mul(1.0 + draw)
                           numbers |> List.map at |> List.reduce (.+)
-                    Optimiser = Optim.sgd (Schedule.constant 0.02)
+                    Optimiser = Optimiser.sgd (Schedule.constant 0.02)
+                    Steps = 6
                     Feed = fun step -> [ [ float step; 1.0 ]; [ 2.0 ] ]
                     Key = Key.ofSeed 4 }
 
-              let slopes () = [ for state in Train.states line 6 (Train.start line (torch.zeros 1L)) -> (numbers state)[0] ]
+              let slopes () = [ for state in Train.states line (Train.start line (torch.zeros 1L)) -> (numbers state)[0] ]
 
               let once = slopes ()
               Expect.equal (slopes ()) once "the same key, the same steps"
@@ -129,11 +132,12 @@ let tests =
           }
 
           test "a schedule whose rate is no number is refused before it spoils the parameters" {
-              let broken = taskWith (Optim.adam (fun step -> if step = 1 then nan else 1e-3))
+              let schedule = { Id = Id.named "broken"; Rate = fun _ step -> if step = 1 then nan else 1e-3 }
+              let broken = taskWith (Optimiser.adam schedule)
               let mutable last = start broken
 
               Scratch.refusesArgument [ "learning rate of step 1"; "NaN" ] (fun () ->
-                  for state in Train.states broken 3 last do
+                  for state in Train.states { broken with Steps = 3 } last do
                       last <- state)
 
               Expect.isTrue (numbers last |> Array.forall Single.IsFinite) "the state before is whole"
@@ -147,7 +151,7 @@ let memory =
             let held = ResizeArray()
             let task = task.Value
 
-            for state in Train.states task 6 (start task) do
+            for state in Train.states { task with Steps = 6 } (start task) do
                 held.Add(Memory.liveTensors ())
                 if state.Step = 6 then TrainState.dispose state
 

@@ -7,6 +7,7 @@ open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let private config = lazy (JsonNode.Parse(File.ReadAllText(Golden.path "training/runA_config.json")))
 let private names (part: string) = [ for name in config.Value[part].AsArray() -> string name ]
@@ -49,6 +50,7 @@ let private task dtype optimiser =
     { Layout = model.Layout
       Loss = Batch.loss model loss
       Optimiser = optimiser
+      Steps = 50
       Feed = (fun _ -> batches)
       Key = Key.ofSeed 9 }
 
@@ -137,7 +139,7 @@ let tests =
                   let expected = Golden.csv (Golden.path "training/runA_cost_curve.csv")
                   let task = task torch.float64 (Lbfgs.minFunc 50)
 
-                  for state in Train.states task 10 (Train.start task (torch.tensor startWeights.Value)) do
+                  for state in Train.states { task with Steps = 10 } (Train.start task (torch.tensor startWeights.Value)) do
                       let row = expected[state.Step]
                       Expect.equal (string state.Evaluations) row["funcCount"] $"evaluations after iteration {state.Step}"
                       let bound = if state.Step <= 7 then 1e-6 else 2e-3
@@ -168,7 +170,7 @@ let tests =
               Memory.plain (fun () ->
                   let task = task torch.float32 (Lbfgs.minFunc 50)
                   let first = Train.start task (torch.tensor(startWeights.Value).``to`` torch.float32)
-                  let last = Train.states task 50 first |> Seq.last
+                  let last = Train.states { task with Steps = 50 } first |> Seq.last
 
                   for part in [ "dev"; "test" ] do
                       let score = gnsdr (evaluate torch.float32 last.Parameters part)

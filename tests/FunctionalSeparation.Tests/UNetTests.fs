@@ -6,6 +6,7 @@ open System.Text.Json
 open Expecto
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Layers
 

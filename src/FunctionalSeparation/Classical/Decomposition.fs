@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Decomposition of the magnitudes of a mixture into two matrices [frames, bins]. Their signs are ignored.
 [<NoEquality; NoComparison>]

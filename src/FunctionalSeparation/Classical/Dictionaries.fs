@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Spectra that stand for the two sources of a clip in their order, music and voice or what stands for them, [atoms, bins] each; or
 /// frames to learn them from, [frames, bins] each.

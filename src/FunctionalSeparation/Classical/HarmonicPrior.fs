@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// How the predominant pitch of a clip is found, and how much its harmonics are favoured.
 type HarmonicPrior =

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Learning
 
 /// Iterative algorithms whose state holds tensors of any shape [...].
 [<RequireQualifiedAccess>]

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The objective that a factorisation minimises.
 [<RequireQualifiedAccess>]

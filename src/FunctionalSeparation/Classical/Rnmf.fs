@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Learning
 
 /// Settings of robust low-rank NMF, for magnitudes of mean 1: others are brought to it and back, so that their level does not
 /// matter.

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Settings of robust principal component analysis.
 type Rpca =

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Learning
 
 /// Proximal operators of the two norms that low-rank and sparse models are made of.
 [<RequireQualifiedAccess>]

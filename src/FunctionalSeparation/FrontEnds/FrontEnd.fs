@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// How sound becomes spectrograms, and at which rate.
 [<NoComparison>]

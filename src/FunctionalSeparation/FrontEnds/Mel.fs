@@ -6,6 +6,7 @@ open NWaves.Transforms
 open NWaves.Utils
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Mel filters and cosines of NWaves as matrices, for batches on any device, and deltas, as pure functions of tensors. The
 /// conventions are those of HTK (Young et al., "The HTK Book", version 3.4, chapter 5), but for powers under the filters where HTK

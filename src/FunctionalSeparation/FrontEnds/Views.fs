@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A representation of a sound: magnitudes, complex spectrogram or samples.
 [<RequireQualifiedAccess>]

@@ -3,22 +3,21 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A loss: a measure of the difference between estimates and references.
 [<NoEquality; NoComparison>]
 type Loss =
     {
-        /// Text that identifies the loss, without its discriminative term; part of the identity of a run.
-        Words: string
-        /// Weight of the discriminative term; 0 = none.
-        Gamma: float
+        /// Data that tells it from others.
+        Id: Id
         /// The views of estimates and references that the loss reads.
         Domains: Domain list
         /// The loss as a scalar tensor, from estimates and references, both [batch, sources, channels, ...].
         Of: Views -> Views -> torch.Tensor
     }
 
-/// Losses as values that carry their words. Those of the papers are sums (not means) over batch, sources, frames and bins, so that
+/// Losses as values. Those of the papers are sums (not means) over batch, sources, frames and bins, so that
 /// the loss of a data set is the sum of the losses of its parts. Estimates and references have one shape: each loss raises
 /// ArgumentException, naming itself and both shapes, where they have not, since libtorch would broadcast.
 [<RequireQualifiedAccess>]
@@ -26,8 +25,8 @@ module Loss =
 
     /// <summary>
     /// A loss of one's own on a domain, from a function of estimates and references, which it is given only where they have one
-    /// shape: [batch, sources, channels, time, bins] or, on waveforms, [batch, sources, channels, samples]. `words` tell it from
-    /// other losses, its numbers included. Raises ArgumentException where there are none.
+    /// shape: [batch, sources, channels, time, bins] or, on waveforms, [batch, sources, channels, samples]. Its name tells it from
+    /// other losses, and names its numbers. Raises ArgumentException for an empty name.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let absoluteError =
@@ -35,27 +34,23 @@ module Loss =
     ///
     /// let both = Loss.add absoluteError (Loss.siSdr |> Loss.scale 0.1)
     /// </code></example>
-    let on (domain: Domain) (words: string) (loss: torch.Tensor -> torch.Tensor -> torch.Tensor) : Loss =
-        if String.IsNullOrWhiteSpace words then
-            invalidArg (nameof words) "A loss needs words that tell it from others."
-
-        { Words = words
-          Gamma = 0.0
+    let on (domain: Domain) (name: string) (loss: torch.Tensor -> torch.Tensor -> torch.Tensor) : Loss =
+        { Id = Id.named name
           Domains = [ domain ]
           Of =
             fun estimates references ->
                 let y, s = estimates.At domain, references.At domain
-                Shapes.RequireSame(words, "estimates", y, "references", s)
+                Shapes.RequireSame(name, "estimates", y, "references", s)
                 loss y s }
 
     /// A loss on magnitudes, [batch, sources, channels, time, bins].
-    let onMagnitudes words loss : Loss = on Domain.Magnitude words loss
+    let onMagnitudes name loss : Loss = on Domain.Magnitude name loss
 
     /// A loss on complex spectrograms, [batch, sources, channels, time, bins].
-    let onSpectra words loss : Loss = on Domain.Spectrum words loss
+    let onSpectra name loss : Loss = on Domain.Spectrum name loss
 
     /// A loss on samples, [batch, sources, channels, samples].
-    let onWaveforms words loss : Loss = on Domain.Waveform words loss
+    let onWaveforms name loss : Loss = on Domain.Waveform name loss
 
     /// 1/2 sum |y - s|^2 of magnitudes (Huang et al. 2014, eq. 3).
     let squaredError: Loss =
@@ -108,13 +103,6 @@ module Loss =
     /// the error ratio, which knows the scale of the estimates.
     let logErrorRatio: Loss = onWaveforms "log error ratio" (fun y s -> (decibels (y - s) - decibels s).mean())
 
-    /// The loss in words, its discriminative term included.
-    let inWords (loss: Loss) : string =
-        if loss.Gamma = 0.0 then
-            loss.Words
-        else
-            FormattableString.Invariant $"{loss.Words}, discriminative {loss.Gamma}"
-
     /// Energies of spectra [batch, sources, channels, time, bins] in parts of so many frames, the last one as long as is left:
     /// [batch, sources, parts].
     let private energyOfParts (frames: int64) (spectra: torch.Tensor) =
@@ -122,26 +110,29 @@ module Loss =
         let missing = (frames - ofFrames.shape[2] % frames) % frames
         (torch.nn.functional.pad (ofFrames, [| 0L; missing |])).unflatten(2L, [| -1L; frames |]).sum(-1L)
 
-    let private logErrorShareOfParts words least (framesOf: torch.Tensor -> int64) : Loss =
+    let private logErrorShareOfParts id least (framesOf: torch.Tensor -> int64) : Loss =
         Numbers.positive "The log error share" (nameof least) least
 
-        onSpectra words (fun y s ->
-            let energy = energyOfParts (framesOf s)
-            let mixture = energy(s.sum (1L, keepdim = true)).clamp_min(1e-10)
-            (energy (y - s) / mixture).add(least).log10().mul(10.0).mean())
+        let loss =
+            onSpectra id.Name (fun y s ->
+                let energy = energyOfParts (framesOf s)
+                let mixture = energy(s.sum (1L, keepdim = true)).clamp_min(1e-10)
+                (energy (y - s) / mixture).add(least).log10().mul(10.0).mean())
+
+        { loss with Id = id }
 
     /// 10 log10 of the energy of an error over that of the mixture, + `least`, of complex spectra; the mean over batch and sources. Errors
     /// of all excerpts count alike, loud or soft, and those below that share of the mixture count little. Raises ArgumentException for a
     /// share that is not positive.
     let logErrorShareAbove (least: float) : Loss =
-        logErrorShareOfParts (FormattableString.Invariant $"log error share, least {least}") least _.shape[3]
+        logErrorShareOfParts (Id.create "log error share" [ "least", least ] []) least _.shape[3]
 
     /// The same in parts of so many frames, each of which counts alike: so pauses of a voice count as much as its loudest notes, as they do
     /// in the median SDR of BSS Eval 4. Raises ArgumentException for parts of less than a frame, and a share that is not positive.
     let logErrorShareInParts (frames: int) (least: float) : Loss =
         Numbers.atLeast 1 "The log error share" (nameof frames) frames
-        let words = FormattableString.Invariant $"log error share in parts of {frames} frames, least {least}"
-        logErrorShareOfParts words least (fun _ -> int64 frames)
+        let id = Id.create "log error share in parts" [ "frames", float frames; "least", least ] []
+        logErrorShareOfParts id least (fun _ -> int64 frames)
 
     /// The same with 1e-3: 30 dB below the mixture.
     let logErrorShare: Loss = logErrorShareAbove 1e-3
@@ -152,14 +143,12 @@ module Loss =
             invalidArg (nameof factor) $"A loss is scaled by a finite factor, got {factor}."
 
         { loss with
-            Words = FormattableString.Invariant $"{factor} x ({inWords loss})"
-            Gamma = 0.0
+            Id = Id.create "scale" [ "factor", factor ] [ loss.Id ]
             Of = fun estimates references -> (loss.Of estimates references).mul factor }
 
     /// The sum of two losses, be they on different domains.
     let add (first: Loss) (second: Loss) : Loss =
-        { Words = $"{inWords first} + {inWords second}"
-          Gamma = 0.0
+        { Id = Id.create "sum" [] [ first.Id; second.Id ]
           Domains = List.distinct (first.Domains @ second.Domains)
           Of = fun estimates references -> first.Of estimates references .+ second.Of estimates references }
 
@@ -170,7 +159,7 @@ module Loss =
             invalidArg (nameof fftSizes) "A multi-resolution loss needs at least one window length."
 
         let transforms = [ for size in fftSizes -> Stft(size, size / 4, StftWindow.Hann, true) ]
-        let sizes = fftSizes |> List.map string |> String.concat " "
+        let name = "multi-resolution STFT"
 
         let magnitude (stft: Stft) (x: torch.Tensor) =
             let spectrum = stft.Forward x
@@ -181,18 +170,27 @@ module Loss =
             let convergence = (estimate - reference).norm() / reference.norm ()
             convergence .+ (estimate.log () - reference.log ()).abs().mean()
 
-        onWaveforms $"multi-resolution STFT of {sizes}" (fun y s ->
-            let all = transforms |> List.map (at y s)
-            (List.reduce (.+) all).div(float all.Length))
+        let loss =
+            onWaveforms name (fun y s ->
+                let all = transforms |> List.map (at y s)
+                (List.reduce (.+) all).div(float all.Length))
 
-    /// |theta|^2 of parameters [n], for weight decay as a term of the objective.
-    let squaredNorm (vector: torch.Tensor) : torch.Tensor = (vector * vector).sum()
+        { loss with Id = Id.create name [ for size in fftSizes -> "size", float size ] [] }
 
     let private sourceAxis = 1L
 
     let private sourcesOf (loss: Loss) (references: Views) =
         let shape = (references.At loss.Domains.Head).shape
         if shape.Length < 2 then 1 else int shape[int sourceAxis]
+
+    let private discriminativeName = "discriminative"
+
+    /// The weight of the discriminative term of a loss; 0 for one that is not discriminative.
+    let gamma (loss: Loss) : float =
+        if loss.Id.Name = discriminativeName then
+            Id.tryNumber "gamma" loss.Id |> Option.defaultValue 0.0
+        else
+            0.0
 
     /// <summary>
     /// Discriminative training: loss(y, s) - gamma loss(y, n), where n holds another source for each estimate (Huang et al. 2014,
@@ -205,8 +203,8 @@ module Loss =
     let discriminative (gamma: float) (loss: Loss) : Loss =
         Numbers.notNegative "A discriminative loss" (nameof gamma) gamma
 
-        if loss.Gamma <> 0.0 then
-            invalidArg (nameof loss) $"The loss is discriminative already: {inWords loss}."
+        if loss.Id.Name = discriminativeName then
+            invalidArg (nameof loss) $"The loss is discriminative already: {Id.text loss.Id}."
 
         let against estimates references count shift =
             let others = references |> Views.map (fun (s: torch.Tensor) -> s.roll (int64 shift, sourceAxis))
@@ -216,7 +214,7 @@ module Loss =
             loss
         else
             { loss with
-                Gamma = gamma
+                Id = Id.create discriminativeName [ "gamma", gamma ] [ loss.Id ]
                 Of =
                     fun estimates references ->
                         let own, count = loss.Of estimates references, sourcesOf loss references
@@ -224,7 +222,7 @@ module Loss =
                         if count < 2 then
                             invalidArg
                                 (nameof references)
-                                $"{loss.Words}, discriminative: wants at least two sources, [batch, sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}."
+                                $"{Id.text loss.Id}, discriminative: wants at least two sources, [batch, sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}."
 
                         [ 1 .. count - 1 ] |> List.map (against estimates references count) |> List.fold (-) own }
 
@@ -252,8 +250,7 @@ module Loss =
             torch.stack([| for order in orders -> loss.Of estimates (inOrder order references) |]).min()
 
         { loss with
-            Words = $"{inWords loss}, permutation-invariant"
-            Gamma = 0.0
+            Id = Id.create "permutation-invariant" [] [ loss.Id ]
             Of =
                 fun estimates references ->
                     let count = sourcesOf loss references

@@ -6,6 +6,7 @@ open System.Text.Json
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The complete networks of the papers, from sound to masked magnitudes: deep (recurrent) networks over frames, with the mask
 /// inside.

@@ -4,6 +4,7 @@ open System
 open System.Text.Json
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A kind of network that files may name: the way back from its description.
 [<NoEquality; NoComparison>]

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open TorchSharp
+open FunctionalSeparation.Learning
 
 /// Divides the bins above the band of a network's masks among the sources, by their spectrograms in the band. The functions take
 /// masked spectrograms [..., sources, channels, time, band], and the mixture in the band [..., channels, time, band] and above it

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// How a mask layer computes estimates y_i from the raw outputs a_i of a network and a mixture magnitude x (Huang et al. 2014,
 /// eq. 2).

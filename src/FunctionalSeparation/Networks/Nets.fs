@@ -1,5 +1,7 @@
 namespace FunctionalSeparation
 
+open FunctionalSeparation.Learning
+
 /// Which hidden layers of a network are recurrent.
 type Recurrence =
     /// None: a DNN.

@@ -4,6 +4,7 @@ open System
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The input of a network: a view of the mixture, as images.
 [<RequireQualifiedAccess>]

@@ -4,6 +4,7 @@ open System.Collections.Generic
 open System.Text.Json
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Pieces of the JSON of networks.
 module internal NetworkJson =

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The features of a mixture's magnitudes that a network takes as input. The mask is always applied to the magnitudes themselves.
 /// The logarithms are log10(1 + (1000 x)^2) of a magnitude x, or of mel-filtered powers x^2. They are 0 for silence and begin to

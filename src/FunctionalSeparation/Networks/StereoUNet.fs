@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A U-Net that hears two channels together, as middle and side, and looks above its bins too, in bands.
 type StereoUNetSettings =

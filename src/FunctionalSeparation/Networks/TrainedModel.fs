@@ -1,5 +1,7 @@
 namespace FunctionalSeparation
 
+open FunctionalSeparation.Learning
+
 /// A network and its weights: everything that separation needs.
 [<NoEquality; NoComparison>]
 type TrainedModel =

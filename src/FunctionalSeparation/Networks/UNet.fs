@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A convolutional U-Net with dense layers over frequency (as the time-distributed layers of Choi et al. 2020), complex spectrograms in,
 /// complex masks out.

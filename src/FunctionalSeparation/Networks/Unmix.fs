@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// open-unmix: one network per source, and a Wiener filter on their estimates.
 type UnmixSettings =

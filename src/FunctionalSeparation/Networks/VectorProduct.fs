@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Where the 3-vectors of a vector product network come from (Fan, Chan, Yang and Jang 2017).
 type VectorInput =

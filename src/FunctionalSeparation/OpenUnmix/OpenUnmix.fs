@@ -5,6 +5,7 @@ open System.IO
 open System.Text.Json
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Folders of open-unmix's weights, read as its authors' program writes them.
 [<RequireQualifiedAccess>]

@@ -6,6 +6,7 @@ open System.Collections.Generic
 open System.IO
 open System.Text
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Reads pickles as far as files of weights need them: protocol 2 and below. It is data that is read, no program that is run: no
 /// function is called, and a name that is not expected is refused.

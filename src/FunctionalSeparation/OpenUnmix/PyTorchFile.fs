@@ -5,6 +5,7 @@ open System.IO
 open System.IO.Compression
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Weights as PyTorch's `torch.save` writes them: a dictionary of named tensors, in the zip format (since PyTorch 1.6) or the older
 /// one of several pickles. Any other content is refused, and no code that a file names is run.

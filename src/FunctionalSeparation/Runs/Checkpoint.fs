@@ -6,6 +6,7 @@ open System.Security.Cryptography
 open System.Text
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The best parameters so far, where a run chooses on development clips.
 [<NoEquality; NoComparison>]

@@ -4,6 +4,7 @@ open System
 open System.Globalization
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Short descriptions of values for interactive use: `load.fsx` makes F# Interactive print them. No function here keeps a
 /// tensor.
@@ -136,7 +137,7 @@ module Describe =
             TextTable.text [ "part"; "clips"; "songs"; "singers" ] (List.map row [ Split.Train; Split.Dev; Split.Test ])
 
         let beside = if corpus.LeftOut.IsEmpty then "" else $"\n{LeftOut.text corpus.LeftOut}"
-        $"{corpus.Name}: {sources}; {corpus.Mixing.Words}\n{parts}{beside}"
+        $"{corpus.Name}: {sources}; {IdText.text corpus.Mixing.Id}\n{parts}{beside}"
 
     let private decibels (value: float) =
         match value.ToString("0.00", plain) with

@@ -4,6 +4,7 @@ open System
 open System.Diagnostics
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Where a figure comes from: stored with every model and every result.
 [<RequireQualifiedAccess>]

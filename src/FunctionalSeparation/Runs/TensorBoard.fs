@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System.IO
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Writes a run's event files for TensorBoard, in the folder `tensorboard` of the run's folder. Scalars are written at every
 /// step, weights and sound at every checkpoint.
@@ -14,11 +15,11 @@ module TensorBoard =
 
     /// The curves: objective, largest gradient element, GNSDR on the development clips where it was taken, learning rate (of the
     /// step just made) where the optimiser has one.
-    let scalars (board: EventFileWriter) (rate: Schedule option) (devGnsdr: float option) (state: TrainState) : unit =
+    let scalars (board: EventFileWriter) (rate: float option) (devGnsdr: float option) (state: TrainState) : unit =
         let scalar tag value = board.Scalar(state.Step, tag, value)
         scalar "training/objective" state.Value
         scalar "training/max gradient" state.MaxGradient
-        rate |> Option.iter (fun rate -> scalar "training/learning rate" (rate (state.Step - 1)))
+        rate |> Option.iter (scalar "training/learning rate")
         devGnsdr |> Option.iter (scalar "dev/voice GNSDR (dB)")
 
     /// How the elements of each named weight are distributed.

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// BSS Eval 3 scores of one source of one clip, in dB. NaN where a reference or the estimate is silent.
 type SourceScores =

@@ -4,6 +4,7 @@ open System
 open System.IO
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A version of BSS Eval for stems in files.
 [<RequireQualifiedAccess>]

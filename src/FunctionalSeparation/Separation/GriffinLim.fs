@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// How phases are sought that fit given magnitudes.
 type GriffinLim =

@@ -4,6 +4,7 @@ open System
 open System.Text.Json
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Contents of `model.json`: everything about a model except its weights.
 [<NoEquality; NoComparison>]

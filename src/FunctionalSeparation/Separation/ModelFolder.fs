@@ -6,6 +6,7 @@ open System.Security.Cryptography
 open System.Text.Json.Nodes
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A model is a folder that describes itself: `model.json` (see `ModelDescription`) and `weights.safetensors`.
 [<RequireQualifiedAccess>]

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.Security.Cryptography
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A trained network behind the interface that applications use. Takes over the model: disposing the separator frees its
 /// parameters. From then on it opens no stream, and its streams that are still open refuse to go on (ObjectDisposedException); they

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System.Collections.Generic
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// A trained network at work on one sound. Pieces are heard at its level by a gain, which may change from piece to piece.
 /// `requireAlive` raises ObjectDisposedException once the network has been freed.

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// How the outputs of a network become masks at test time (Huang et al. 2014, section 2.2).
 type TestMask =

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The separation of a sound that comes piece by piece, at a moment. Its tensors belong to it. A network that hears channels by
 /// themselves has each of them as an element of a batch; one that hears several together has a batch of one.

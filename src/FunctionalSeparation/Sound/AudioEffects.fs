@@ -5,6 +5,7 @@ open NWaves.Features
 open NWaves.Filters.BiQuad
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Audio effects of music production on the channels of a sound, as pure functions of explicit numbers: [channels][samples] in and out, as
 /// many channels and samples. Rates are in Hz, times in seconds. After Zölzer (ed.), DAFX, 2nd edition, 2011.

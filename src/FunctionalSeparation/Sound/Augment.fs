@@ -7,6 +7,7 @@ open NWaves.Operations.Tsm
 open NWaves.Signals
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Augmentation as pure functions of sound and explicit numbers.
 [<RequireQualifiedAccess>]

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System.IO
 open System.Text.RegularExpressions
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// iKala (Chan et al. 2015): 252 stereo clips of 30 s from Chinese pop songs, left = music, right = voice, 44.1 kHz, named
 /// `SONG_chorus.wav` or `SONG_verse.wav` with SONG a number. The data set is no longer handed out; this reads existing copies.

@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System.IO
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// MIR-1K (Hsu and Jang 2010): stereo clips of karaoke songs, left = music, right = voice, 16 kHz, named
 /// `singer_song_clip.wav`. The split is that of Huang et al. (2014): singers abjones and amy train, four of their clips

@@ -2,13 +2,14 @@ namespace FunctionalSeparation
 
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
-/// How a mixture is made of recorded sources: a factor for each, and the words that say so. A key decides what is random.
+/// How a mixture is made of recorded sources: a factor for each. A key decides what is random.
 [<NoEquality; NoComparison>]
 type Mixing =
     {
-        /// Description in tables and in the identities of runs.
-        Words: string
+        /// Data that tells it from others.
+        Id: Id
         /// A factor for each source, from a key and the L2 norms of the sources over the whole clip and all its channels, which are
         /// computed only where they are asked for.
         Factors: Key -> Lazy<float list> -> int -> float list
@@ -22,12 +23,12 @@ module Mixing =
 
     /// The sum of the sources as recorded.
     let plain: Mixing =
-        { Words = "as recorded"; Factors = (fun _ _ sources -> List.replicate sources 1.0); NeedsSound = false }
+        { Id = Id.named "as recorded"; Factors = (fun _ _ sources -> List.replicate sources 1.0); NeedsSound = false }
 
     /// Each source at unit L2 norm over the whole clip and all its channels, so that the mixture is at 0 dB (authors' code of
     /// Huang et al. 2014). A silent source stays silent.
     let unitNorm: Mixing =
-        { Words = "each source at unit norm"
+        { Id = Id.named "unit norm"
           Factors = fun _ norms _ -> norms.Value |> List.map (fun norm -> if norm = 0.0 then 1.0 else 1.0 / norm)
           NeedsSound = true }
 
@@ -36,7 +37,7 @@ module Mixing =
         Numbers.notNegative "Mixing.gains" (nameof range) range
         let ofSource key number = 10.0 ** ((2.0 * Key.uniform (Key.fold number key) - 1.0) * range / 20.0)
 
-        { Words = $"gains of up to {string range} dB"
+        { Id = Id.create "gains" [ "range", range ] []
           Factors = fun key _ sources -> List.init sources (ofSource key)
           NeedsSound = false }
 
@@ -52,7 +53,7 @@ module Mixing =
             let scaled = lazy (List.map2 (*) before norms.Value)
             List.map2 (*) before (next.Factors (Key.fold 1 key) scaled sources)
 
-        { Words = $"{first.Words}, {next.Words}"
+        { Id = Id.create "then" [] [ first.Id; next.Id ]
           Factors = factors
           NeedsSound = first.NeedsSound || next.NeedsSound }
 

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.IO
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// MUSDB18 (Rafii, Liutkus, Stöter, Mimilakis and Bittner 2017): 150 songs in stereo at 44.1 kHz as drums, bass, other and
 /// vocals. Both editions are read: MUSDB18-HQ, a folder of WAV files a song, and MUSDB18, whose `.stem.mp4` files hold five sound

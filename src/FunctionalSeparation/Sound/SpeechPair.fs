@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.IO
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Speech against speech, and speech against noise (Huang et al. 2015, sections IV-B and IV-D). Speaker 1, the one to be
 /// heard, is the last source; speaker 2, or the noise, is the first: it is what training rotates.

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.IO
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Any folder of stems: `train`, `dev` and `test` (any of them may be absent) hold a folder a song, and this a file a source,
 /// named after it: `train/my song/vocals.flac`. Songs of `train` and `dev` may lack some of the

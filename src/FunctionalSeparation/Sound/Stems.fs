@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 open TorchSharp
 
 /// A source by its name, as recorded: any number of channels, full scale = ±1.

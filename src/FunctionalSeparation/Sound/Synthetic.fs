@@ -2,6 +2,7 @@ namespace FunctionalSeparation
 
 open System
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Synthesis
 
 /// A generated song: the sources that it was mixed from, full scale = ±1. The mixture is their sum, which also stays below full

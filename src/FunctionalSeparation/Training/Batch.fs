@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Specification of batches: the domains that the network reads, the domains that the loss compares, and the mixing.
 [<NoEquality; NoComparison>]

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open System.Collections.Concurrent
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// The sources of a clip as training hears them, at any of some playing speeds: read in parts where the clip has parts, else kept in
 /// memory in 16 bits (see `StoredSound`). Raises InputException, naming the clip, for a clip without parts that has samples that are not

@@ -1,13 +1,14 @@
 namespace FunctionalSeparation
 
 open System
+open FunctionalSeparation.Learning
 
 /// A change of one source of an excerpt, at random.
 [<NoEquality; NoComparison>]
 type Effect =
     {
-        /// Its name and numbers: part of the identity of a run.
-        Words: string
+        /// Data that tells it from others.
+        Id: Id
         /// From a rate (Hz), a key and the channels of a source, channels of the same length.
         Apply: int -> Key -> float32[][] -> float32[][]
     }
@@ -17,28 +18,34 @@ type Effect =
 module Effect =
 
     /// <summary>
-    /// An effect of one's own on each channel. `words` tell it from others, its numbers included.
+    /// An effect of one's own on each channel. Its name tells it from others, and names its numbers. Raises ArgumentException for an
+    /// empty name.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let quieter =
     ///     Effect.onChannels "up to 6 dB softer" (fun _ key signal -> Augment.gain (-6.0 * Key.uniform key) signal)
     /// </code></example>
-    let onChannels (words: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
-        { Words = words; Apply = fun rate key -> Array.map (change rate key) }
+    let onChannels (name: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
+        { Id = Id.named name; Apply = fun rate key -> Array.map (change rate key) }
 
-    /// An effect of one's own on all channels together, [channels][samples]. `words` tell it from others, its numbers included.
-    let create (words: string) (change: int -> Key -> float32[][] -> float32[][]) : Effect = { Words = words; Apply = change }
+    /// An effect of one's own on all channels together, [channels][samples]. Its name tells it from others, and names its numbers. Raises
+    /// ArgumentException for an empty name.
+    let create (name: string) (change: int -> Key -> float32[][] -> float32[][]) : Effect = { Id = Id.named name; Apply = change }
+
+    let private withNumbers numbers (effect: Effect) = { effect with Id = Id.create effect.Id.Name numbers effect.Id.Parts }
 
     /// An effect that happens with a probability. Raises ArgumentException unless it lies from 0 to 1.
     let sometimes (probability: float) (effect: Effect) : Effect =
         if not (probability >= 0.0 && probability <= 1.0) then
             invalidArg (nameof probability) $"A probability lies from 0 to 1, got {probability}."
 
-        create (FormattableString.Invariant $"{effect.Words} ({probability})") (fun rate key channels ->
-            if Key.uniform (Key.fold 0 key) < probability then
-                effect.Apply rate (Key.fold 1 key) channels
-            else
-                channels)
+        { Id = Id.create "sometimes" [ "probability", probability ] [ effect.Id ]
+          Apply =
+            fun rate key channels ->
+                if Key.uniform (Key.fold 0 key) < probability then
+                    effect.Apply rate (Key.fold 1 key) channels
+                else
+                    channels }
 
     /// The polarity of a source turned, half of the time.
     let polarity: Effect =
@@ -48,7 +55,7 @@ module Effect =
     /// range that is negative or not finite.
     let equalise (range: float) : Effect =
         Numbers.notNegative "An equalisation" (nameof range) range
-        onChannels (FormattableString.Invariant $"equalised by {range} dB") (Augment.equalise range)
+        onChannels "equalise" (Augment.equalise range) |> withNumbers [ "range", range ]
 
     /// The formants moved by up to so large a factor, up or down, pitch and tempo kept (see `Augment.formants`): a singer of another
     /// size. Raises ArgumentException unless 1 <= most <= 2.
@@ -56,17 +63,8 @@ module Effect =
         if not (most >= 1.0 && most <= 2.0) then
             invalidArg (nameof most) $"Formants move by a factor of 1 to 2, got {most}."
 
-        onChannels (FormattableString.Invariant $"formants moved by {most}") (fun rate key ->
-            Augment.formants (most ** (2.0 * Key.uniform key - 1.0)) rate)
-
-    /// The pitch moved by up to ± so many semitones, the tempo kept (see `Augment.transpose`). Raises
-    /// ArgumentException unless 0 < semitones <= 12.
-    let transpose (semitones: float) : Effect =
-        if not (semitones > 0.0 && semitones <= 12.0) then
-            invalidArg (nameof semitones) $"A source is transposed by up to 12 semitones, got {semitones}."
-
-        onChannels (FormattableString.Invariant $"transposed by {semitones} semitones") (fun rate key ->
-            Augment.transpose ((2.0 * Key.uniform key - 1.0) * semitones) rate)
+        onChannels "formants" (fun rate key -> Augment.formants (most ** (2.0 * Key.uniform key - 1.0)) rate)
+        |> withNumbers [ "most", most ]
 
     let private between low high number key = low + (high - low) * Key.uniform (Key.fold number key)
 
@@ -159,7 +157,7 @@ module Effect =
         if not (most > 0.0 && most <= 1.0) then
             invalidArg (nameof most) $"A place lies up to 1 to one side, got {most}."
 
-        create (FormattableString.Invariant $"panned by {most}") (fun _ key -> AudioEffects.pan (between -most most 0 key))
+        create "panned" (fun _ key -> AudioEffects.pan (between -most most 0 key)) |> withNumbers [ "most", most ]
 
     /// The difference of two channels times a factor from `narrowest` (0: mono) to `widest` (see `AudioEffects.width`). Raises
     /// ArgumentException unless 0 <= narrowest <= widest <= 4.
@@ -167,8 +165,8 @@ module Effect =
         if not (0.0 <= narrowest && narrowest <= widest && widest <= 4.0) then
             invalidArg (nameof widest) $"A width goes from 0 to 4, got {narrowest} to {widest}."
 
-        create (FormattableString.Invariant $"width {narrowest} to {widest}") (fun _ key ->
-            AudioEffects.width (between narrowest widest 0 key))
+        create "width" (fun _ key -> AudioEffects.width (between narrowest widest 0 key))
+        |> withNumbers [ "narrowest", narrowest; "widest", widest ]
 
     /// Passes channels through effects one after the other; each draws from a child of the key, numbered from `first` on.
     let internal through (first: int) (effects: Effect list) rate key (channels: float32[][]) : float32[][] =

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open System
+open FunctionalSeparation.Learning
 
 /// Levels at which the sources of excerpts are mixed, whatever their recordings have: the levels that songs have. Each is drawn evenly
 /// between two numbers of dB.
@@ -26,12 +27,17 @@ module ExcerptLevels =
     let songs: ExcerptLevels =
         { Lead = -15.0, 5.0; Accompaniment = -35.0, -15.0; LeadAlone = 1.0 / 12.0; LeadSilent = 1.0 / 8.0 }
 
-    /// The levels in words: part of the identity of a run.
-    let words (levels: ExcerptLevels) : string =
-        let range (low: float, high: float) = FormattableString.Invariant $"{low} to {high} dB"
-
-        FormattableString.Invariant
-            $"lead {range levels.Lead}, accompaniment {range levels.Accompaniment}, alone {levels.LeadAlone:F3}, silent {levels.LeadSilent:F3}"
+    /// The data that tells levels from others.
+    let id (levels: ExcerptLevels) : Id =
+        Id.create
+            "levels"
+            [ "lead from", fst levels.Lead
+              "lead to", snd levels.Lead
+              "accompaniment from", fst levels.Accompaniment
+              "accompaniment to", snd levels.Accompaniment
+              "lead alone", levels.LeadAlone
+              "lead silent", levels.LeadSilent ]
+            []
 
     /// Raises ArgumentException, naming the setting, for numbers that are no levels or probabilities.
     let internal require (levels: ExcerptLevels) : unit =

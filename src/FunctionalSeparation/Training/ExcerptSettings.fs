@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// How the music of an excerpt is moved against its voice.
 type Rotation =
@@ -74,44 +75,42 @@ module ExcerptSettings =
           AccompanimentEffects = []
           Levels = None }
 
-    /// The settings in words: part of the identity of a run.
-    let words (settings: ExcerptSettings) : string =
-        let sequences =
-            match settings.Sequence with
-            | None -> ""
-            | Some frames -> $" in sequences of {frames}"
+    /// The data that tells settings from others: what is as `ofSize` has it is not in it.
+    let id (settings: ExcerptSettings) : Id =
+        let count name (number: int) = name, float number
+        let unless ordinary name (number: float) = if number = ordinary then [] else [ name, number ]
 
         let rotation =
             match settings.Rotation with
-            | Anywhere -> ""
-            | ShiftStep None -> ", unshifted"
-            | ShiftStep(Some step) -> $", shift step {step}"
+            | Anywhere -> []
+            | ShiftStep None -> [ "unshifted", 1.0 ]
+            | ShiftStep(Some step) -> [ count "shift step" step ]
 
         let speeds =
-            match settings.Speeds with
-            | [ 1.0 ] -> ""
-            | speeds -> ", speeds " + (speeds |> List.map string |> String.concat " ")
-
-        let second name probability =
-            if probability = 0.0 then
-                ""
+            if settings.Speeds = [ 1.0 ] then
+                []
             else
-                FormattableString.Invariant $", second {name} {probability}"
+                [ for speed in settings.Speeds -> "speed", speed ]
 
-        let seconds = second "accompaniment" settings.SecondAccompaniment + second "lead" settings.SecondLead
+        let effects name (effects: Effect list) =
+            if effects.IsEmpty then
+                []
+            else
+                [ Id.create name [] [ for effect in effects -> effect.Id ] ]
 
-        let words before (effects: Effect list) = effects |> List.map (fun effect -> before + effect.Words) |> String.concat ""
-
-        let effects =
-            words ", " settings.Effects
-            + words ", lead " settings.LeadEffects
-            + words ", accompaniment " settings.AccompanimentEffects
-
-        let levels =
-            settings.Levels |> Option.map (fun levels -> ", " + ExcerptLevels.words levels) |> Option.defaultValue ""
-
-        FormattableString.Invariant
-            $"{settings.Count} x {settings.Frames} frames{sequences}, other song {settings.OtherSong}, gain {settings.GainRange} dB{rotation}{speeds}{seconds}{effects}{levels}"
+        Id.create
+            "excerpts"
+            ([ count "count" settings.Count; count "frames" settings.Frames ]
+             @ [ for frames in Option.toList settings.Sequence -> count "sequence" frames ]
+             @ [ "other song", settings.OtherSong; "gain range", settings.GainRange ]
+             @ rotation
+             @ speeds
+             @ unless 0.0 "second accompaniment" settings.SecondAccompaniment
+             @ unless 0.0 "second lead" settings.SecondLead)
+            (effects "effects" settings.Effects
+             @ effects "lead effects" settings.LeadEffects
+             @ effects "accompaniment effects" settings.AccompanimentEffects
+             @ [ for levels in Option.toList settings.Levels -> ExcerptLevels.id levels ])
 
     /// Raises ArgumentException, naming the setting, for numbers that make no excerpts.
     let internal require (settings: ExcerptSettings) : unit =

@@ -5,6 +5,7 @@ open System.Buffers
 open System.Runtime.InteropServices
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Random excerpts of clips: a pure function of key and step. An epoch shows every clip that has the last source (the lead: the voice)
 /// about once, in a fresh order, from a fresh phase; the other sources, freshly rotated, accompany it. Sound is read, played at its speed

@@ -3,6 +3,7 @@ namespace FunctionalSeparation
 open System
 open TorchSharp
 open FunctionalSeparation.Core
+open FunctionalSeparation.Learning
 
 /// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
 [<RequireQualifiedAccess>]

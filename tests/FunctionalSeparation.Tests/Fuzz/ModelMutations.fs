@@ -8,6 +8,7 @@ open System.Text.Json
 open System.Text.RegularExpressions
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// The reader of a file.

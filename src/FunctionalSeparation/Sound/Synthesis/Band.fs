@@ -2,6 +2,7 @@ namespace FunctionalSeparation.Synthesis
 
 open System
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 type internal ChordInstrument =
     | Plucked

@@ -1,6 +1,7 @@
 namespace FunctionalSeparation.Synthesis
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// Draws of musical choices from keys.
 [<RequireQualifiedAccess>]

@@ -2,6 +2,7 @@ namespace FunctionalSeparation.Synthesis
 
 open System
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// A singer: range in MIDI semitones, vowel formants F1-F3 and F4, F5 in Hz, vibrato rate in Hz and depth in semitones,
 /// portamento time in seconds, share of breath in the tone, and fall of the glottal spectrum in dB an octave.

@@ -2,6 +2,7 @@ namespace FunctionalSeparation.Synthesis
 
 open System
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 /// The signals that the singer and the band are made of: float arrays at `Tone.rate`, written by plain loops.
 [<RequireQualifiedAccess>]
