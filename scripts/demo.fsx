@@ -27,7 +27,7 @@ let takeApart (separator: ISeparator) (clip: Clip) =
         AudioFile.Write(Path.Combine(folder, "stems", $"{clip.Name}_{name}.wav"), audio, SampleFormat.Pcm16) |> ignore
 
     let clean name = Stems.find name stems
-    Listening.clip recipe.Network.Setting.FrontEnd.Stft clip.Name mixture clip.Sources clean (fun name -> recovered[name])
+    Listening.clip recipe.Network.Spec.FrontEnd.Stft clip.Name mixture clip.Sources clean (fun name -> recovered[name])
 
 Experiment.main (fun () ->
     if Directory.Exists folder then Directory.Delete(folder, true)
@@ -35,21 +35,13 @@ Experiment.main (fun () ->
     eprintfn $"{title} on {corpus.Train.Length} generated songs, tested on {corpus.Test.Length} others\n"
 
     let outcome =
-        Trial.run
-            { Recipe = recipe
-              Data = corpus.Name
-              Train = corpus.Train
-              Dev = corpus.Dev
-              Test = corpus.Test
-              Device = Devices.Parse "cpu"
-              Folder = folder
-              Resume = false
-              CheckpointEvery = 200
-              TensorBoard = false }
+        ScoredRun.make
+            corpus
+            { Run.create corpus folder recipe with Device = Devices.Parse "cpu"; Resume = false; CheckpointEvery = 200 }
 
     let score label separator = label, Experiment.evaluate Scoring.papers TorchSharp.torch.CPU label separator corpus.Test
 
-    let header, frontEnd = Results.header corpus.Test.Head.Sources, recipe.Network.Setting.FrontEnd
+    let header, frontEnd = Results.header corpus.Test.Head.Sources, recipe.Network.Spec.FrontEnd
     let ceiling = score "ideal binary mask" (Evaluate.idealBinaryMask frontEnd)
     let systems = [ score "mixture" (Evaluate.mixture frontEnd); ceiling; title, outcome.Scores ]
     let rows = [ for name, scores in systems -> Results.row name scores ]

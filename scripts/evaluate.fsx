@@ -49,9 +49,9 @@ Experiment.main (fun () ->
     let folder = arguments.GetResult Model
     let trained = ModelFolder.load ModelFolder.families device folder
     let split = arguments.GetResult(EvaluateArgument.Split, Split.Test)
-    let frontEnd = trained.Network.Setting.FrontEnd
+    let frontEnd = trained.Network.Spec.FrontEnd
     arguments.TryGetResult Json |> Option.iter Results.requireWritable
-    let corpus = load trained.Network.Setting.Sources (arguments.GetResult Data)
+    let corpus = load trained.Network.Spec.Sources (arguments.GetResult Data)
     Experiment.tellLeftOut corpus
 
     let corpus =
@@ -72,7 +72,7 @@ Experiment.main (fun () ->
     printfn
         "%s"
         (Results.table
-            (Results.header trained.Network.Setting.Sources)
+            (Results.header trained.Network.Spec.Sources)
             [ Results.row "mixture" floor; Results.row "ideal binary mask" ceiling; Results.row name rows ])
 
     for line in Results.remarks rows do

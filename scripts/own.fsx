@@ -11,11 +11,11 @@ open FunctionalSeparation.Core
 
 /// Convolutions that look two frames back and ahead: complex spectrograms in, complex masks out.
 let tiny =
-    Family.define "tiny" (fun (settings: {| Channels: int |}) setting ->
-        let n, ears = settings.Channels, setting.Channels
+    Family.define "tiny" (fun (settings: {| Channels: int |}) spec ->
+        let n, ears = settings.Channels, spec.Channels
         let block = Norm.batch n --> Layer.activation Relu --> Conv.layer 3 n n
 
-        Conv.layer 3 (2 * ears) n --> Model.residual block --> Conv.layer 1 n (2 * ears * setting.Sources.Length)
+        Conv.layer 3 (2 * ears) n --> Model.residual block --> Conv.layer 1 n (2 * ears * spec.Sources.Length)
         |> NetworkPlan.complexMask (2, 2))
 
 let logDistance =
@@ -39,8 +39,9 @@ let recipe preset =
 
 match List.tail (List.ofArray fsi.CommandLineArgs) with
 | [ "train"; folder ] ->
-    let trial = { Trial.onCorpus (Corpus.embedded 0) folder (recipe Smoke) with CheckpointEvery = 10 }
-    Experiment.main (fun () -> Trial.run trial |> ignore)
+    let corpus = Corpus.embedded 0
+    let run = { Run.create corpus folder (recipe Smoke) with CheckpointEvery = 10 }
+    Experiment.main (fun () -> ScoredRun.make corpus run |> ignore)
 | [ "separate"; model; song; out ] ->
     Experiment.main (fun () ->
         use separator = ModelFolder.openWith [ tiny.Reader ] "auto" model
@@ -52,9 +53,9 @@ match List.tail (List.ofArray fsi.CommandLineArgs) with
       Name = "own"
       Title = "A network of one's own"
       Load = Mir1k.loadOrEmbedded
-      Cells =
-        [ Cell.trained "tiny" recipe
-          Cell.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe)
-          Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
+      Rows =
+        [ Row.trained "tiny" recipe
+          Row.trained "DRNN-2" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe)
+          Row.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014) ]
       Claims = [ { Text = "Convolutions beat the mixture"; Pairs = [ ("tiny", "mixture") ] } ] }
     |> Table.main fsi.CommandLineArgs TablePage.save

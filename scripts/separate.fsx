@@ -20,7 +20,7 @@ open FunctionalSeparation.Core
 
 type SeparateArgument =
     | [<MainCommand; ExactlyOnce>] Songs of song: string list
-    | Model of folder: string
+    | Model of name: string
     | [<Mandatory>] Out of folder: string
     | Stems of names: string
     | Format of name: string
@@ -35,7 +35,7 @@ type SeparateArgument =
             match this with
             | Songs _ -> "the songs: files, folders of files, a pipe, or - for standard input."
             | Model _ ->
-                "the model folder that training wrote, or a folder of open-unmix's weights. Default: the library's own model."
+                "the model folder that training wrote, a folder of open-unmix's weights, or rpca, rpcah or hpss, which learn nothing. Default: the library's own model."
             | Out _ -> "folder for the stems; or - for standard output: one stem of one song."
             | Stems _ -> "the stems that are written, with commas between them: voice,music. Default: all."
             | Format _ -> "wav32f, wav24, wav16, flac, mp3 or opus (always 48 kHz). Default: wav32f, which can hold any stem."

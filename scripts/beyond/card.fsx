@@ -30,8 +30,8 @@ let fullLength (separator: Separator) =
         let padded = torch.nn.functional.pad (mixture, [| 0L; int64 separator.FrontEnd.Stft.HopLength |])
         (separate padded: torch.Tensor).narrow(2L, 0L, mixture.shape[1])
 
-    match separator.Hearing with
-    | Blind separate -> { separator with Hearing = Blind(longer separate) }
+    match separator.Estimator with
+    | Blind separate -> { separator with Estimator = Blind(longer separate) }
     | Oracle _ -> separator
 
 /// The singer of singer_song_clip.

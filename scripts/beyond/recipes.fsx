@@ -59,9 +59,9 @@ let without singer (corpus: Corpus) =
   Name = "recipes"
   Title = "Recipes, each scored on the singer named, who is held out of its training"
   Load = Mir1k.loadOrEmbedded
-  Cells =
+  Rows =
     [ for name, vary in variants do
           for singer in [ "abjones"; "amy" ] do
-              Cell.trained $"{name}, {singer}" (make vary) |> Cell.onCorpus $"{singer} held out" (without singer) ]
+              Row.trained $"{name}, {singer}" (make vary) |> Row.onCorpus $"{singer} held out" (without singer) ]
   Claims = [] }
 |> Table.main fsi.CommandLineArgs TablePage.save

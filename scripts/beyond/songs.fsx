@@ -124,30 +124,23 @@ let tinyStereo (settings: StereoUNetSettings) =
     { settings with UNet = { tiny settings.UNet with InputScale = settings.UNet.InputScale } }
 
 let recipeOf isSmoke seed steps start (row: Row) =
-    let setting = { FrontEnd = UNet.frontEnd; Channels = row.Channels; Sources = Stems.musicAndVoice }
-    let network = StereoUNet.family.Network (if isSmoke then tinyStereo row.Settings else row.Settings) setting
+    let spec = { FrontEnd = UNet.frontEnd; Channels = row.Channels; Sources = Stems.musicAndVoice }
+    let network = StereoUNet.family.Network (if isSmoke then tinyStereo row.Settings else row.Settings) spec
     let excerpts = if isSmoke then short row.Excerpts else row.Excerpts
 
     { Recipe.create network row.Loss (muon 0.005 network) (Sampler.excerpts excerpts) (Length.Steps steps) with
         Mixing = Mixing.plain
         Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16)
         Seed = seed
-        Start = Option.map weightsOf start }
+        Init = Option.map weightsOf start }
 
 let train (corpus: Corpus) folder (recipe: Recipe) =
     let tell = Experiment.progress "training"
 
     let finished =
-        TrainingRun.run
-            { Recipe = recipe
-              Train = corpus.Train
-              Dev = []
-              Device = Devices.Parse "auto"
-              Folder = folder
-              Resume = true
-              CheckpointEvery = 100
-              TensorBoard = false
-              Report = fun step -> tell step.Step step.Steps $"objective {step.Value:G3}" }
+        Run.train
+            { Run.create corpus folder recipe with
+                Report = fun step -> tell step.Step step.Steps $"objective {step.Value:G3}" }
 
     ModelFolder.save
         folder

@@ -61,8 +61,8 @@ let longer (training: Training) = { training with Excerpts = { training.Excerpts
 let onWaveforms (training: Training) = { training with Loss = Loss.logErrorRatio }
 
 let recipe (training: Training) =
-    let setting = { FrontEnd = training.FrontEnd; Channels = 1; Sources = Stems.musicAndVoice }
-    let network = UNet.family.Network training.Settings setting
+    let spec = { FrontEnd = training.FrontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+    let network = UNet.family.Network training.Settings spec
     let sampler = Sampler.excerpts training.Excerpts
     let recipe = Recipe.create network training.Loss (training.Optimiser network) sampler (Steps training.Steps)
     { recipe with Precision = Precision.Bfloat16 }

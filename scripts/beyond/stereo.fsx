@@ -54,7 +54,7 @@ Experiment.main (fun () ->
 
     let trained = DefaultModel.load torch.CPU
 
-    let stft = trained.Network.Setting.FrontEnd.Stft
+    let stft = trained.Network.Spec.FrontEnd.Stft
 
     /// Mixtures [channels, samples] as a batch of one channel each -> their voices [channels, samples].
     let eachChannel (sound: torch.Tensor) = (Separation.estimate trained Soft (sound.unsqueeze 1L)).select(1L, 1L).squeeze 1L

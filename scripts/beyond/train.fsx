@@ -64,14 +64,14 @@ let corpusOf folders isMono =
     if isMono then Corpus.mono corpus else corpus
 
 /// The setting of the recipe at the rate of the data.
-let settingFor (clip: Clip) : Setting =
+let specFor (clip: Clip) : SourceSpec =
     match FrontEnd.tryAtRate clip.SampleRate UNet.frontEnd with
     | Some frontEnd -> { FrontEnd = frontEnd; Channels = clip.Channels; Sources = clip.Sources }
     | None -> raise (InputException $"{clip.Name}: has {clip.SampleRate} Hz, where windows of 128 ms are not whole. Resample it.")
 
 /// The bins that there are, of the 640 to 5 kHz: a multiple of 16, for the scales halve them four times.
-let fitting (setting: Setting) (settings: UNetSettings) =
-    { settings with Bins = min settings.Bins (setting.FrontEnd.Stft.Bins / 16 * 16) }
+let fitting (spec: SourceSpec) (settings: UNetSettings) =
+    { settings with Bins = min settings.Bins (spec.FrontEnd.Stft.Bins / 16 * 16) }
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<OwnArgument> fsi.CommandLineArgs
@@ -89,16 +89,16 @@ Experiment.main (fun () ->
         | Medium -> UNet.medium
         | Large -> UNet.large
 
-    let setting = settingFor corpus.Train.Head
-    let fitted = fitting setting (if isSmoke then tiny settings else settings)
-    let network = StereoUNet.family.Network { UNet = fitted; BandWidth = 0 } setting
+    let spec = specFor corpus.Train.Head
+    let fitted = fitting spec (if isSmoke then tiny settings else settings)
+    let network = StereoUNet.family.Network { UNet = fitted; BandWidth = 0 } spec
     let sampler = Sampler.excerpts (if isSmoke then short excerpts else excerpts)
 
     let recipe =
         { Recipe.create network Loss.logErrorShare (muon 0.005 network) sampler (Length.Steps steps) with
             Mixing = corpus.Mixing
-            Start = arguments.TryGetResult Start |> Option.map weightsOf
+            Init = arguments.TryGetResult Start |> Option.map weightsOf
             Precision = (if isSmoke then Precision.Float32 else Precision.Bfloat16) }
 
-    let outcome = Trial.run (Trial.onCorpus corpus (arguments.GetResult Out) recipe)
-    printfn "%s" (Results.table (Results.header setting.Sources) [ Results.row network.Name outcome.Scores ]))
+    let scored = ScoredRun.make corpus (Run.create corpus (arguments.GetResult Out) recipe)
+    printfn "%s" (Results.table (Results.header spec.Sources) [ Results.row network.Name scored.Scores ]))

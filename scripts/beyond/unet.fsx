@@ -36,17 +36,17 @@ let meanOfBoth site =
     Separation.mean
         "mean of two"
         [ for name, vary, deskSteps in networks do
-              if List.contains name both then Cell.network (make vary deskSteps) site ]
+              if List.contains name both then Row.network (make vary deskSteps) site ]
 
 { Paper = "beyond"
   Name = "unet"
   Title = "A U-Net in three sizes"
   Load = Mir1k.loadOrEmbedded
-  Cells =
+  Rows =
     [ for name, vary, deskSteps in networks do
-          Cell.trained name (make vary deskSteps)
-      Cell.systemAt "mean of both U-Nets M" "mean of the estimates of U-Net M and U-Net M, Muon" meanOfBoth
-      Cell.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
+          Row.trained name (make vary deskSteps)
+      Row.systemAt "mean of both U-Nets M" "mean of the estimates of U-Net M and U-Net M, Muon" meanOfBoth
+      Row.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
   Claims =
     [ { Text = "U-Nets beat the papers' network"
         Pairs = [ for name, _, _ in networks -> name, "DRNN-2 + discrim" ] }

@@ -51,12 +51,12 @@ let load (folder: string option) =
   Name = "table"
   Title = "Vector product neural networks"
   Load = load
-  Cells =
-    [ Cell.trained "DNN1" (recipe Plain 512 1 30.0)
-      Cell.trained "DNN2" (recipe Plain 1536 1 30.0)
-      Cell.trained "CVPNN" (recipe (VectorProduct Colour) 512 1 colourScale)
-      Cell.trained "DNN3" (recipe Plain 1536 3 30.0)
-      Cell.trained "WVPNN" (recipe (VectorProduct Window) 512 3 30.0) ]
+  Rows =
+    [ Row.trained "DNN1" (recipe Plain 512 1 30.0)
+      Row.trained "DNN2" (recipe Plain 1536 1 30.0)
+      Row.trained "CVPNN" (recipe (VectorProduct Colour) 512 1 colourScale)
+      Row.trained "DNN3" (recipe Plain 1536 3 30.0)
+      Row.trained "WVPNN" (recipe (VectorProduct Window) 512 3 30.0) ]
   Claims =
     [ { Text = "WVPNN beats DNN1"; Pairs = [ ("WVPNN", "DNN1") ] }
       { Text = "CVPNN beats DNN1"; Pairs = [ ("CVPNN", "DNN1") ] }

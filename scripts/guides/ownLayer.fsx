@@ -24,7 +24,7 @@ layer to layer: a value, and the mode in which the network runs. `Activations.ma
 *)
 let binGain (bins: int) : Model<Activations, Activations> =
     { Name = $"bin gain {bins}"
-      Layout = [ { Name = "gain"; Shape = [ int64 bins ]; Start = Constant 1.0 } ]
+      Layout = [ { Name = "gain"; Shape = [ int64 bins ]; Init = Constant 1.0 } ]
       Apply = fun weights flow -> flow |> Activations.map (fun image -> image * weights.Head) }
 
 (**
@@ -60,11 +60,11 @@ A family says how a network is made of its settings. `NetworkPlan.ratioMask (1, 
 become masks, and it looks one frame back and ahead. So songs are separated in pieces, whatever the network is made of.
 *)
 let weighing =
-    Family.define "weighing" (fun (settings: {| Channels: int |}) setting ->
-        binGain setting.FrontEnd.Stft.Bins
-        --> Conv.layer 3 setting.Channels settings.Channels
+    Family.define "weighing" (fun (settings: {| Channels: int |}) spec ->
+        binGain spec.FrontEnd.Stft.Bins
+        --> Conv.layer 3 spec.Channels settings.Channels
         --> Layer.activation Relu
-        --> Conv.layer 1 settings.Channels (setting.Channels * setting.Sources.Length)
+        --> Conv.layer 1 settings.Channels (spec.Channels * spec.Sources.Length)
         |> NetworkPlan.ratioMask (1, 1))
 
 let network =

@@ -86,5 +86,5 @@ for name, optimiser in [ "Lion", sign 1e-3; "Adam", Optimiser.adam (Schedule.cos
 (*** include-output ***)
 
 (**
-`TrainingRun.run` does the same in a folder, with log, checkpoints and a model to keep; `scripts/own.fsx` shows it.
+`Run.train` does the same in a folder, with log, checkpoints and a model to keep; `scripts/own.fsx` shows it.
 *)

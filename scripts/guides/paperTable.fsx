@@ -31,8 +31,8 @@ let recipe (loss: Loss) (preset: Preset) =
     Recipe.create network loss (Optimiser.adam (Schedule.cosine 1e-3)) (Sampler.excerpts (ExcerptSettings.ofSize 50 4)) steps
 
 let rows =
-    [ Cell.trained "squared error" (recipe Loss.squaredError)
-      Cell.trained "discriminative" (recipe (Loss.squaredError |> Loss.discriminative 0.05)) ]
+    [ Row.trained "squared error" (recipe Loss.squaredError)
+      Row.trained "discriminative" (recipe (Loss.squaredError |> Loss.discriminative 0.05)) ]
 
 (**
 ## Floor and ceiling
@@ -40,8 +40,8 @@ let rows =
 Every table shows what the mixture itself scores, and what a mask with the true sources does: figures mean little without them.
 *)
 let limits =
-    [ Cell.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014)
-      Cell.system "ideal ratio mask" "the true sources" (Evaluate.idealRatioMask FrontEnd.huang2014) ]
+    [ Row.system "mixture" "nothing" (Evaluate.mixture FrontEnd.huang2014)
+      Row.system "ideal ratio mask" "the true sources" (Evaluate.idealRatioMask FrontEnd.huang2014) ]
 
 (**
 ## The table
@@ -53,7 +53,7 @@ let table: Table =
       Name = "losses"
       Title = "Two losses for one small network"
       Load = Mir1k.loadOrEmbedded
-      Cells = rows @ limits
+      Rows = rows @ limits
       Claims =
         [ { Text = "Any training beats the mixture"
             Pairs = [ ("squared error", "mixture"); ("discriminative", "mixture") ] } ] }

@@ -32,7 +32,10 @@ let note (semitone: int) (key: Key) =
 /// Log spectra [1, 32, 513], and their semitones [32].
 let notes (key: Key) =
     let pitches = [| for index in 0..31 -> Key.integer 0 semitones (Key.fold index key) |]
-    let sounds = torch.stack [| for index in 0..31 -> torch.tensor (note pitches[index] (Key.fold (100 + index) key)) |]
+
+    let sounds =
+        torch.stack [| for index in 0..31 -> torch.tensor (note pitches[index] (Key.fold (100 + index) key)) |]
+
     (torch.fft.rfft sounds).abs().log1p().unsqueeze 0L, torch.tensor (Array.map int64 pitches)
 
 (**

@@ -15,7 +15,7 @@ let networks =
 let rate recurrence = if recurrence = Stacked then DrnnRecipe.withRate 1e-4 else id
 
 let row gamma suffix (name, recurrence) =
-    Cell.trained
+    Row.trained
         (name + suffix)
         (DrnnRecipe.forTables
          >> rate recurrence
@@ -29,7 +29,7 @@ let names = List.map fst networks
   Name = "architectures"
   Title = "Recurrent layers and discriminative training"
   Load = Mir1k.loadOrEmbedded
-  Cells = List.map (row 0.0 "") networks @ List.map (row 0.05 " + discrim") networks
+  Rows = List.map (row 0.0 "") networks @ List.map (row 0.05 " + discrim") networks
   Claims =
     [ { Text = "Discriminative training beats plain training"
         Pairs = [ for name in names -> $"{name} + discrim", name ] }

@@ -6,13 +6,13 @@ open FunctionalSeparation
 
 let row (system: FrontEnd -> Separator) =
     let separator = system FrontEnd.huang2014
-    Cell.system separator.Name "STFT 1024/512; sine window" separator
+    Row.system separator.Name "STFT 1024/512; sine window" separator
 
 { Paper = "huang2014"
   Name = "ceilings"
   Title = "Ceilings and the floor"
   Load = Mir1k.loadOrEmbedded
-  Cells =
+  Rows =
     List.map
         row
         [ Evaluate.idealBinaryMask

@@ -5,7 +5,7 @@
 open FunctionalSeparation
 
 let row frames =
-    Cell.trained
+    Row.trained
         $"DNN (context {frames})"
         (DrnnRecipe.forTables
          >> DrnnRecipe.withRecurrence FeedForward
@@ -17,7 +17,7 @@ let row frames =
   Name = "context"
   Title = "Context windows"
   Load = Mir1k.loadOrEmbedded
-  Cells = List.map row [ 1; 3; 5 ]
+  Rows = List.map row [ 1; 3; 5 ]
   Claims =
     [ { Text = "Context 3 beats context 1"; Pairs = [ ("DNN (context 3)", "DNN (context 1)") ] }
       { Text = "Context 3 beats context 5"; Pairs = [ ("DNN (context 3)", "DNN (context 5)") ] } ] }

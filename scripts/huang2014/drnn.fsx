@@ -41,42 +41,37 @@ Experiment.main (fun () ->
 
     let corpus =
         { corpus with Train = limit 12 corpus.Train; Test = limit 6 corpus.Test }
-        |> Inputs.usable (requireOf recipe.Network.Setting.FrontEnd.Stft)
+        |> Inputs.usable (requireOf recipe.Network.Spec.FrontEnd.Stft)
 
     Corpus.require (Recipe.needs recipe) corpus
 
-    let trial =
-        { Recipe = recipe
-          Data = corpus.Name
-          Train = corpus.Train
-          Dev = corpus.Dev
-          Test = corpus.Test
-          Device = Devices.Parse(arguments.GetResult(TrainArgument.Device, "auto"))
-          Folder = arguments.GetResult(TrainArgument.Out, runFolder)
-          Resume = arguments.Contains TrainArgument.Resume
-          CheckpointEvery = (if preset = Desk then 100 else 10)
-          TensorBoard = arguments.Contains TrainArgument.TensorBoard }
+    let run =
+        { Run.create corpus (arguments.GetResult(TrainArgument.Out, runFolder)) recipe with
+            Device = Devices.Parse(arguments.GetResult(TrainArgument.Device, "auto"))
+            Resume = arguments.Contains TrainArgument.Resume
+            CheckpointEvery = (if preset = Desk then 100 else 10)
+            TensorBoard = arguments.Contains TrainArgument.TensorBoard }
 
-    eprintfn $"{title}, {preset}: {trial.Train.Length} clips of {corpus.Name}, on {trial.Device}, into {trial.Folder}"
+    eprintfn $"{title}, {preset}: {run.Train.Length} clips of {corpus.Name}, on {run.Device}, into {run.Folder}"
 
     let isRecordings = arguments.Contains TrainArgument.Data
     let isRecorded = isRecordings && preset <> Smoke
     let record = Path.Combine(papers, "results.csv")
-    if isRecorded then Trial.requireRecord record [ "table"; "model"; "preset" ]
-    let outcome = Trial.run trial
+    if isRecorded then ScoredRun.requireRecord record [ "table"; "model"; "preset" ]
+    let scored = ScoredRun.make corpus run
 
-    let frontEnd = recipe.Network.Setting.FrontEnd
+    let frontEnd = recipe.Network.Spec.FrontEnd
 
     let limits =
         [ for separator in [ Evaluate.mixture frontEnd; Evaluate.idealBinaryMask frontEnd ] ->
-              Results.row separator.Name (Experiment.evaluate Scoring.papers trial.Device separator.Name separator trial.Test) ]
+              Results.row separator.Name (Experiment.evaluate Scoring.papers run.Device separator.Name separator corpus.Test) ]
 
-    printfn $"\n{trial.Test.Length} test clips of {corpus.Name}, trained for {outcome.Seconds:F0} s, BSS Eval 3, dB\n"
-    let rows = limits @ [ Results.row title outcome.Scores ] @ (if isRecordings then published title else [])
-    printfn "%s" (Results.table (Results.header recipe.Network.Setting.Sources) rows)
+    printfn $"\n{corpus.Test.Length} test clips of {corpus.Name}, trained for {scored.Seconds:F0} s, BSS Eval 3, dB\n"
+    let rows = limits @ [ Results.row title scored.Scores ] @ (if isRecordings then published title else [])
+    printfn "%s" (Results.table (Results.header recipe.Network.Spec.Sources) rows)
 
-    for line in Results.remarks outcome.Scores do
+    for line in Results.remarks scored.Scores do
         printfn "%s" line
 
     if isRecorded then
-        Trial.record record [ "table", "flagship"; "model", title; "preset", string preset ] outcome)
+        ScoredRun.record record [ "table", "flagship"; "model", title; "preset", string preset ] scored)

@@ -18,7 +18,7 @@ let line settings = (sprintf "%A" settings).ReplaceLineEndings(";").Replace(" ",
 
 /// A system that learns nothing.
 let unlearnt name rendering settings decompose =
-    Decomposition.separator name rendering decompose |> Cell.system name (line (rendering, settings))
+    Decomposition.separator name rendering decompose |> Row.system name (line (rendering, settings))
 
 let plan =
     { MusicAtoms = 100; VoiceAtoms = 100; Frames = 6000; Iterations = 60; Divergence = Divergence.Euclidean }
@@ -30,7 +30,7 @@ let learnt name rendering settings decompose =
         |> decompose
         |> Decomposition.separator name rendering
 
-    Cell.fitted name (line (rendering, settings, plan)) fit
+    Row.fitted name (line (rendering, settings, plan)) fit
 
 // Tighter tolerances change no mask: scores agree to 0.01 dB from 1e-3 to 1e-7.
 let rpca2012 = { Rpca.huang2012 with Tolerance = 1e-3 }
@@ -55,11 +55,11 @@ let hpss =
   Name = "comparison"
   Title = "Earlier systems"
   Load = Mir1k.loadOrEmbedded
-  Cells =
+  Rows =
     [ unlearnt "RPCA (setting of 2012)" plain rpca2012 (Rpca.decompose rpca2012)
       unlearnt "RPCA" sharp rpca (Rpca.decompose rpca)
       unlearnt "RPCAh" sharp (rpca, prior) (HarmonicPrior.decompose rpca prior Mir1k.sampleRate stft)
-      Hpss.separator "HPSS" hpss |> Cell.system "HPSS" (line hpss)
+      Hpss.separator "HPSS" hpss |> Row.system "HPSS" (line hpss)
       learnt "MLRR" soft mlrr (Mlrr.decompose mlrr)
       learnt "RNMF" soft rnmf (fun atoms -> Rnmf.decomposeWith rnmf atoms.OfMusic)
       learnt "NMF" soft 50 (Dictionaries.decompose Divergence.Euclidean 50) ]

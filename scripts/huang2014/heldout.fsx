@@ -36,23 +36,13 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 
         eprintfn $"{name}, {singer} held out"
 
-        let outcome =
-            Trial.run
-                { Recipe = DrnnRecipe.toRecipe { DrnnRecipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
-                  Data = corpus.Name
-                  Train = parts.Train
-                  Dev = parts.Dev
-                  Test = parts.Test
-                  Device = Devices.Parse "auto"
-                  Folder = folder
-                  Resume = true
-                  CheckpointEvery = 1000
-                  TensorBoard = false }
+        let recipe = DrnnRecipe.toRecipe { DrnnRecipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
 
-        Trial.record results [ "recipe", name; "held out", singer ] outcome
-        let row = Results.row $"{name}, {singer} held out" outcome.Scores
+        let scored = ScoredRun.make parts { Run.create parts folder recipe with CheckpointEvery = 1000 }
+        ScoredRun.record results [ "recipe", name; "held out", singer ] scored
+        let row = Results.row $"{name}, {singer} held out" scored.Scores
         printfn "%s\n" (Results.table (Results.header Stems.musicAndVoice) [ row ])
-        Params.dispose outcome.Trained.Parameters
+        Params.dispose scored.Trained.Parameters
         Directory.Delete(folder, true)
 
 Experiment.main (fun () ->
@@ -63,7 +53,7 @@ Experiment.main (fun () ->
         let corpus = Mir1k.load data
         Experiment.tellLeftOut corpus
         let corpus = Inputs.usable (fun _ -> Clip.readableSamples >> ignore) corpus
-        Trial.requireRecord results [ "recipe"; "held out" ]
+        ScoredRun.requireRecord results [ "recipe"; "held out" ]
         let chosen = candidates |> List.filter (fun (name, _) -> names.IsEmpty || List.contains name names)
 
         if chosen.IsEmpty then

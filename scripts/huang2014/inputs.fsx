@@ -29,6 +29,6 @@ let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)
   Name = "inputs"
   Title = "What the network is shown"
   Load = Mir1k.loadOrEmbedded
-  Cells = [ for name, features in rows -> Cell.trained name (DrnnRecipe.forTables >> showing features >> warmed) ]
+  Rows = [ for name, features in rows -> Row.trained name (DrnnRecipe.forTables >> showing features >> warmed) ]
   Claims = [ { Text = "Spectra beat other inputs"; Pairs = [ for name, _ in rows.Tail -> "spectra", name ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

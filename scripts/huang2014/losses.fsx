@@ -6,14 +6,14 @@
 open FunctionalSeparation
 
 let gammas = [ 0.0; 0.02; 0.05; 0.1; 0.2 ]
-let row name change = Cell.trained name (DrnnRecipe.forTables >> change >> DrnnRecipe.toRecipe)
+let row name change = Row.trained name (DrnnRecipe.forTables >> change >> DrnnRecipe.toRecipe)
 let kl gamma = DrnnRecipe.withLoss Loss.kullbackLeibler >> DrnnRecipe.withGamma gamma
 
 { Paper = "huang2014"
   Name = "losses"
   Title = "Losses, discriminative weights, joint and two-stage masks"
   Load = Mir1k.loadOrEmbedded
-  Cells =
+  Rows =
     [ for gamma in gammas -> row $"squared error, gamma {gamma}" (DrnnRecipe.withGamma gamma) ]
     @ [ row "KL, gamma 0" (kl 0.0)
         row "KL, gamma 0.05" (kl 0.05)

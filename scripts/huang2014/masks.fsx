@@ -13,12 +13,12 @@ let joint = plain >> DrnnRecipe.toRecipe
   Name = "masks"
   Title = "Masks at test time"
   Load = Mir1k.loadOrEmbedded
-  Cells =
-    [ Cell.trainedWith Unmasked "two-stage, no mask" twoStage
-      Cell.trainedWith Hard "two-stage, binary mask" twoStage
-      Cell.trainedWith Soft "two-stage, soft mask" twoStage
-      Cell.trainedWith Hard "joint, binary mask" joint
-      Cell.trainedWith Soft "joint, soft mask" joint ]
+  Rows =
+    [ Row.trainedWith Unmasked "two-stage, no mask" twoStage
+      Row.trainedWith Hard "two-stage, binary mask" twoStage
+      Row.trainedWith Soft "two-stage, soft mask" twoStage
+      Row.trainedWith Hard "joint, binary mask" joint
+      Row.trainedWith Soft "joint, soft mask" joint ]
   Claims =
     [ { Text = "A soft mask beats a binary one"
         Pairs = [ for network in [ "two-stage"; "joint" ] -> $"{network}, soft mask", $"{network}, binary mask" ] }

@@ -5,7 +5,7 @@
 open FunctionalSeparation
 
 let row name rotation =
-    Cell.trained
+    Row.trained
         name
         (DrnnRecipe.forTables
          >> DrnnRecipe.withRecurrence FeedForward
@@ -17,7 +17,7 @@ let row name rotation =
   Name = "shift"
   Title = "Circular shifts"
   Load = Mir1k.loadOrEmbedded
-  Cells =
+  Rows =
     [ row "no shift" (ShiftStep None)
       row "step 50000" (ShiftStep(Some 50000))
       row "step 25000" (ShiftStep(Some 25000))

@@ -45,23 +45,23 @@ let recipe recurrence units preset =
 
 let network name recurrence units =
     let recipe = recipe recurrence units
-    Cell.trained name recipe |> Cell.withStoi "speech" (Cell.network recipe)
+    Row.trained name recipe |> Row.withStoi "speech" (Row.network recipe)
 
 /// A row without training, at the rate of the corpus.
 let untrained name (system: FrontEnd -> Separator) =
-    let separator (site: CellSite) = system (frontEnd site.Preset)
-    Cell.systemAt name "nothing to learn" separator |> Cell.withStoi "speech" separator
+    let separator (site: RowSite) = system (frontEnd site.Preset)
+    Row.systemAt name "nothing to learn" separator |> Row.withStoi "speech" separator
 
 { Paper = "huang2015"
   Name = "denoise"
   Title = "A speaker in noise"
   Load = load
-  Cells =
+  Rows =
     [ untrained "mixture" Evaluate.mixture
       untrained "ideal ratio mask" Evaluate.idealRatioMask
       network "DNN of 2 x 1000" FeedForward 1000
       network "DRNN-1 of 2 x 300" (RecurrentAt 1) 300 ]
-    |> List.map (Cell.withSdr [ "speech"; "noise" ])
+    |> List.map (Row.withSdr [ "speech"; "noise" ])
   Claims =
     [ { Text = "A recurrent network beats a feed-forward one"
         Pairs = [ ("DRNN-1 of 2 x 300", "DNN of 2 x 1000") ] } ] }

@@ -63,8 +63,8 @@ let nmf stft (clips: Clip list) =
         Sources = SpeechPair.speakers }
 
 let baselines stft =
-    [ Cell.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 with Stft = stft })
-      Cell.fitted "NMF" "40 atoms a speaker, KL" (nmf stft) ]
+    [ Row.system "ideal ratio mask" "magnitudes" (Evaluate.idealRatioMask { FrontEnd.huang2014 with Stft = stft })
+      Row.fitted "NMF" "40 atoms a speaker, KL" (nmf stft) ]
 
 /// Every network against the baseline.
 let networkBeatsNmf networks = [ { Text = "The network beats NMF"; Pairs = [ for name in networks -> name, "NMF" ] } ]

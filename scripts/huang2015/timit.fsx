@@ -15,7 +15,7 @@ let load =
 let stft = Stft(512, 256, StftWindow.Sine, false)
 
 /// Pieces about as long as the test part, which unit norm makes as loud.
-let inPieces = Cell.onCorpus "in pieces of 3 s" (SpeechPair.inPieces 3.0)
+let inPieces = Row.onCorpus "in pieces of 3 s" (SpeechPair.inPieces 3.0)
 
 let settings = ExcerptSettings.ofSize 50 8
 let excerpts = Pair.excerpts (Pair.network stft (RecurrentAt 1) 200) 0.05 settings 1200
@@ -33,13 +33,13 @@ let ours =
   Name = "timit"
   Title = "Two speakers, in the setting for TIMIT"
   Load = load
-  Cells =
+  Rows =
     Pair.baselines stft
-    @ [ Cell.trained "the authors' sRNN by mini-batch L-BFGS" (Pair.miniBatches (Pair.network stft Stacked 100) 0.075 32000)
-        Cell.trained "DRNN-1 on random excerpts" excerpts |> inPieces
-        Cell.trained "ours: spectra of 3 frames and playing speeds" nearby |> inPieces
-        Cell.trained "ours: more speeds, gains and steps" ours |> inPieces ]
-    |> List.map (Cell.withSdr [ "speaker 1"; "speaker 2" ])
+    @ [ Row.trained "the authors' sRNN by mini-batch L-BFGS" (Pair.miniBatches (Pair.network stft Stacked 100) 0.075 32000)
+        Row.trained "DRNN-1 on random excerpts" excerpts |> inPieces
+        Row.trained "ours: spectra of 3 frames and playing speeds" nearby |> inPieces
+        Row.trained "ours: more speeds, gains and steps" ours |> inPieces ]
+    |> List.map (Row.withSdr [ "speaker 1"; "speaker 2" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' sRNN by mini-batch L-BFGS"

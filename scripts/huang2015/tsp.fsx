@@ -14,7 +14,7 @@ let load =
 let architecture = Pair.network Stft.Huang2014 (RecurrentAt 1) 300
 
 /// Pieces as long as the test part, which unit norm makes as loud.
-let inPieces = Cell.onCorpus "in pieces of 14 s" (SpeechPair.inPieces 14.0)
+let inPieces = Row.onCorpus "in pieces of 14 s" (SpeechPair.inPieces 14.0)
 
 let settings = ExcerptSettings.ofSize 50 16
 let excerpts = Pair.excerpts architecture 0.05 settings 250
@@ -24,12 +24,12 @@ let ours = Pair.excerpts (Pair.spectraNetwork Stft.Huang2014) 0.05 (Pair.nearSpe
   Name = "tsp"
   Title = "Two speakers, in the setting for TSP"
   Load = load
-  Cells =
+  Rows =
     Pair.baselines Stft.Huang2014
-    @ [ Cell.trained "the authors' network by mini-batch L-BFGS" (Pair.miniBatches architecture 0.0 400000)
-        Cell.trained "the same network on random excerpts" excerpts |> inPieces
-        Cell.trained "ours: spectra of 3 frames and playing speeds" ours |> inPieces ]
-    |> List.map (Cell.withSdr [ "speaker 1"; "speaker 2" ])
+    @ [ Row.trained "the authors' network by mini-batch L-BFGS" (Pair.miniBatches architecture 0.0 400000)
+        Row.trained "the same network on random excerpts" excerpts |> inPieces
+        Row.trained "ours: spectra of 3 frames and playing speeds" ours |> inPieces ]
+    |> List.map (Row.withSdr [ "speaker 1"; "speaker 2" ])
   Claims =
     Pair.networkBeatsNmf
         [ "the authors' network by mini-batch L-BFGS"

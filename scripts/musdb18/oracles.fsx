@@ -9,13 +9,13 @@ let frontEnd = FrontEnd.create Musdb.sampleRate 4096 1024
 
 let row (system: FrontEnd -> Separator) =
     let separator = system frontEnd
-    Cell.system separator.Name "STFT 4096/1024; Hann window" separator
+    Row.system separator.Name "STFT 4096/1024; Hann window" separator
 
 { Paper = "musdb18"
   Name = "oracles"
   Title = "Four stems: ideal masks and the floor"
   Load = Musdb.loadOrEmbedded
-  Cells = List.map row [ Evaluate.idealBinaryMask; Evaluate.idealRatioMask; Evaluate.wienerMask; Evaluate.mixture ]
+  Rows = List.map row [ Evaluate.idealBinaryMask; Evaluate.idealRatioMask; Evaluate.wienerMask; Evaluate.mixture ]
   Claims =
     [ { Text = "A ratio of magnitudes beats the choice of one source"
         Pairs = [ ("ideal ratio mask", "ideal binary mask") ] } ] }

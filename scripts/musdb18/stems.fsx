@@ -25,14 +25,14 @@ let recipe preset =
     { Recipe.create network Loss.logErrorShare adamW (Sampler.excerpts excerpts) (Steps count) with
         Mixing = Mixing.plain }
 
-let system (separator: Separator) = Cell.system separator.Name "STFT 2048/1024; Hann window" separator
+let system (separator: Separator) = Row.system separator.Name "STFT 2048/1024; Hann window" separator
 
 { Paper = "musdb18"
   Name = "stems"
   Title = "Four stems in stereo"
   Load = Musdb.loadOrEmbedded
-  Cells =
-    [ Cell.trained "U-Net, small" recipe
+  Rows =
+    [ Row.trained "U-Net, small" recipe
       system (Evaluate.idealRatioMask frontEnd)
       system (Evaluate.mixture frontEnd) ]
   Claims = [ { Text = "A network beats the mixture"; Pairs = [ ("U-Net, small", "mixture") ] } ] }

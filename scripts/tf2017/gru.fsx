@@ -41,6 +41,6 @@ let recipe preset : Recipe =
   Name = "gru"
   Title = "Gated recurrent units, soft and hard masks"
   Load = Mir1k.loadOrEmbedded
-  Cells = [ Cell.trainedWith Soft "GRU, soft mask" recipe; Cell.trainedWith Hard "GRU, hard mask" recipe ]
+  Rows = [ Row.trainedWith Soft "GRU, soft mask" recipe; Row.trainedWith Hard "GRU, hard mask" recipe ]
   Claims = [ { Text = "The soft mask beats the hard mask"; Pairs = [ ("GRU, soft mask", "GRU, hard mask") ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

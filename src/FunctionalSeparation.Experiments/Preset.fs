@@ -10,5 +10,5 @@ type Preset =
     | Full
     /// An hour on one core.
     | Desk
-    /// The paper's exact setting.
+    /// The paper's exact spec.
     | Paper

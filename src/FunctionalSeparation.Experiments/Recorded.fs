@@ -8,7 +8,7 @@ open FunctionalSeparation.Core
 /// A row of a table as a paper's `results.csv` has it.
 type RecordedRow =
     {
-        /// Identifier of the row (see `Grid.id`).
+        /// Identifier of the row (see `Sweep.id`).
         Id: string
         /// None for a row on clips of its own, such as those of a singer held out.
         TrainingClips: int option

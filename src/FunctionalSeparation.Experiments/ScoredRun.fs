@@ -58,8 +58,8 @@ module ScoredRun =
                 InputException $"{corpus.Name}: there are no test clips, so the network could not be scored. Give data with some."
             )
 
-        let setting = run.Recipe.Network.Setting
-        FrontEnd.requireScorable setting.Sources setting.FrontEnd corpus.Test
+        let spec = run.Recipe.Network.Spec
+        FrontEnd.requireScorable spec.Sources spec.FrontEnd corpus.Test
 
     /// The file with a line a run, of all runs from this repository.
     let private journal = Experiment.inRepository [ "artifacts"; "results.jsonl" ]
@@ -152,7 +152,4 @@ module ScoredRun =
         if made.IsNew then
             Results.appendCsv
                 path
-                (first
-                 @ facts made
-                 @ Results.columns made.Scores
-                 @ [ "extra", Results.further made.Scores; "row", "" ])
+                (first @ facts made @ Results.columns made.Scores @ [ "extra", Results.further made.Scores; "row", "" ])

@@ -45,7 +45,7 @@ module Table =
         | _ -> raise (InputException $"--cell {text}: give a part and their number, from 1/n to n/n.")
 
     /// The cells that the options leave, all where they say nothing.
-    let private chosen (arguments: ParseResults<TableArgument>) (cells: Cell list) =
+    let private chosen (arguments: ParseResults<TableArgument>) (cells: Row list) =
         match arguments.GetResults TableArgument.Row with
         | [] -> cells
         | names ->
@@ -63,7 +63,7 @@ module Table =
         else
             corpus
 
-    let private grid (table: Table) (arguments: ParseResults<TableArgument>) : Grid =
+    let private grid (table: Table) (arguments: ParseResults<TableArgument>) : Sweep =
         let preset = arguments.GetResult(TableArgument.Preset, Smoke)
         let data = arguments.TryGetResult TableArgument.Data
         let seeds = arguments.GetResult(TableArgument.Seeds, 1)
@@ -74,7 +74,7 @@ module Table =
             raise (InputException $"The {preset} preset needs real recordings: give their folder with --data.")
 
         { Folder = arguments.GetResult(TableArgument.Out, Experiment.inRepository [ "artifacts" ])
-          Cells = chosen arguments table.Cells
+          Rows = chosen arguments table.Rows
           Seeds = [ 0 .. seeds - 1 ]
           Corpus = table.Load data
           Preset = preset
@@ -86,21 +86,21 @@ module Table =
         let quoted (word: string) = if Seq.forall (Char.IsWhiteSpace >> not) word then word else $"\"{word}\""
         commandLine |> Seq.map quoted |> String.concat " " |> sprintf "dotnet fsi %s"
 
-    let private fileName (table: Table) (grid: Grid) = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
+    let private fileName (table: Table) (grid: Sweep) = $"{table.Name}-{grid.Preset}".ToLowerInvariant()
 
-    let private pagePath table (grid: Grid) = Path.Combine(grid.Folder, "tables", table.Paper, fileName table grid + ".html")
+    let private pagePath table (grid: Sweep) = Path.Combine(grid.Folder, "tables", table.Paper, fileName table grid + ".html")
 
-    let private isRecorded (grid: Grid) isRecordings = isRecordings && grid.Preset <> Smoke
+    let private isRecorded (grid: Sweep) isRecordings = isRecordings && grid.Preset <> Smoke
 
     /// Checks that all files of the end can be written, before the first row is made.
-    let private requirePlaces (table: Table) (grid: Grid) isRecordings =
+    let private requirePlaces (table: Table) (grid: Sweep) isRecordings =
         Results.requireWritable (pagePath table grid)
 
         if isRecorded grid isRecordings then
             TableReport.requireRecord table
             Results.requireWritable (TableReport.markdownPath table (fileName table grid))
 
-    let private merge command (table: Table) (grid: Grid) data (isRecordings: bool) (page: string -> TableReport -> unit) rows =
+    let private merge command (table: Table) (grid: Sweep) data (isRecordings: bool) (page: string -> TableReport -> unit) rows =
         let report = TableReport.create command table grid data rows
         let path = pagePath table grid
         printfn $"\n{report.Title}\n{report.Caption}\n"
@@ -114,23 +114,23 @@ module Table =
 
         printfn $"\nThe page: {path}"
 
-    let private missing (grid: Grid) data =
-        Grid.rows grid
-        |> List.filter (Grid.tryRow grid data >> Option.isNone)
+    let private missing (grid: Sweep) data =
+        Sweep.rows grid
+        |> List.filter (Sweep.tryRow grid data >> Option.isNone)
         |> List.map (fun (cell, seed) -> $"{cell.Name} (seed {seed})")
         |> String.concat ", "
 
     /// The finished rows of the table: those asked for, and those that were made before, of seeds 0, 1, ... up to one that is missing.
-    let private finished (table: Table) (grid: Grid) data =
-        let whole = { grid with Cells = table.Cells }
+    let private finished (table: Table) (grid: Sweep) data =
+        let whole = { grid with Rows = table.Rows }
 
         let ofCell cell =
-            Seq.initInfinite (fun seed -> Grid.tryRow whole data (cell, seed))
+            Seq.initInfinite (fun seed -> Sweep.tryRow whole data (cell, seed))
             |> Seq.takeWhile Option.isSome
             |> Seq.choose id
             |> List.ofSeq
 
-        whole, List.collect ofCell table.Cells
+        whole, List.collect ofCell table.Rows
 
     let private finish command table grid isRecordings isMerge page data =
         match missing grid data with
@@ -140,20 +140,20 @@ module Table =
         | rows when isMerge -> raise (InputException $"{grid.Folder}: rows are missing: {rows}.")
         | rows -> eprintfn $"Not finished: {rows}. Start again, or --merge when the others have ended."
 
-    let private make (grid: Grid) data (part: (int * int) option) =
-        Grid.rows grid
+    let private make (grid: Sweep) data (part: (int * int) option) =
+        Sweep.rows grid
         |> List.indexed
         |> List.filter (fun (index, _) ->
             match part with
             | Some(part, count) -> index % count = part - 1
             | None -> true)
-        |> List.iter (snd >> Grid.make grid data)
+        |> List.iter (snd >> Sweep.make grid data)
 
     let private goesOn () = "rows that are finished stay, a network goes on from its last checkpoint: start the same again"
 
     /// Names tell rows apart, and claims speak of rows by name.
     let private check (table: Table) =
-        let names = table.Cells |> List.map _.Name
+        let names = table.Rows |> List.map _.Name
 
         match names |> List.countBy id |> List.tryFind (fun (_, count) -> count > 1) with
         | Some(name, _) -> invalidArg (nameof table) $"Two rows of table {table.Name} are called '{name}'."
@@ -166,11 +166,11 @@ module Table =
                         invalidArg (nameof table) $"The claim '{claim.Text}' speaks of '{name}', which is no row of the table."
 
     /// Raises before the first row is made where the corpus lacks a part that some row needs.
-    let private requireParts (grid: Grid) =
-        Corpus.require (grid.Cells |> List.collect (fun cell -> cell.Needs grid.Preset) |> List.distinct) grid.Corpus
+    let private requireParts (grid: Sweep) =
+        Corpus.require (grid.Rows |> List.collect (fun cell -> cell.Needs grid.Preset) |> List.distinct) grid.Corpus
 
     /// The grid on those clips that can be read; smoke looks no further than its slice.
-    let private usable (grid: Grid) =
+    let private usable (grid: Sweep) =
         Experiment.tellLeftOut grid.Corpus
 
         { grid with
@@ -187,14 +187,14 @@ module Table =
             let part = arguments.TryGetResult TableArgument.Cell |> Option.map parts
 
             if arguments.Contains TableArgument.List then
-                for cell in table.Cells do
+                for cell in table.Rows do
                     printfn $"{cell.Name}"
             else
                 let grid = grid table arguments |> usable
                 requireParts grid
                 let isRecordings = arguments.Contains TableArgument.Data
                 requirePlaces table grid isRecordings
-                let data = Grid.fingerprint grid
+                let data = Sweep.fingerprint grid
                 let isMerge = arguments.Contains TableArgument.Merge
 
                 if not isMerge then

@@ -14,16 +14,16 @@ module TablePage =
         | _, distinct -> String.concat ", " distinct
 
     /// Each fact once, with all the values that it has over the rows.
-    let private common (rows: GridRow list) =
+    let private common (rows: SweepRow list) =
         rows
         |> List.collect (fun row -> Listening.provenance row.Provenance)
         |> List.groupBy fst
         |> List.map (fun (name, pairs) -> name, pairs |> List.map snd |> values name)
 
-    let private plans (rows: GridRow list) = rows |> List.map (fun row -> $"{row.Cell}, seed {row.Seed}", row.Plan)
+    let private plans (rows: SweepRow list) = rows |> List.map (fun row -> $"{row.Cell}, seed {row.Seed}", row.Plan)
 
     /// The scores of the source that tables put first.
-    let private firstSource (row: GridRow) =
+    let private firstSource (row: SweepRow) =
         match Listening.scoreSets row.Cell row.Outcome.Scores |> List.groupBy _.Source with
         | (_, sets) :: _ -> sets
         | [] -> []
@@ -33,7 +33,7 @@ module TablePage =
         let most = curve |> List.fold (fun most (_, value) -> if abs value > most then abs value else most) 0.0
         if most = 0.0 then curve else [ for step, value in curve -> step, value / most ]
 
-    let private curves (rows: GridRow list) =
+    let private curves (rows: SweepRow list) =
         match
             [ for row in rows do
                   if not row.Outcome.Curve.IsEmpty then row.Cell, relative row.Outcome.Curve ]
@@ -43,7 +43,7 @@ module TablePage =
             [ "Training: the objective, of each row in units of its greatest magnitude", Figures.trainingCurve "objective" series ]
 
     /// The clip that these rows kept, to compare by eye and by ear.
-    let private clip (name: string, rows: (GridRow * HeardClip) list) : ClipView =
+    let private clip (name: string, rows: (SweepRow * HeardClip) list) : ClipView =
         let first, heard = rows.Head
         let source, _ = List.last first.Outcome.Scores.Head.Sources
 
@@ -58,7 +58,7 @@ module TablePage =
         { Name = $"{name}: {source}"; Panels = [ for label, sound in sounds -> label, panel sound ]; Audio = sounds }
 
     /// Rows keep their first test clip: the same one, unless they were tested on different parts of the corpus.
-    let private clips (rows: GridRow list) =
+    let private clips (rows: SweepRow list) =
         rows
         |> List.choose (fun row -> HeardClip.tryRead row.Folder |> Option.map (fun heard -> row, heard))
         |> List.groupBy (fun (row, _) -> row.Outcome.Scores.Head.Clip)

@@ -20,7 +20,7 @@ type Table =
         Title: string
         /// The data in a folder, or the embedded corpus where no folder is given.
         Load: string option -> Corpus
-        Cells: Cell list
+        Rows: Row list
         Claims: Claim list
     }
 
@@ -44,7 +44,7 @@ type TableReport =
         /// The command that made the table.
         Command: string
         /// Rows made in this grid.
-        Made: GridRow list
+        Made: SweepRow list
     }
 
 /// Tables with their figures, as text, as rows of `results.csv` and as verdicts on claims.
@@ -75,19 +75,19 @@ module TableReport =
             Device: string
             /// How many clips were scored.
             Clips: int
-            /// Whether these are the test clips of the corpus, not of one made of it (see `Cell.onCorpus`).
+            /// Whether these are the test clips of the corpus, not of one made of it (see `Row.onCorpus`).
             IsOnTestClips: bool
             /// Whether it comes from `results.csv`.
             IsRecorded: bool
         }
 
-    let private isOnTestClips (grid: Grid) (row: GridRow) =
+    let private isOnTestClips (grid: Sweep) (row: SweepRow) =
         let names = grid.Corpus.Test |> List.map _.Name |> Set.ofList
 
         row.Outcome.Scores.Length = names.Count
         && row.Outcome.Scores |> List.forall (fun clip -> names.Contains clip.Clip)
 
-    let private lineOf grid (row: GridRow) =
+    let private lineOf grid (row: SweepRow) =
         { Cell = row.Cell
           Seed = row.Seed
           Sources =
@@ -115,7 +115,7 @@ module TableReport =
     let private resultsPath (table: Table) = Path.Combine(papers, table.Paper, "results.csv")
 
     /// All that is known of the cells of a table, by cell. Smoke is not recorded.
-    let private lines (table: Table) (grid: Grid) data (rows: GridRow list) : (string * Line list) list =
+    let private lines (table: Table) (grid: Sweep) data (rows: SweepRow list) : (string * Line list) list =
         let made = rows |> List.map (lineOf grid)
 
         let sources =
@@ -129,12 +129,12 @@ module TableReport =
             else
                 Recorded.read (resultsPath table)
 
-        let tryRecorded (cell: Cell) seed =
-            let id = Grid.id grid data (cell, seed)
+        let tryRecorded (cell: Row) seed =
+            let id = Sweep.id grid data (cell, seed)
 
             records |> List.tryFindBack (fun row -> row.Id = id) |> Option.map (recordedLine sources cell.Name seed)
 
-        let tryLine (cell: Cell) seed =
+        let tryLine (cell: Row) seed =
             made
             |> List.tryFind (fun line -> line.Cell = cell.Name && line.Seed = seed)
             |> Option.orElseWith (fun () -> tryRecorded cell seed)
@@ -142,7 +142,7 @@ module TableReport =
         /// Of seeds 0, 1, ... up to one that is missing.
         let ofCell cell = Seq.initInfinite (tryLine cell) |> Seq.takeWhile Option.isSome |> Seq.choose id |> List.ofSeq
 
-        [ for cell in table.Cells -> cell.Name, ofCell cell ] |> List.filter (snd >> List.isEmpty >> not)
+        [ for cell in table.Rows -> cell.Name, ofCell cell ] |> List.filter (snd >> List.isEmpty >> not)
 
     /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
     let private figures (lines: Line list) : (string * (Line -> float)) list =
@@ -229,14 +229,14 @@ module TableReport =
             + within spread known
 
     /// Smoke shows that every part works, on a slice of the data.
-    let private notice (grid: Grid) =
+    let private notice (grid: Sweep) =
         if grid.Preset = Smoke then
             Some
                 $"Preset smoke: the networks were hardly trained, on {grid.Corpus.Train.Length} clips ({grid.Corpus.Name}). This shows that everything works, not how well it works: the figures and verdicts say nothing about the systems."
         else
             None
 
-    let private clips (grid: Grid) (lines: Line list) =
+    let private clips (grid: Sweep) (lines: Line list) =
         if lines |> List.forall _.IsOnTestClips then
             $"{grid.Corpus.Train.Length} training clips and {grid.Corpus.Test.Length} test clips of {grid.Corpus.Name}"
         else
@@ -275,7 +275,7 @@ module TableReport =
 
     /// The table with its figures, the published ones beside ours; `command` made it, on clips with the fingerprint `data`. Rows that were
     /// not made here, but are in `results.csv`, are in it too. Raises InputException where that file is damaged.
-    let create (command: string) (table: Table) (grid: Grid) (data: string) (rows: GridRow list) : TableReport =
+    let create (command: string) (table: Table) (grid: Sweep) (data: string) (rows: SweepRow list) : TableReport =
         let byCell = lines table grid data rows
         let all = List.collect snd byCell
         let figures, extras = figures all, extraNames all
@@ -311,7 +311,7 @@ module TableReport =
           Command = command
           Made = rows }
 
-    let private csvRow (table: Table) (grid: Grid) (row: GridRow) : (string * string) list =
+    let private csvRow (table: Table) (grid: Sweep) (row: SweepRow) : (string * string) list =
         let provenance (name: string) = row.Provenance[name].ToString()
 
         let extras =
@@ -344,7 +344,7 @@ module TableReport =
         Recorded.read (resultsPath table) |> ignore
 
     /// Adds to `papers/<paper>/results.csv` what it does not hold yet.
-    let record (table: Table) (grid: Grid) (rows: GridRow list) =
+    let record (table: Table) (grid: Sweep) (rows: SweepRow list) =
         let path = resultsPath table
         let known = if File.Exists path then File.ReadAllLines path else [||]
 

@@ -23,12 +23,12 @@ let products (dtype: torch.ScalarType) : Work =
 let private frames = List.sumBy (Batch.frames >> float)
 
 /// 6 operations a weight and frame: a product forward, two backward.
-let private operations (model: Model<Heard, Separated>) batches = 6.0 * float (Layout.total model.Layout) * frames batches / 1e9
+let private operations (model: Model<Mixture, Estimates>) batches = 6.0 * float (Layout.total model.Layout) * frames batches / 1e9
 
 let private loss = Loss.squaredError |> Loss.discriminative 0.05
 let private spec = BatchSpec.create Sounds.network.Value.Network loss Mixing.unitNorm
 
-let private evaluate (model: Model<Heard, Separated>) (vector: torch.Tensor) batches () =
+let private evaluate (model: Model<Mixture, Estimates>) (vector: torch.Tensor) batches () =
     let struct (_, _) = Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 0) batches vector
     ()
 

@@ -153,8 +153,8 @@ let tests =
                   ModelFolder.save folder whole (Text.Json.Nodes.JsonObject())
 
                   Expect.equal
-                      (string (ModelFolder.load ModelFolder.families torch.CPU folder).Network.Words)
-                      (string whole.Network.Words)
+                      (string (ModelFolder.load ModelFolder.families torch.CPU folder).Network.Architecture)
+                      (string whole.Network.Architecture)
                       "loaded"
 
                   let refuses name trained =

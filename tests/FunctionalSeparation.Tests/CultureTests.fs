@@ -80,7 +80,7 @@ let private page: Report =
 /// Everything that reaches a file, by name.
 let private files (folder: string) =
     let at name = Path.Combine(folder, name)
-    let parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
+    let parameters = Params.init (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
 
     ModelFolder.save
         (at "model")
@@ -142,7 +142,7 @@ let private readBack folder =
         let results = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json"))) |> Results.toScores
 
         model.Level,
-        string model.Network.Words,
+        string model.Network.Architecture,
         progress.State.Value,
         progress.State.Optimiser.Numbers,
         (progress.Best |> Option.map _.Score),

@@ -18,7 +18,7 @@ let private values (x: torch.Tensor) = x.contiguous().data<float>().ToArray() |>
 
 /// [sources, samples'] of a mono mixture.
 let private estimates (separator: Separator) (mixture: torch.Tensor) =
-    match separator.Hearing with
+    match separator.Estimator with
     | Blind separate -> (separate (mixture.unsqueeze 0L)).squeeze 1L
     | Oracle _ -> failtest "a system, not a ceiling"
 

@@ -60,7 +60,7 @@ let private isOn (device: torch.Device) (tensor: torch.Tensor) = tensor.device_t
 
 let private gradient device dtype architecture loss =
     let model = Network.model (Drnn.network architecture)
-    let vector = (Params.start model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
+    let vector = (Params.init model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
     Train.objective model.Layout (Batch.loss model loss) (Key.ofSeed 9) [ batch device dtype architecture ] vector
 
 let private steps device dtype optimiser =
@@ -76,7 +76,7 @@ let private steps device dtype optimiser =
           Feed = (fun _ -> [ batch ])
           Key = Key.ofSeed 9 }
 
-    let vector = (Params.start model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
+    let vector = (Params.init model.Layout torch.float64 torch.CPU (Key.ofSeed 3)).Vector |> at device dtype
     List.fold (fun state _ -> Train.step task state) (Train.start task vector) [ 1..3 ]
 
 [<Tests>]
@@ -156,7 +156,7 @@ let tests =
                           let architecture = net (RecurrentAt 2)
 
                           let parameters =
-                              Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 3)
+                              Params.init (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 3)
 
                           { Network = Drnn.network architecture
                             Parameters = { parameters with Vector = at device dtype parameters.Vector }

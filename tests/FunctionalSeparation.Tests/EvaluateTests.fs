@@ -15,9 +15,9 @@ let private clip = lazy ((Corpus.embedded 3).Test.Head)
 let private separator isSwapped =
     let ideal = Evaluate.idealBinaryMask frontEnd
 
-    match ideal.Hearing with
+    match ideal.Estimator with
     | Oracle separate when isSwapped ->
-        { ideal with Name = "swapped"; Hearing = Oracle(fun sources -> (separate sources).flip 0L) }
+        { ideal with Name = "swapped"; Estimator = Oracle(fun sources -> (separate sources).flip 0L) }
     | _ -> ideal
 
 let private score pairing isSwapped =
@@ -39,8 +39,8 @@ let private scoreBand scoring separator = Evaluate.clip scoring torch.float32 to
 let private turned =
     let ideal = Evaluate.idealRatioMask fine
 
-    match ideal.Hearing with
-    | Oracle separate -> { ideal with Hearing = Oracle(fun sources -> (separate sources).roll(1L, 0L)) }
+    match ideal.Estimator with
+    | Oracle separate -> { ideal with Estimator = Oracle(fun sources -> (separate sources).roll(1L, 0L)) }
     | Blind _ -> failwith "an ideal mask knows the sources"
 
 let private bandRow = lazy (scoreBand plain (Evaluate.idealRatioMask fine))
@@ -73,7 +73,7 @@ let private bandTests =
           test "a system may have the sources in any order; other names are refused with both" {
               let halves (mixture: torch.Tensor) = torch.stack [ mixture.mul 0.25; mixture.mul 0.75 ]
 
-              let system names = { Evaluate.mixture fine with Sources = names; Hearing = Blind(fun mixture -> halves mixture) }
+              let system names = { Evaluate.mixture fine with Sources = names; Estimator = Blind(fun mixture -> halves mixture) }
 
               let rest = Corpus.grouped [ "rest", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ] (Corpus.embeddedBand 3)
               let clip = { rest.Test.Head with Read = rest.Test.Head.Read >> Scratch.beginning 44100 }

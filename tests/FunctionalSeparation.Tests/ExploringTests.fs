@@ -58,9 +58,9 @@ let tests =
               Expect.stringContains small "4, 2, 3, 3        72" "a weight"
               Expect.stringContains small "84 parameters, and 8 statistics" "all"
 
-              let setting = { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+              let spec = { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
 
-              let network = UNet.family.Network UNet.medium setting
+              let network = UNet.family.Network UNet.medium spec
               let large = Describe.network network
               Expect.isLessThan (large.Split('\n').Length) 30 "one screen"
               Expect.stringContains large ((Layout.total (Network.layout network)).ToString "N0") "all of them"

@@ -116,7 +116,7 @@ let tests =
               Memory.plain (fun () ->
                   let clip = (Corpus.embedded 3).Train.Head
                   let network = Drnn.network { architecture FeedForward with Context = 1 }
-                  let stft = network.Setting.FrontEnd.Stft
+                  let stft = network.Spec.FrontEnd.Stft
                   let sources = Clip.sources Mixing.unitNorm (Clip.key clip) torch.float32 torch.CPU (Clip.read clip)
                   let frames = stft.Frames sources.shape[2]
                   Expect.equal (stft.Samples frames) sources.shape[2] "no sample is left over, so that there is one excerpt"

@@ -120,11 +120,11 @@ let tests =
 
                   let trained =
                       { Network = Drnn.network architecture
-                        Parameters = Params.start layout torch.float64 torch.CPU (Key.ofSeed 2)
+                        Parameters = Params.init layout torch.float64 torch.CPU (Key.ofSeed 2)
                         Level = Some 0.01 }
 
                   let estimates (separator: Separator) =
-                      match separator.Hearing with
+                      match separator.Estimator with
                       | Blind separate -> separate (noise 4 [ 1L; 9000L ])
                       | Oracle _ -> failtest "it hears the mixture alone"
 

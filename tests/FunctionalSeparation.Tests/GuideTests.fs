@@ -22,7 +22,8 @@ let private guides =
 let private examples =
     lazy (DocTests.names.Value |> List.choose (fun name -> name.Example |> Option.map (fun code -> name.Name, code)))
 
-let private opens = [ "open TorchSharp"
+let private opens =
+    [ "open TorchSharp"
       "open FunctionalSeparation"
       "open FunctionalSeparation.Learning"
       "open FunctionalSeparation.Core" ]

@@ -25,7 +25,7 @@ let private noise seed (shape: int64 list) = Key.uniformTensor 0.0 1.0 shape (Ke
 let private values (x: torch.Tensor) = x.contiguous().data<float>().ToArray()
 
 let private estimates (mixture: torch.Tensor) =
-    match (Hpss.separator "HPSS" settings).Hearing with
+    match (Hpss.separator "HPSS" settings).Estimator with
     | Blind separate -> (separate (mixture.unsqueeze 0L)).squeeze 1L
     | Oracle _ -> failtest "a system, not a ceiling"
 

@@ -67,7 +67,7 @@ let tests =
                   let second = run time (Activations.continuing (Activations.finalStates first) (image.narrow (2L, 2L, 4L)))
                   let whole = run time (Activations.ofImages image)
                   Expect.isLessThan (difference (torch.cat ([| first.Value; second.Value |], 2L)) whole.Value) 1e-14 "time"
-                  Expect.isEmpty (run (Image.overBands inner) (Activations.ofImages image)).End "bands")
+                  Expect.isEmpty (run (Image.overBands inner) (Activations.ofImages image)).FinalStates "bands")
           }
 
           test "a linear layer over bins, means and repetitions" {

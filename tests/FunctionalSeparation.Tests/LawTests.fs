@@ -40,7 +40,7 @@ let private task = taskOn id
 let private fullBatchTask = taskOn (fun _ -> 0)
 
 let private start (task: TrainingTask<Batch>) =
-    Train.start task (Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
+    Train.start task (Params.init task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
 
 /// The parameters at the end of a run from a state.
 let private after task first = [ for state in Train.states task first -> state.Parameters.data<float32>().ToArray() ] |> List.last
@@ -186,7 +186,7 @@ let tests =
           test "STOI of a clip: a perfect estimate has 1, the ideal mask more than the mixture" {
               let clip = List.head corpus.Value.Test
               let stoi separator = Evaluate.stoi Mixing.unitNorm torch.float32 torch.CPU separator "voice" clip
-              let perfect = { Evaluate.mixture small.FrontEnd with Hearing = Oracle id }
+              let perfect = { Evaluate.mixture small.FrontEnd with Estimator = Oracle id }
               Expect.floatClose Accuracy.medium (stoi perfect) 1.0 "the voice itself"
               let mixture = stoi (Evaluate.mixture small.FrontEnd)
               Expect.isGreaterThan (stoi (Evaluate.idealRatioMask small.FrontEnd)) (mixture + 0.05) "ideal mask"

@@ -118,14 +118,14 @@ let tests =
               Expect.equal (names (b --> b) |> List.distinct |> List.length) 8 "unique"
               Expect.equal (names (Model.prefixed "hidden1" a --> Model.prefixed "hidden2" a)).[2] "hidden2.weight" "no clash"
 
-              refuses [ "empty name" ] (fun () -> Layout.join [] [ { Name = " "; Shape = [ 1L ]; Start = Zeros } ] |> ignore)
+              refuses [ "empty name" ] (fun () -> Layout.join [] [ { Name = " "; Shape = [ 1L ]; Init = Zeros } ] |> ignore)
           }
 
           test "weights start as they say" {
               Memory.plain (fun () ->
                   let start shape start =
-                      let layout = [ { Name = "w"; Shape = shape; Start = start } ]
-                      (Params.start layout torch.float64 torch.CPU (Key.ofSeed 3) |> Params.split).Head
+                      let layout = [ { Name = "w"; Shape = shape; Init = start } ]
+                      (Params.init layout torch.float64 torch.CPU (Key.ofSeed 3) |> Params.split).Head
 
                   let deviation = (start [ 100L; 100L ] (Normal 0.3)).std().item<float>()
                   Expect.isLessThan (abs (deviation / 0.3 - 1.0)) 0.03 "normal, 4 deviations"

@@ -20,7 +20,7 @@ let random seed (model: Model<Activations, Activations>) : Params =
 
     let statistic (weight: Weight) =
         let draw = noise (seed + 100) weight.Shape
-        if weight.Start = Statistic 1.0 then draw.mul(0.5).add 1.5 else draw
+        if weight.Init = Statistic 1.0 then draw.mul(0.5).add 1.5 else draw
 
     match Layout.statistics model.Layout with
     | [] -> parameters

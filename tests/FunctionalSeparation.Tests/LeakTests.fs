@@ -39,7 +39,7 @@ let private trainNet architecture optimiser steps () =
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
           Key = Key.ofSeed 9 }
 
-    let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    let start = Params.init task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
 
     Train.states task (Train.start task start.Vector) |> Seq.last |> TrainState.dispose
 
@@ -69,7 +69,7 @@ let private ownOperations: (string * int64[] list * (torch.Tensor list -> torch.
 
 let private trained () =
     { Network = Drnn.network small
-      Parameters = Params.start (Network.layout (Drnn.network small)) torch.float32 torch.CPU (Key.ofSeed 1)
+      Parameters = Params.init (Network.layout (Drnn.network small)) torch.float32 torch.CPU (Key.ofSeed 1)
       Level = Some 0.004 }
 
 [<Tests>]

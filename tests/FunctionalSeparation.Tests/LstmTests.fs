@@ -67,7 +67,7 @@ let tests =
                   let struct (theirs, _, _) = lstm.call x
                   let ours = Model.apply model parameters (Activations.ofFrames x)
                   Expect.isLessThan (difference ours.Value theirs) 1e-14 "frames"
-                  Expect.hasLength ours.End 1 "states")
+                  Expect.hasLength ours.FinalStates 1 "states")
 
           testProperty "a sequence cut in two, with the state carried on, gives the same frames"
           <| fun (seed: int) (PositiveInt cut) ->

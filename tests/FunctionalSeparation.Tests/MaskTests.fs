@@ -104,9 +104,9 @@ let tests =
               }
 
               test $"{kind} has a name in a model folder" {
-                  let words = (Drnn.network { Drnn.huang2014 with Mask = kind }).Words
+                  let words = (Drnn.network { Drnn.huang2014 with Mask = kind }).Architecture
                   let read = Drnn.read (JsonSerializer.SerializeToElement words)
-                  Expect.equal (string read.Words) (string words) "read and written"
+                  Expect.equal (string read.Architecture) (string words) "read and written"
               }
 
           test "a mixture that wants a gradient is refused where there is none" {

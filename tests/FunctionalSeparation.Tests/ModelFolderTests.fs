@@ -16,7 +16,7 @@ let private architecture =
         Context = 1
         Hidden = [ 5; 4 ] }
 
-let private start dtype = Params.start (Network.layout (Drnn.network architecture)) dtype torch.CPU (Key.ofSeed 3)
+let private start dtype = Params.init (Network.layout (Drnn.network architecture)) dtype torch.CPU (Key.ofSeed 3)
 
 let private trained () = { Network = Drnn.network architecture; Parameters = start torch.float32; Level = Some 0.004 }
 
@@ -112,7 +112,11 @@ let tests =
               withDescription asOld (fun folder ->
                   Memory.plain (fun () ->
                       let read = ModelFolder.load ModelFolder.families torch.CPU folder
-                      Expect.equal (string read.Network.Words) (string (Drnn.network architecture).Words) "architecture"
+
+                      Expect.equal
+                          (string read.Network.Architecture)
+                          (string (Drnn.network architecture).Architecture)
+                          "architecture"
 
                       Expect.equal
                           (read.Parameters.Vector.data<float32>().ToArray())

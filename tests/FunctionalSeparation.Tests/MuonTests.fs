@@ -8,7 +8,7 @@ open FunctionalSeparation.Learning
 
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
-let private weight name shape = { Name = name; Shape = shape; Start = Zeros }
+let private weight name shape = { Name = name; Shape = shape; Init = Zeros }
 
 /// A matrix, a bias, a convolution, a matrix of few columns.
 let private layout =

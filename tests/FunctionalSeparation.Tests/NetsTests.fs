@@ -34,7 +34,7 @@ let private kinds =
 
 let private trained architecture =
     { Network = Drnn.network architecture
-      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
+      Parameters = Params.init (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
       Level = Some 0.01 }
 
 let private refusedDescriptions =
@@ -55,7 +55,7 @@ let tests =
                           Expect.equal (Drnn.name architecture) name "name"
                           ModelFolder.save folder trained (JsonObject())
                           let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
-                          Expect.equal (string loaded.Network.Words) (string trained.Network.Words) "architecture"
+                          Expect.equal (string loaded.Network.Architecture) (string trained.Network.Architecture) "architecture"
                           Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
                           let mixture = (noise 1 [ 1L; 1L; 3000L ]).mul 0.01
                           let estimate model = Separation.estimate model Soft mixture
@@ -89,13 +89,13 @@ let tests =
           }
 
           test "a description written before there were other kinds is that of a plain network" {
-              let json = (Drnn.network { small 3 with Recurrence = RecurrentAt 2 }).Words
+              let json = (Drnn.network { small 3 with Recurrence = RecurrentAt 2 }).Architecture
               Expect.isFalse (json.ContainsKey "neuron" || json.ContainsKey "output") "no new entry where nothing is new"
-              Expect.equal (string (Drnn.read (JsonSerializer.SerializeToElement json)).Words) (string json) "read"
+              Expect.equal (string (Drnn.read (JsonSerializer.SerializeToElement json)).Architecture) (string json) "read"
           }
 
           test "an unknown kind is refused by name" {
-              let json = (Drnn.network { small 3 with Neuron = VectorProduct Window }).Words
+              let json = (Drnn.network { small 3 with Neuron = VectorProduct Window }).Architecture
               json["neuron"] <- JsonValue.Create "quaternion"
 
               Scratch.refuses [ "quaternion"; "gated" ] (fun () -> Drnn.read (JsonSerializer.SerializeToElement json) |> ignore)
@@ -130,7 +130,7 @@ let tests =
                   let linear = { small 1 with Neuron = Gated; Recurrence = Stacked }
                   let parameters = (trained linear).Parameters
                   let sound = Views.ofMagnitude ((noise 5 [ 2L; 1L; 7L; 33L ]).abs())
-                  let mixture = { Sound = sound; Mode = Mode.Inference; Start = [] }
+                  let mixture = { Sound = sound; Mode = Mode.Inference; InitialStates = [] }
                   let outputs architecture = (Model.apply (Network.model (Drnn.network architecture)) parameters mixture).Outputs
                   let sums = outputs linear
                   Expect.isLessThan (sums.min().item<float>()) 0.0 "some are negative"

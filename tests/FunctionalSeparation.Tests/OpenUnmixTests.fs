@@ -44,7 +44,7 @@ let private withModelOf wiener isOlder (work: TrainedModel -> unit) =
 
 let private withModel = withModelOf Wiener.openUnmix
 
-let private stftOf (unmix: TrainedModel) = unmix.Network.Setting.FrontEnd.Stft
+let private stftOf (unmix: TrainedModel) = unmix.Network.Spec.FrontEnd.Stft
 
 /// The magnitudes [targets, channels, time, bins] that the networks estimate of a mixture's, [channels, time, bins].
 let private magnitudesOf (unmix: TrainedModel) (mixture: torch.Tensor) =
@@ -110,9 +110,7 @@ let tests =
               test $"magnitudes are those of the authors' code within 1e-5, older format: {isOlder}" {
                   withModel isOlder (fun unmix ->
                       Expect.equal
-                          (unmix.Network.Setting.FrontEnd.SampleRate,
-                           unmix.Network.Setting.Channels,
-                           unmix.Network.Setting.Sources)
+                          (unmix.Network.Spec.FrontEnd.SampleRate, unmix.Network.Spec.Channels, unmix.Network.Spec.Sources)
                           (8000, 2, [ "vocals"; "drums" ])
                           "folder"
 
@@ -138,7 +136,7 @@ let tests =
                       let spectrograms = Wiener.estimates wiener magnitudes given
                       let ours = torch.stack [| for source in spectrograms.unbind 0 -> (stftOf unmix).Inverse(source, 6000L) |]
                       Expect.isLessThan (difference ours theirs / largest theirs) 1e-4 "sounds"
-                      Expect.hasLength unmix.Network.Setting.Sources (int sources) "names")
+                      Expect.hasLength unmix.Network.Spec.Sources (int sources) "names")
               }
 
           test "a sound is estimated in these steps; silence stays silent, where the authors' code has a click in the residual" {
@@ -277,17 +275,17 @@ let tests =
                   let net = { Unmix.settings with BinsRead = 20; Hidden = 8; Layers = 1 }
                   let stft = Stft(64, 16, StftWindow.Hann, true)
                   let sources = [ "vocals"; "drums" ]
-                  let setting = { FrontEnd = { SampleRate = 8000; Stft = stft }; Channels = 1; Sources = sources }
-                  let network = Unmix.family.Network net setting
+                  let spec = { FrontEnd = { SampleRate = 8000; Stft = stft }; Channels = 1; Sources = sources }
+                  let network = Unmix.family.Network net spec
                   let start = Model.init torch.float32 torch.CPU (Key.ofSeed 1) network.Model
                   let truths = Views.ofWaveform stft (noise 3 [ 2L; 2L; 1L; 2000L ])
                   let mixtures = Views.map _.sum(1L) (Views.ofSpectrum stft (truths.Spectrum.``to`` torch.complex64))
-                  let heard = { Sound = mixtures; Mode = Mode.Training(Key.ofSeed 2); Start = [] }
+                  let heard = { Sound = mixtures; Mode = Mode.Training(Key.ofSeed 2); InitialStates = [] }
                   let wanted = truths.Magnitude.``to`` torch.float32
 
                   let objective vector =
                       let weights = Params.split { start with Vector = vector }
-                      ((Network.model network).Apply weights heard).Estimates.Magnitude.sub(wanted).squared().mean()
+                      ((Network.model network).Apply weights heard).Views.Magnitude.sub(wanted).squared().mean()
 
                   let mutable vector = start.Vector
                   let value () = (objective vector).item<float32>()

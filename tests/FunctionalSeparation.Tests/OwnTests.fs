@@ -16,10 +16,10 @@ type Settings = { Channels: int; Kernels: int list; Note: string }
 type private Hidden = { Size: int }
 
 let private family =
-    Family.define "own" (fun settings setting ->
+    Family.define "own" (fun settings spec ->
         let channels = settings.Channels
         let layer kernel = Conv.layer kernel channels channels --> Norm.batch channels --> Layer.activation Relu
-        let first = Conv.layer 1 (2 * setting.Channels) channels --> Dropout.layer 0.1
+        let first = Conv.layer 1 (2 * spec.Channels) channels --> Dropout.layer 0.1
 
         { Input = Input.Spectrum
           Output = Output.ComplexMask
@@ -28,21 +28,21 @@ let private family =
           MiddleSide = false
           Model =
             List.fold (fun whole kernel -> whole --> layer kernel) first settings.Kernels
-            --> Conv.layer 1 channels (2 * setting.Channels * setting.Sources.Length) })
+            --> Conv.layer 1 channels (2 * spec.Channels * spec.Sources.Length) })
 
 /// Samples in, samples out: half of what is heard each, plus what a convolution of 9 samples makes of it.
 let private ofSamples =
-    Family.define "samples" (fun (settings: {| Size: float |}) setting ->
+    Family.define "samples" (fun (settings: {| Size: float |}) spec ->
         let scaled (factor: float) = Model.pureFunction $"times {factor}" (Activations.map _.mul(factor))
-        let outputs = setting.Channels * setting.Sources.Length
-        let smooth = Conv.create { Conv.settings 1 setting.Channels outputs with Kernel = 9, 1 } --> scaled settings.Size
+        let outputs = spec.Channels * spec.Sources.Length
+        let smooth = Conv.create { Conv.settings 1 spec.Channels outputs with Kernel = 9, 1 } --> scaled settings.Size
 
         Model.sum [ Model.concat [ scaled 0.5; scaled 0.5 ]; smooth ] |> NetworkPlan.waveforms (1, 1))
 
-let private setting: Setting =
+let private spec: SourceSpec =
     { FrontEnd = FrontEnd.create 16000 256 64; Channels = 1; Sources = Stems.musicAndVoice }
 
-let private network = family.Network { Channels = 4; Kernels = [ 3; 3 ]; Note = "two" } setting
+let private network = family.Network { Channels = 4; Kernels = [ 3; 3 ]; Note = "two" } spec
 
 let private trained () : TrainedModel =
     let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
@@ -88,13 +88,13 @@ let tests =
         "networks of one's own"
         [ test "outputs that are not what its sources ask for are refused by name, with both shapes, as the network is made" {
               let wrong =
-                  Family.define "wrong" (fun (settings: {| Outputs: int |}) setting ->
-                      Conv.layer 1 (2 * setting.Channels) settings.Outputs |> NetworkPlan.complexMask (0, 0))
+                  Family.define "wrong" (fun (settings: {| Outputs: int |}) spec ->
+                      Conv.layer 1 (2 * spec.Channels) settings.Outputs |> NetworkPlan.complexMask (0, 0))
 
               for outputs in [ 3; 8 ] do
                   Scratch.refusesArgument
                       [ "wrong"; "outputs for 2 sources in 1 channel"; "[batch, 4, time, bins]"; $", {outputs}, " ]
-                      (fun () -> wrong.Network {| Outputs = outputs |} network.Setting |> ignore)
+                      (fun () -> wrong.Network {| Outputs = outputs |} network.Spec |> ignore)
           }
 
           test "the description in a model folder is the way back, for those who bring the family" {
@@ -103,7 +103,7 @@ let tests =
                       let trained = trained ()
                       ModelFolder.save folder trained (JsonObject())
                       let loaded = ModelFolder.load [ Family.drnn; family.Reader ] torch.CPU folder
-                      Expect.equal (string loaded.Network.Words) (string network.Words) "words"
+                      Expect.equal (string loaded.Network.Architecture) (string network.Architecture) "words"
                       Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
                       let mixture = noise 1 [ 1L; 1L; 3000L ]
                       let estimate model = Separation.estimate model Soft mixture
@@ -120,7 +120,7 @@ let tests =
 
           test "settings that no file could give back are refused before they are used" {
               let hidden = Family.define "hidden" (fun (_: Hidden) _ -> failwith "not reached")
-              Scratch.refusesArgument [ "hidden"; "public record" ] (fun () -> hidden.Network { Size = 3 } setting |> ignore)
+              Scratch.refusesArgument [ "hidden"; "public record" ] (fun () -> hidden.Network { Size = 3 } spec |> ignore)
           }
 
           test "settings that are not the family's are refused by name" {
@@ -128,7 +128,7 @@ let tests =
                   family.Reader.Read(System.Text.Json.JsonElement.Parse(json.ToJsonString())) |> ignore
 
               let changed (change: JsonNode -> unit) =
-                  let json = network.Words.DeepClone().AsObject()
+                  let json = network.Architecture.DeepClone().AsObject()
                   change json["settings"]
                   json
 
@@ -159,7 +159,7 @@ let tests =
           for size in [ 0.0; 1.0 ] do
               test $"a network of samples, whole and as a stream, with a convolution times {size}" {
                   Memory.plain (fun () ->
-                      let network = ofSamples.Network {| Size = size |} setting
+                      let network = ofSamples.Network {| Size = size |} spec
                       let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
                       let trained: TrainedModel = { Network = network; Parameters = parameters; Level = Some 0.01 }
                       let mixture = noise 2 [ 2L; 20011L ]
@@ -182,7 +182,7 @@ let tests =
 
           test "a network of samples that strides over frames keeps the end of a clip" {
               Memory.plain (fun () ->
-                  let network = { ofSamples.Network {| Size = 0.0 |} setting with Stride = 16L }
+                  let network = { ofSamples.Network {| Size = 0.0 |} spec with Stride = 16L }
                   let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) (Network.model network)
                   let trained: TrainedModel = { Network = network; Parameters = parameters; Level = None }
 
@@ -204,7 +204,7 @@ let tests =
                       let loss =
                           Loss.onWaveforms "log error" (fun y s -> (energy (y - s) / energy (s.sum 1L)).log10().mul(10.0))
 
-                      let recipe = Recipe.create (ofSamples.Network {| Size = 1.0 |} setting) loss adam sampler (Steps 30)
+                      let recipe = Recipe.create (ofSamples.Network {| Size = 1.0 |} spec) loss adam sampler (Steps 30)
                       let values = ResizeArray()
 
                       let trained = runOf recipe (Corpus.embedded 3) false (fun report -> values.Add report.Value) folder

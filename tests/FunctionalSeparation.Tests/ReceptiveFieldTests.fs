@@ -7,7 +7,7 @@ open FunctionalSeparation
 open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
-let private setting: Setting =
+let private spec: SourceSpec =
     { FrontEnd = FrontEnd.create 16000 64 16; Channels = 1; Sources = Stems.musicAndVoice }
 
 let private bins = 33
@@ -18,7 +18,7 @@ let private along (kernel: int) = Conv.create { Conv.settings 1 2 4 with Kernel 
 let private declaring (back, ahead) model =
     (Family.define "own" (fun (_: {| Version: int |}) _ -> NetworkPlan.complexMask (back, ahead) model)).Network
         {| Version = 1 |}
-        setting
+        spec
 
 let private recurrent layer = Image.toFrames --> layer (2 * bins) (4 * bins) --> Image.ofFrames 4
 
@@ -64,7 +64,7 @@ let tests =
               }
 
           test "measured: one that starts at zero hides nothing" {
-              let silent = { along 5 with Layout = (along 5).Layout |> List.map (fun weight -> { weight with Start = Zeros }) }
+              let silent = { along 5 with Layout = (along 5).Layout |> List.map (fun weight -> { weight with Init = Zeros }) }
               Expect.equal (ReceptiveField.measure (0, 0) (declaring (0, 0) silent)) (2, 2) "frames back and ahead"
           }
 
@@ -100,5 +100,5 @@ let tests =
               [ "drnn", Drnn.network { Drnn.huang2014 with Hidden = [ 8; 8 ] }
                 "drnn with deltas and context",
                 Drnn.network { Drnn.huang2014 with Hidden = [ 8; 8 ]; Features = LogMel; Context = 5 }
-                "unet", UNet.family.Network { Channels = [ 4; 8 ]; Blocks = [ 1; 1 ]; Bins = 24; InputScale = 1.0 } setting ] do
+                "unet", UNet.family.Network { Channels = [ 4; 8 ]; Blocks = [ 1; 1 ]; Bins = 24; InputScale = 1.0 } spec ] do
               test $"{name}: looks no further than it declares" { ReceptiveField.require network } ]

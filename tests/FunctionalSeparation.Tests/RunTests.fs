@@ -62,7 +62,7 @@ let tests =
 
                   let first = (run "first" fresh).Trained.Parameters
                   let before = first.Vector.data<float32>().ToArray()
-                  let second = { fresh with Start = Some first }
+                  let second = { fresh with Init = Some first }
                   let onwards = run "second" second
                   Expect.equal (first.Vector.data<float32>().ToArray()) before "the weights stay the caller's"
                   let objective name = RunLog.objectives (Path.Combine(folder, name)) |> List.map snd

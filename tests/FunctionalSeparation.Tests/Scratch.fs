@@ -90,7 +90,7 @@ let feeding (path: string) (bytes: byte[]) (test: unit -> unit) =
 /// Saves a small network with random weights as a model.
 let saveModel (folder: string) (hidden: int list) =
     let architecture = { Drnn.huang2014 with Hidden = hidden; Recurrence = FeedForward }
-    let parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
+    let parameters = Params.init (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 1)
 
     ModelFolder.save
         folder
@@ -102,7 +102,7 @@ let saveModel (folder: string) (hidden: int list) =
 /// A separator with the random weights of a seed.
 let separator (seed: int) : ISeparator =
     let network = Drnn.network { Drnn.huang2014 with Hidden = [ 8 ]; Recurrence = FeedForward }
-    let parameters = Params.start (Network.layout network) torch.float32 torch.CPU (Key.ofSeed seed)
+    let parameters = Params.init (Network.layout network) torch.float32 torch.CPU (Key.ofSeed seed)
     new NetworkSeparator("test", { Network = network; Parameters = parameters; Level = Some 0.01 })
 
 /// Writes a song of so many minutes, 16 kHz, one channel.

@@ -76,7 +76,12 @@ let tests =
                   Expect.isNotNull (results["provenance"].[entry]) entry
 
               let trained = ModelFolder.load ModelFolder.families TorchSharp.torch.CPU folder
-              Expect.equal (string trained.Network.Words) (string (Drnn.network DrnnRecipe.smoke.Network).Words) "network"
+
+              Expect.equal
+                  (string trained.Network.Architecture)
+                  (string (Drnn.network DrnnRecipe.smoke.Network).Architecture)
+                  "network"
+
               trained.Parameters.Vector.Dispose()
           }
 

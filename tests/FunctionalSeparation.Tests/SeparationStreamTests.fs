@@ -11,7 +11,7 @@ open FunctionalSeparation.Core
 
 let private ofDrnn architecture =
     { Network = Drnn.network architecture
-      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
+      Parameters = Params.init (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
       Level = Some 0.01 }
 
 /// Wide enough that libtorch takes the products of large matrices.

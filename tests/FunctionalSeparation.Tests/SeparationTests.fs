@@ -20,7 +20,7 @@ let private withStft stft recurrence =
             Recurrence = recurrence }
 
     { Network = Drnn.network architecture
-      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
+      Parameters = Params.init (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
       Level = Some 0.01 }
 
 /// A network whose outputs are its biases alone: `voice` of the mixture in every bin.
@@ -190,7 +190,7 @@ let tests =
 
                   File.WriteAllBytes(weights, bytes)
                   let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
-                  Expect.equal (string loaded.Network.Words) (string trained.Network.Words) "whole again"
+                  Expect.equal (string loaded.Network.Architecture) (string trained.Network.Architecture) "whole again"
               finally
                   Directory.Delete(folder, true)
           }
@@ -201,12 +201,12 @@ let tests =
                       let separate (mixture: torch.Tensor) =
                           (torch.stack [| mixture; mixture.mul (factor: float) |]).narrow(2L, 0L, samples)
 
-                      { Name = name; FrontEnd = FrontEnd.huang2014; Sources = Stems.musicAndVoice; Hearing = Blind separate }
+                      { Name = name; FrontEnd = FrontEnd.huang2014; Sources = Stems.musicAndVoice; Estimator = Blind separate }
 
                   let one, three = system "one" 1.0 900L, system "three" 3.0 800L
                   let mixture = noise 1 [ 2L; 1000L ]
 
-                  match (Separation.mean "both" [ one; three ]).Hearing with
+                  match (Separation.mean "both" [ one; three ]).Estimator with
                   | Oracle _ -> failtest "it is not one"
                   | Blind separate ->
                       let estimates = separate mixture
@@ -219,5 +219,5 @@ let tests =
 
                   refuses [ "at least one" ] []
                   refuses [ "same sources"; "one, three" ] [ one; { three with Sources = [ "voice"; "music" ] } ]
-                  refuses [ "true sources"; "three" ] [ one; { three with Hearing = Oracle id } ])
+                  refuses [ "true sources"; "three" ] [ one; { three with Estimator = Oracle id } ])
           } ]

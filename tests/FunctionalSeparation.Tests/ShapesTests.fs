@@ -31,7 +31,7 @@ let private frontEnd = { FrontEnd.huang2014 with Stft = Stft(64, 16, StftWindow.
 
 let private small = { Drnn.huang2014 with FrontEnd = frontEnd; Hidden = [ 6; 5 ]; Recurrence = Stacked }
 
-let private heard magnitude = { Sound = Views.ofMagnitude magnitude; Mode = Mode.Inference; Start = [] }
+let private heard magnitude = { Sound = Views.ofMagnitude magnitude; Mode = Mode.Inference; InitialStates = [] }
 let private mixtureOf (shape: int64 list) = heard ((noise 3 shape).abs())
 
 let private trained dtype =
@@ -47,13 +47,14 @@ let private wrongMixtures =
       "no frame between the margins", mixtureOf [ 2L; 1L; 2L; 33L ], [ "features"; "2 frames"; "margins of 1" ]
       "another type", heard ((noise 3 [ 2L; 1L; 9L; 33L ]).to_type torch.float32), [ "recurrent 6"; "of float64"; "of float32" ]
       "too few start states",
-      { mixtureOf [ 2L; 1L; 9L; 33L ] with Start = [ noise 1 [ 2L; 6L ] ] },
+      { mixtureOf [ 2L; 1L; 9L; 33L ] with InitialStates = [ noise 1 [ 2L; 6L ] ] },
       [ "sRNN"; "2 recurrent layers"; "got 1" ]
       "too many start states",
-      { mixtureOf [ 2L; 1L; 9L; 33L ] with Start = [ noise 1 [ 2L; 6L ]; noise 1 [ 2L; 5L ]; noise 1 [ 2L; 5L ] ] },
+      { mixtureOf [ 2L; 1L; 9L; 33L ] with
+          InitialStates = [ noise 1 [ 2L; 6L ]; noise 1 [ 2L; 5L ]; noise 1 [ 2L; 5L ] ] },
       [ "2 recurrent layers"; "got 3" ]
       "a start state of another batch",
-      { mixtureOf [ 2L; 1L; 9L; 33L ] with Start = [ noise 1 [ 1L; 6L ]; noise 1 [ 2L; 5L ] ] },
+      { mixtureOf [ 2L; 1L; 9L; 33L ] with InitialStates = [ noise 1 [ 1L; 6L ]; noise 1 [ 2L; 5L ] ] },
       [ "recurrent 6"; "a start state [2, 6]"; "[1, 6]" ] ]
 
 [<Tests>]

@@ -54,7 +54,7 @@ let tests =
                       let trained =
                           { Network = Drnn.network architecture
                             Parameters =
-                              Params.start (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
+                              Params.init (Network.layout (Drnn.network architecture)) torch.float64 torch.CPU (Key.ofSeed 2)
                             Level = Some 0.01 }
 
                       let mixture = noise 3 [ 1L; 40000L ]
@@ -66,8 +66,8 @@ let tests =
               }
 
               test $"{features}: the description of a model keeps them" {
-                  let words (drnn: Drnn) = (Drnn.network drnn).Words
-                  let read (json: JsonObject) = string (Drnn.read (JsonElement.Parse(json.ToJsonString()))).Words
+                  let words (drnn: Drnn) = (Drnn.network drnn).Architecture
+                  let read (json: JsonObject) = string (Drnn.read (JsonElement.Parse(json.ToJsonString()))).Architecture
                   let json = words { Drnn.huang2014 with Features = features }
                   Expect.equal (read json) (string json) "there and back"
                   json.Remove "features" |> ignore

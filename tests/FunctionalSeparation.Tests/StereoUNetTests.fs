@@ -18,7 +18,7 @@ let private network settings channels =
     StereoUNet.family.Network settings { FrontEnd = frontEnd; Channels = channels; Sources = Stems.musicAndVoice }
 
 let private separate (trained: TrainedModel) (mixture: torch.Tensor) =
-    match (Separation.separator trained Soft).Hearing with
+    match (Separation.separator trained Soft).Estimator with
     | Blind separate -> separate mixture
     | Oracle _ -> failtest "a network hears the mixture alone"
 
@@ -70,8 +70,8 @@ let tests =
                   let trained = trained network
                   let stft = frontEnd.Stft
                   let spectrum = stft.Forward((noise 1 [ 1L; 1L; 1200L ]).``to`` torch.float32)
-                  let heard: Heard = { Sound = Views.ofSpectrum stft spectrum; Mode = Mode.Inference; Start = [] }
-                  let estimates = (Model.apply (Network.model network) trained.Parameters heard).Estimates.Spectrum
+                  let heard: Mixture = { Sound = Views.ofSpectrum stft spectrum; Mode = Mode.Inference; InitialStates = [] }
+                  let estimates = (Model.apply (Network.model network) trained.Parameters heard).Views.Spectrum
                   let masks = estimates / spectrum.unsqueeze 1L
                   let band first = masks.narrow (4L, first, 4L)
 
@@ -86,9 +86,11 @@ let tests =
                   let own = network settings channels
 
                   let read =
-                      Family.read ModelFolder.families (System.Text.Json.JsonDocument.Parse(own.Words.ToJsonString()).RootElement)
+                      Family.read
+                          ModelFolder.families
+                          (System.Text.Json.JsonDocument.Parse(own.Architecture.ToJsonString()).RootElement)
 
-                  Expect.equal (read.Words.ToJsonString()) (own.Words.ToJsonString()) "words"
+                  Expect.equal (read.Architecture.ToJsonString()) (own.Architecture.ToJsonString()) "words"
                   Expect.equal read.MiddleSide (channels = 2) "middle and side"
           }
 

@@ -24,7 +24,7 @@ let private trained recurrence =
     let architecture = architecture recurrence
 
     { Network = Drnn.network architecture
-      Parameters = Params.start (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
+      Parameters = Params.init (Network.layout (Drnn.network architecture)) torch.float32 torch.CPU (Key.ofSeed 2)
       Level = Some 0.01 }
 
 let private corpus = lazy (Corpus.embedded 3)
@@ -49,7 +49,7 @@ let private numbers (scores: SourceScores) = [| scores.Sdr; scores.Sir; scores.S
 let private score () =
     let model = trained FeedForward
 
-    [| for separator in [ Separation.separator model Soft; Evaluate.idealRatioMask model.Network.Setting.FrontEnd ] do
+    [| for separator in [ Separation.separator model Soft; Evaluate.idealRatioMask model.Network.Spec.FrontEnd ] do
            let scores = Evaluate.clip Scoring.papers torch.float32 torch.CPU separator corpus.Value.Test.Head
            yield! numbers (scores["music"])
            yield! numbers (scores["voice"]) |]
@@ -68,7 +68,7 @@ let private train optimiser steps () =
           Feed = fun step -> [ feed.Batch (Key.ofSeed 5) step ]
           Key = Key.ofSeed 9 }
 
-    let start = Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
+    let start = Params.init task.Layout torch.float32 torch.CPU (Key.ofSeed 1)
     let mutable last = [||]
 
     for state in Train.states task (Train.start task start.Vector) do

@@ -12,7 +12,7 @@ open FunctionalSeparation.Plots
 let private cells =
     [ for system in [ Evaluate.mixture; Evaluate.idealRatioMask ] do
           let separator = system FrontEnd.huang2014
-          Cell.system separator.Name "nothing to learn" separator ]
+          Row.system separator.Name "nothing to learn" separator ]
 
 /// Two generated songs to train on and two seconds of another to test on.
 let private corpus =
@@ -26,7 +26,7 @@ let private table =
       Name = "test"
       Title = "Two systems"
       Load = fun _ -> corpus
-      Cells = cells
+      Rows = cells
       Claims = [ { Text = "A mask beats none"; Pairs = [ ("ideal ratio mask", "mixture") ] } ] }
 
 /// Makes the table on generated songs as a script does, and shows it to the test.
@@ -40,7 +40,7 @@ let private made =
 
 let private grid preset =
     { Folder = "none"
-      Cells = cells
+      Rows = cells
       Seeds = [ 0 ]
       Corpus = corpus
       Preset = preset
@@ -171,14 +171,14 @@ let tests =
 
           test "a long log is kept as means over stretches" {
               let curve = [ for step in 1..1000 -> step, float step ]
-              let kept = Cell.thinned curve
-              Expect.hasLength kept Cell.mostPoints "points"
+              let kept = Row.thinned curve
+              Expect.hasLength kept Row.mostPoints "points"
 
               Expect.equal
                   (List.head kept, List.last kept)
                   ((5, 3.0), (1000, 998.0))
                   "the mean of five steps, at the last of them"
 
-              Expect.equal (Cell.thinned (List.truncate 10 curve)) (List.truncate 10 curve) "a short one as it is"
+              Expect.equal (Row.thinned (List.truncate 10 curve)) (List.truncate 10 curve) "a short one as it is"
           } ]
     |> testSequenced

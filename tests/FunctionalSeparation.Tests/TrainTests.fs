@@ -25,7 +25,7 @@ let private taskWith optimiser =
 let private task = lazy (taskWith (Optimiser.adam (Schedule.constant 1e-3)))
 
 let private start (task: TrainingTask<Batch>) =
-    Train.start task (Params.start task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
+    Train.start task (Params.init task.Layout torch.float32 torch.CPU (Key.ofSeed 1)).Vector
 
 let private numbers (state: TrainState) = state.Parameters.data<float32>().ToArray()
 
@@ -105,7 +105,7 @@ let tests =
 
           test "a batch may be anything: a line through numbers, from draws of the key of its step" {
               let line: TrainingTask<float list> =
-                  { Layout = [ { Name = "slope"; Shape = [ 1L ]; Start = Zeros } ]
+                  { Layout = [ { Name = "slope"; Shape = [ 1L ]; Init = Zeros } ]
                     Loss =
                       fun key numbers parameters ->
                           let draw = Key.uniform key

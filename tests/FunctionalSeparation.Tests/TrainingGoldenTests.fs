@@ -33,7 +33,7 @@ let private startWeights =
                  2.0 * bound * draws.Current - bound)
 
          let block (weight: Weight) =
-             match weight.Start with
+             match weight.Init with
              | Uniform bound -> uniform bound (Layout.size weight)
              | Zeros -> Array.zeroCreate (int (Layout.size weight))
              | other -> failtest $"{weight.Name} starts as {other}"

@@ -10,8 +10,8 @@ open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 open FunctionalSeparation.Tests.Layers
 
-let private setting frontEnd channels sources : Setting = { FrontEnd = frontEnd; Channels = channels; Sources = sources }
-let private song = setting UNet.frontEnd 1 Stems.musicAndVoice
+let private spec frontEnd channels sources : SourceSpec = { FrontEnd = frontEnd; Channels = channels; Sources = sources }
+let private song = spec UNet.frontEnd 1 Stems.musicAndVoice
 
 let private tinyFrontEnd: FrontEnd = { SampleRate = 8000; Stft = Stft(64, 16, StftWindow.Sine, true) }
 
@@ -21,12 +21,12 @@ let private tinySettings: UNetSettings = { Channels = [ 4; 6 ]; Blocks = [ 1; 1 
 /// Windows long enough to be rounded to whole samples at other rates.
 let private fine =
     let frontEnd: FrontEnd = { SampleRate = 8000; Stft = Stft(1024, 256, StftWindow.Sine, true) }
-    UNet.family.Network { tinySettings with Bins = 384 } (setting frontEnd 1 Stems.musicAndVoice)
+    UNet.family.Network { tinySettings with Bins = 384 } (spec frontEnd 1 Stems.musicAndVoice)
 
-let private tiny channels sources = UNet.family.Network tinySettings (setting tinyFrontEnd channels sources)
+let private tiny channels sources = UNet.family.Network tinySettings (spec tinyFrontEnd channels sources)
 
 let private refuses words (settings: UNetSettings) =
-    Scratch.refusesArgument words (fun () -> UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice) |> ignore)
+    Scratch.refusesArgument words (fun () -> UNet.family.Network settings (spec tinyFrontEnd 1 Stems.musicAndVoice) |> ignore)
 
 [<Tests>]
 let tests =
@@ -45,10 +45,10 @@ let tests =
                       let network = tiny channels sources
                       let mixture = (noise 1 [ 2L; int64 channels; 1203L ]).``to`` torch.float32
                       let model = trained network
-                      let spectrum = network.Setting.FrontEnd.Stft.Forward mixture
-                      let sound = Views.ofSpectrum network.Setting.FrontEnd.Stft spectrum
-                      let heard: Heard = { Sound = sound; Mode = Mode.Inference; Start = [] }
-                      let estimates = (Model.apply (Network.model network) model.Parameters heard).Estimates.Spectrum
+                      let spectrum = network.Spec.FrontEnd.Stft.Forward mixture
+                      let sound = Views.ofSpectrum network.Spec.FrontEnd.Stft spectrum
+                      let heard: Mixture = { Sound = sound; Mode = Mode.Inference; InitialStates = [] }
+                      let estimates = (Model.apply (Network.model network) model.Parameters heard).Views.Spectrum
                       Expect.equal estimates.shape[..2] [| 2L; int64 sources.Length; int64 channels |] "shape"
                       Expect.isLessThan ((estimates.sum 1L - spectrum).abs().max().item<float32>()) 1e-4f "sum"
                       let shares = (estimates / spectrum.unsqueeze 1L).narrow(4L, 24L, 9L)
@@ -60,15 +60,15 @@ let tests =
               Memory.plain (fun () ->
                   let network = tiny 1 Stems.musicAndVoice
                   let start = (trained network).Parameters.Vector
-                  let stft = network.Setting.FrontEnd.Stft
+                  let stft = network.Spec.FrontEnd.Stft
                   let sources = stft.Forward((noise 5 [ 2L; 2L; 1L; 1200L ]).``to`` torch.float32)
 
                   let run precision (vector: torch.Tensor) =
                       let model = Network.modelIn precision network
                       let sound = Views.ofSpectrum stft (sources.sum 1L)
-                      let heard: Heard = { Sound = sound; Mode = Mode.Training(Key.ofSeed 1); Start = [] }
+                      let heard: Mixture = { Sound = sound; Mode = Mode.Training(Key.ofSeed 1); InitialStates = [] }
                       let separated = Model.apply model (Params.create model.Layout vector) heard
-                      Loss.logErrorShare.Of separated.Estimates (Views.ofSpectrum stft sources)
+                      Loss.logErrorShare.Of separated.Views (Views.ofSpectrum stft sources)
 
                   let struct (exact, gradient) = Grad.valueAndGrad (run Precision.Float32) start
                   let struct (near, rough) = Grad.valueAndGrad (run Precision.Bfloat16) start
@@ -94,7 +94,7 @@ let tests =
           }
 
           test "its description is the way back" {
-              let words = JsonElement.Parse((UNet.family.Network UNet.medium song).Words.ToJsonString())
+              let words = JsonElement.Parse((UNet.family.Network UNet.medium song).Architecture.ToJsonString())
               let network = Family.read ModelFolder.families words
               Expect.equal (Network.layout network) (Network.layout (UNet.family.Network UNet.medium song)) "layout"
           }
@@ -141,7 +141,7 @@ let tests =
           test "one that looks further than counts is heard in the same parts, however a song is cut" {
               Memory.plain (fun () ->
                   let settings = { tinySettings with Blocks = [ 3; 3 ] }
-                  let model = trained (UNet.family.Network settings (setting tinyFrontEnd 1 Stems.musicAndVoice))
+                  let model = trained (UNet.family.Network settings (spec tinyFrontEnd 1 Stems.musicAndVoice))
 
                   match model.Network.ReceptiveField with
                   | ReceptiveField.Blocks _ -> ()

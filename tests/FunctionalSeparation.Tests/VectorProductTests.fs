@@ -162,7 +162,7 @@ let tests =
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
                   let magnitude = (noise seed [ 9L; 1L; 5L ]).abs()
                   let sound = Views.ofMagnitude (magnitude.permute(1L, 0L, 2L).unsqueeze 1L)
-                  let mixture = { Sound = sound; Mode = Mode.Inference; Start = [] }
+                  let mixture = { Sound = sound; Mode = Mode.Inference; InitialStates = [] }
                   let outputs = (Model.apply model parameters mixture).Outputs.permute(0L, 2L, 1L, 3L).reshape(7L, 10L)
                   let expected = windowNetwork (Params.split parameters) magnitude
                   Expect.isLessThan (difference outputs expected) 1e-14 "outputs")

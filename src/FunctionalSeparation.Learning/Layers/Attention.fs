@@ -8,8 +8,8 @@ module Attention =
 
     let private layout features : Layout =
         let n = int64 features
-        let matrix name columns = { Name = name; Shape = [ n; columns ]; Start = Uniform(sqrt (3.0 / float features)) }
-        let bias name columns = { Name = name; Shape = [ columns ]; Start = Zeros }
+        let matrix name columns = { Name = name; Shape = [ n; columns ]; Init = Uniform(sqrt (3.0 / float features)) }
+        let bias name columns = { Name = name; Shape = [ columns ]; Init = Zeros }
         [ matrix "weight" (3L * n); bias "bias" (3L * n); matrix "output" n; bias "outputBias" n ]
 
     /// Multi-head self-attention over time, [time, batch, features] -> [time, batch, features]: softmax(Q K' / sqrt d) V for each

@@ -64,8 +64,8 @@ module Conv =
     let private layout first second fanIn (conv: Convolution) : Layout =
         let shape = [ int64 first; int64 second; int64 (fst conv.Kernel); int64 (snd conv.Kernel) ]
 
-        [ { Name = "weight"; Shape = shape; Start = Normal(sqrt (2.0 / float fanIn)) }
-          if conv.HasBias then { Name = "bias"; Shape = [ int64 conv.Outputs ]; Start = Zeros } ]
+        [ { Name = "weight"; Shape = shape; Init = Normal(sqrt (2.0 / float fanIn)) }
+          if conv.HasBias then { Name = "bias"; Shape = [ int64 conv.Outputs ]; Init = Zeros } ]
 
     /// The same image with the channels of each point side by side in memory: what libtorch convolves fastest.
     let private channelsLast (image: torch.Tensor) = image.permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L)

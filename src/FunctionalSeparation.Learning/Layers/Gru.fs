@@ -12,8 +12,8 @@ module Gru =
     let private layout inputs units : Layout =
         Numbers.atLeast 1 "A layer" (nameof inputs) inputs
         Numbers.atLeast 1 "A layer" (nameof units) units
-        let matrix name rows bound = { Name = name; Shape = [ int64 rows; 3L * int64 units ]; Start = Uniform bound }
-        let bias name = { Name = name; Shape = [ 3L * int64 units ]; Start = Zeros }
+        let matrix name rows bound = { Name = name; Shape = [ int64 rows; 3L * int64 units ]; Init = Uniform bound }
+        let bias name = { Name = name; Shape = [ 3L * int64 units ]; Init = Zeros }
 
         [ matrix "weight" inputs (sqrt (6.0 / float (inputs + 2 * units)))
           bias "bias"

@@ -132,8 +132,8 @@ module Layer =
         Numbers.atLeast 1 "A layer" "inputs" inputs
         Numbers.atLeast 1 "A layer" "outputs" outputs
 
-        [ { Name = "weight"; Shape = [ int64 inputs; int64 outputs ]; Start = Uniform bound }
-          { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
+        [ { Name = "weight"; Shape = [ int64 inputs; int64 outputs ]; Init = Uniform bound }
+          { Name = "bias"; Shape = [ int64 outputs ]; Init = Zeros } ]
 
     /// Weights uniform in ±sqrt(6/(inputs + outputs)), biases at zero (Glorot and Bengio 2010, eq. 16).
     let internal affineLayout inputs outputs : Layout = weightsOf inputs outputs (sqrt (6.0 / float (inputs + outputs)))
@@ -160,7 +160,7 @@ module Layer =
     /// Raises ArgumentException where there is none.
     let prelu (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "A layer" (nameof channels) channels
-        let layout = [ { Name = "slope"; Shape = [ int64 channels ]; Start = Constant 0.25 } ]
+        let layout = [ { Name = "slope"; Shape = [ int64 channels ]; Init = Constant 0.25 } ]
 
         overBoth $"PReLU {channels}" channels layout (fun weights ->
             Activations.map (onChannels (fun values -> values.prelu weights[0])))
@@ -199,14 +199,14 @@ module Layer =
             invalidArg (nameof flow) $"{name}: wants at least one frame, got {Shapes.Describe frames}."
 
         let start, rest =
-            match flow.Start with
+            match flow.InitialStates with
             | first :: rest ->
                 Shapes.Require(name, "a start state", first, [| Axis.Of frames.shape[1]; Axis.Of(int64 size) |], frames)
                 first, rest
             | [] -> frames.new_zeros [| frames.shape[1]; int64 size |], []
 
         let struct (outputs, last) = run frames start
-        { flow with Value = outputs; Start = rest; End = last :: flow.End }
+        { flow with Value = outputs; InitialStates = rest; FinalStates = last :: flow.FinalStates }
 
     let private recurrentActivation =
         function
@@ -224,7 +224,7 @@ module Layer =
 
         let layout =
             weightsOf inputs units (sqrt (6.0 / float (inputs + 2 * units)))
-            @ [ { Name = "recurrence"; Shape = [ n; n ]; Start = Uniform(sqrt (6.0 / float (3 * units))) } ]
+            @ [ { Name = "recurrence"; Shape = [ n; n ]; Init = Uniform(sqrt (6.0 / float (3 * units))) } ]
 
         let activation = recurrentActivation kind
 

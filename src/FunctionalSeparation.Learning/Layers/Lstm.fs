@@ -14,9 +14,9 @@ module Lstm =
         Numbers.atLeast 1 "A layer" (nameof units) units
         let gates = 4L * int64 units
 
-        [ { Name = "weight"; Shape = [ int64 inputs; gates ]; Start = Uniform(sqrt (6.0 / float (inputs + 2 * units))) }
-          { Name = "bias"; Shape = [ gates ]; Start = Zeros }
-          { Name = "recurrence"; Shape = [ int64 units; gates ]; Start = Orthogonal 1.0 } ]
+        [ { Name = "weight"; Shape = [ int64 inputs; gates ]; Init = Uniform(sqrt (6.0 / float (inputs + 2 * units))) }
+          { Name = "bias"; Shape = [ gates ]; Init = Zeros }
+          { Name = "recurrence"; Shape = [ int64 units; gates ]; Init = Orthogonal 1.0 } ]
 
     /// Layer of LSTM units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, 2 units], h and c side by side. The
     /// input products of all frames are one matrix product, see also `LstmStates`. The weights are those of torch.nn.LSTM, its

@@ -12,12 +12,12 @@ module Norm =
     let private epsilon = 1e-5
 
     let private affine channels : Layout =
-        [ { Name = "scale"; Shape = [ int64 channels ]; Start = Constant 1.0 }
-          { Name = "shift"; Shape = [ int64 channels ]; Start = Zeros } ]
+        [ { Name = "scale"; Shape = [ int64 channels ]; Init = Constant 1.0 }
+          { Name = "shift"; Shape = [ int64 channels ]; Init = Zeros } ]
 
     let private statistics channels : Layout =
-        [ { Name = "mean"; Shape = [ int64 channels ]; Start = Statistic 0.0 }
-          { Name = "variance"; Shape = [ int64 channels ]; Start = Statistic 1.0 } ]
+        [ { Name = "mean"; Shape = [ int64 channels ]; Init = Statistic 0.0 }
+          { Name = "variance"; Shape = [ int64 channels ]; Init = Statistic 1.0 } ]
 
     /// The moments of values [n, channels, ...] for `Activations.Moments`: [3, channels].
     let private moments (values: torch.Tensor) =

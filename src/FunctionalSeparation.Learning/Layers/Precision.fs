@@ -34,7 +34,8 @@ module Precision =
                 Apply =
                     fun weights flow ->
                         let input =
-                            { Activations.map (short "frames") flow with Start = List.map (short "start states") flow.Start }
+                            { Activations.map (short "frames") flow with
+                                InitialStates = List.map (short "start states") flow.InitialStates }
 
                         let output = model.Apply (List.map2 shortIfLearnt model.Layout weights) input
-                        { Activations.map long output with End = List.map long output.End } }
+                        { Activations.map long output with FinalStates = List.map long output.FinalStates } }

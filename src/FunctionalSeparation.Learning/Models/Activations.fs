@@ -21,9 +21,9 @@ type Activations =
         /// How the layers are to be run.
         Mode: Mode
         /// States [batch, units] that recurrent layers start from, first layer first; a layer that finds none starts at zero.
-        Start: torch.Tensor list
+        InitialStates: torch.Tensor list
         /// States [batch, units] in which the recurrent layers passed so far ended, last layer first.
-        End: torch.Tensor list
+        FinalStates: torch.Tensor list
         /// Moments that normalising layers observed (`Mode.Observing`), last layer first: [3, features] of float64, the count of
         /// elements, their sum and the sum of their squares.
         Moments: torch.Tensor list
@@ -35,7 +35,7 @@ module Activations =
 
     /// Frames [time, batch, features] that start from given states, as `finalStates` gave them; mode `Inference`.
     let continuing (states: torch.Tensor list) (frames: torch.Tensor) : Activations =
-        { Value = frames; Mode = Mode.Inference; Start = states; End = []; Moments = [] }
+        { Value = frames; Mode = Mode.Inference; InitialStates = states; FinalStates = []; Moments = [] }
 
     /// Frames [time, batch, features] that start from zero states; mode `Inference`.
     let ofFrames (frames: torch.Tensor) : Activations = continuing [] frames
@@ -51,11 +51,13 @@ module Activations =
     let map (change: torch.Tensor -> torch.Tensor) (flow: Activations) : Activations = { flow with Value = change flow.Value }
 
     /// The end states [batch, units] of all recurrent layers, first layer first.
-    let finalStates (flow: Activations) : torch.Tensor list = List.rev flow.End
+    let finalStates (flow: Activations) : torch.Tensor list = List.rev flow.FinalStates
 
     /// Applies a function of flows that has no states to carry: it starts from zero states, and its end states are forgotten.
     let internal withoutStates (apply: Activations -> Activations) (flow: Activations) : Activations =
-        { apply { flow with Start = []; End = [] } with Start = flow.Start; End = flow.End }
+        { apply { flow with InitialStates = []; FinalStates = [] } with
+            InitialStates = flow.InitialStates
+            FinalStates = flow.FinalStates }
 
     /// The axis along which the features of frames, or the channels of images, lie.
     let internal channelAxis (value: torch.Tensor) = if value.dim () = 4L then 1L else value.dim () - 1L

@@ -9,7 +9,7 @@ open FunctionalSeparation.Core
 /// <example><code lang="fsharp">
 /// let gain =
 ///     { Name = "gain"
-///       Layout = [ { Name = "gain"; Shape = [ 1L ]; Start = Constant 1.0 } ]
+///       Layout = [ { Name = "gain"; Shape = [ 1L ]; Init = Constant 1.0 } ]
 ///       Apply = fun weights flow -> flow |> Activations.map (fun value -> value * weights.Head) }
 /// </code></example>
 [<NoEquality; NoComparison>]
@@ -113,7 +113,7 @@ module Model =
     /// The same model, freeing what it makes on the way as soon as its output is there (what a gradient needs, libtorch keeps): for parts
     /// of deep networks on long sounds.
     let scoped (model: Model<Activations, Activations>) : Model<Activations, Activations> =
-        let tensors (flow: Activations) = flow.Value :: flow.Start @ flow.End @ flow.Moments
+        let tensors (flow: Activations) = flow.Value :: flow.InitialStates @ flow.FinalStates @ flow.Moments
 
         { model with
             Apply =
@@ -133,7 +133,7 @@ module Model =
 
     /// Starting parameters of the given type and device.
     let init (dtype: torch.ScalarType) (device: torch.Device) (key: Key) (model: Model<'i, 'o>) : Params =
-        Params.start model.Layout dtype device key
+        Params.init model.Layout dtype device key
 
     let private inWords (weight: Weight) =
         let shape = weight.Shape |> List.map string |> String.concat ", "

@@ -6,7 +6,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// How a weight starts.
-type Start =
+type Init =
     /// Zero.
     | Zeros
     /// One value everywhere.
@@ -29,7 +29,7 @@ type Weight =
         /// Sizes of the tensor; the last one varies fastest in the vector.
         Shape: int64 list
         /// How it starts.
-        Start: Start
+        Init: Init
     }
 
 /// The weights of a model in order: those that are learnt lie so in its parameter vector, the others in that of statistics.
@@ -43,7 +43,7 @@ module Layout =
     let size (weight: Weight) = List.fold (*) 1L weight.Shape
 
     let internal isLearnt (weight: Weight) =
-        match weight.Start with
+        match weight.Init with
         | Statistic _ -> false
         | _ -> true
 
@@ -119,7 +119,7 @@ module Params =
 
     let private startingStatistics (layout: Layout) (dtype: torch.ScalarType) (device: torch.Device) =
         let values (weight: Weight) =
-            match weight.Start with
+            match weight.Init with
             | Statistic value -> Array.create (int (Layout.size weight)) value
             | _ -> [||]
 
@@ -166,7 +166,7 @@ module Params =
     let private draw (weight: Weight) key =
         let size = Layout.size weight
 
-        match weight.Start with
+        match weight.Init with
         | Zeros -> torch.zeros (size, dtype = torch.float64)
         | Constant value -> Arithmetic.Full(ReadOnlySpan [| size |], value, torch.float64)
         | Uniform bound -> Key.uniformTensor -bound bound [ size ] key
@@ -176,7 +176,7 @@ module Params =
 
     /// Starting parameters of the given type and device. Weight i draws from child i of the key. Raises ArgumentException for a
     /// type of whole numbers: all weights would be zero.
-    let start (layout: Layout) (dtype: torch.ScalarType) (device: torch.Device) (key: Key) : Params =
+    let init (layout: Layout) (dtype: torch.ScalarType) (device: torch.Device) (key: Key) : Params =
         if not (List.contains dtype floats) then
             invalidArg (nameof dtype) $"Parameters are of float32 or another type of fractions, not of {dtype}."
 

@@ -20,7 +20,9 @@ type internal BlockStream(separate: torch.Tensor -> torch.Tensor, sources: int, 
     /// Estimates [source][channel][count] of the samples that follow the first `around` ones of a sound.
     let estimates count (sound: float32[][]) : float32[][][] =
         Memory.plain (fun () ->
-            let mixture = torch.stack [| for channel in sound -> torch.tensor (Array.append channel (Array.zeroCreate around)) |]
+            let mixture =
+                torch.stack [| for channel in sound -> torch.tensor (Array.append channel (Array.zeroCreate around)) |]
+
             let estimates = (separate mixture).narrow(2L, int64 around, int64 count).to_type(torch.float32).cpu()
             [| for source in estimates.unbind 0 -> [| for channel in source.unbind 0 -> channel.data<float32>().ToArray() |] |])
 
@@ -34,11 +36,7 @@ type internal BlockStream(separate: torch.Tensor -> torch.Tensor, sources: int, 
             else
                 x)
 
-    let joined (now: float32[][][]) =
-        if tail.Length = 0 then
-            now
-        else
-            Array.map2 (Array.map2 faded) tail now
+    let joined (now: float32[][][]) = if tail.Length = 0 then now else Array.map2 (Array.map2 faded) tail now
 
     let buffers (estimates: float32[][][]) : IReadOnlyList<AudioBuffer> =
         [| for source in estimates -> AudioBuffer(source, rate) |]
@@ -57,7 +55,12 @@ type internal BlockStream(separate: torch.Tensor -> torch.Tensor, sources: int, 
         member _.Latency = block + around
 
         member _.Push(mixture) =
-            pending <- Array.map2 (fun (before: float32[]) (more: float32[]) -> Array.append before more) pending (Array.ofSeq mixture.Channels)
+            pending <-
+                Array.map2
+                    (fun (before: float32[]) (more: float32[]) -> Array.append before more)
+                    pending
+                    (Array.ofSeq mixture.Channels)
+
             let mutable ready = empty ()
 
             while pending[0].Length >= around + block + around do
@@ -103,11 +106,12 @@ module Separator =
     /// A system of tables as an application uses it: a song of any length in blocks of 30 s with two seconds of fading, so that memory does
     /// not grow with it. The system stays the caller's. Raises InputException for a system that is given the true sources.
     let toInterface (system: Separator) : ISeparator =
-        match system.Hearing with
+        match system.Estimator with
         | Blind separate -> new SystemSeparator(system, separate)
         | Oracle _ ->
             raise (
-                InputException $"{system.Name} is given the true sources of a mixture, which a song does not have. Choose another system."
+                InputException
+                    $"{system.Name} is given the true sources of a mixture, which a song does not have. Choose another system."
             )
 
     /// A separator of an application as a system of tables, which hears each mixture [channels, samples] as a whole sound. The separator
@@ -116,9 +120,13 @@ module Separator =
         let separate (mixture: torch.Tensor) =
             let sound = AudioTensors.FromTensor(mixture, separator.SampleRate)
             let estimates = separator.Separate sound
-            torch.stack([| for stem in separator.Stems -> estimates[stem].ToTensor() |]).``to``(mixture.dtype).``to``(mixture.device)
+
+            torch
+                .stack([| for stem in separator.Stems -> estimates[stem].ToTensor() |])
+                .``to``(mixture.dtype)
+                .``to``(mixture.device)
 
         { Name = separator.Name
           FrontEnd = { SampleRate = separator.SampleRate; Stft = Stft.Huang2014 }
           Sources = List.ofSeq separator.Stems
-          Hearing = Blind separate }
+          Estimator = Blind separate }

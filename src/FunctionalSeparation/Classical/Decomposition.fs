@@ -106,4 +106,4 @@ module Decomposition =
         { Name = name
           FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft }
           Sources = Stems.musicAndVoice
-          Hearing = Hearing.eachChannel (render rendering decompose) }
+          Estimator = Estimator.eachChannel (render rendering decompose) }

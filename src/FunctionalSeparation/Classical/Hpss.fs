@@ -78,4 +78,4 @@ module Hpss =
         { Name = name
           FrontEnd = { SampleRate = settings.SampleRate; Stft = settings.Long }
           Sources = Stems.musicAndVoice
-          Hearing = Hearing.eachChannel (render settings) }
+          Estimator = Estimator.eachChannel (render settings) }

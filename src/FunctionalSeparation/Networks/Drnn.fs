@@ -255,14 +255,14 @@ module Drnn =
     /// </code></example>
     let network (drnn: Drnn) : Network =
         checkContext drnn
-        let setting = { FrontEnd = drnn.FrontEnd; Channels = 1; Sources = drnn.Sources }
-        Network.requireSetting setting
+        let spec = { FrontEnd = drnn.FrontEnd; Channels = 1; Sources = drnn.Sources }
+        Network.requireSpec spec
         Numbers.positive "A network of frames" "InputScale" drnn.InputScale
 
         { Family = familyName
           Name = name drnn
-          Words = DrnnJson.write drnn
-          Setting = setting
+          Architecture = DrnnJson.write drnn
+          Spec = spec
           MiddleSide = false
           Input = Input.Magnitude
           Output = Output.Mask drnn.Mask

@@ -75,7 +75,7 @@ type Family<'settings> =
         /// The name of the family in files, and of its networks in tables.
         Name: string
         /// Builds the network with the given settings for the given front end, channels and sources.
-        Network: 'settings -> Setting -> Network
+        Network: 'settings -> SourceSpec -> Network
         /// Reads networks of the family from their descriptions; functions that load take it.
         Reader: Family
     }
@@ -93,12 +93,12 @@ module Family =
 
     let private entryNames = [ "family"; "sampleRate"; "stft"; "channels"; "sources"; "settings" ]
 
-    let private write name (settings: 'settings) (setting: Setting) : JsonObject =
+    let private write name (settings: 'settings) (spec: SourceSpec) : JsonObject =
         NetworkJson.entries (
             [ "family", NetworkJson.text name ]
-            @ NetworkJson.ofFrontEnd setting.FrontEnd
-            @ [ "channels", NetworkJson.number setting.Channels
-                "sources", NetworkJson.texts setting.Sources
+            @ NetworkJson.ofFrontEnd spec.FrontEnd
+            @ [ "channels", NetworkJson.number spec.Channels
+                "sources", NetworkJson.texts spec.Sources
                 "settings", JsonSerializer.SerializeToNode(settings, options) ]
         )
 
@@ -134,7 +134,7 @@ module Family =
 
     let private mostChannels = 1000
 
-    let private readWith (network: 'settings -> Setting -> Network) (json: JsonElement) : Network =
+    let private readWith (network: 'settings -> SourceSpec -> Network) (json: JsonElement) : Network =
         let entries = StrictJson.entries NetworkJson.place entryNames json
 
         network
@@ -150,33 +150,33 @@ module Family =
     /// </summary>
     /// <example><code lang="fsharp">
     /// let tiny =
-    ///     Family.define "tiny" (fun (settings: {| Channels: int |}) setting ->
-    ///         Conv.layer 3 setting.Channels settings.Channels
+    ///     Family.define "tiny" (fun (settings: {| Channels: int |}) spec ->
+    ///         Conv.layer 3 spec.Channels settings.Channels
     ///         --> Layer.activation Relu
-    ///         --> Conv.layer 1 settings.Channels (setting.Channels * setting.Sources.Length)
+    ///         --> Conv.layer 1 settings.Channels (spec.Channels * spec.Sources.Length)
     ///         |> NetworkPlan.ratioMask (1, 1))
     ///
     /// let network =
     ///     tiny.Network {| Channels = 8 |} { FrontEnd = FrontEnd.huang2014; Channels = 1; Sources = [ "music"; "voice" ] }
     /// </code></example>
-    let define (name: string) (plan: 'settings -> Setting -> NetworkPlan) : Family<'settings> =
+    let define (name: string) (plan: 'settings -> SourceSpec -> NetworkPlan) : Family<'settings> =
         if String.IsNullOrWhiteSpace name then
             invalidArg (nameof name) "A family of networks needs a name: files name it."
 
-        let network (settings: 'settings) (setting: Setting) : Network =
-            Network.requireSetting setting
+        let network (settings: 'settings) (spec: SourceSpec) : Network =
+            Network.requireSpec spec
             requireReadable name settings
-            let plan = plan settings setting
+            let plan = plan settings spec
             Numbers.atLeast 1 name "Stride" plan.Stride
 
-            if (plan.Input = Input.Waveform || plan.Output = Output.Waveforms) && not setting.FrontEnd.Stft.Centred then
-                invalidArg (nameof setting) $"{name}: a network of samples needs a centred transform in its front end."
+            if (plan.Input = Input.Waveform || plan.Output = Output.Waveforms) && not spec.FrontEnd.Stft.Centred then
+                invalidArg (nameof spec) $"{name}: a network of samples needs a centred transform in its front end."
 
             { Family = name
               Name = name
-              Words = write name settings setting
-              Setting = setting
-              MiddleSide = plan.MiddleSide && setting.Channels = 2
+              Architecture = write name settings spec
+              Spec = spec
+              MiddleSide = plan.MiddleSide && spec.Channels = 2
               Input = plan.Input
               Output = plan.Output
               Margin = 0L
@@ -184,8 +184,8 @@ module Family =
               Stride = int64 plan.Stride
               Model = plan.Model }
 
-        let tried settings setting =
-            let network = network settings setting
+        let tried settings spec =
+            let network = network settings spec
             ReceptiveField.requireOutputs network
             network
 

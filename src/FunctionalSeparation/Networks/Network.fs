@@ -41,7 +41,7 @@ type ReceptiveField =
 
 /// The front end, channels and sources that a network is built for.
 [<NoEquality; NoComparison>]
-type Setting =
+type SourceSpec =
     {
         /// The sample rate and the transform of the network.
         FrontEnd: FrontEnd
@@ -60,9 +60,9 @@ type Network =
         /// The name of the network in tables.
         Name: string
         /// The network in full, as JSON: what a model folder stores, and part of the identity of a run.
-        Words: JsonObject
+        Architecture: JsonObject
         /// The front end, channels and sources that the network is built for.
-        Setting: Setting
+        Spec: SourceSpec
         /// Whether its two channels are middle and side (see `Stereo`), not left and right.
         MiddleSide: bool
         /// The view of the mixture that the network takes as input.
@@ -80,28 +80,28 @@ type Network =
         Model: Model<Activations, Activations>
     }
 
-/// Mixtures as a network hears them.
+/// A batch of mixtures as a network is given them.
 [<NoEquality; NoComparison>]
-type Heard =
+type Mixture =
     {
         /// [batch, channels, margin + time + margin, bins].
         Sound: Views
         /// How the network is run.
         Mode: Mode
         /// States [batch, units] that recurrent layers start from; empty = zero.
-        Start: torch.Tensor list
+        InitialStates: torch.Tensor list
     }
 
 /// Estimates of a batch, and the states in which recurrent layers ended.
 [<NoEquality; NoComparison>]
-type Separated =
+type Estimates =
     {
         /// Raw outputs of the network, [batch, outputs, time, bins] or as `Output` says.
         Outputs: torch.Tensor
         /// Estimated sources, [batch, sources, channels, time, bins].
-        Estimates: Views
+        Views: Views
         /// The states [batch, units] in which the recurrent layers ended, first layer first.
-        States: torch.Tensor list
+        FinalStates: torch.Tensor list
     }
 
 /// Functions on networks for training, separation and files.
@@ -130,7 +130,7 @@ module Network =
 
     /// Whether the network is given middle and side of a sound of so many channels.
     let internal readsMiddleAndSide (network: Network) (channels: int64) =
-        channels = 2L && (network.Setting.Channels = 1 || network.MiddleSide)
+        channels = 2L && (network.Spec.Channels = 1 || network.MiddleSide)
 
     /// Channels along an axis as the network is given them: middle and side, where it reads these together.
     let internal toHeardChannels (network: Network) (axis: int64) (sound: torch.Tensor) =
@@ -153,7 +153,7 @@ module Network =
 
     /// [batch, sources x channels, time, bins] -> [batch, sources, channels, time, bins].
     let internal bySource (network: Network) (outputs: torch.Tensor) =
-        outputs.unflatten (1L, [| -1L; int64 network.Setting.Channels |])
+        outputs.unflatten (1L, [| -1L; int64 network.Spec.Channels |])
 
     /// A function of masks, on [..., sources, bins], applied to [batch, sources, channels, time, bins].
     let internal overSources (f: torch.Tensor -> torch.Tensor) (x: torch.Tensor) =
@@ -178,7 +178,7 @@ module Network =
 
     /// The estimates that raw outputs [batch, outputs, time, bins] make of mixtures.
     let estimates (network: Network) (mixture: Views) (outputs: torch.Tensor) : Views =
-        let stft = network.Setting.FrontEnd.Stft
+        let stft = network.Spec.FrontEnd.Stft
         let spectrum = Views.once (fun () -> (inner network mixture.Spectrum).unsqueeze 1L)
 
         match network.Output with
@@ -193,14 +193,14 @@ module Network =
         | Output.Waveforms -> Views.ofWaveform stft (bySource network (outputs.squeeze -1L))
 
     let private requireStates name (start: torch.Tensor list) (output: Activations) =
-        if not start.IsEmpty && start.Length <> output.End.Length then
+        if not start.IsEmpty && start.Length <> output.FinalStates.Length then
             invalidArg
                 "Start"
-                $"{name}: wants a start state for each of its {output.End.Length} recurrent layers, or none, got {start.Length}."
+                $"{name}: wants a start state for each of its {output.FinalStates.Length} recurrent layers, or none, got {start.Length}."
 
     /// How many outputs a network has for each channel that it hears.
     let private outputsPerChannel (network: Network) =
-        let sources = network.Setting.Sources.Length
+        let sources = network.Spec.Sources.Length
 
         match network.Output with
         | Output.ComplexMask -> 2 * sources
@@ -211,11 +211,11 @@ module Network =
 
     /// Raises ArgumentException, naming the network and both shapes, where it makes other outputs than its sources ask for.
     let internal requireOutputs (network: Network) (outputs: torch.Tensor) =
-        let channels = outputsPerChannel network * network.Setting.Channels
+        let channels = outputsPerChannel network * network.Spec.Channels
 
         Shapes.Require(
             network.Name,
-            $"outputs for {network.Setting.Sources.Length} sources in {network.Setting.Channels} channel(s)",
+            $"outputs for {network.Spec.Sources.Length} sources in {network.Spec.Channels} channel(s)",
             outputs,
             [| Axis.Any "batch"; Axis.Of(int64 channels); Axis.Any "time"; Axis.Any "bins" |]
         )
@@ -225,19 +225,21 @@ module Network =
         network
         (model: Model<Activations, Activations>)
         weights
-        (mixture: Heard)
+        (mixture: Mixture)
         : struct (torch.Tensor * torch.Tensor list) =
-        let flow = input network mixture.Sound |> Activations.continuing mixture.Start |> Activations.inMode mixture.Mode
+        let flow =
+            input network mixture.Sound |> Activations.continuing mixture.InitialStates |> Activations.inMode mixture.Mode
+
         let output = model.Apply weights flow
         requireOutputs network output.Value
-        requireStates network.Name mixture.Start output
+        requireStates network.Name mixture.InitialStates output
         struct (output.Value, Activations.finalStates output)
 
     /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
     /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `HighBand`). None where there
     /// are no such windows, and for networks whose outputs are no masks.
     let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
-        let own = network.Setting.FrontEnd
+        let own = network.Spec.FrontEnd
 
         let heardAs (frontEnd: FrontEnd) : Model<Activations, Activations> =
             let bins, scale = int64 own.Stft.Bins, float own.SampleRate / float frontEnd.SampleRate
@@ -255,22 +257,20 @@ module Network =
         | (Input.Magnitude | Input.Spectrum), (Output.Mask _ | Output.ComplexMask) ->
             FrontEnd.tryAtRate sampleRate own
             |> Option.map (fun frontEnd ->
-                { network with
-                    Setting = { network.Setting with FrontEnd = frontEnd }
-                    Model = heardAs frontEnd --> network.Model })
+                { network with Spec = { network.Spec with FrontEnd = frontEnd }; Model = heardAs frontEnd --> network.Model })
 
     /// The model from mixtures to estimates, with the network's products in the given precision.
-    let modelIn (precision: Precision) (network: Network) : Model<Heard, Separated> =
+    let modelIn (precision: Precision) (network: Network) : Model<Mixture, Estimates> =
         let model = Precision.network precision network.Model
 
-        let apply weights (mixture: Heard) =
+        let apply weights (mixture: Mixture) =
             let struct (outputs, states) = run network model weights mixture
-            { Outputs = outputs; Estimates = estimates network mixture.Sound outputs; States = states }
+            { Outputs = outputs; Views = estimates network mixture.Sound outputs; FinalStates = states }
 
         { Name = network.Name; Layout = model.Layout; Apply = apply }
 
     /// The model from mixtures to estimates.
-    let model (network: Network) : Model<Heard, Separated> = modelIn Precision.Float32 network
+    let model (network: Network) : Model<Mixture, Estimates> = modelIn Precision.Float32 network
 
     /// The weights.
     let layout (network: Network) : Layout = network.Model.Layout
@@ -287,7 +287,7 @@ module Network =
                 invalidArg (nameof sources) $"{StrictJson.quoted name} is no name for a source: files are named after it."
 
     /// Raises ArgumentException for a setting that no network can be built for.
-    let requireSetting (setting: Setting) : unit =
-        FrontEnd.require setting.FrontEnd
-        Numbers.atLeast 1 "A network" "Channels" setting.Channels
-        requireSources setting.Sources
+    let requireSpec (spec: SourceSpec) : unit =
+        FrontEnd.require spec.FrontEnd
+        Numbers.atLeast 1 "A network" "Channels" spec.Channels
+        requireSources spec.Sources

@@ -10,13 +10,13 @@ module ReceptiveField =
 
     /// Weights at random, those that start at zero too: a layer of zeros would hide what lies before it.
     let private weights (network: Network) =
-        let start = Params.start network.Model.Layout torch.float32 torch.CPU (Key.ofSeed 0)
+        let start = Params.init network.Model.Layout torch.float32 torch.CPU (Key.ofSeed 0)
         let noise = Key.uniformTensor -0.05 0.05 [ start.Vector.NumberOfElements ] (Key.ofSeed 1)
         Params.split { start with Vector = start.Vector .+ noise.``to`` torch.float32 }
 
     /// A random input of the network that spans `frames` frames.
     let private imageOf (network: Network) frames =
-        let stft, channels = network.Setting.FrontEnd.Stft, int64 network.Setting.Channels
+        let stft, channels = network.Spec.FrontEnd.Stft, int64 network.Spec.Channels
 
         let shape =
             match network.Input with
@@ -63,7 +63,7 @@ module ReceptiveField =
 
             let steps =
                 match network.Input with
-                | Input.Waveform -> int64 network.Setting.FrontEnd.Stft.HopLength
+                | Input.Waveform -> int64 network.Spec.FrontEnd.Stft.HopLength
                 | Input.Magnitude
                 | Input.Spectrum -> 1L
 
@@ -87,7 +87,7 @@ module ReceptiveField =
 
             let backward, forward = (0L, 0L) :: List.choose distances places |> List.unzip
             let inFrames distances = int ((List.max distances + steps - 1L) / steps)
-            (if output.End.IsEmpty then inFrames backward else 0), inFrames forward)
+            (if output.FinalStates.IsEmpty then inFrames backward else 0), inFrames forward)
 
     /// Raises ArgumentException where the network looks further than it declares (`ReceptiveField.Frames`). Of networks that are given whole
     /// blocks, and of those that read samples and make masks, only the outputs are checked.

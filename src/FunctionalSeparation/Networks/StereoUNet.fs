@@ -23,10 +23,10 @@ module StereoUNet =
     /// `UNet.small`, the same.
     let small: StereoUNetSettings = { medium with UNet = { UNet.small with InputScale = 0.4 } }
 
-    let private plan (settings: StereoUNetSettings) (setting: Setting) : NetworkPlan =
+    let private plan (settings: StereoUNetSettings) (spec: SourceSpec) : NetworkPlan =
         Numbers.atLeast 0 "A U-Net" (nameof settings.BandWidth) settings.BandWidth
-        let plan = UNet.planWith settings.BandWidth settings.UNet setting
-        let bands = UNet.bandsAbove settings.UNet settings.BandWidth setting.FrontEnd.Stft
+        let plan = UNet.planWith settings.BandWidth settings.UNet spec
+        let bands = UNet.bandsAbove settings.UNet settings.BandWidth spec.FrontEnd.Stft
 
         if bands % plan.Stride <> 0 then
             invalidArg

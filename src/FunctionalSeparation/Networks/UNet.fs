@@ -90,13 +90,13 @@ module UNet =
 
     /// Scales start at 0.3, so that a residual block adds little at the start of training.
     let private quiet (model: Model<Activations, Activations>) =
-        let start (weight: Weight) = if weight.Name = "scale" then { weight with Start = Constant 0.3 } else weight
+        let start (weight: Weight) = if weight.Name = "scale" then { weight with Init = Constant 0.3 } else weight
 
         { model with Layout = List.map start model.Layout }
 
     /// A layer whose outputs start at zero: masks at equal shares.
     let private silent (model: Model<Activations, Activations>) =
-        { model with Layout = model.Layout |> List.map (fun weight -> { weight with Start = Zeros }) }
+        { model with Layout = model.Layout |> List.map (fun weight -> { weight with Init = Zeros }) }
 
     let private block isDense channels bins =
         let first = conv 3 channels channels --> Norm.batch channels --> relu
@@ -120,17 +120,17 @@ module UNet =
 
     /// Masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], as deviations from equal shares; completed by
     /// what they leave of 1 to [batch, 2 channels sources, time, bins].
-    let private completed (setting: Setting) : Model<Activations, Activations> =
+    let private completed (spec: SourceSpec) : Model<Activations, Activations> =
 
         /// The complex number 1 for each channel: real parts at even places.
         let one (like: torch.Tensor) =
-            let parts = [| for place in 0 .. 2 * setting.Channels - 1 -> if place % 2 = 0 then 1.0f else 0.0f |]
+            let parts = [| for place in 0 .. 2 * spec.Channels - 1 -> if place % 2 = 0 then 1.0f else 0.0f |]
             torch.tensor(parts, dtype = like.dtype, device = like.device).view(1L, 1L, -1L, 1L, 1L)
 
         let complete (outputs: torch.Tensor) =
             let whole = one outputs
-            let share = whole.div (float setting.Sources.Length)
-            let masks = outputs.unflatten (1L, [| -1L; 2L * int64 setting.Channels |]) .+ share
+            let share = whole.div (float spec.Sources.Length)
+            let masks = outputs.unflatten (1L, [| -1L; 2L * int64 spec.Channels |]) .+ share
             torch.cat([| whole - masks.sum (1L, keepdim = true); masks |], 1L).flatten(1L, 2L)
 
         Model.pureFunction "masks" (Activations.map complete)
@@ -163,7 +163,7 @@ module UNet =
     /// Beyond what can be trained, so that a file cannot ask for more.
     let private mostScales, mostBlocks = 16, 100
 
-    let private check (settings: UNetSettings) (setting: Setting) =
+    let private check (settings: UNetSettings) (spec: SourceSpec) =
         let refuse why = invalidArg (nameof settings) $"A U-Net needs {why}."
         List.iter (Numbers.atLeast 1 "A U-Net" "Channels") settings.Channels
         List.iter (Numbers.atLeast 0 "A U-Net" "Blocks") settings.Blocks
@@ -178,20 +178,19 @@ module UNet =
         if List.max settings.Blocks > mostBlocks then
             refuse $"at most {mostBlocks} Blocks at a scale, got {List.max settings.Blocks}"
 
-        if setting.Sources.Length < 2 then
-            refuse $"two sources or more, got {setting.Sources.Length}"
+        if spec.Sources.Length < 2 then refuse $"two sources or more, got {spec.Sources.Length}"
 
-        let bins = setting.FrontEnd.Stft.Bins
+        let bins = spec.FrontEnd.Stft.Bins
 
         if settings.Bins < 1 || settings.Bins > bins || settings.Bins % stride settings <> 0 then
             refuse $"Bins up to {bins}, a multiple of {stride settings}, got {settings.Bins}"
 
     /// The network that looks at bands of `width` bins above its bins (0: it does not).
-    let internal planWith (width: int) (settings: UNetSettings) (setting: Setting) : NetworkPlan =
-        check settings setting
-        let bands = bandsAbove settings width setting.FrontEnd.Stft
-        let inputs, first = 3 * setting.Channels + 1, settings.Channels.Head
-        let outputs = 2 * setting.Channels * (setting.Sources.Length - 1)
+    let internal planWith (width: int) (settings: UNetSettings) (spec: SourceSpec) : NetworkPlan =
+        check settings spec
+        let bands = bandsAbove settings width spec.FrontEnd.Stft
+        let inputs, first = 3 * spec.Channels + 1, settings.Channels.Head
+        let outputs = 2 * spec.Channels * (spec.Sources.Length - 1)
         let field = receptiveField settings
 
         let network =
@@ -200,7 +199,7 @@ module UNet =
             --> from 0 (List.zip settings.Channels settings.Blocks) (settings.Bins + bands)
             --> silent (Conv.layer 1 first outputs)
             --> (if bands = 0 then Model.identity else overBands settings.Bins width)
-            --> completed setting
+            --> completed spec
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
             ReceptiveField =

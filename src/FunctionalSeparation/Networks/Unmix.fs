@@ -35,8 +35,8 @@ module Unmix =
         let wanted = [| Axis.Any "batch"; Axis.Any "channels"; Axis.Any "time"; Axis.Of(int64 bins) |]
 
         let layout =
-            [ { Name = "shift"; Shape = [ int64 bins ]; Start = Zeros }
-              { Name = "scale"; Shape = [ int64 bins ]; Start = Constant 1.0 } ]
+            [ { Name = "shift"; Shape = [ int64 bins ]; Init = Zeros }
+              { Name = "scale"; Shape = [ int64 bins ]; Init = Constant 1.0 } ]
 
         Layer.withWeights name (fun _ -> "images") (fun _ -> wanted) layout (fun weights ->
             Activations.map (combine weights[0] weights[1]))
@@ -83,31 +83,29 @@ module Unmix =
     let internal targets (net: UnmixSettings) (sources: string list) : string list =
         if net.Wiener.Residual then sources.Tail else sources
 
-    let private check (net: UnmixSettings) (setting: Setting) =
+    let private check (net: UnmixSettings) (spec: SourceSpec) =
         let name = "An open-unmix network"
 
         for what, size in [ "BinsRead", net.BinsRead; "Hidden", net.Hidden; "Layers", net.Layers ] do
             Numbers.atLeast 1 name what size
 
-        if net.BinsRead > setting.FrontEnd.Stft.Bins then
-            invalidArg
-                (nameof net)
-                $"{name} reads at most the {setting.FrontEnd.Stft.Bins} bins that there are, got {net.BinsRead}."
+        if net.BinsRead > spec.FrontEnd.Stft.Bins then
+            invalidArg (nameof net) $"{name} reads at most the {spec.FrontEnd.Stft.Bins} bins that there are, got {net.BinsRead}."
 
         if net.IsBidirectional && net.Hidden % 2 <> 0 then
             invalidArg (nameof net) $"Two directions share the hidden units: Hidden must be even, got {net.Hidden}."
 
-        let count = (targets net setting.Sources).Length
+        let count = (targets net spec.Sources).Length
         if count = 0 then invalidArg (nameof net) $"{name} wants a source besides the residual."
-        Wiener.require net.Wiener (int64 count) (int64 setting.Channels)
+        Wiener.require net.Wiener (int64 count) (int64 spec.Channels)
 
     /// Frames of a part of a song, 56 s, and around it; what lies further away counts little (a test says how little at most, of small random
     /// weights).
     let private block, private around = 2400, 300
 
-    let private plan (net: UnmixSettings) (setting: Setting) : NetworkPlan =
-        check net setting
-        let network = target net setting.Channels setting.FrontEnd.Stft.Bins
+    let private plan (net: UnmixSettings) (spec: SourceSpec) : NetworkPlan =
+        check net spec
+        let network = target net spec.Channels spec.FrontEnd.Stft.Bins
         let window = Option.defaultValue 1 net.Wiener.Window
 
         { Input = Input.Magnitude
@@ -116,7 +114,7 @@ module Unmix =
           ReceptiveField = ReceptiveField.Blocks((block + window - 1) / window * window, around)
           Stride = 1
           MiddleSide = false
-          Model = [ for source in targets net setting.Sources -> Model.prefixed source (Model.scoped network) ] |> Model.concat }
+          Model = [ for source in targets net spec.Sources -> Model.prefixed source (Model.scoped network) ] |> Model.concat }
 
     /// open-unmix of settings for a front end, so many channels and sources. Raises ArgumentException for settings that contradict each
     /// other, the front end, or the number of channels and sources.

@@ -50,7 +50,7 @@ module VectorProduct =
 
         { Name = "weight"
           Shape = [ 3L; int64 inputs; int64 outputs ]
-          Start = Uniform(sqrt (6.0 / float (2 * (inputs + outputs)))) }
+          Init = Uniform(sqrt (6.0 / float (2 * (inputs + outputs)))) }
 
     /// sum_j w_ij x a_j + b_i for rows a [rows, 3 inputs], w [3, inputs, outputs] and b [3, outputs]: [rows, 3 outputs], in the
     /// six matrix products that its definition has, each added where it belongs. Raises ArgumentException where the three do not
@@ -76,7 +76,7 @@ module VectorProduct =
     /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units]. Raises ArgumentException for no input or
     /// unit.
     let layer (inputs: int) (units: int) : Model<Activations, Activations> =
-        let layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Start = Zeros } ]
+        let layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Init = Zeros } ]
         overVectors $"vector product {units}" inputs layout product
 
     /// Fully connected hidden layer of vector product neurons, the nonlinearity per component.
@@ -96,5 +96,5 @@ module VectorProduct =
     /// [time, batch, outputs]. The same numbers as those of `layer`, projected, at half the cost; b is the projected bias.
     /// Raises ArgumentException for no input or output.
     let along (direction: float * float * float) (inputs: int) (outputs: int) : Model<Activations, Activations> =
-        let layout = [ weightOf inputs outputs; { Name = "bias"; Shape = [ int64 outputs ]; Start = Zeros } ]
+        let layout = [ weightOf inputs outputs; { Name = "bias"; Shape = [ int64 outputs ]; Init = Zeros } ]
         overVectors $"projected vector product {outputs}" inputs layout (projected direction)

@@ -75,7 +75,7 @@ module OpenUnmix =
                     refuse $"'args.{name}' is not the {wanted} of {separatorName}")
 
     /// The setting of the networks in a folder, without the names of the sources.
-    let private settingOf path : Setting =
+    let private specOf path : SourceSpec =
         inFile path (fun () ->
             let entries = parse path |> entriesOf ""
             let integer name = StrictJson.integer 1 (1 <<< 24) name entries
@@ -195,16 +195,16 @@ module OpenUnmix =
         if not (Directory.Exists folder) then
             refuse $"{folder}: there is no such folder. Give a folder of open-unmix's weights."
 
-        let setting = settingOf (Path.Combine(folder, separatorName))
+        let spec = specOf (Path.Combine(folder, separatorName))
         let names = targetNames folder
 
         for name in names do
-            checkArguments (Path.Combine(folder, name + ".json")) setting.FrontEnd.Stft setting.Channels
+            checkArguments (Path.Combine(folder, name + ".json")) spec.FrontEnd.Stft spec.Channels
 
         Memory.scoped (fun trained -> Params.tensors trained.Parameters) (fun () ->
-            let targets = [ for name in names -> readTarget device wiener setting.FrontEnd.Stft (weightsPath folder name) ]
+            let targets = [ for name in names -> readTarget device wiener spec.FrontEnd.Stft (weightsPath folder name) ]
             let sources = if wiener.Residual then "residual" :: names else names
-            let network = Unmix.family.Network (settingsOfAll folder targets) { setting with Sources = sources }
+            let network = Unmix.family.Network (settingsOfAll folder targets) { spec with Sources = sources }
 
             let parameters =
                 inFile folder (fun () ->

@@ -95,15 +95,15 @@ module Describe =
 
     /// A network: what it is for and its weights.
     let network (network: Network) : string =
-        let sources = String.concat ", " network.Setting.Sources
+        let sources = String.concat ", " network.Spec.Sources
 
         let channels =
-            if network.Setting.Channels = 1 then
+            if network.Spec.Channels = 1 then
                 "each channel"
             else
-                $"{network.Setting.Channels} channels"
+                $"{network.Spec.Channels} channels"
 
-        $"{network.Name}: {sources} of {channels} at {frontEnd network.Setting.FrontEnd}\n{layout (Network.layout network)}"
+        $"{network.Name}: {sources} of {channels} at {frontEnd network.Spec.FrontEnd}\n{layout (Network.layout network)}"
 
     /// A network with its weights.
     let trained (trained: TrainedModel) : string =

@@ -75,7 +75,7 @@ type Recipe =
         Seed: int
         /// Weights to start from, such as those of a model that was trained on other data (fine-tuning); None: they are drawn. They are in
         /// the layout of the network, and stay the caller's.
-        Start: Params option
+        Init: Params option
     }
 
 /// Recipes: made of parts, told apart by the identities of these.
@@ -107,7 +107,7 @@ module Recipe =
           Precision = Precision.Float32
           Selection = Selection.lastStep
           Seed = 0
-          Start = None }
+          Init = None }
 
     /// The parts of a corpus without which a run cannot be made and scored.
     let needs (recipe: Recipe) : Split list =
@@ -136,7 +136,7 @@ module Recipe =
     /// The recipe as JSON, for provenance and to tell runs apart, in the form of version 0.1.
     let toJson (recipe: Recipe) : JsonObject =
         let json = JsonObject()
-        json["architecture"] <- recipe.Network.Words.DeepClone()
+        json["architecture"] <- recipe.Network.Architecture.DeepClone()
         json["loss"] <- JsonValue.Create(IdText.text (plainLoss recipe.Loss))
         json["gamma"] <- JsonValue.Create(Loss.gamma recipe.Loss)
 
@@ -147,7 +147,7 @@ module Recipe =
         json["plan"] <- JsonValue.Create(plan recipe)
         json["selection"] <- JsonValue.Create(IdText.text recipe.Selection.Id)
         json["seed"] <- JsonValue.Create recipe.Seed
-        recipe.Start |> Option.iter (fun weights -> json["startWeightsSha256"] <- JsonValue.Create(hash weights))
+        recipe.Init |> Option.iter (fun weights -> json["startWeightsSha256"] <- JsonValue.Create(hash weights))
         json
 
     /// Losses that a title need not tell, and what it calls another.
@@ -167,8 +167,8 @@ module Recipe =
     let init (device: torch.Device) (recipe: Recipe) : Params =
         let layout = Network.layout recipe.Network
 
-        match recipe.Start with
-        | None -> Params.start layout torch.float32 device (key 0 recipe)
+        match recipe.Init with
+        | None -> Params.init layout torch.float32 device (key 0 recipe)
         | Some weights -> Params.create layout (weights.Vector.``to``(torch.float32).``to``(device, copy = true))
 
     /// The training of a recipe on clips, and the tensors that live as long as it does. Raises as `Sampler.Open`.

@@ -129,12 +129,7 @@ module Run =
             let vector = answer task state
 
             let score =
-                Memory.plain (fun () ->
-                    run.Recipe.Selection.Judge
-                        run.Recipe.Mixing
-                        run.Device
-                        run.Dev
-                        (current run task vector))
+                Memory.plain (fun () -> run.Recipe.Selection.Judge run.Recipe.Mixing run.Device run.Dev (current run task vector))
 
             match best with
             | Some known when known.Score >= score -> Some score, best
@@ -161,14 +156,14 @@ module Run =
 
         let recipe = run.Recipe
         ReceptiveField.require recipe.Network
-        recipe.Start |> Option.iter (Model.requireOwn recipe.Network.Model)
+        recipe.Init |> Option.iter (Model.requireOwn recipe.Network.Model)
 
         if recipe.Selection.Every.IsSome && run.Dev.IsEmpty then
             raise (InputException "The recipe chooses its model on development clips, and there are none.")
 
         let usesDev = recipe.Selection.Every.IsSome || (run.TensorBoard && not run.Dev.IsEmpty)
-        let setting = recipe.Network.Setting
-        if usesDev then FrontEnd.requireScorable setting.Sources setting.FrontEnd run.Dev
+        let spec = recipe.Network.Spec
+        if usesDev then FrontEnd.requireScorable spec.Sources spec.FrontEnd run.Dev
 
         if recipe.Optimiser.ComparesValues && recipe.Precision = Precision.Bfloat16 then
             raise (
@@ -201,11 +196,7 @@ module Run =
         let clock = Diagnostics.Stopwatch.StartNew()
         use log = RunLog.append run.Folder
 
-        use board =
-            if run.TensorBoard then
-                TensorBoard.start run.Folder first.State.Step
-            else
-                null
+        use board = if run.TensorBoard then TensorBoard.start run.Folder first.State.Step else null
 
         let board = Option.ofObj board
         let mutable progress = first

@@ -41,6 +41,6 @@ module TensorBoard =
             let gain = 0.9 / max 1e-9 (peak mixture)
             let estimates = (Separation.estimate trained Soft (mixture.reshape (1L, 1L, -1L))).squeeze(0L).mul gain
 
-            for index, source in List.indexed trained.Network.Setting.Sources do
+            for index, source in List.indexed trained.Network.Spec.Sources do
                 let samples = estimates[int64 index, 0L].``to``(torch.float32).cpu().data<float32>().ToArray()
                 board.Sound(step, $"{clip.Name}/{source}", AudioBuffer([| samples |], clip.SampleRate)))

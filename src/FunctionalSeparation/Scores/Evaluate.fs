@@ -120,7 +120,7 @@ module Evaluate =
 
     /// Estimates of the sources of a clip, in its order.
     let private estimatesOf (separator: Separator) (clip: Clip) (sources: torch.Tensor) =
-        match separator.Hearing with
+        match separator.Estimator with
         | Blind separate -> separate (sources.sum 0L)
         | Oracle separate -> separate sources
         |> inOrder separator clip.Sources
@@ -263,7 +263,7 @@ module Evaluate =
         / (rows |> List.sumBy (fun row -> float row.Samples))
 
     /// Estimates of true sources [sources, channels, samples], made channel by channel from [sources, samples].
-    let private eachChannel (estimate: torch.Tensor -> torch.Tensor) : Hearing =
+    let private eachChannel (estimate: torch.Tensor -> torch.Tensor) : Estimator =
         let ofChannels (sources: torch.Tensor) =
             Memory.tensor (fun () ->
                 torch.stack ([ for channel in 0L .. sources.shape[1] - 1L -> estimate (sources.select (1L, channel)) ], 1L))
@@ -278,7 +278,7 @@ module Evaluate =
             stft.Inverse(masks * spectrograms.sum (0L, keepdim = true)))
 
     let private oracle name mask (frontEnd: FrontEnd) =
-        { Name = name; FrontEnd = frontEnd; Sources = []; Hearing = eachChannel (masked frontEnd.Stft mask) }
+        { Name = name; FrontEnd = frontEnd; Sources = []; Estimator = eachChannel (masked frontEnd.Stft mask) }
 
     /// A ceiling: the ideal binary mask of a front end.
     let idealBinaryMask (frontEnd: FrontEnd) : Separator = oracle "ideal binary mask" Mask.binary frontEnd
@@ -301,11 +301,11 @@ module Evaluate =
         { Name = "true magnitude with mixture phase"
           FrontEnd = frontEnd
           Sources = []
-          Hearing = eachChannel (mixturePhase frontEnd.Stft) }
+          Estimator = eachChannel (mixturePhase frontEnd.Stft) }
 
     /// The floor: the mixture as the estimate of every source. Its NSDR is 0.
     let mixture (frontEnd: FrontEnd) : Separator =
         { Name = "mixture"
           FrontEnd = frontEnd
           Sources = []
-          Hearing = Oracle(fun sources -> sources.sum(0L, keepdim = true).expand_as sources) }
+          Estimator = Oracle(fun sources -> sources.sum(0L, keepdim = true).expand_as sources) }

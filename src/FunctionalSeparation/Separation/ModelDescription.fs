@@ -131,7 +131,7 @@ module ModelDescription =
         let json = JsonObject()
         json["format"] <- JsonValue.Create 2
         json["name"] <- JsonValue.Create network.Name
-        json[NetworkJson.place] <- network.Words.DeepClone()
+        json[NetworkJson.place] <- network.Architecture.DeepClone()
         json["level"] <- level |> Option.map JsonValue.Create |> Option.toObj
         json[hashName] <- JsonValue.Create weightsHash
         json["provenance"] <- provenance.DeepClone()

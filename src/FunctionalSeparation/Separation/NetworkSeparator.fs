@@ -21,8 +21,8 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
         if isDisposed then
             raise (ObjectDisposedException(nameof NetworkSeparator, $"The separator {name} was disposed {what}."))
 
-    let stems = trained.Network.Setting.Sources |> Array.ofList
-    let rate = trained.Network.Setting.FrontEnd.SampleRate
+    let stems = trained.Network.Spec.Sources |> Array.ofList
+    let rate = trained.Network.Spec.FrontEnd.SampleRate
 
     /// SHA-256 of what decides its estimates: the network in words, its weights, its level.
     let fingerprint =
@@ -32,7 +32,7 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
              let level =
                  trained.Level |> Option.map _.ToString("R", Globalization.CultureInfo.InvariantCulture) |> Option.toObj
 
-             let words = Text.Encoding.UTF8.GetBytes $"{trained.Network.Words.ToJsonString()} {level}"
+             let words = Text.Encoding.UTF8.GetBytes $"{trained.Network.Architecture.ToJsonString()} {level}"
 
              let bytes (vector: TorchSharp.torch.Tensor) =
                  Memory.plain (fun () -> vector.detach().cpu().contiguous().bytes.ToArray())

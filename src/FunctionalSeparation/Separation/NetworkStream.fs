@@ -20,10 +20,10 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
 
     /// Channels that it is given of the sound (see `Separation.spread`).
     let given =
-        if channels = network.Setting.Channels then
+        if channels = network.Spec.Channels then
             channels
         else
-            channels * network.Setting.Channels
+            channels * network.Spec.Channels
 
     let mutable gain = 1.0
 
@@ -40,7 +40,7 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
     let toBuffers (estimates: torch.Tensor) : IReadOnlyList<AudioBuffer> =
         let heard = Separation.gathered network (int64 channels) estimates
         let plain = heard.div (gain)
-        [| for source in plain.unbind 1 -> AudioTensors.FromTensor(source, trained.Network.Setting.FrontEnd.SampleRate) |]
+        [| for source in plain.unbind 1 -> AudioTensors.FromTensor(source, trained.Network.Spec.FrontEnd.SampleRate) |]
 
     let parts (next: SeparationState) = next.Pending :: next.Tail :: next.States
 
@@ -61,7 +61,7 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
     member _.Latency = SeparationStream.latency trained
 
     /// The sample rate that it hears.
-    member _.SampleRate = trained.Network.Setting.FrontEnd.SampleRate
+    member _.SampleRate = trained.Network.Spec.FrontEnd.SampleRate
 
     /// Takes a piece in, with this gain.
     member _.Push (next: float) (mixture: AudioBuffer) : IReadOnlyList<AudioBuffer> =

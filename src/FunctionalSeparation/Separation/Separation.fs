@@ -18,7 +18,7 @@ type TestMask =
 
 /// A function from the input of a separator to estimates [sources, channels, samples'], cut to whole frames.
 [<NoEquality; NoComparison>]
-type Hearing =
+type Estimator =
     /// The mixture alone, [channels, samples].
     | Blind of (torch.Tensor -> torch.Tensor)
     /// The true sources, [sources, channels, samples]: a bound, not a system.
@@ -26,10 +26,10 @@ type Hearing =
 
 /// Usual ways to hear.
 [<RequireQualifiedAccess>]
-module Hearing =
+module Estimator =
 
     /// A system for mono mixtures, [samples] -> [sources, samples'], hears each channel by itself.
-    let eachChannel (separate: torch.Tensor -> torch.Tensor) : Hearing =
+    let eachChannel (separate: torch.Tensor -> torch.Tensor) : Estimator =
         let ofChannels (mixture: torch.Tensor) =
             Memory.tensor (fun () ->
                 torch.stack ([ for channel in 0L .. mixture.shape[0] - 1L -> separate mixture[channel] ], 1L))
@@ -47,7 +47,7 @@ type Separator =
         /// Names of the estimates, in order. Empty where the input is the true sources: the estimates then have their names.
         Sources: string list
         /// The input, and the function that separates it.
-        Hearing: Hearing
+        Estimator: Estimator
     }
 
 /// Separation with a trained network.
@@ -72,8 +72,8 @@ module Separation =
     /// and the recurrent states after them. `before` and `after` are the frames around, the network's margin included.
     let internal spectra (trained: TrainedModel) testMask before after states (spectrogram: torch.Tensor) =
         let network = trained.Network
-        let stft = network.Setting.FrontEnd.Stft
-        let heard = { Sound = Views.ofSpectrum stft spectrogram; Mode = Mode.Inference; Start = states }
+        let stft = network.Spec.FrontEnd.Stft
+        let heard = { Sound = Views.ofSpectrum stft spectrogram; Mode = Mode.Inference; InitialStates = states }
         let struct (outputs, states) = Network.run network network.Model (Params.split trained.Parameters) heard
         let time = spectrogram.shape[2] - before - after
         let inner (frames: torch.Tensor) = frames.narrow (Network.timeAxis, before, time)
@@ -100,7 +100,7 @@ module Separation =
     /// The spectrogram [batch, channels, before + time + after, bins] of a whole clip, with repeated edge frames. For a network
     /// that takes samples, silence follows the clip instead: the samples of repeated frames would not match each other.
     let private around (network: Network) before after (mixture: torch.Tensor) =
-        let stft = network.Setting.FrontEnd.Stft
+        let stft = network.Spec.FrontEnd.Stft
 
         match network.Input with
         | Input.Waveform -> stft.Forward(torch.nn.functional.pad (mixture, [| 0L; after * int64 stft.HopLength |]))
@@ -119,7 +119,7 @@ module Separation =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()
             let network = trained.Network
-            let stft, before = network.Setting.FrontEnd.Stft, network.Margin
+            let stft, before = network.Spec.FrontEnd.Stft, network.Margin
             let beyondStride = stft.Frames mixture.shape[2] % network.Stride
             let after = network.Margin + (network.Stride - beyondStride) % network.Stride
             let estimates, _ = around network before after mixture |> spectra trained testMask before after []
@@ -141,14 +141,14 @@ module Separation =
     /// let estimates = Separation.estimate trained Soft (torch.zeros (2L, 1L, 16000L)) // [2, 2, 1, samples']
     /// </code></example>
     let estimate (trained: TrainedModel) (testMask: TestMask) (mixture: torch.Tensor) : torch.Tensor =
-        let wanted = [| Axis.Any "batch"; Axis.Of(int64 trained.Network.Setting.Channels); Axis.Any "samples" |]
+        let wanted = [| Axis.Any "batch"; Axis.Of(int64 trained.Network.Spec.Channels); Axis.Any "samples" |]
         Shapes.Require(trained.Network.Name, "mixtures", mixture, wanted, trained.Parameters.Vector)
         estimateWith (fun _ estimates -> estimates) trained testMask mixture
 
     /// Channels of a sound as a network is given them: middle and side where it reads these; as many together as it is built for. A sound
     /// of another number of channels is heard channel by channel, each in all channels of the network.
     let internal spread (network: Network) (mixture: torch.Tensor) : torch.Tensor =
-        let together = int64 network.Setting.Channels
+        let together = int64 network.Spec.Channels
 
         let channels =
             if mixture.shape[0] = together then
@@ -165,7 +165,7 @@ module Separation =
 
     /// The way back for estimates [channels, ...] of a sound that had so many channels.
     let internal gathered (network: Network) (count: int64) (estimates: torch.Tensor) : torch.Tensor =
-        let together = int64 network.Setting.Channels
+        let together = int64 network.Spec.Channels
 
         if Network.readsMiddleAndSide network count then
             Stereo.ofMiddleAndSide 0L estimates
@@ -176,18 +176,18 @@ module Separation =
             (if network.MiddleSide then Stereo.ofMiddleAndSide 1L each else each).mean [| 1L |]
 
     let private separatorOf suffix finish (trained: TrainedModel) testMask : Separator =
-        let setting = trained.Network.Setting
+        let spec = trained.Network.Spec
 
         let separate (mixture: torch.Tensor) =
-            let heard = (spread trained.Network mixture).reshape(-1L, int64 setting.Channels, mixture.shape[1])
+            let heard = (spread trained.Network mixture).reshape(-1L, int64 spec.Channels, mixture.shape[1])
             // [batch, sources, channels, samples] as [channels, sources, samples].
             let estimates = (estimateWith finish trained testMask heard).transpose(1L, 2L).flatten(0L, 1L)
             (gathered trained.Network mixture.shape[0] estimates).transpose(0L, 1L)
 
         { Name = trained.Network.Name + suffix
-          FrontEnd = setting.FrontEnd
-          Sources = setting.Sources
-          Hearing = Blind separate }
+          FrontEnd = spec.FrontEnd
+          Sources = spec.Sources
+          Estimator = Blind separate }
 
     /// The mean of the estimates of several systems, cut to the shortest: their errors differ, and partly cancel. Raises ArgumentException
     /// where there is none, where their sources or sample rates differ, and for one that is given the true sources.
@@ -195,7 +195,7 @@ module Separation =
         let refuse why = invalidArg (nameof separators) $"A mean of separators needs {why}."
 
         let separate (separator: Separator) =
-            match separator.Hearing with
+            match separator.Estimator with
             | Blind separate -> separate
             | Oracle _ -> refuse $"systems that hear the mixture alone: {separator.Name} is given the true sources"
 
@@ -216,7 +216,7 @@ module Separation =
 
         { List.maxBy (fun separator -> separator.FrontEnd.Stft.FftSize) separators with
             Name = name
-            Hearing = Blind ofAll }
+            Estimator = Blind ofAll }
 
     /// The network as a separator of mixtures at the level of the training data, channels as `Stereo` has it.
     let separator (trained: TrainedModel) (testMask: TestMask) : Separator =

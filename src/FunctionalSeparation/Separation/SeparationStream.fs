@@ -37,7 +37,7 @@ module SeparationStream =
 
     /// The transform of the network, without the padding of a whole clip.
     let private stftOf (trained: TrainedModel) =
-        let stft = trained.Network.Setting.FrontEnd.Stft
+        let stft = trained.Network.Spec.FrontEnd.Stft
         Stft(stft.FftSize, stft.HopLength, stft.Window, false)
 
     /// Samples that a frame shares with others after it.
@@ -50,24 +50,20 @@ module SeparationStream =
         | _ -> false
 
     /// Samples that are reflected at each edge.
-    let private reflected (network: Network) =
-        if isCentred network then
-            int64 network.Setting.FrontEnd.Stft.FftSize / 2L
-        else
-            0L
+    let private reflected (network: Network) = if isCentred network then int64 network.Spec.FrontEnd.Stft.FftSize / 2L else 0L
 
     /// How far the first frame begins before the sound. Before silence its first sample is in as many frames as any other.
     let private lead (network: Network) =
         if isCentred network then
             reflected network
         else
-            overlap network.Setting.FrontEnd.Stft
+            overlap network.Spec.FrontEnd.Stft
 
     let private roundedUp (step: int64) (count: int64) = (count + step - 1L) / step * step
 
     /// Frames on each side that a transform of samples cut off there would spoil.
     let private spoilt (network: Network) =
-        let stft = network.Setting.FrontEnd.Stft
+        let stft = network.Spec.FrontEnd.Stft
 
         match network.Output with
         | Output.Waveforms -> (stft.FftSize / 2 + stft.HopLength - 1) / stft.HopLength
@@ -100,7 +96,7 @@ module SeparationStream =
         | ReceptiveField.Blocks _ -> blockOf network
         | ReceptiveField.Frames _ -> network.Stride
 
-    let private hopOf (trained: TrainedModel) = int64 trained.Network.Setting.FrontEnd.Stft.HopLength
+    let private hopOf (trained: TrainedModel) = int64 trained.Network.Spec.FrontEnd.Stft.HopLength
 
     let private tensors state = state.Pending :: state.Tail :: state.States
 
@@ -113,12 +109,12 @@ module SeparationStream =
     /// or a block.
     let latency (trained: TrainedModel) : int =
         let struct (_, after) = around trained.Network
-        trained.Network.Setting.FrontEnd.Stft.FftSize + int ((after + step trained.Network - 1L) * hopOf trained)
+        trained.Network.Spec.FrontEnd.Stft.FftSize + int ((after + step trained.Network - 1L) * hopOf trained)
 
     /// How many elements a batch has, and how many channels each, for a sound of so many channels. Raises InputException where the
     /// network hears several channels together and these are no multiple of them.
     let private placesOf (network: Network) (channels: int) : struct (int64 * int64) =
-        let together = network.Setting.Channels
+        let together = network.Spec.Channels
 
         if channels % together <> 0 then
             raise (
@@ -132,7 +128,7 @@ module SeparationStream =
     /// together and these are others.
     let start (trained: TrainedModel) (channels: int) : SeparationState =
         Numbers.atLeast 1 "A stream" (nameof channels) channels
-        let network, sources = trained.Network, int64 trained.Network.Setting.Sources.Length
+        let network, sources = trained.Network, int64 trained.Network.Spec.Sources.Length
         let struct (batch, together) = placesOf network channels
         let struct (before, _) = around network
         let zeros (shape: int64[]) = trained.Parameters.Vector.new_zeros shape

@@ -370,7 +370,7 @@ module AudioEffects =
 
         [| for start in 0..hop .. signal.Length - 1 -> if start + 2 * hop < signal.Length then at start else 1.0 |]
 
-    /// Tunes a voice to the nearest semitones without a glide, like pitch correction at its hardest setting. The voice is played
+    /// Tunes a voice to the nearest semitones without a glide, like pitch correction at its hardest spec. The voice is played
     /// faster or slower by up to half a semitone, depending on its pitch. Silence fills the end where the samples run out.
     /// Raises ArgumentException unless there are channels of one length.
     let tuned (rate: int) (channels: float32[][]) : float32[][] =

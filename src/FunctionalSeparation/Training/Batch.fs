@@ -66,7 +66,7 @@ module Batch =
         { Mixture = Map [ Domain.Magnitude, mixture.unsqueeze 2L ]
           References = Map [ Domain.Magnitude, references.unsqueeze 3L ]
           Margin = network.Margin
-          Stft = network.Setting.FrontEnd.Stft }
+          Stft = network.Spec.FrontEnd.Stft }
 
     let private anyOf (frames: Map<Domain, torch.Tensor>) = frames |> Map.values |> Seq.head
 
@@ -86,16 +86,16 @@ module Batch =
         | None, None -> invalidOp "A batch holds magnitudes or spectrograms."
 
     /// The mixtures, as a network hears them that is run in this mode.
-    let heard (mode: Mode) (batch: Batch) : Heard = { Sound = views batch.Stft batch.Mixture; Mode = mode; Start = [] }
+    let heard (mode: Mode) (batch: Batch) : Mixture = { Sound = views batch.Stft batch.Mixture; Mode = mode; InitialStates = [] }
 
     /// The true sources.
     let references (batch: Batch) : Views = views batch.Stft batch.References
 
     /// The loss of a model's estimates on a batch in training, a scalar tensor [], for `TrainingTask.Loss`. Layers that draw use the key.
     /// Raises ArgumentException, naming the model and what differs, for parameters [n] of another one.
-    let loss (model: Model<Heard, Separated>) (loss: Loss) (key: Key) (batch: Batch) (parameters: Params) : torch.Tensor =
+    let loss (model: Model<Mixture, Estimates>) (loss: Loss) (key: Key) (batch: Batch) (parameters: Params) : torch.Tensor =
         let separated = Model.apply model parameters (heard (Mode.Training key) batch)
-        loss.Of separated.Estimates (references batch)
+        loss.Of separated.Views (references batch)
 
     /// Root mean square of the mixtures' samples, left and right where the network reads middle and side; the mean over the batch.
     let level (network: Network) (batch: Batch) : float =

@@ -12,8 +12,8 @@ open FunctionalSeparation.Learning
 /// and mixed as it is drawn, so a corpus takes memory only where its clips cannot be read in parts.
 [<Sealed>]
 type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
-    let margin, stft = network.Margin, network.Setting.FrontEnd.Stft
-    let names, channels = Array.ofList network.Setting.Sources, network.Setting.Channels
+    let margin, stft = network.Margin, network.Spec.FrontEnd.Stft
+    let names, channels = Array.ofList network.Spec.Sources, network.Spec.Channels
     let sources, lead = names.Length, names.Length - 1
     let window = int (stft.Samples(int64 settings.Frames + 2L * margin))
     let speeds = settings.Speeds.Length
@@ -26,8 +26,8 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
 
     let load (clip: Clip) =
         if clip.Channels <> 1 && clip.Channels <> channels then refuseChannels clip
-        Clip.requireRate network.Setting.FrontEnd.SampleRate clip
-        Clip.requirePart network.Setting.Sources clip
+        Clip.requireRate network.Spec.FrontEnd.SampleRate clip
+        Clip.requirePart network.Spec.Sources clip
         let sound = ClipSound(clip, spec.Mixing, settings.Speeds)
         Clip.requireSamples stft clip sound.Samples
         sound
@@ -121,7 +121,7 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
 
         ExcerptSettings.applyEffects
             settings
-            network.Setting.FrontEnd.SampleRate
+            network.Spec.FrontEnd.SampleRate
             [ for source in 0..lead -> place source count ]
             (child 1002)
 

@@ -36,25 +36,25 @@ module Feed =
     /// The sources of a clip that this network can learn from, in the network's order. Where each is brought to unit norm, none may be
     /// silent.
     let private usable (network: Network) (mixing: Mixing) (clip: Clip) : Stems =
-        let setting = network.Setting
+        let spec = network.Spec
 
-        if clip.Channels <> setting.Channels then
+        if clip.Channels <> spec.Channels then
             raise (
                 InputException
-                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {setting.Channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
+                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {spec.Channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
             )
 
-        Clip.requireRate setting.FrontEnd.SampleRate clip
-        Clip.requireSources setting.Sources clip
+        Clip.requireRate spec.FrontEnd.SampleRate clip
+        Clip.requireSources spec.Sources clip
         let stems = Clip.read clip
 
-        (if mixing.NeedsSound then Clip.requireUsable else Clip.requireLength) setting.FrontEnd.Stft clip stems
+        (if mixing.NeedsSound then Clip.requireUsable else Clip.requireLength) spec.FrontEnd.Stft clip stems
 
-        [ for name in setting.Sources -> { Name = name; Sound = Stems.find name stems } ]
+        [ for name in spec.Sources -> { Name = name; Sound = Stems.find name stems } ]
 
     /// The pieces of sources [sources, channels, samples].
     let private piecesOf (network: Network) (spec: BatchSpec) (sources: torch.Tensor) =
-        let stft, margin = network.Setting.FrontEnd.Stft, network.Margin
+        let stft, margin = network.Spec.FrontEnd.Stft, network.Margin
         let sources = Network.toHeardChannels network 1L sources
         let padded = Batch.spectrograms stft spec.Mixture (sources.sum 0L) |> mapped (Spectra.withMargins margin)
         let references = Batch.spectrograms stft spec.References sources
@@ -70,7 +70,7 @@ module Feed =
         { Mixture = pieces |> List.map _.Mixed |> sideBySide
           References = pieces |> List.map _.Sources |> sideBySide
           Margin = network.Margin
-          Stft = network.Setting.FrontEnd.Stft }
+          Stft = network.Spec.FrontEnd.Stft }
 
     /// Pieces of equal length side by side, about `framesPerBatch` frames a batch. Frees the pieces.
     let private batchesOf network framesPerBatch (pieces: Piece list) =

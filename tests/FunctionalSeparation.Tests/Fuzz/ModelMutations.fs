@@ -47,7 +47,7 @@ let private progress (vector: torch.Tensor) : Progress =
       Seconds = 12.5 }
 
 let private saved (folder: string) =
-    let parameters = Params.start layout torch.float32 torch.CPU (Key.ofSeed 1)
+    let parameters = Params.init layout torch.float32 torch.CPU (Key.ofSeed 1)
     let model = { Network = Drnn.network architecture; Parameters = parameters; Level = Some 0.004 }
 
     ModelFolder.save
@@ -223,7 +223,7 @@ let private readDescription name (bytes: byte[]) =
     let again = ModelDescription.write read.Network read.Level hash origin
     let twice = ModelDescription.read ModelFolder.families name (ReadOnlyMemory(Encoding.UTF8.GetBytes again))
 
-    if string twice.Network.Words <> string read.Network.Words || twice.Level <> read.Level then
+    if string twice.Network.Architecture <> string read.Network.Architecture || twice.Level <> read.Level then
         failwith "it reads differently"
 
 let private readCheckpoint name (stream: Stream) =

@@ -9,11 +9,11 @@ open FunctionalSeparation.Learning
 
 /// A table as it is made: its rows, on some data, at some preset, for some seeds.
 [<NoEquality; NoComparison>]
-type Grid =
+type Sweep =
     {
         /// Holds `rows` and `models`, with a folder for each.
         Folder: string
-        Cells: Cell list
+        Rows: Row list
         /// Every cell is made once for each seed.
         Seeds: int list
         Corpus: Corpus
@@ -25,15 +25,15 @@ type Grid =
 
 /// A row that has been made, as its file holds it.
 [<NoEquality; NoComparison>]
-type GridRow =
+type SweepRow =
     {
         Cell: string
         Seed: int
         /// Description of the training in the table.
         Plan: string
-        Outcome: CellOutcome
+        Outcome: RowOutcome
         Provenance: JsonObject
-        /// Identifier of the row (see `Grid.id`).
+        /// Identifier of the row (see `Sweep.id`).
         Id: string
         /// Where the row is kept: its file, and a clip to listen to (see `HeardClip`).
         Folder: string
@@ -42,10 +42,10 @@ type GridRow =
 /// The experiment runner: rows are made one by one by any number of processes, each row by one of them at a time and only
 /// once; what was interrupted goes on; what is finished is skipped.
 [<RequireQualifiedAccess>]
-module Grid =
+module Sweep =
 
     /// All that decides a row: its settings, seed and data.
-    let private identity (grid: Grid) (data: string) (cell: Cell, seed: int) =
+    let private identity (grid: Sweep) (data: string) (cell: Row, seed: int) =
         let json = cell.Settings(grid.Preset).DeepClone().AsObject()
         json["seed"] <- JsonValue.Create seed
         json["data"] <- JsonValue.Create data
@@ -53,20 +53,20 @@ module Grid =
 
     /// Identifier of a row on clips with the fingerprint `data`: 16 hexadecimal digits, a hash of everything that determines the
     /// row. A row that is in several tables is made once, and is never mistaken for one with other settings.
-    let id (grid: Grid) (data: string) (row: Cell * int) : string =
+    let id (grid: Sweep) (data: string) (row: Row * int) : string =
         let hash = Security.Cryptography.SHA256.HashData(Text.Encoding.UTF8.GetBytes(identity grid data row))
         (Convert.ToHexStringLower hash).Substring(0, 16)
 
-    let private folder (grid: Grid) data row = Path.Combine(grid.Folder, "rows", id grid data row)
+    let private folder (grid: Sweep) data row = Path.Combine(grid.Folder, "rows", id grid data row)
 
     let private rowPath grid data row = Path.Combine(folder grid data row, "row.json")
 
     /// The rows to make, in order.
-    let rows (grid: Grid) : (Cell * int) list = List.allPairs grid.Cells grid.Seeds
+    let rows (grid: Sweep) : (Row * int) list = List.allPairs grid.Rows grid.Seeds
 
     /// Fingerprint of all clips, and how they are mixed where it is not the papers' way: a row made from other mixtures is not
     /// taken for one of this grid.
-    let fingerprint (grid: Grid) : string =
+    let fingerprint (grid: Sweep) : string =
         let sound = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
         let mixing = grid.Corpus.Mixing.Id
         if mixing = Mixing.unitNorm.Id then sound else $"{sound}, {IdText.text mixing}"
@@ -94,7 +94,7 @@ module Grid =
         else
             [ for point in json.AsArray() -> point[0].GetValue<int>(), Results.readNumber point[1] ]
 
-    let private write grid (data: string) (cell: Cell) (seed: int) (outcome: CellOutcome) =
+    let private write grid (data: string) (cell: Row) (seed: int) (outcome: RowOutcome) =
         let json = JsonObject()
         json["settings"] <- cell.Settings(grid.Preset).DeepClone()
         json["seed"] <- JsonValue.Create seed
@@ -106,7 +106,7 @@ module Grid =
         json["provenance"] <- Provenance.create (string grid.Device) [ "data", JsonValue.Create data ]
         Results.save (rowPath grid data (cell, seed)) json
 
-    let private ofJson id folder (cell: Cell, seed) (json: JsonNode) : GridRow =
+    let private ofJson id folder (cell: Row, seed) (json: JsonNode) : SweepRow =
         let plan = json["settings"].["plan"]
 
         { Cell = cell.Name
@@ -122,7 +122,7 @@ module Grid =
           Folder = folder }
 
     /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
-    let tryRow (grid: Grid) (data: string) (row: Cell * int) : GridRow option =
+    let tryRow (grid: Sweep) (data: string) (row: Row * int) : SweepRow option =
         let path = rowPath grid data row
 
         if not (File.Exists path) then
@@ -138,7 +138,7 @@ module Grid =
             | :? InvalidOperationException as cause ->
                 raise (InputException($"{path}: is damaged. Remove it to make the row again.", cause))
 
-    let private site (grid: Grid) data (cell, seed) : CellSite =
+    let private site (grid: Sweep) data (cell, seed) : RowSite =
         { Folder = folder grid data (cell, seed)
           Models = Path.Combine(grid.Folder, "models")
           Corpus = grid.Corpus
@@ -149,7 +149,7 @@ module Grid =
           TensorBoard = grid.TensorBoard }
 
     /// Makes one row of `rows`, on clips with the fingerprint `data`, unless it is finished or another process is at it.
-    let make (grid: Grid) (data: string) (cell: Cell, seed: int) : unit =
+    let make (grid: Sweep) (data: string) (cell: Row, seed: int) : unit =
         let title = if grid.Seeds.Length = 1 then cell.Name else $"{cell.Name}, seed {seed}"
         let site = site grid data (cell, seed)
 

@@ -1,4 +1,4 @@
-module FunctionalSeparation.Tests.GridTests
+module FunctionalSeparation.Tests.SweepTests
 
 open System
 open System.IO
@@ -49,16 +49,16 @@ let private one =
 
 let private grid folder cells =
     { Folder = folder
-      Cells = cells
+      Rows = cells
       Seeds = [ 0 ]
       Corpus = one
       Preset = Smoke
       Device = torch.CPU
       TensorBoard = false }
 
-let private makeAll grid = Grid.rows grid |> List.iter (Grid.make grid "data")
+let private makeAll grid = Sweep.rows grid |> List.iter (Sweep.make grid "data")
 
-let private table cells = { Paper = "none"; Name = "test"; Title = "A test"; Load = (fun _ -> one); Cells = cells; Claims = [] }
+let private table cells = { Paper = "none"; Name = "test"; Title = "A test"; Load = (fun _ -> one); Rows = cells; Claims = [] }
 
 /// Runs a table script's options; gives the report where the table was merged.
 let private script cells options =
@@ -77,7 +77,7 @@ let tests =
                   makeAll grid
                   makeAll grid
                   Expect.equal (made ()) 1 "made once"
-                  let row = (Grid.tryRow grid "data" (cell, 0)).Value
+                  let row = (Sweep.tryRow grid "data" (cell, 0)).Value
 
                   Expect.equal
                       row.Outcome
@@ -98,8 +98,8 @@ let tests =
                   makeAll { grid folder [ first; same; other ] with Seeds = [ 0; 1 ] }
                   Expect.equal (firstMade (), sameMade (), otherMade ()) (2, 0, 2) "made"
                   let grid = grid folder [ first ]
-                  Expect.isNone (Grid.tryRow grid "other data" (first, 0)) "other data"
-                  Expect.isNone (Grid.tryRow grid "data" (first, 2)) "other seed")
+                  Expect.isNone (Sweep.tryRow grid "other data" (first, 0)) "other data"
+                  Expect.isNone (Sweep.tryRow grid "data" (first, 2)) "other seed")
           }
 
           test "a row that another process is at is left alone" {
@@ -128,10 +128,10 @@ let tests =
 
                   let grid = grid folder [ cell ]
                   Expect.throwsT<InputException> (fun () -> makeAll grid) "fails"
-                  Expect.isNone (Grid.tryRow grid "data" (cell, 0)) "no row"
+                  Expect.isNone (Sweep.tryRow grid "data" (cell, 0)) "no row"
                   broken <- false
                   makeAll grid
-                  Expect.isSome (Grid.tryRow grid "data" (cell, 0)) "made")
+                  Expect.isSome (Sweep.tryRow grid "data" (cell, 0)) "made")
           }
 
           test "a damaged row is refused, and its file named" {
@@ -145,7 +145,7 @@ let tests =
                       File.WriteAllText(path, text)
 
                       try
-                          Grid.tryRow grid "data" (cell, 0) |> ignore
+                          Sweep.tryRow grid "data" (cell, 0) |> ignore
                           failtest $"'{text}' is refused"
                       with :? InputException as refused ->
                           Expect.stringContains refused.Message path "named")
@@ -188,12 +188,12 @@ let tests =
               Scratch.inFolder (fun folder ->
                   let first, _ = counting "one, with a comma" "a, b" 1.26
                   let plain, _ = counting "two" "b" 2.0
-                  let second = plain |> Cell.onCorpus "held out" (fun corpus -> { corpus with Test = [] })
+                  let second = plain |> Row.onCorpus "held out" (fun corpus -> { corpus with Test = [] })
                   let grid = { grid folder [ first; second ] with Preset = Brief; Seeds = [ 0; 1 ] }
                   // The folder of the paper is the scratch folder.
                   let table = { table [ first; second ] with Paper = folder }
                   makeAll grid
-                  let rows = Grid.rows grid |> List.choose (Grid.tryRow grid "data")
+                  let rows = Sweep.rows grid |> List.choose (Sweep.tryRow grid "data")
                   let csv = Path.Combine(folder, "results.csv")
                   TableReport.record table grid rows
                   // An older record of each comes before, and rows that do not say what they are known by.
@@ -216,7 +216,7 @@ let tests =
 
                   let names table grid = (TableReport.create "" table grid "data" here).Rows |> List.map List.head
                   let other = { first with Settings = (counting "" "c" 0.0 |> fst).Settings }
-                  Expect.equal (names { table with Cells = [ other; second ] } grid) [ "two *" ] "other settings"
+                  Expect.equal (names { table with Rows = [ other; second ] } grid) [ "two *" ] "other settings"
                   Expect.equal (names table { grid with Preset = Smoke }) [ "two" ] "smoke"
                   Expect.isEmpty (report "other data" []).Rows "other clips"
 
@@ -251,7 +251,7 @@ let tests =
           }
 
           test "rows on other mixtures of the same sound are other rows" {
-              let mixed mixing = Grid.fingerprint { grid "" [] with Corpus = { one with Mixing = mixing } }
+              let mixed mixing = Sweep.fingerprint { grid "" [] with Corpus = { one with Mixing = mixing } }
               Expect.equal (mixed Mixing.unitNorm) (Corpus.fingerprint [ clip ]) "the papers' way is not mentioned"
               Expect.stringContains (mixed Mixing.plain) "as recorded" "another is"
           }

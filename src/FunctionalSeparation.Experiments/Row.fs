@@ -8,7 +8,7 @@ open FunctionalSeparation.Learning
 
 /// Where a row of a table is made.
 [<NoEquality; NoComparison>]
-type CellSite =
+type RowSite =
     {
         /// The row's own folder.
         Folder: string
@@ -26,7 +26,7 @@ type CellSite =
 
 /// Result of a row of a table.
 [<NoComparison>]
-type CellOutcome =
+type RowOutcome =
     {
         /// One entry a test clip.
         Scores: ClipScores list
@@ -34,13 +34,13 @@ type CellOutcome =
         Seconds: float
         /// Further figures of the row, by name (such as STOI).
         Extra: (string * float) list
-        /// Step and objective of the training, `Cell.mostPoints` at most; empty where there is none.
+        /// Step and objective of the training, `Row.mostPoints` at most; empty where there is none.
         Curve: (int * float) list
     }
 
 /// One row of an experiment's table: a system and how its scores come about.
 [<NoEquality; NoComparison>]
-type Cell =
+type Row =
     {
         /// Name of the row, unique in the table.
         Name: string
@@ -50,12 +50,12 @@ type Cell =
         /// The parts of the corpus without which the row cannot be made.
         Needs: Preset -> Split list
         /// Makes the row; goes on where an interrupted call stopped.
-        Run: CellSite -> CellOutcome
+        Run: RowSite -> RowOutcome
     }
 
 /// Cells of the usual kinds.
 [<RequireQualifiedAccess>]
-module Cell =
+module Row =
 
     let private settings (pairs: (string * string) list) : JsonObject =
         let json = JsonObject()
@@ -78,21 +78,21 @@ module Cell =
             |> List.map (fun stretch -> fst (List.last stretch), List.averageBy snd stretch)
 
     /// Keeps the first test clip, as the page of the table lets it be heard.
-    let private keepHeard (site: CellSite) separator =
+    let private keepHeard (site: RowSite) separator =
         site.Corpus.Test
         |> List.tryHead
         |> Option.iter (HeardClip.write site.Folder site.Corpus.Mixing site.Device separator)
 
-    let private evaluate (site: CellSite) separator =
+    let private evaluate (site: RowSite) separator =
         keepHeard site separator
         Experiment.evaluate (Scoring.ofCorpus site.Corpus) site.Device "scoring" separator site.Corpus.Test
 
-    let private modelFolder (site: CellSite) (recipe: Recipe) =
+    let private modelFolder (site: RowSite) (recipe: Recipe) =
         let text = Text.Encoding.UTF8.GetBytes((Recipe.toJson recipe).ToJsonString() + site.Data)
         let hash = Security.Cryptography.SHA256.HashData text
         Path.Combine(site.Models, (Convert.ToHexStringLower hash).Substring(0, 16))
 
-    let private train (site: CellSite) (recipe: Recipe) : ScoredRun =
+    let private train (site: RowSite) (recipe: Recipe) : ScoredRun =
         let folder = modelFolder site recipe
         use _ = FolderLock.take folder
 
@@ -101,7 +101,7 @@ module Cell =
             { Run.create site.Corpus folder recipe with Device = site.Device; TensorBoard = site.TensorBoard }
 
     /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
-    let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Cell =
+    let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Row =
         { Name = name
           Settings =
             fun preset ->
@@ -126,10 +126,10 @@ module Cell =
                 { Scores = scores; Seconds = outcome.Seconds; Extra = []; Curve = thinned outcome.Curve } }
 
     /// A network, scored with the soft mask.
-    let trained (name: string) (recipe: Preset -> Recipe) : Cell = trainedWith Soft name recipe
+    let trained (name: string) (recipe: Preset -> Recipe) : Row = trainedWith Soft name recipe
 
     /// A system that learns from the training clips, all at once. `parameters` says what else decides its scores.
-    let fitted (name: string) (parameters: string) (fit: Clip list -> Separator) : Cell =
+    let fitted (name: string) (parameters: string) (fit: Clip list -> Separator) : Row =
         { Name = name
           Settings = fun _ -> settings [ "system", name; "plan", parameters ]
           Needs = fun _ -> [ Split.Train; Split.Test ]
@@ -142,29 +142,29 @@ module Cell =
 
     /// A system that has nothing to learn, made where the row is made: it may depend on the preset. `parameters` says what
     /// decides its scores.
-    let systemAt (name: string) (parameters: string) (separator: CellSite -> Separator) : Cell =
+    let systemAt (name: string) (parameters: string) (separator: RowSite -> Separator) : Row =
         { Name = name
           Settings = fun preset -> settings [ "system", name; "plan", parameters; "preset", $"{preset}" ]
           Needs = fun _ -> [ Split.Test ]
           Run = fun site -> { Scores = evaluate site (separator site); Seconds = 0.0; Extra = []; Curve = [] } }
 
     /// A system that has nothing to learn. `parameters` says what decides its scores.
-    let system (name: string) (parameters: string) (separator: Separator) : Cell =
+    let system (name: string) (parameters: string) (separator: Separator) : Row =
         { systemAt name parameters (fun _ -> separator) with
             Settings = fun _ -> settings [ "system", name; "plan", parameters ] }
 
     /// The row made from a corpus that is changed first; `how` says how, and is part of what the table says of the training.
-    let onCorpus (how: string) (change: Corpus -> Corpus) (cell: Cell) : Cell =
+    let onCorpus (how: string) (change: Corpus -> Corpus) (cell: Row) : Row =
         let settings preset =
             let json = cell.Settings preset
             json["plan"] <- JsonValue.Create(json["plan"].GetValue<string>() + ", " + how)
             json
 
-        let changed (site: CellSite) = { site with Corpus = change site.Corpus; Data = $"{site.Data}, {how}" }
+        let changed (site: RowSite) = { site with Corpus = change site.Corpus; Data = $"{site.Data}, {how}" }
         { cell with Settings = settings; Run = changed >> cell.Run }
 
     /// The row with further figures, made where it was made.
-    let withFigures (figures: CellSite -> ClipScores list -> (string * float) list) (cell: Cell) : Cell =
+    let withFigures (figures: RowSite -> ClipScores list -> (string * float) list) (cell: Row) : Row =
         let run site =
             let outcome = cell.Run site
             { outcome with Extra = outcome.Extra @ figures site outcome.Scores }
@@ -173,7 +173,7 @@ module Cell =
 
     /// The row with SDR, SIR and SAR themselves, not as a gain over the mixture, of some sources: what papers on speech report.
     /// BSS Eval 3, length-weighted means in dB.
-    let withSdr (sources: string list) (cell: Cell) : Cell =
+    let withSdr (sources: string list) (cell: Row) : Row =
         let ofSource rows (source: string) =
             let mean (figure: SourceScores -> float) = Evaluate.mean (fun row -> figure (row[source])) rows
             [ $"{source} SDR", mean _.Sdr; $"{source} SIR", mean _.Sir; $"{source} SAR", mean _.Sar ]
@@ -181,8 +181,8 @@ module Cell =
         withFigures (fun _ rows -> List.collect (ofSource rows) sources) cell
 
     /// The row with the mean STOI of a source over the test clips, as `STOI`. `separator` makes the row's separator again, from
-    /// what is in its folder; `Cell.network` does so for a trained network.
-    let withStoi (source: string) (separator: CellSite -> Separator) (cell: Cell) : Cell =
+    /// what is in its folder; `Row.network` does so for a trained network.
+    let withStoi (source: string) (separator: RowSite -> Separator) (cell: Row) : Row =
         let stoi site =
             let separator = separator site
 
@@ -192,6 +192,6 @@ module Cell =
         withFigures (fun site _ -> [ "STOI", stoi site ]) cell
 
     /// The network that a row with this recipe has trained, with the soft mask. Its weights live as long as the process.
-    let network (recipe: Preset -> Recipe) (site: CellSite) : Separator =
+    let network (recipe: Preset -> Recipe) (site: RowSite) : Separator =
         let folder = modelFolder site { recipe site.Preset with Seed = site.Seed }
         Separation.separator (ModelFolder.load ModelFolder.families site.Device folder) Soft
