@@ -29,12 +29,12 @@ let task =
     { Layout = network.Layout
       Loss = fun _ (spectra, pitches) parameters -> torch.nn.functional.cross_entropy (logits parameters spectra, pitches)
       Optimiser = Optimiser.adam (Schedule.cosine 0.01)
-      Steps = 200
+      Steps = 300
       Feed = fun step -> [ notes (Key.fold step (Key.ofSeed 1)) ]
       Key = Key.ofSeed 2 }
 
 let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) network
-let half = Train.states task (Train.start task start.Vector) |> Seq.truncate 100 |> Seq.last
+let half = Train.states task (Train.start task start.Vector) |> Seq.truncate 150 |> Seq.last
 
 let file = IO.Path.Combine(IO.Path.GetTempPath(), "pitch.safetensors")
 Safetensors.save file (TrainState.toFile half)

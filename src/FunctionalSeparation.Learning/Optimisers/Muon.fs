@@ -9,7 +9,7 @@ open TorchSharp
 module Muon =
 
     /// Coefficients of the odd polynomial of degree 5 that Jordan et al. iterate: singular values come to lie between about 0.7 and 1.2.
-    let private linear, cubic, quintic = 3.4445, -4.7750, 2.0315
+    let private linear, private cubic, private quintic = 3.4445, -4.7750, 2.0315
 
     let private iterations = 5
 

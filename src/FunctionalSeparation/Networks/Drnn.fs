@@ -128,7 +128,7 @@ module internal DrnnJson =
         )
 
     /// Bounds of what a file may say: far beyond what can be trained, so that counts of weights stay countable.
-    let private mostLayers, mostUnits = 1000, 1 <<< 20
+    let private mostLayers, private mostUnits = 1000, 1 <<< 20
 
     let private entriesOfAll =
         [ "sampleRate"; "stft"; "context"; "inputScale"; "hidden"; "recurrence"; "activation"; "mask"; "sources" ]

@@ -161,7 +161,7 @@ module UNet =
     let private enough = 16
 
     /// Beyond what can be trained, so that a file cannot ask for more.
-    let private mostScales, mostBlocks = 16, 100
+    let private mostScales, private mostBlocks = 16, 100
 
     let private check (settings: UNetSettings) (spec: SourceSpec) =
         let refuse why = invalidArg (nameof settings) $"A U-Net needs {why}."

@@ -31,7 +31,7 @@ module ModelDescription =
     let private free = [ "format"; "name"; "notes"; NetworkJson.place; "level"; "provenance" ]
 
     /// Levels that a recording can have: a full scale of ±1 has at most 1; the softest clip of MIR-1K at unit norm has 0.002.
-    let private leastLevel, greatestLevel = 1e-9, 1e3
+    let private leastLevel, private greatestLevel = 1e-9, 1e3
 
     let private levelOf (entries: JsonEntries) =
         if (StrictJson.entry "level" entries).ValueKind = JsonValueKind.Null then

@@ -272,12 +272,11 @@ module AudioEffects =
 
         channels |> Array.map ofSignal |> levelled channels
 
-    let private vocoderSize, vocoderHop = 1024, 256
+    let private vocoderSize, private vocoderHop = 1024, 256
 
-    /// Magnitudes of [bins; frames], each the mean of those within so many bins.
+    /// Magnitudes [frames, bins], each the mean of those within so many bins.
     let private envelope (bins: int) (magnitudes: torch.Tensor) =
-        let rows = magnitudes.transpose(0L, 1L).unsqueeze 1L
-        torch.nn.functional.avg_pool1d(rows, int64 (2 * bins + 1), 1L, int64 bins).squeeze(1L).transpose(0L, 1L)
+        torch.nn.functional.avg_pool1d(magnitudes.unsqueeze 1L, int64 (2 * bins + 1), 1L, int64 bins).squeeze 1L
 
     /// Sawtooth waves of the frequencies (Hz) that a time step has, all notes together, each note as a pair 8 cents apart; `key`: phases.
     let private sawtooths (notes: float[][]) (hop: int) (rate: int) length key =
@@ -320,7 +319,7 @@ module AudioEffects =
         channels |> Array.mapi shape |> levelled channels
 
     /// Hz: pitches of voices.
-    let private lowestPitch, highestPitch = 80.0f, 800.0f
+    let private lowestPitch, private highestPitch = 80.0f, 800.0f
 
     /// The period of a signal from one sample to another, in samples and between two of them: the vertex of the parabola around the smallest
     /// squared difference at the lags near one that is roughly right.

@@ -282,7 +282,7 @@ module Corpus =
               Notes = corpora |> List.collect _.Notes }
 
     /// Clips longer than this, in seconds, are told by pieces where they can be read in parts: by so many, each so long.
-    let private longest, pieces, pieceSeconds = 20, 4, 0.25
+    let private longest, private pieces, private pieceSeconds = 20, 4, 0.25
 
     /// The sound that the fingerprint of a clip is taken of: all of it, or pieces at even distances.
     let private sample (clip: Clip) : AudioBuffer seq =
