@@ -191,10 +191,10 @@ module Family =
 
         { Name = name; Network = tried; Reader = { Name = name; Read = readWith network } }
 
-    /// The networks of the papers: every description that names no family is one of theirs.
-    let drnn: Family = { Name = Drnn.familyName; Read = Drnn.read }
+    /// The family of descriptions that name none: those of the papers' networks.
+    let internal unnamed = "drnn"
 
-    /// The network of a description, by the family that it names; descriptions without a name are of the papers' (`drnn`). Raises
+    /// The network of a description, by the family that it names; descriptions without a name are of the papers' networks (`Drnn.family`). Raises
     /// InputException where none of the families has that name.
     let read (families: Family list) (json: JsonElement) : Network =
         let named =
@@ -206,15 +206,14 @@ module Family =
             else
                 None
 
-        match named with
-        | None -> drnn.Read json
-        | Some name ->
-            match families |> List.tryFind (fun family -> family.Name = name) with
-            | Some family -> family.Read json
-            | None ->
-                let known = families |> List.map _.Name |> String.concat ", "
+        let name = Option.defaultValue unnamed named
 
-                raise (
-                    InputException
-                        $"the network is of the family {StrictJson.quoted name}, and the families at hand are: {known}. Load it with the list of families that has it"
-                )
+        match families |> List.tryFind (fun family -> family.Name = name) with
+        | Some family -> family.Read json
+        | None ->
+            let known = families |> List.map _.Name |> String.concat ", "
+
+            raise (
+                InputException
+                    $"the network is of the family {StrictJson.quoted name}, and the families at hand are: {known}. Load it with the list of families that has it"
+            )

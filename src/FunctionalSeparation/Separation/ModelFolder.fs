@@ -144,7 +144,7 @@ module ModelFolder =
         ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
     /// The families that this library has.
-    let families: Family list = [ Family.drnn; UNet.family.Reader; StereoUNet.family.Reader; Unmix.family.Reader ]
+    let families: Family list = [ Drnn.family; UNet.family.Reader; StereoUNet.family.Reader; Unmix.family.Reader ]
 
     /// <summary>
     /// Loads a model folder onto a device. Its network is of one of these families (`ModelFolder.families`, and one's own). The

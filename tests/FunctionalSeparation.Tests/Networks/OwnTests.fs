@@ -102,7 +102,7 @@ let tests =
                   Memory.plain (fun () ->
                       let trained = trained ()
                       ModelFolder.save folder trained (JsonObject())
-                      let loaded = ModelFolder.load [ Family.drnn; family.Reader ] torch.CPU folder
+                      let loaded = ModelFolder.load [ Drnn.family; family.Reader ] torch.CPU folder
                       Expect.equal (string loaded.Network.Architecture) (string network.Architecture) "words"
                       Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
                       let mixture = noise 1 [ 1L; 1L; 3000L ]

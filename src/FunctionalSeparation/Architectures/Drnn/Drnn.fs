@@ -243,8 +243,7 @@ module Drnn =
                     let output = network.Apply weights { input with Value = features }
                     { output with Value = toImage sources bins output.Value } }
 
-    /// The family of these networks, as files name it where they name one.
-    let familyName = "drnn"
+    let private familyName = Family.unnamed
 
     /// <summary>
     /// The network (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises ArgumentException for one that contradicts itself,
@@ -273,3 +272,6 @@ module Drnn =
 
     /// The network of a description. Raises InputException, naming the entry, where it is none.
     let read (json: JsonElement) : Network = DrnnJson.read json |> network
+
+    /// The family of these networks; descriptions that name no family are of it.
+    let family: Family = { Name = familyName; Read = read }
