@@ -95,15 +95,25 @@ module Conv =
                  (fun image weight bias ->
                      torch.nn.functional.conv2d (image, weight, bias, stride, padding, dilation, int64 conv.Groups)))
 
-    /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up.
-    /// Raises ArgumentException for a kernel of even size, which has no middle.
+    /// Zeros on each side of an axis: as many as keep an odd kernel in the middle; none around adjacent patches.
+    let private padding (conv: Convolution) axis =
+        let kernel, stride, dilation = axis conv.Kernel, axis conv.Stride, axis conv.Dilation
+
+        if kernel % 2 = 1 then
+            dilation * (kernel - 1) / 2
+        elif kernel = stride && dilation = 1 then
+            0
+        else
+            invalidArg
+                (nameof conv)
+                $"A convolution needs a Kernel of odd sizes, or one that is its Stride, got {fst conv.Kernel} x {snd conv.Kernel}."
+
+    /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up. An
+    /// even kernel is one of adjacent patches: incomplete ones are dropped. Raises ArgumentException for an even kernel that is not its
+    /// stride, for it has no middle.
     let create (conv: Convolution) : Model<Activations, Activations> =
         check conv
-
-        if fst conv.Kernel % 2 = 0 || snd conv.Kernel % 2 = 0 then
-            invalidArg (nameof conv) $"A convolution needs a Kernel of odd sizes, got {fst conv.Kernel} x {snd conv.Kernel}."
-
-        within (mapPairs (fun span _ -> span / 2) (span conv) (span conv)) conv
+        within (padding conv fst, padding conv snd) conv
 
     /// Padding cut off both sides of a transposed convolution, and padding added at its end, for `stride` outputs per input.
     let private cut span stride =

@@ -47,6 +47,15 @@ module Effect =
                 else
                     channels }
 
+    /// Passes channels through effects one after the other; each draws from a child of the key, numbered from `first` on.
+    let internal through (first: int) (effects: Effect list) rate key (channels: float32[][]) : float32[][] =
+        let apply channels (index, effect: Effect) = effect.Apply rate (Key.fold (first + index) key) channels
+        List.indexed effects |> List.fold apply channels
+
+    /// Effects one after the other, each with draws of its own.
+    let chain (effects: Effect list) : Effect =
+        { Id = Id.create "chain" [] [ for effect in effects -> effect.Id ]; Apply = through 0 effects }
+
     /// The polarity of a source turned, half of the time.
     let polarity: Effect =
         onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
@@ -167,8 +176,3 @@ module Effect =
 
         create "width" (fun _ key -> AudioEffects.width (between narrowest widest 0 key))
         |> withNumbers [ "narrowest", narrowest; "widest", widest ]
-
-    /// Passes channels through effects one after the other; each draws from a child of the key, numbered from `first` on.
-    let internal through (first: int) (effects: Effect list) rate key (channels: float32[][]) : float32[][] =
-        let apply channels (index, effect: Effect) = effect.Apply rate (Key.fold (first + index) key) channels
-        List.indexed effects |> List.fold apply channels

@@ -41,6 +41,7 @@ let private all =
       Effect.stutter
       Effect.robotised
       Effect.vocoded
+      Effect.chain [ Effect.echo; Effect.room ]
       Effect.tuned
       Effect.panned 0.5
       Effect.width 0.0 2.0 ]

@@ -107,6 +107,17 @@ let tests =
                       Expect.isLessThan (difference given expected) 1e-12 "the patch at 1, 2")
           }
 
+          test "bands: an even kernel that is its stride on one axis cuts that axis into patches" {
+              let bands = Conv.create { Conv.settings 1 2 5 with Kernel = 1, 8; Stride = 1, 8 }
+              let back = Conv.createTransposed { Conv.settings 1 5 2 with Kernel = 1, 8; Stride = 1, 8 }
+              let input = noise 1 [ 1L; 2L; 7L; 24L ]
+              let bands, parameters = bands --> back, random 2 (bands --> back)
+              Expect.equal (output bands parameters input).shape input.shape "there and back"
+
+              Scratch.refusesArgument [ "Kernel"; "1 x 8" ] (fun () ->
+                  Conv.create { Conv.settings 1 2 5 with Kernel = 1, 8 } |> ignore)
+          }
+
           test "what a convolution refuses" {
               let apply shape () = output (Conv.layer 3 6 8) (random 1 (Conv.layer 3 6 8)) (noise 1 shape) |> ignore
 
