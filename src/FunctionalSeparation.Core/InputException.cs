@@ -1,8 +1,8 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The input (a file, a folder, a setting) is wrong and the user can mend it. The message is one line that names the
-/// file or value and says what to do; command lines print it alone and exit with code 2.
+/// The input (a file, a folder, a setting) is wrong and the user can fix it. The message is one line that names the file or value and says
+/// what to do; command lines print it alone and exit with code 2.
 /// </summary>
 public sealed class InputException : Exception
 {

@@ -5,8 +5,8 @@ open System.Globalization
 open Argu
 open FunctionalSeparation.Core
 
-/// The one way of all numbers on command lines: 2.5 is understood, and 2,5 is refused by name. Readers of numbers elsewhere take the comma
-/// for a mark between thousands, and 2,5 for 25.
+/// Reads all numbers on command lines: 2.5 is accepted, and 2,5 is refused with the name of the option. Other parsers take the
+/// comma for a thousands separator, and 2,5 for 25.
 [<RequireQualifiedAccess>]
 module CommandLine =
 
@@ -33,7 +33,7 @@ module CommandLine =
         | true, number -> number
         | false, _ -> refuse name text "give a whole number, without any mark, such as 25."
 
-    /// The check of the word for one value of an option.
+    /// The check of one value of an option.
     let private checkOf (case: ArgumentCaseInfo) (kind: Type) : string -> string -> unit =
         let isText =
             kind = typeof<string> || kind = typeof<string list> || kind.IsEnum || Reflection.FSharpType.IsUnion kind
@@ -47,12 +47,13 @@ module CommandLine =
         else
             invalidArg (nameof case) $"{case.Name.Value}: values of options are of type float, int, string, or names, got {kind}."
 
-    /// The check of the words behind an option.
+    /// The checks of the values of an option.
     let private checksOf (case: ArgumentCaseInfo) =
         [ for field in case.UnionCaseInfo.GetFields() -> checkOf case field.PropertyType ]
 
-    /// Looks at the words of a command line (behind the script's name) before they are parsed. Raises InputException for a word with -- that
-    /// is no option, and for a number behind an option that is none; ArgumentException for an option with values of other types.
+    /// Checks the arguments of a command line (after the script's name) before they are parsed. Raises InputException for an
+    /// argument with -- that is no option, and for an invalid number after an option. Raises ArgumentException for an option with
+    /// values of other types.
     let check (cases: ArgumentCaseInfo list) (words: string list) : unit =
         let options =
             Map

@@ -8,15 +8,15 @@ type MiniBatchSettings =
     {
         /// Samples between rotations of the music (or the second speaker); none: one batch, unrotated.
         ShiftStep: int option
-        /// How often all rotations are gone through.
+        /// Number of passes over all rotations.
         Passes: int
         /// Iterations on each rotation, with a fresh memory.
         Iterations: int
-        /// How the gradient is kept small, where it is.
+        /// The gradient clipping, if any.
         Clipping: Transform option
     }
 
-/// How the training data is walked through.
+/// How training passes over the data: full batches, random excerpts or mini-batches.
 [<NoEquality; NoComparison>]
 type TrainingPlan =
     /// The paper's: all clips with all rotations at every step of L-BFGS.
@@ -35,7 +35,7 @@ type DrnnRecipe =
         Loss: Loss
         /// Weight of the discriminative term; 0 = none.
         Gamma: float
-        /// How the training data is walked through, and by which optimiser.
+        /// How training passes over the data, and with which optimiser.
         Plan: TrainingPlan
         /// Precision of the network's matrix products during training.
         Precision: Precision
@@ -70,14 +70,15 @@ module DrnnRecipe =
     /// (`scripts/huang2014/ablation.fsx`, `heldout.fsx`).
     let desk: DrnnRecipe = { paper with Plan = excerptsFor 150; Selection = Selection.lastStep }
 
-    /// The network and optimiser of `desk` for a few minutes, with plainer excerpts, and inputs scaled so that the first layer
-    /// sees numbers near one (what that costs is in the table `ablation`): for the rows of a table.
+    /// The network and optimiser of `desk` for a few minutes, for the rows of a table. Excerpts are plainer, and inputs are
+    /// scaled so that the first layer receives values near one. The table `ablation` has the cost of that.
     let brief: DrnnRecipe =
         { desk with
             Network = { desk.Network with InputScale = 30.0 }
             Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 16 with OtherSong = 0.5 }, 6, 5e-4) }
 
-    /// `desk` in bfloat16, a third of as long as the best we have: for the rows of a table that are to be compared when they have learnt.
+    /// `desk` in bfloat16, a third as long as our best training. It is for the rows of a table that are compared after they have
+    /// learnt.
     let full: DrnnRecipe = { desk with Plan = excerptsFor 100; Precision = Precision.Bfloat16 }
 
     /// A small network and a short run, to see that everything works.
@@ -95,8 +96,8 @@ module DrnnRecipe =
         | Desk -> desk
         | Paper -> paper
 
-    /// The recipe that a network's row starts from: the preset's DRNN-2 + discrim; for smoke a smaller and shorter one, with three
-    /// layers, so that a whole table takes less than a minute.
+    /// The recipe that a network's row starts from: the preset's DRNN-2 + discrim. Smoke has a smaller and shorter one, with
+    /// three layers, so that a whole table takes less than a minute.
     let forTables (preset: Preset) : DrnnRecipe =
         match preset with
         | Smoke ->
@@ -156,7 +157,7 @@ module DrnnRecipe =
             Sampler.rotations plan.ShiftStep plan.Iterations,
             Epochs plan.Passes
 
-    /// The recipe as any other. Raises ArgumentException for a network that contradicts itself.
+    /// The recipe as a `Recipe`. Raises ArgumentException for a network with contradictory settings.
     let toRecipe (recipe: DrnnRecipe) : Recipe =
         let optimiser, sampler, length = parts recipe.Plan
         let loss = recipe.Loss |> Loss.discriminative recipe.Gamma

@@ -11,16 +11,16 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module Experiment =
 
-    /// From here on this process reads and prints numbers as files hold them, whatever the language of the machine: 0.5 is a half.
-    /// For scripts (`load.fsx` and `main` call it): the library itself needs no such setting, and applications keep their own.
+    /// Makes this process read and print numbers as files hold them, whatever the language of the machine: 0.5 is a half. For
+    /// scripts (`load.fsx` and `main` call it): the library itself needs no such setting, and applications keep their own.
     let plainNumbers () : unit =
         CultureInfo.CurrentCulture <- CultureInfo.InvariantCulture
         CultureInfo.DefaultThreadCurrentCulture <- CultureInfo.InvariantCulture
 
-    /// Runs a script's work, with numbers read and printed as files hold them. Results go to standard output, all else to
-    /// standard error. An InputException prints its one line and exits with code 2; wrong options print the usage and
-    /// exit with code 2, and so does a script that did its work without some of its inputs (see `Inputs`); other failures are bugs and
-    /// show their trace. A script that is stopped says so (see `Stop`).
+    /// Runs a script's work, with numbers read and printed as files hold them. Results go to standard output, everything else to
+    /// standard error. An InputException prints its one line and exits with code 2. Wrong options print the usage and exit with
+    /// code 2. A script that did its work without some of its inputs exits with code 2 too (see `Inputs`). Other failures are
+    /// bugs and show their trace. A script that is stopped says so (see `Stop`).
     let main (work: unit -> unit) : unit =
         plainNumbers ()
 
@@ -41,8 +41,8 @@ module Experiment =
             eprintfn $"{usage.Message}"
             exit (if usage.ErrorCode = ErrorCode.HelpText then 0 else 2)
 
-    /// Parses the options of a script: `fsi.CommandLineArgs`, whose first entry is the script. Raises InputException for a number that is
-    /// none and an option that there is not (see `CommandLine`).
+    /// Parses the options of a script: `fsi.CommandLineArgs`, whose first entry is the script. Raises InputException for an
+    /// invalid number and for an unknown option (see `CommandLine`).
     let arguments<'argument when 'argument :> IArgParserTemplate> (commandLine: string[]) : ParseResults<'argument> =
         let parser = ArgumentParser.Create<'argument>(programName = $"dotnet fsi {commandLine[0]}")
         CommandLine.check (parser.GetArgumentCases()) (List.tail (List.ofArray commandLine))
@@ -99,7 +99,7 @@ module Experiment =
         let pause = if isTerminal then 0.2 else 10.0
         let mutable shown = TimeSpan.Zero
         let mutable furthest = -1
-        // Where the count stood when it was first heard of: a resumed run does not begin at zero.
+        // The count at the first report: a resumed run does not begin at zero.
         let mutable first = None
 
         let tell finished total detail =
@@ -120,8 +120,8 @@ module Experiment =
                 furthest <- finished
                 tell finished total detail
 
-    /// Evaluates a separator on clips, with a progress bar. Raises InputException as `FrontEnd.requireScorable`, before the first is
-    /// scored.
+    /// Evaluates a separator on clips, with a progress bar. Raises InputException as `FrontEnd.requireScorable`, before the first
+    /// is scored.
     let evaluate
         (scoring: Scoring)
         (device: TorchSharp.torch.Device)

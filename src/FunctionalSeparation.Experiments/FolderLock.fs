@@ -5,13 +5,13 @@ open System.IO
 open System.Threading
 open FunctionalSeparation.Core
 
-/// A folder that one process at a time works in, on one machine or on several that share its file system. The system lets go
-/// of the lock of a process that dies.
+/// A lock on a folder, so that one process at a time works in it, on one machine or on several that share its file system. The
+/// system releases the lock of a process that dies.
 [<RequireQualifiedAccess>]
 module FolderLock =
 
-    /// Takes the folder, making it where it is missing; None where another process has it. Disposing gives it back. Raises
-    /// InputException where the folder cannot be written to.
+    /// Locks the folder, creating it where it is missing; None where another process holds the lock. Disposing releases it.
+    /// Raises InputException where the folder cannot be written to.
     let tryTake (folder: string) : IDisposable option =
         let path = Path.Combine(folder, "lock")
 
@@ -23,7 +23,7 @@ module FolderLock =
             raise (InputException($"{path}: cannot be written. Check the permissions, or choose another folder.", cause))
         | :? IOException when File.Exists path -> None
 
-    /// Takes the folder, waiting for a process that has it.
+    /// Locks the folder, waiting for a process that holds the lock.
     let rec take (folder: string) : IDisposable =
         match tryTake folder with
         | Some taken -> taken

@@ -5,8 +5,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A clip as a system hears it, and the source that tables put first as it is and as the system finds it, at the level of the true
-/// one: scores do not see the level of an estimate either.
+/// The mixture of a clip, the true source that tables put first, and a system's estimate of it. The estimate has the level of the
+/// true source, since scores do not depend on the level of an estimate.
 [<NoEquality; NoComparison>]
 type HeardClip = { Mixture: AudioBuffer; Clean: AudioBuffer; Separated: AudioBuffer }
 
@@ -14,10 +14,10 @@ type HeardClip = { Mixture: AudioBuffer; Clean: AudioBuffer; Separated: AudioBuf
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module HeardClip =
 
-    /// Of longer clips, the middle is kept.
+    /// Longest sound that is kept, in seconds; of longer clips, the middle is kept.
     let mostSeconds = 10.0
 
-    /// The mixture is brought to this peak, and the clean source by the same gain; full scale = 1.
+    /// The mixture is scaled to this peak, and the clean source by the same gain; full scale = 1.
     let private peak = 0.5
 
     let private path folder name = Path.Combine(folder, "heard", name + ".wav")
@@ -33,7 +33,7 @@ module HeardClip =
     /// The sound with the norm of another; silence stays silent.
     let private levelled (other: torch.Tensor) (sound: torch.Tensor) = sound * (norm other / norm sound)
 
-    /// Takes a clip apart and keeps what is heard of it in `folder`. Raises InputException as `Evaluate.clip`.
+    /// Separates a clip and keeps its sounds in `folder`. Raises InputException as `Evaluate.clip`.
     let write (folder: string) (mixing: Mixing) (device: torch.Device) (separator: Separator) (clip: Clip) : unit =
         let place = int64 clip.Sources.Length - 1L
 

@@ -6,17 +6,17 @@ open System.Threading
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// The one rule of commands that take many songs, tracks or clips: what cannot be used is named with its path and the reason, the rest is
-/// done, and the exit code tells.
+/// The common rule of commands that take many songs, tracks or clips. An input that cannot be used is named with its path and the
+/// reason. The others are processed, and the exit code reports the failure.
 [<RequireQualifiedAccess>]
 module Inputs =
 
-    /// Of this thread, the one of a script's work.
+    /// The failures of this thread, on which a script's work runs.
     let private unused = new ThreadLocal<string list>(fun () -> [])
 
     let private count (failure: string) = unused.Value <- failure :: unused.Value
 
-    /// The message of an error that a person can mend, in one line.
+    /// The message of an error that the user can fix, in one line.
     let private faultOf (work: unit -> 'result) : Result<'result, string> =
         try
             Ok(work ())
@@ -25,9 +25,9 @@ module Inputs =
         | :? IOException
         | :? UnauthorizedAccessException as cause -> Error(cause.Message.ReplaceLineEndings " ")
 
-    /// The results of all inputs that can be used: `what` they are (songs) and what they are then (`used`: separated) is for the words. The others
-    /// are named by their `path` on standard error, each where it is met, and how many they are is told by `failure` when the script ends. A
-    /// single input that cannot be used is refused: InputException.
+    /// The results of all inputs that can be used. `what` is the noun for the inputs (songs) and `used` the verb (separated) in
+    /// messages. The others are named by their `path` on standard error, each when its turn comes, and `failure` reports their
+    /// number when the script ends. Raises InputException for a single input that cannot be used.
     let each
         (what: string)
         (used: string)
@@ -49,8 +49,8 @@ module Inputs =
         if failed > 0 then count $"{failed} of {inputs.Length} {what} were not {used}."
         results
 
-    /// Says on standard error what was left out of a place: sound that cannot be used line by line, all else in one. The former counts as not
-    /// used when the script ends.
+    /// Reports on standard error the entries that were left out of a place. Each sound that cannot be used has a line; all other
+    /// entries share one. These sounds count as not used when the script ends.
     let tellLeftOut (place: string) (leftOut: LeftOut list) : unit =
         let faults, others = List.partition LeftOut.isUnusable leftOut
         if not others.IsEmpty then eprintfn $"{place}: {LeftOut.text others}"
@@ -61,7 +61,8 @@ module Inputs =
         if not faults.IsEmpty then
             count $"{faults.Length} of what {place} holds could not be used."
 
-    /// The clips of a corpus that pass the check of their part (`Clip.readableSamples`, say); the others are named, counted, and left out.
+    /// The clips of a corpus that pass the check of their part (`Clip.readableSamples`, say); the others are named, counted, and
+    /// left out.
     let usable (check: Split -> Clip -> unit) (corpus: Corpus) : Corpus =
         let faultIn split (clip: Clip) =
             match faultOf (fun () -> check split clip) with
@@ -77,7 +78,7 @@ module Inputs =
         tellLeftOut corpus.Place faults
         { corpus with Train = fst train; Dev = fst dev; Test = fst test; LeftOut = faults @ corpus.LeftOut }
 
-    /// The inputs, of all, that were not used since this was asked last, for the exit code; None where all were.
+    /// A message about the inputs that were not used since the last call, for the exit code; None where all were used.
     let failure () : string option =
         let said = List.rev unused.Value
         unused.Value <- []

@@ -23,8 +23,8 @@ type RecordedRow =
         Extra: (string * float) list
     }
 
-/// Rows that were made before, here or elsewhere: what a table says of them is in the repository, for those that are recorded with what
-/// they are known by.
+/// Rows that were made before, here or elsewhere. For those that are recorded with an identifier, the repository holds their
+/// figures in the table.
 [<RequireQualifiedAccess>]
 module Recorded =
 
@@ -55,8 +55,8 @@ module Recorded =
                   for figure in [ "GNSDR"; "GSIR"; "GSAR" ] -> number (cell $"{source} {figure}") ]
           Extra = (cell "extra").Split("; ") |> Array.choose tryExtra |> List.ofArray }
 
-    /// Reads the rows of `results.csv` that have an id, oldest first; none where there is no such file. Raises InputException, naming the
-    /// file and the line, where one is damaged.
+    /// Reads the rows of `results.csv` that have an id, oldest first; none where there is no such file. Raises InputException,
+    /// naming the file and the line, where one is damaged.
     let read (path: string) : RecordedRow list =
         let lines = if File.Exists path then File.ReadAllLines path else [||]
         let header = lines |> Array.tryHead |> Option.map _.Split(',') |> Option.defaultValue [||]

@@ -70,7 +70,7 @@ module Results =
         | JsonValueKind.String -> Double.Parse(node.GetValue<string>(), CultureInfo.InvariantCulture)
         | _ -> node.GetValue<float>()
 
-    /// Which estimates were scored, as `ofClip` wrote it; files from before it did do not say.
+    /// Which estimates were scored, as `ofClip` wrote it; older files do not have it.
     let private readPaired (node: JsonNode) =
         if isNull node then
             NotRecorded
@@ -123,8 +123,8 @@ module Results =
 
     let private line (cells: string list) = (cells |> List.map csvCell |> String.concat ",") + "\n"
 
-    /// Raises InputException where a file could not be written later, before the work whose results it is for. A missing file stays missing;
-    /// its folder is made.
+    /// Checks that a file can be written, before the work whose results it is for. Raises InputException where it cannot. A
+    /// missing file stays missing; its folder is made.
     let requireWritable (path: string) : unit =
         if Path.Exists path then
             WholeFile.Append(path, "")
@@ -154,8 +154,8 @@ module Results =
     /// Text for an unbounded ratio, such as the SAR of the mixture, which has no artifacts.
     let private unbounded = "–"
 
-    /// A number with two decimals; what rounds to zero has no sign, what is no number is "no score", and what is no more than
-    /// a rounding error of nothing (`Evaluate.highestDecibels`) a dash.
+    /// A number with two decimals; one that rounds to zero has no sign. NaN is "no score". A number that is only a rounding error
+    /// (see `Evaluate.highestDecibels`) is a dash.
     let decibels (value: float) =
         match value.ToString("0.00", CultureInfo.InvariantCulture) with
         | _ when Double.IsNaN value -> noScore

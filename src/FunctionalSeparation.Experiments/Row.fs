@@ -12,7 +12,7 @@ type RowSite =
     {
         /// The row's own folder.
         Folder: string
-        /// Holds a folder for each network: rows that ask different things of one network train it once.
+        /// Holds a folder for each network: rows that use one network in different ways train it once.
         Models: string
         Corpus: Corpus
         /// Fingerprint of the corpus.
@@ -44,16 +44,16 @@ type Row =
     {
         /// Name of the row, unique in the table.
         Name: string
-        /// All that decides the row apart from clips and seed: a finished row with the same settings is this row. The entry `plan`
-        /// is what tables say of the training.
+        /// Everything that determines the row apart from clips and seed: a finished row with the same settings is this row. The
+        /// entry `plan` describes the training in tables.
         Settings: Preset -> JsonObject
         /// The parts of the corpus without which the row cannot be made.
         Needs: Preset -> Split list
-        /// Makes the row; goes on where an interrupted call stopped.
+        /// Makes the row; resumes where an interrupted call stopped.
         Run: RowSite -> RowOutcome
     }
 
-/// Cells of the usual kinds.
+/// Rows of the usual kinds.
 [<RequireQualifiedAccess>]
 module Row =
 
@@ -65,7 +65,7 @@ module Row =
 
         json
 
-    /// A training curve has so many points at most.
+    /// The largest number of points of a training curve.
     let mostPoints = 200
 
     /// A curve of means over equal stretches, each at its last step.
@@ -77,7 +77,7 @@ module Row =
             |> List.splitInto mostPoints
             |> List.map (fun stretch -> fst (List.last stretch), List.averageBy snd stretch)
 
-    /// Keeps the first test clip, as the page of the table lets it be heard.
+    /// Keeps the sounds of the first test clip, for the page of the table.
     let private keepHeard (site: RowSite) separator =
         site.Corpus.Test
         |> List.tryHead
@@ -100,7 +100,7 @@ module Row =
             site.Corpus
             { Run.create site.Corpus folder recipe with Device = site.Device; TensorBoard = site.TensorBoard }
 
-    /// A network, scored with the given test mask. It is trained, or gone on with, in the model folder of its recipe.
+    /// A network, scored with the given test mask. Its training starts or resumes in the model folder of its recipe.
     let trainedWith (mask: TestMask) (name: string) (recipe: Preset -> Recipe) : Row =
         { Name = name
           Settings =
@@ -181,7 +181,7 @@ module Row =
         withFigures (fun _ rows -> List.collect (ofSource rows) sources) cell
 
     /// The row with the mean STOI of a source over the test clips, as `STOI`. `separator` makes the row's separator again, from
-    /// what is in its folder; `Row.network` does so for a trained network.
+    /// the contents of its folder; `Row.network` does so for a trained network.
     let withStoi (source: string) (separator: RowSite -> Separator) (cell: Row) : Row =
         let stoi site =
             let separator = separator site

@@ -18,7 +18,7 @@ type ScoredRun =
         Curve: (int * float) list
         /// Seconds of training, over all sessions.
         Seconds: float
-        /// Whether this call trained or was the first to score: false where it went back to a run that had ended.
+        /// Whether this call trained or was the first to score: false where it returned the scores of an earlier call.
         IsNew: bool
         Provenance: JsonObject
     }
@@ -61,7 +61,7 @@ module ScoredRun =
         let spec = run.Recipe.Network.Spec
         FrontEnd.requireScorable spec.Sources spec.FrontEnd corpus.Test
 
-    /// The file with a line a run, of all runs from this repository.
+    /// The file with a line for each run from this repository.
     let private journal = Experiment.inRepository [ "artifacts"; "results.jsonl" ]
 
     /// The results are in the run's folder too: a journal that cannot be written stops no run.
@@ -71,7 +71,7 @@ module ScoredRun =
         with :? InputException as wrong ->
             eprintfn $"note: {wrong.Message} The results of this run are in its own folder only."
 
-    /// How a song is taken apart by the model of a run: the scripts know no family of one's own.
+    /// How to separate a song with the model of a run: the scripts know no custom families.
     let private songBy (run: Run) =
         let family = run.Recipe.Network.Family
 
@@ -112,7 +112,7 @@ module ScoredRun =
           IsNew = isNew
           Provenance = provenance }
 
-    /// Message of a run that is stopped: how to resume it.
+    /// The message of a stopped run: how to resume it.
     let private left (run: Run) () =
         if Run.hasCheckpoint run.Folder then
             let how = if run.Resume then "the same command" else "the same command with --resume"
@@ -142,12 +142,13 @@ module ScoredRun =
           entry "time" ]
         |> List.zip factNames
 
-    /// Raises InputException where `record` could not add its row, before the work: for a file that cannot be written, or has other columns.
+    /// Raises InputException where `record` could not add its row, before the work: for a file that cannot be written, or has
+    /// other columns.
     let requireRecord (path: string) (first: string list) : unit =
         Results.requireColumns path (first @ factNames @ Results.columnNames @ [ "extra"; "row" ])
 
-    /// Adds the made to a CSV file, after `first` columns that tell it from other rows. The made of a run that had ended
-    /// before is there already.
+    /// Adds the scored run to a CSV file, after the columns `first`, which identify the row. A run that had ended before is there
+    /// already.
     let record (path: string) (first: (string * string) list) (made: ScoredRun) : unit =
         if made.IsNew then
             Results.appendCsv

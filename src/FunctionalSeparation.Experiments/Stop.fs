@@ -11,7 +11,7 @@ module Stop =
 
     let mutable private words: unit -> string = fun () -> ""
 
-    /// While `work` runs, a script that is stopped also says `text`: what is left of its work, and how to go on.
+    /// While `work` runs, a script that is stopped also prints `text`: the state of its work, and how to resume.
     let saying (text: unit -> string) (work: unit -> 'result) : 'result =
         let before = words
         words <- fun () -> $": {text ()}"

@@ -7,14 +7,14 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A table as it is made: its rows, on some data, at some preset, for some seeds.
+/// The rows of a table to make, with their data, preset and seeds.
 [<NoEquality; NoComparison>]
 type Sweep =
     {
         /// Holds `rows` and `models`, with a folder for each.
         Folder: string
         Rows: Row list
-        /// Every cell is made once for each seed.
+        /// Every row is made once for each seed.
         Seeds: int list
         Corpus: Corpus
         Preset: Preset
@@ -39,12 +39,12 @@ type SweepRow =
         Folder: string
     }
 
-/// The experiment runner: rows are made one by one by any number of processes, each row by one of them at a time and only
-/// once; what was interrupted goes on; what is finished is skipped.
+/// The experiment runner. Any number of processes make the rows, each row by one process at a time and only once. An interrupted
+/// row is resumed; a finished row is skipped.
 [<RequireQualifiedAccess>]
 module Sweep =
 
-    /// All that decides a row: its settings, seed and data.
+    /// Everything that determines a row: its settings, seed and data.
     let private identity (grid: Sweep) (data: string) (cell: Row, seed: int) =
         let json = cell.Settings(grid.Preset).DeepClone().AsObject()
         json["seed"] <- JsonValue.Create seed
@@ -64,8 +64,8 @@ module Sweep =
     /// The rows to make, in order.
     let rows (grid: Sweep) : (Row * int) list = List.allPairs grid.Rows grid.Seeds
 
-    /// Fingerprint of all clips, and how they are mixed where it is not the papers' way: a row made from other mixtures is not
-    /// taken for one of this grid.
+    /// Fingerprint of all clips, and of their mixing where it is not that of the papers. A row made from other mixtures is not
+    /// taken for one of this sweep.
     let fingerprint (grid: Sweep) : string =
         let sound = Corpus.fingerprint (grid.Corpus.Train @ grid.Corpus.Dev @ grid.Corpus.Test)
         let mixing = grid.Corpus.Mixing.Id
@@ -121,7 +121,7 @@ module Sweep =
           Id = id
           Folder = folder }
 
-    /// The finished row of a cell and seed, where there is one. Raises InputException where its file is damaged.
+    /// The finished row for this row and seed, where there is one. Raises InputException where its file is damaged.
     let tryRow (grid: Sweep) (data: string) (row: Row * int) : SweepRow option =
         let path = rowPath grid data row
 

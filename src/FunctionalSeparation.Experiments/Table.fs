@@ -44,7 +44,7 @@ module Table =
         | [| part; count |] when 1 <= part && part <= count -> part, count
         | _ -> raise (InputException $"--cell {text}: give a part and their number, from 1/n to n/n.")
 
-    /// The cells that the options leave, all where they say nothing.
+    /// The rows that the options select; all where they select none.
     let private chosen (arguments: ParseResults<TableArgument>) (cells: Row list) =
         match arguments.GetResults TableArgument.Row with
         | [] -> cells
@@ -92,7 +92,7 @@ module Table =
 
     let private isRecorded (grid: Sweep) isRecordings = isRecordings && grid.Preset <> Smoke
 
-    /// Checks that all files of the end can be written, before the first row is made.
+    /// Checks that all output files can be written, before the first row is made.
     let private requirePlaces (table: Table) (grid: Sweep) isRecordings =
         Results.requireWritable (pagePath table grid)
 
@@ -120,7 +120,8 @@ module Table =
         |> List.map (fun (cell, seed) -> $"{cell.Name} (seed {seed})")
         |> String.concat ", "
 
-    /// The finished rows of the table: those asked for, and those that were made before, of seeds 0, 1, ... up to one that is missing.
+    /// The finished rows of the table: those asked for, and those that were made before, of seeds 0, 1, ... up to one that is
+    /// missing.
     let private finished (table: Table) (grid: Sweep) data =
         let whole = { grid with Rows = table.Rows }
 
@@ -151,7 +152,7 @@ module Table =
 
     let private goesOn () = "rows that are finished stay, a network goes on from its last checkpoint: start the same again"
 
-    /// Names tell rows apart, and claims speak of rows by name.
+    /// Names identify rows, and claims refer to rows by name.
     let private check (table: Table) =
         let names = table.Rows |> List.map _.Name
 
@@ -169,7 +170,7 @@ module Table =
     let private requireParts (grid: Sweep) =
         Corpus.require (grid.Rows |> List.collect (fun cell -> cell.Needs grid.Preset) |> List.distinct) grid.Corpus
 
-    /// The grid on those clips that can be read; smoke looks no further than its slice.
+    /// The sweep on those clips that can be read; smoke checks only its slice.
     let private usable (grid: Sweep) =
         Experiment.tellLeftOut grid.Corpus
 

@@ -64,8 +64,8 @@ module TablePage =
         |> List.groupBy (fun (row, _) -> row.Outcome.Scores.Head.Clip)
         |> List.map clip
 
-    /// The table as a report: what must be known first, verdicts, our figures beside the published ones, the scores of all clips
-    /// as boxes, curves of training, a clip to listen to, how the table was made, whose it is and where its figures come from.
+    /// The table as a report: the notice, verdicts, our figures beside the published ones, the scores of all clips as boxes,
+    /// training curves and a clip to listen to. It ends with the command that made the table, the citation and the provenance.
     /// Figures and sounds are those of the first seed.
     let report (table: TableReport) : Report =
         let rows = table.Made |> List.filter (fun row -> row.Seed = 0)

@@ -43,7 +43,7 @@ type TableReport =
         Citation: string option
         /// The command that made the table.
         Command: string
-        /// Rows made in this grid.
+        /// Rows made in this sweep.
         Made: SweepRow list
     }
 
@@ -114,7 +114,7 @@ module TableReport =
 
     let private resultsPath (table: Table) = Path.Combine(papers, table.Paper, "results.csv")
 
-    /// All that is known of the cells of a table, by cell. Smoke is not recorded.
+    /// All known figures of the rows of a table, by row. Smoke is not recorded.
     let private lines (table: Table) (grid: Sweep) data (rows: SweepRow list) : (string * Line list) list =
         let made = rows |> List.map (lineOf grid)
 
@@ -144,7 +144,8 @@ module TableReport =
 
         [ for cell in table.Rows -> cell.Name, ofCell cell ] |> List.filter (snd >> List.isEmpty >> not)
 
-    /// Our columns. Sources are told by their place, for a row that was made before they had names calls them otherwise.
+    /// Our columns. Sources are identified by their position, since a row that was made before they had names calls them
+    /// otherwise.
     let private figures (lines: Line list) : (string * (Line -> float)) list =
         let at place pick (line: Line) = line.Sources[place] |> snd |> pick
         let names = lines |> List.truncate 1 |> List.collect (_.Sources >> List.map fst)
@@ -197,7 +198,7 @@ module TableReport =
                 if not (List.contains row.Model names) then
                     row.Model :: blank @ publishedCells published row.Model ]
 
-    /// How many of these differences (dB) are no larger than seeds of one row differ, where that is known.
+    /// The number of these differences (dB) within the spread of the seeds of a row, where that is known.
     let private within (spread: float option) (differences: float list) =
         match spread with
         | None -> ""
@@ -273,8 +274,8 @@ module TableReport =
 
         if spreads.IsEmpty then None else Some(List.max spreads)
 
-    /// The table with its figures, the published ones beside ours; `command` made it, on clips with the fingerprint `data`. Rows that were
-    /// not made here, but are in `results.csv`, are in it too. Raises InputException where that file is damaged.
+    /// The table with its figures, the published ones beside ours; `command` made it, on clips with the fingerprint `data`. Rows
+    /// that were not made here, but are in `results.csv`, are in it too. Raises InputException where that file is damaged.
     let create (command: string) (table: Table) (grid: Sweep) (data: string) (rows: SweepRow list) : TableReport =
         let byCell = lines table grid data rows
         let all = List.collect snd byCell
@@ -338,7 +339,8 @@ module TableReport =
     /// Where the report goes beside its page: `papers/<paper>/tables`.
     let markdownPath (table: Table) (name: string) : string = Path.Combine(papers, table.Paper, "tables", name + ".md")
 
-    /// Raises InputException where `record` could not add its rows, before they are made: for a file that cannot be written or is damaged.
+    /// Raises InputException where `record` could not add its rows, before they are made: for a file that cannot be written or is
+    /// damaged.
     let requireRecord (table: Table) : unit =
         Results.requireWritable (resultsPath table)
         Recorded.read (resultsPath table) |> ignore

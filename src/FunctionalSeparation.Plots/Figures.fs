@@ -125,9 +125,9 @@ module Figures =
         |> Chart.withXAxisStyle (TitleText = "Time (s)", MinMax = (0.0, seconds * float columns), ShowGrid = false)
         |> Chart.withYAxisStyle (TitleText = "Frequency (kHz)", MinMax = (0.0, kilohertz * float rows), ShowGrid = false)
 
-    /// Panels to be read below each other, such as mixture, clean voice, recovered voice, clean music and recovered music, as
-    /// (title, chart): one scale, set by the loudest level of all, and the time axis named on the last alone.
-    /// Raises ArgumentException where a spectrogram is empty or ragged.
+    /// Panels to be shown below each other, as (title, chart), such as mixture, clean voice, recovered voice, clean music and
+    /// recovered music. They have one scale, set by the loudest level of all, and only the last names the time axis. Raises
+    /// ArgumentException where a spectrogram is empty or ragged.
     let panels (named: (string * Spectrogram) list) : (string * GenericChart) list =
         let loudest = named |> List.fold (fun most (_, one) -> max most (peak one)) -infinity
 
@@ -178,7 +178,8 @@ module Figures =
         | 2, _ -> "right"
         | _ -> $"channel {index + 1}"
 
-    /// Each channel of a sound over time (s), as (name, chart): the least and greatest sample of at most 2000 stretches, all on one scale.
+    /// Each channel of a sound over time (s), as (name, chart): the least and greatest sample of at most 2000 stretches, all on
+    /// one scale.
     let waveforms (sound: FunctionalSeparation.Core.AudioBuffer) : (string * GenericChart) list =
         let step = max 1 ((sound.Length + 1999) / 2000)
         let seconds index = float (index * step) / float sound.SampleRate
@@ -208,8 +209,8 @@ module Figures =
 
         sound.Channels |> Seq.mapi line |> List.ofSeq
 
-    /// Box plots of scores in dB with every clip as a point: grouped by source, then by metric, one box for each system. The order
-    /// of sources, metrics and systems is that of their first appearance.
+    /// Box plots of scores in dB with every clip as a point: grouped by source, then by metric, one box for each system. The
+    /// order of sources, metrics and systems is that of their first appearance.
     let scoreBoxes (scores: ScoreSet list) : GenericChart =
         let box (system: string) =
             let points =

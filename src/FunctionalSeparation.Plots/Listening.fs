@@ -15,8 +15,8 @@ module Listening =
     /// The highest frequency in a spectrogram of a clip, in Hz, as in the figures of Huang et al. (2014).
     let highestHertz = 4000.0
 
-    /// The spectrogram of a sound in dB, from 0 Hz to half its rate: the mean power of its channels, so that none hides another and
-    /// nothing cancels.
+    /// The spectrogram of a sound in dB, from 0 Hz to half its rate: the mean power of its channels, so that none hides another
+    /// and nothing cancels.
     let wholeSpectrogram (stft: Stft) (sound: AudioBuffer) : Spectrogram =
         Memory.plain (fun () ->
             let power (channel: float32[]) = (Spectra.magnitude stft (torch.tensor channel)).squared()

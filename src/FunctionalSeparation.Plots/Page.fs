@@ -122,8 +122,8 @@ module internal Page =
               if audible then
                   span [ cls "hint" ] [ str "Click a panel to listen from there; a second sound goes on where the first was." ] ]
 
-    /// A clip: its labels in order, each with panel (a tall one has more frequencies to show) and player. Sounds beyond full scale are all
-    /// played softer, and the page says so.
+    /// A clip: its labels in order, each with panel (a tall one has more frequencies to show) and player. Sounds beyond full
+    /// scale are all played softer, and the page says so.
     let clip (name: string) isTall (panels: (string * GenericChart) list) (sounds: (string * AudioBuffer) list) =
         let labels = List.map fst panels @ List.map fst sounds |> List.distinct
         let peak = sounds |> List.fold (fun most (_, sound) -> max most (Wav.peak sound)) 0.0f

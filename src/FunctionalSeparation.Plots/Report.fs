@@ -22,7 +22,7 @@ type ClipView =
     {
         /// Name of the clip.
         Name: string
-        /// Spectrograms with their labels, from top to bottom; they share one scale.
+        /// Spectrograms with their labels, from top to bottom, on one scale.
         Panels: (string * Spectrogram) list
         /// Sounds with their labels, from top to bottom.
         Audio: (string * AudioBuffer) list
@@ -46,8 +46,8 @@ type Report =
         Provenance: (string * string) list
     }
 
-/// Reports as one self-contained HTML file: it loads nothing from anywhere, plotly.js stands in it once, packed (1.5 MB), sounds are
-/// 16-bit WAV data. A clip of 8 s at 16 kHz with five sounds and five panels adds about 3 MB.
+/// Reports as one self-contained HTML file: it loads nothing from anywhere, plotly.js stands in it once, packed (1.5 MB), sounds
+/// are 16-bit WAV data. A clip of 8 s at 16 kHz with five sounds and five panels adds about 3 MB.
 [<RequireQualifiedAccess>]
 module Report =
 
@@ -66,8 +66,8 @@ module Report =
         let panels = Figures.panels view.Panels
         Page.clip view.Name (List.exists (fun panel -> top panel > narrowBand) view.Panels) panels view.Audio
 
-    /// The report as HTML text. Raises ArgumentException where a table row has not as many cells as its header, or a spectrogram
-    /// is empty or ragged.
+    /// The report as HTML text. Raises ArgumentException where a table row has another number of cells than its header, or a
+    /// spectrogram is empty or ragged.
     let toHtml (report: Report) : string =
         List.iter checkTable report.Tables
 

@@ -9,8 +9,8 @@ open FunctionalSeparation
 open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
-/// One call, and a page opens in the browser; where there is none (no screen), the page is written all the same. Each gives the path of
-/// its page. Pages load nothing from anywhere. Sounds may have any rate and channels; a spectrogram is the mean power of the channels.
+/// Each call opens a page in the browser and gives the path of the page. Without a screen, the page is only written. Pages load
+/// nothing from anywhere. Sounds may have any rate and channels; a spectrogram is the mean power of the channels.
 [<AbstractClass; Sealed>]
 type Show =
 
@@ -52,7 +52,7 @@ type Show =
         let long = AudioBuffer([| for channel in sound.Channels -> padded channel |], sound.SampleRate)
         Listening.wholeSpectrogram (Stft(size, size / 4, StftWindow.Hann, true)) long
 
-    /// Sounds under each other, with their names, to see as spectrograms of one scale and to hear at one moment.
+    /// Sounds below each other, with their names, as spectrograms of one scale and with players in step.
     static member compare(sounds: (string * AudioBuffer) list) : string =
         if sounds.IsEmpty then invalidArg (nameof sounds) "There is nothing to compare."
 
@@ -75,15 +75,15 @@ type Show =
     /// Sounds to hear, one under the other.
     static member listen(sounds: (string * AudioBuffer) list) : string = Show.compare sounds
 
-    /// A sound as its waveform, channel by channel: the least and greatest sample of each of so many stretches.
+    /// A sound as its waveform, channel by channel: the least and greatest sample of each of at most 2000 stretches.
     static member waveform(sound: AudioBuffer) : string = Show.Report(string sound, Figures.waveforms sound, [])
 
     /// Samples [channels, samples] or [samples] at a rate in Hz, as their waveform.
     static member waveform(samples: torch.Tensor, sampleRate: int) : string =
         Show.waveform (AudioTensors.FromTensor(samples, sampleRate))
 
-    /// The curves of a training run, finished or under way: of the folder that a `Run` writes. Raises InputException where it holds
-    /// no log.
+    /// The curves of a training run, finished or under way: of the folder that a `Run` writes. Raises InputException where it
+    /// holds no log.
     static member training(folder: string) : string =
         let path = Path.Combine(folder, "log.jsonl")
 

@@ -37,7 +37,7 @@ public sealed class AudioBuffer
     /// <summary>How loud the sound is, and what constant offset its channels have.</summary>
     public SoundLevel Level() => SoundLevel.Of([this]);
 
-    /// <summary>Rate, channels, duration and level in words.</summary>
+    /// <summary>Rate, channels, duration and level as text.</summary>
     public override string ToString()
     {
         var level = Level().RootMeanSquare;

@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Audio files of any common format. WAV files (RIFF, RIFX, RF64, BW64, Wave64; told by their content, not their name) are read
-/// directly; all others, and WAV files of a compressed coding, through the ffmpeg program where it is installed.
+/// Audio files of any common format. WAV files (RIFF, RIFX, RF64, BW64, Wave64; recognised by their content, not their name) are read
+/// directly. All others, and WAV files of a compressed coding, are read through the ffmpeg program where it is installed.
 /// </summary>
 public static class AudioFile
 {

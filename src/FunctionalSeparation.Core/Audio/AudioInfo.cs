@@ -35,7 +35,7 @@ public readonly record struct AudioShape(int SampleRate, int Channels, long Leng
 /// <param name="SampleRate">Sample rate in Hz.</param>
 /// <param name="Channels">Number of channels, at least 1.</param>
 /// <param name="Length">Samples in each channel, at least 1.</param>
-/// <param name="Format">Container and coding in words, such as <c>WAV, 16-bit PCM</c> or <c>mp3, decoded by ffmpeg</c>.</param>
+/// <param name="Format">Container and coding as text, such as <c>WAV, 16-bit PCM</c> or <c>mp3, decoded by ffmpeg</c>.</param>
 public sealed record AudioInfo(int SampleRate, int Channels, long Length, string Format)
 {
     /// <summary>Duration in seconds.</summary>

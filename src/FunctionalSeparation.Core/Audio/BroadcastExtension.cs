@@ -26,7 +26,9 @@ internal sealed record BroadcastExtension(
     /// <summary>The lengths of the texts, in the order of the chunk.</summary>
     private static readonly int[] Widths = [256, 32, 32, 10, 8];
 
-    /// <summary>Names for the texts, in the order of the chunk; of a WAV file ffmpeg gives some under those that all formats have.</summary>
+    /// <summary>
+    /// Names for the texts, in the order of the chunk. For a WAV file ffmpeg gives some of them under the names that all formats have.
+    /// </summary>
     private static readonly (string Own, string Common)[] Names =
     [
         ("description", "comment"), ("originator", "encoded_by"), ("originator_reference", "originator_reference"),
@@ -59,7 +61,7 @@ internal sealed record BroadcastExtension(
         Names.Select(name => name.Own).Zip(Fields).Skip(1).Where(text => text.Second != "")
             .Append((ReferenceName, TimeReference.ToString(CultureInfo.InvariantCulture)));
 
-    /// <summary>The extension of the part that begins so many samples later.</summary>
+    /// <summary>The extension of the part that begins <paramref name="samples"/> samples later.</summary>
     public BroadcastExtension From(long samples) => this with { TimeReference = TimeReference + samples };
 
     /// <summary>The whole chunk, of version 1.</summary>

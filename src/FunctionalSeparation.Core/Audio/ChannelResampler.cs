@@ -1,8 +1,8 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// One channel of a change of sample rate, piece by piece: the pieces that come out, joined, are what <see cref="Resampler"/>
-/// makes of the pieces that went in, joined, to the last bit.
+/// Changes the sample rate of one channel piece by piece. The output pieces, joined, are to the last bit the output of
+/// <see cref="Resampler"/> for the joined input pieces.
 /// </summary>
 /// <param name="filter">The filter of the change of rate.</param>
 internal sealed class ChannelResampler(PolyphaseFilter filter)
@@ -16,7 +16,9 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
     private long _received;
     private long _given;
 
-    /// <summary>Input samples that outputs stay behind: after n samples in, all outputs before n minus this time are out.</summary>
+    /// <summary>
+    /// Latency of the outputs in input samples: after n samples of input, all outputs before the time n minus this are out.
+    /// </summary>
     public int Latency => filter.Before + 1;
 
     /// <summary>Takes samples in.</summary>
@@ -37,7 +39,7 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
     }
 
     /// <summary>Ends the sound; silence is taken to follow it.</summary>
-    /// <returns>The outputs still missing: all together are ceil(inputs × up / down).</returns>
+    /// <returns>The remaining outputs: all together are ceil(inputs × up / down).</returns>
     public float[] Finish()
     {
         var target = new float[Ceiling(_received) - _given];
@@ -47,7 +49,7 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
 
     private long Ceiling(long inputs) => (inputs * filter.Up + filter.Down - 1) / filter.Down;
 
-    /// <summary>How many outputs so many inputs settle.</summary>
+    /// <summary>The number of outputs that are certain after <paramref name="inputs"/> inputs.</summary>
     private long Settled(long inputs) => Ceiling(Math.Max(0, inputs - Latency));
 
     private void Append(ReadOnlySpan<float> piece)
@@ -58,7 +60,7 @@ internal sealed class ChannelResampler(PolyphaseFilter filter)
         _received += piece.Length;
     }
 
-    /// <summary>Moves what the next output still looks at to the front.</summary>
+    /// <summary>Moves the samples that the next output still needs to the front.</summary>
     private void DropUnneeded()
     {
         var unneeded = (int)(_given * filter.Down / filter.Up - filter.Before - _first);

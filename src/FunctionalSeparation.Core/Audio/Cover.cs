@@ -17,7 +17,7 @@ internal sealed record Cover(byte[] Bytes, bool IsPng)
     /// <summary>ffmpeg's name for a file of the picture.</summary>
     public string Demuxer => IsPng ? "png_pipe" : "jpeg_pipe";
 
-    /// <summary>Takes the picture out of a file; null where that fails, for a song is a song without it.</summary>
+    /// <summary>Takes the picture out of a file; null where that fails: a song can do without it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="stream">The index of the picture among all its streams.</param>
     /// <param name="watch">Ends it.</param>

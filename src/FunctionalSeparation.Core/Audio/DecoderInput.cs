@@ -1,10 +1,10 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The input that ffmpeg and ffprobe may open: one file, of a format that holds its sound itself. A playlist, a concatenation script, a sequence of
-/// pictures or a description of a stream, whatever it is called, would have them open what it names, files of the machine or addresses
-/// in the network, and hand out their sound; no such format is among these. The list is of what is allowed: a format that a newer ffmpeg
-/// brings along is not read until it is named here.
+/// The input that ffmpeg and ffprobe may open: one file, of a format that holds its sound itself. Playlists, concatenation scripts,
+/// sequences of pictures and descriptions of streams, whatever their file names, refer to files of the machine or addresses in the network.
+/// The programs would open these and hand out their sound; no such format is among those listed. The list says what is allowed: a format
+/// that a newer ffmpeg adds is not read until it is named here.
 /// </summary>
 internal static class DecoderInput
 {

@@ -1,9 +1,9 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// How much reading a sound may take, for applications that read what strangers send them: a small file can be hours of sound, and a
-/// damaged or a malicious one can keep a decoder busy. At a limit the reading ends with an <see cref="InputException"/>, the
-/// decoder with it, and what was written is gone. The defaults suit songs and concerts; without a record there is no limit.
+/// Limits on reading a sound, for applications that read files from strangers. A small file can be hours of sound, and a damaged or a
+/// malicious one can keep a decoder busy. At a limit the reading ends with an <see cref="InputException"/>, the decoder ends too, and its
+/// output is deleted. The defaults suit songs and concerts; without a record there is no limit.
 /// </summary>
 public sealed record DecoderLimits
 {
@@ -20,8 +20,8 @@ public sealed record DecoderLimits
     } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// The most bytes that may come, through a stream or a pipe as they are and out of the decoder as 4 bytes a sample and channel, for
-    /// each of the two there is one temporary file; 4 GiB unless set, which is three hours of stereo at 44.1 kHz.
+    /// The most bytes that may come from a stream or a pipe, or from the decoder as 4 bytes a sample and channel. Each of the two has one
+    /// temporary file. The limit is 4 GiB unless set, which is three hours of stereo at 44.1 kHz.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1.</exception>
     public long Bytes

@@ -6,7 +6,7 @@ namespace FunctionalSeparation.Core;
 /// <param name="Notes">Notes for the user; none if there is nothing to report.</param>
 internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
 {
-    /// <summary>ffmpeg's option for its log: lines carry their weight, and the form of the sound is told each time it is set.</summary>
+    /// <summary>ffmpeg's option for its log: lines carry their weight, and the form of the sound is reported each time it is set.</summary>
     public const string Level = "level+verbose";
 
     /// <summary>Reads the lines of a log of this level.</summary>
@@ -31,7 +31,7 @@ internal sealed partial record DecoderLog(IReadOnlyList<string> Notes)
         ?? "no reason given";
 
     /// <summary>
-    /// The format that ffmpeg takes a file for that is of none of the formats of <see cref="DecoderInput"/>, or whose tracks lie in other files;
+    /// The format of a file that ffmpeg refuses: none of the formats of <see cref="DecoderInput"/>, or one whose tracks lie in other files.
     /// null where the log tells of neither.
     /// </summary>
     public static string? Refused(IReadOnlyList<string> lines)

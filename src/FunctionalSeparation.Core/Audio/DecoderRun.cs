@@ -42,7 +42,7 @@ internal sealed record DecoderRun(int ExitCode, string[] Log)
         }
     }
 
-    /// <summary>Reads what is not wanted.</summary>
+    /// <summary>Reads an output and discards it.</summary>
     public static void Ignore(Stream output) => output.CopyTo(Stream.Null);
 
     private static Process Start(string program, IEnumerable<string> arguments)

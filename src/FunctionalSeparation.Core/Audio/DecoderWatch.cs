@@ -4,7 +4,7 @@ namespace FunctionalSeparation.Core;
 
 /// <summary>Ends the reading of one sound at its limits, and when it is cancelled.</summary>
 /// <param name="name">The sound, for messages.</param>
-/// <param name="limits">How much it may take; null: as much as it takes.</param>
+/// <param name="limits">How much it may take; null: no limits.</param>
 /// <param name="cancellation">Whether it is still wanted.</param>
 internal sealed class DecoderWatch(string name, DecoderLimits? limits = null, CancellationToken cancellation = default)
 {
@@ -13,7 +13,7 @@ internal sealed class DecoderWatch(string name, DecoderLimits? limits = null, Ca
     /// <summary>Whether the sound is still wanted.</summary>
     public CancellationToken Cancellation => cancellation;
 
-    /// <summary>Looks at a decoder at work. Time counts from the first look.</summary>
+    /// <summary>Checks a running decoder. Time counts from the first check.</summary>
     /// <exception cref="InputException">It has worked for too long, or takes too much memory.</exception>
     /// <exception cref="OperationCanceledException">The sound is not wanted any more.</exception>
     public void Check(Process decoder)
@@ -27,7 +27,7 @@ internal sealed class DecoderWatch(string name, DecoderLimits? limits = null, Ca
             throw Exceeded($"takes a decoder more than {limits.Memory} bytes of memory", nameof(limits.Memory));
     }
 
-    /// <summary>Looks at how much has come.</summary>
+    /// <summary>Checks the number of bytes so far.</summary>
     /// <exception cref="InputException">It is too much.</exception>
     /// <exception cref="OperationCanceledException">The sound is not wanted any more.</exception>
     public void Check(long bytes)

@@ -34,7 +34,7 @@ internal static class ForeignAudio
             ?? throw new InputException($"{source.Name} does not tell its sample rate and channels: convert it to WAV.");
     }
 
-    /// <summary>Refuses to begin what could not be encoded in the end.</summary>
+    /// <summary>Refuses to begin work whose result could not be encoded.</summary>
     /// <param name="target">The file that ffmpeg is to write.</param>
     /// <exception cref="InputException">ffmpeg is not there.</exception>
     public static void RequireEncoder(string target)
@@ -163,8 +163,8 @@ internal static class ForeignAudio
     }
 
     /// <summary>
-    /// Damaged frames are told about, not decoded in silence: checksums are looked at, and the log names changes of format. ffmpeg
-    /// writes into a pipe, so it ends with this process.
+    /// Damaged frames are reported, not decoded silently: checksums are verified, and the log names changes of format. ffmpeg writes into a
+    /// pipe, so it ends with this process.
     /// </summary>
     private static string[] Run(SoundSource source, int track, SafeFileHandle wav, DecoderWatch watch)
     {

@@ -5,8 +5,8 @@ using System.Text.Unicode;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The LIST chunk of kind INFO of a WAV file (Microsoft's "Multimedia Programming Interface and Data Specifications 1.0"): texts under
-/// names of four letters, read and written under the names that ffmpeg has for them in all formats.
+/// The LIST chunk of kind INFO of a WAV file (Microsoft's "Multimedia Programming Interface and Data Specifications 1.0"). It holds texts
+/// under names of four letters; they are read and written under the names that ffmpeg has for them in all formats.
 /// </summary>
 internal static class InfoChunk
 {

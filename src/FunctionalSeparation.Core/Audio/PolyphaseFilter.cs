@@ -4,15 +4,15 @@ using System.Runtime.InteropServices;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The low-pass filter of a rational change of rate, one row of weights for each phase; where there are too many phases, rows
-/// for so many that values between two of them are their mean, weighted by the distance. With the input's sample spacing as the
-/// unit of time it is h(t) = c sinc(c t) w(t / half), c = the cut-off as a share of the input's Nyquist frequency, w = Kaiser's
-/// window (references at <see cref="Resampler"/>).
+/// The low-pass filter of a rational change of rate, one row of weights for each phase. Where there are too many phases, there are fewer
+/// rows, and values between two rows are interpolated linearly. With the input's sample spacing as the unit of time the filter is
+/// h(t) = c sinc(c t) w(t / half). c is the cut-off as a share of the input's Nyquist frequency, w is Kaiser's window (references at
+/// <see cref="Resampler"/>).
 /// </summary>
 /// <remarks>
-/// NWaves' designs take no parameter of Kaiser's window. Put together from its sinc and its window, of float32, the filter from 44.1 to
-/// 16 kHz has the same stop band (109.5 dB down), weights 6e-8 of the largest away from these, and 125 385 of them at once, where
-/// rows here are made as they are needed. Its own resampler lets 9 kHz through 49 dB down on that way.
+/// NWaves' designs take no parameter of Kaiser's window. From its sinc and its window, of float32, one can make the filter from 44.1 to
+/// 16 kHz with the same stop band (109.5 dB down). Its weights are then 6e-8 of the largest away from these. All 125 385 of them are made
+/// at once, where rows here are made when they are needed. NWaves' own resampler lets 9 kHz through 49 dB down in that conversion.
 /// </remarks>
 internal sealed class PolyphaseFilter
 {
@@ -24,8 +24,8 @@ internal sealed class PolyphaseFilter
     private const long MostKept = 1 << 20; // weights; odd pairs of rates have too many phases to keep every row
 
     /// <summary>
-    /// Rows for each period of the smaller rate where not every phase has its own: a straight line between neighbours is off by
-    /// (π / rows)² / 8 of the loudest sample at most, 118 dB down, less than the filter lets pass.
+    /// Rows for each period of the smaller rate where not every phase has its own. The error of linear interpolation between neighbours is
+    /// at most (π / rows)² / 8 of the loudest sample. That is 118 dB down, less than the filter lets pass.
     /// </summary>
     private const int RowsBetween = 1024;
 
@@ -91,7 +91,7 @@ internal sealed class PolyphaseFilter
     {
         var va = MemoryMarshal.Cast<double, Vector<double>>(a);
         var vb = MemoryMarshal.Cast<double, Vector<double>>(b);
-        // Four sums at once, for each waits for what was added before.
+        // Four sums at once, since each waits for its previous addition.
         var (s0, s1, s2, s3) = (Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero, Vector<double>.Zero);
         for (var i = 0; i + 3 < va.Length && i + 3 < vb.Length; i += 4)
         {

@@ -5,11 +5,11 @@ using System.Numerics;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Changes the sample rate by a ratio of whole numbers, with a polyphase windowed-sinc filter without delay: flat to 0.95 of
-/// the smaller Nyquist frequency, and from that Nyquist frequency on at least 100 dB down. The Kaiser window and the filter's
-/// length follow J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", ISCAS 1974, with the
-/// formulas as in Oppenheim and Schafer, "Discrete-Time Signal Processing", section 7.5.3. Sums are in double precision; beyond
-/// its two ends the sound is taken as silent.
+/// Changes the sample rate by a ratio of whole numbers, with a polyphase windowed-sinc filter without delay. The filter is flat to 0.95 of
+/// the smaller Nyquist frequency, and from that Nyquist frequency on at least 100 dB down. The Kaiser window and the filter's length follow
+/// J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", ISCAS 1974, with the formulas as in Oppenheim and
+/// Schafer, "Discrete-Time Signal Processing", section 7.5.3. Sums are in double precision; beyond its two ends the sound is taken as
+/// silent.
 /// </summary>
 public static class Resampler
 {
@@ -54,7 +54,7 @@ public static class Resampler
         return [.. channel.Push(samples), .. channel.Finish()];
     }
 
-    /// <summary>How many samples a sound has at another rate: as many as <see cref="Resample(float[], int, int)"/> gives.</summary>
+    /// <summary>The number of samples that a sound has at another rate, as given by <see cref="Resample(float[], int, int)"/>.</summary>
     /// <param name="length">Samples at the source rate.</param>
     /// <param name="sourceRate">The sample rate in Hz.</param>
     /// <param name="targetRate">The new sample rate in Hz.</param>
@@ -69,15 +69,15 @@ public static class Resampler
     }
 
     /// <summary>
-    /// A part of a channel at another rate, to the last bit as <see cref="Resample(float[], int, int)"/> gives it of the whole, of which
-    /// only what that part depends on is read.
+    /// A part of a channel at another rate, to the last bit as <see cref="Resample(float[], int, int)"/> gives it for the whole. It reads
+    /// only the samples that the part depends on.
     /// </summary>
     /// <param name="length">Samples of the whole channel at the source rate.</param>
     /// <param name="sourceRate">The sample rate in Hz.</param>
     /// <param name="targetRate">The new sample rate in Hz.</param>
     /// <param name="start">First sample of the part, at the target rate.</param>
     /// <param name="target">Takes the part; it ends within the whole.</param>
-    /// <param name="read">Reads samples at the source rate: so many, from a first one on, within the whole.</param>
+    /// <param name="read">Reads samples within the whole at the source rate, given the first one and their number.</param>
     /// <exception cref="ArgumentOutOfRangeException">A sample rate below 1 Hz, or a part that is not within the whole.</exception>
     public static void ResamplePart(
         long length, int sourceRate, int targetRate, long start, Span<float> target, Func<long, int, float[]> read)

@@ -1,9 +1,9 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The level of a sound that is not known yet, as far as it has come: the root mean square of its steps of a tenth of a second, without
-/// those that are more than 40 dB below the loudest so far. A quiet beginning so does not make all that follows seem loud, and what has
-/// come in between counts as it does for the whole.
+/// The level of a sound so far, while the whole is not known yet. It is the root mean square of its steps of a tenth of a second, without
+/// those that are more than 40 dB below the loudest so far. A quiet beginning thus does not make the rest seem loud, and the steps in
+/// between count as they do for the whole.
 /// </summary>
 /// <param name="sampleRate">Samples a second.</param>
 /// <exception cref="ArgumentOutOfRangeException">A sample rate below 1 Hz.</exception>
@@ -24,8 +24,8 @@ public sealed class RunningLevel(int sampleRate)
     /// <summary>Root mean square over all channels; 0 while nothing but silence has come.</summary>
     public double RootMeanSquare { get; private set; }
 
-    /// <summary>Takes a step in.</summary>
-    /// <param name="step">So many samples, or fewer at the end; finite numbers.</param>
+    /// <summary>Takes in a step.</summary>
+    /// <param name="step"><see cref="StepSamples"/> samples, or fewer at the end; finite numbers.</param>
     public void Add(AudioBuffer step)
     {
         ArgumentNullException.ThrowIfNull(step);

@@ -6,13 +6,13 @@ namespace FunctionalSeparation.Core;
 /// </summary>
 /// <param name="Texts">Artist, album, title and their like, by ffmpeg's names; see <see cref="Kept"/>.</param>
 /// <param name="Cover">The picture; null where there is none.</param>
-/// <param name="Broadcast">Where the recording lies in time; null where that is not told.</param>
+/// <param name="Broadcast">Where the recording lies in time; null where that is not given.</param>
 internal sealed record SongTags(IReadOnlyDictionary<string, string> Texts, Cover? Cover = null, BroadcastExtension? Broadcast = null)
 {
     private const int LongestText = 1000; // characters: nobody's name is longer
     private const int MostChunks = 4096;
 
-    /// <summary>The names that are kept. A list of what may go on: what a file may hold besides has no end.</summary>
+    /// <summary>The names that are kept. The list says what is allowed, since there is no end to the names that a file may hold.</summary>
     public static IReadOnlyList<string> Kept { get; } =
     [
         "title", "artist", "album", "album_artist", "date", "track", "tracktotal", "disc", "disctotal", "genre", "composer", "lyricist",
@@ -49,7 +49,7 @@ internal sealed record SongTags(IReadOnlyDictionary<string, string> Texts, Cover
         return Of(texts, null) with { Broadcast = broadcast };
     }
 
-    /// <summary>The tags of the part of the song that begins so many samples after its start.</summary>
+    /// <summary>The tags of the part of the song that begins <paramref name="samples"/> samples after its start.</summary>
     public SongTags From(long samples) => this with { Broadcast = Broadcast?.From(samples) };
 
     private static byte[]? Body(WavChunks chunks, WavChunk chunk, int longest)

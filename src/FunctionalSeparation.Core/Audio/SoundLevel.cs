@@ -2,7 +2,7 @@ namespace FunctionalSeparation.Core;
 
 /// <summary>How loud a sound is, and what constant offset (DC) it has.</summary>
 /// <param name="RootMeanSquare">Root mean square over all channels of what is left without the offsets; 0 for silence.</param>
-/// <param name="Offsets">The mean of each channel: nothing that is heard, but it would pass for loudness.</param>
+/// <param name="Offsets">The mean of each channel: it is not audible, but would count as loudness.</param>
 /// <exception cref="ArgumentOutOfRangeException">A level that is negative or not finite, or an offset that is not finite.</exception>
 public sealed record SoundLevel(double RootMeanSquare, IReadOnlyList<double> Offsets)
 {
@@ -14,7 +14,7 @@ public sealed record SoundLevel(double RootMeanSquare, IReadOnlyList<double> Off
     /// <summary>The mean of each channel.</summary>
     public IReadOnlyList<double> Offsets { get; init => field = Finite(value); } = Finite(Offsets);
 
-    /// <summary>Of a sound that is expected to have no offset, such as a live one that is not known yet.</summary>
+    /// <summary>The level of a sound that is expected to have no offset, such as a live one that is not known yet.</summary>
     /// <param name="rootMeanSquare">Its root mean square; 0 for silence.</param>
     public static SoundLevel WithoutOffset(double rootMeanSquare) => new(rootMeanSquare, []);
 
@@ -35,7 +35,7 @@ public sealed record SoundLevel(double RootMeanSquare, IReadOnlyList<double> Off
         return offsets;
     }
 
-    /// <summary>Of a sound that comes in pieces, all with the same channels.</summary>
+    /// <summary>The level of a sound that comes in pieces, all with the same channels.</summary>
     internal static SoundLevel Of(IEnumerable<AudioBuffer> pieces)
     {
         var count = 0L;

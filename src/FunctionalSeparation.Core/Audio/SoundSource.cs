@@ -3,9 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// A sound at a place where any part of it can be read: the file itself, or a temporary copy of what comes through a pipe
-/// (a FIFO, standard input, <c>/dev/fd/N</c> of a process substitution), which disposing deletes. A handle that was opened
-/// before goes on reading the copy.
+/// A sound of which any part can be read: the file itself, or a temporary copy of the contents of a pipe. A pipe is a FIFO, standard input,
+/// or <c>/dev/fd/N</c> of a process substitution. Disposing deletes the copy; a handle that was opened before can still read it.
 /// </summary>
 internal sealed class SoundSource : IDisposable
 {
@@ -26,7 +25,9 @@ internal sealed class SoundSource : IDisposable
 
     /// <param name="path">A file, a pipe, or <c>-</c> for standard input, which is read to its end.</param>
     /// <param name="watch">Ends the copying.</param>
-    /// <exception cref="InputException">It is missing, a folder, a socket, a device or a terminal, or there is no room for a copy.</exception>
+    /// <exception cref="InputException">
+    /// It is missing, a folder, a socket, a device or a terminal, or there is no room for a copy.
+    /// </exception>
     public static SoundSource From(string path, DecoderWatch? watch = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -11,8 +11,8 @@ namespace FunctionalSeparation.Core;
 internal readonly record struct WavChunk(string Id, long Start, long Size);
 
 /// <summary>
-/// The chunks of a file of the WAV family: RIFF, RIFX (the same, big-endian), RF64 and BW64, and Sony's Wave64, whose chunks
-/// have names of 16 bytes (in the Sony Pictures Digital "Wave64" file format of 2003) and sizes of 8 that count the chunk's head.
+/// The chunks of a file of the WAV family: RIFF, RIFX (the same, big-endian), RF64 and BW64, and Sony's Wave64. Chunks of Wave64 have names
+/// of 16 bytes and sizes of 8 bytes that include the chunk's head (the Sony Pictures Digital "Wave64" file format of 2003).
 /// </summary>
 internal sealed class WavChunks
 {

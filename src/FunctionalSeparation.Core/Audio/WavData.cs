@@ -12,9 +12,9 @@ internal sealed record WavData(long Bytes, IReadOnlyList<string> Notes)
     private const int MostChunks = 4096;
 
     /// <summary>
-    /// Sizes that stand for "unknown" where a program writes to a pipe: of SoX, mpv and eSpeak, of older arecord, of LAME and
-    /// opusenc's kin, of arecord, and of ffmpeg; 0 is that of GStreamer and flac. They are also seen less the header
-    /// (0xFFFFFFFF - 36), and rounded down to whole frames.
+    /// Sizes that stand for "unknown" where a program writes to a pipe. In order, they are those of SoX, mpv and eSpeak; of older arecord;
+    /// of LAME and relatives of opusenc; of arecord; and of ffmpeg. The size 0 is that of GStreamer and flac. Sizes are also seen minus the
+    /// header (0xFFFFFFFF - 36), and rounded down to whole frames.
     /// </summary>
     private static readonly long[] StreamingMarks = [0x7FFFF000, 0x7FFFFF00, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF];
 

@@ -1,9 +1,9 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Where the samples of a WAV file lie and how they are stored. Read from RIFF, RIFX, RF64, BW64 and Wave64 files after
-/// Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991), the notes on WAVE_FORMAT_EXTENSIBLE,
-/// EBU Tech 3306 (RF64), and Sony's "Wave64" format (2003).
+/// Where the samples of a WAV file lie and how they are stored. It is read from RIFF, RIFX, RF64, BW64 and Wave64 files. The formats are
+/// those of Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991), the notes on WAVE_FORMAT_EXTENSIBLE, EBU
+/// Tech 3306 (RF64), and Sony's "Wave64" format (2003).
 /// </summary>
 /// <param name="Format">How samples are stored; null for a coding that only a decoder can read (A-law, ADPCM, ...).</param>
 /// <param name="Coding">The format tag, for messages.</param>
@@ -13,14 +13,14 @@ namespace FunctionalSeparation.Core;
 /// <param name="Container">WAV or Wave64.</param>
 /// <param name="DataStart">Position of the first sample in the file, in bytes.</param>
 /// <param name="Data">How many bytes of samples follow.</param>
-/// <param name="ChannelMask">Loudspeakers of the channels, a bit each, as WAVE_FORMAT_EXTENSIBLE has them; 0 where that is not told.</param>
+/// <param name="ChannelMask">Loudspeakers of the channels, a bit each, as in WAVE_FORMAT_EXTENSIBLE; 0 where they are not given.</param>
 internal sealed record WavHeader(
     SampleFormat? Format, int Coding, int Channels, int SampleRate, bool BigEndian, string Container, long DataStart, WavData Data,
     uint ChannelMask)
 {
     public const int Pcm = 1, Float = 3, Extensible = 0xFFFE;
 
-    /// <summary>In Hz: below lies no sound that is meant to be heard (telephones have 8000 Hz).</summary>
+    /// <summary>In Hz: no audible sound has a lower rate (telephones have 8000 Hz).</summary>
     public const int LowestRate = 1000;
 
     /// <summary>In Hz: the fastest in use is 2 822 400 Hz, what ffmpeg makes of DSD512.</summary>
@@ -35,7 +35,9 @@ internal sealed record WavHeader(
     /// <summary>The bytes after the format tag in the sub-format of WAVE_FORMAT_EXTENSIBLE: the rest of KSDATAFORMAT_SUBTYPE_*.</summary>
     public static ReadOnlySpan<byte> SubFormatTail => [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
-    /// <summary>The same with the numbers of the identifier big-endian, as libsndfile writes it into RIFX; the tag is in its middle.</summary>
+    /// <summary>
+    /// The same with the numbers of the identifier big-endian, as libsndfile writes it into RIFX; the tag is in its middle.
+    /// </summary>
     private static ReadOnlySpan<byte> SubFormatTailSwapped => [0, 0, 0, 0x10, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
     private readonly record struct Fmt(int Tag, int Channels, uint SampleRate, int BlockBytes, int Bits, uint ChannelMask);

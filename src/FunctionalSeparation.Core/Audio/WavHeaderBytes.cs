@@ -3,9 +3,8 @@ using System.Text;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Writes the header of a WAV file. Its size depends on the coding and on further chunks, never on the length, so that the header can be
-/// written again when the length is known: a JUNK chunk keeps the place of the ds64 chunk that turns the file into RF64
-/// (EBU Tech 3306).
+/// Writes the header of a WAV file. Its size depends on the coding and on further chunks, never on the length, so the header can be written
+/// again when the length is known. A JUNK chunk keeps the place of the ds64 chunk that turns the file into RF64 (EBU Tech 3306).
 /// </summary>
 internal static class WavHeaderBytes
 {

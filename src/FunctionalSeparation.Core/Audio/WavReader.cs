@@ -56,8 +56,8 @@ public sealed class WavReader : IDisposable
     public string Path { get; }
 
     /// <summary>
-    /// The base name of files made from the sound: the file's name without folder and extension, <c>stdin</c> for standard
-    /// input (<c>-</c>, <c>/dev/stdin</c>), <c>pipe</c> for another descriptor (<c>/dev/fd/63</c>).
+    /// The base name of files made from the sound: the file's name without folder and extension. It is <c>stdin</c> for standard input
+    /// (<c>-</c>, <c>/dev/stdin</c>) and <c>pipe</c> for another descriptor (<c>/dev/fd/63</c>).
     /// </summary>
     public string Name => SoundSource.StemOf(Path);
 

@@ -4,8 +4,8 @@ namespace FunctionalSeparation.Core;
 
 /// <summary>
 /// Writes a WAV file piece by piece, in bounded memory. The samples go to a temporary file in the target's folder, which
-/// <see cref="Complete()"/> renames to the target; without it the temporary file is deleted and an older target stays as it
-/// was. A file beyond 4 GiB becomes RF64. Integer formats round to the nearest step, without dither.
+/// <see cref="Complete()"/> renames to the target. Without it the temporary file is deleted and an older target stays as it was. A file
+/// beyond 4 GiB becomes RF64. Integer formats round to the nearest step, without dither.
 /// </summary>
 public sealed class WavWriter : IDisposable
 {
@@ -125,7 +125,7 @@ public sealed class WavWriter : IDisposable
         });
     }
 
-    /// <summary>Finishes the file under its temporary name: what is left to <see cref="Complete()"/> is a change of name.</summary>
+    /// <summary>Finishes the file under its temporary name: <see cref="Complete()"/> only has to rename it.</summary>
     internal void Seal()
     {
         if (_sealed) return;
@@ -220,7 +220,7 @@ public sealed class WavWriter : IDisposable
         return FileFailure.Writing(Path, cause);
     }
 
-    /// <summary>Refuses what no reader would take; <paramref name="offset"/> is where the samples begin.</summary>
+    /// <summary>Refuses samples that no reader would accept; <paramref name="offset"/> is where the samples begin.</summary>
     internal static void RequireFinite(AudioBuffer audio, string target, long offset)
     {
         if (FiniteSamples.FirstFault(audio.Channels, offset, audio.SampleRate) is { } fault)

@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The scope of a backward pass of one of our operations. For tensors on a GPU libtorch calls these on a thread of its own, where no
-/// scope is open: handles of gradients would wait for the garbage collector, which sees nothing of a GPU's memory (networks of the
-/// papers held 9 to 14 GB each within their first minute of training), or be collected before libtorch has read them.
+/// The scope of a backward pass of one of our operations. For tensors on a GPU libtorch calls these on a thread of its own, where no scope
+/// is open. Handles of gradients would then wait for the garbage collector, which sees nothing of a GPU's memory. Networks of the papers
+/// held 9 to 14 GB each within their first minute of training. Handles could also be collected before libtorch has read them.
 /// </summary>
 /// <param name="received">The gradient that libtorch calls with.</param>
 internal sealed class BackwardPass(Tensor received) : IDisposable

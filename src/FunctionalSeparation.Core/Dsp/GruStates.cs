@@ -4,9 +4,10 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The recurrence of gated recurrent units over a whole sequence as one differentiable operation. With the three gates of each frame
-/// side by side and m = h(t-1) U + b, (r, u) = s(z + m), n = tanh(z_n + r m_n), h(t) = n + u (h(t-1) - n), where s is the logistic
-/// function. As in <see cref="RecurrentStates"/>, the gradients of U are one matrix product, and a step does no more than it must.
+/// The recurrence of gated recurrent units over a whole sequence as one differentiable operation. The three gates of each frame lie side by
+/// side. With m = h(t-1) U + b they are (r, u) = s(z + m) and n = tanh(z_n + r m_n), where s is the logistic function. The state is
+/// h(t) = n + u (h(t-1) - n). As in <see cref="RecurrentStates"/>, the gradients of U are one matrix product, and a step does no more than
+/// it must.
 /// </summary>
 public sealed class GruStates : autograd.SingleTensorFunction<GruStates>
 {

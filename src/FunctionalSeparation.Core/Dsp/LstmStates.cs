@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The recurrence of an LSTM over a whole sequence as one differentiable operation. With the four gates of each frame side by side,
-/// (i, f, o) = s(z + h(t-1) U), g = tanh(z_g + h(t-1) U_g), c(t) = f c(t-1) + i g, h(t) = o tanh c(t), where s is the logistic
-/// function. As in <see cref="RecurrentStates"/>, the gradients of U are one matrix product, and a step does no more than it must.
+/// The recurrence of an LSTM over a whole sequence as one differentiable operation. The four gates of each frame lie side by side:
+/// (i, f, o) = s(z + h(t-1) U) and g = tanh(z_g + h(t-1) U_g). The states are c(t) = f c(t-1) + i g and h(t) = o tanh c(t). Here s is the
+/// logistic function. As in <see cref="RecurrentStates"/>, the gradients of U are one matrix product, and a step does no more than it must.
 /// (libtorch's own LSTM of float32 without gradient is oneDNN's, which is wrong at many sizes on processors with AVX-512.)
 /// </summary>
 public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
@@ -51,7 +51,7 @@ public sealed class LstmStates : autograd.SingleTensorFunction<LstmStates>
         using (NewDisposeScope())
         {
             var isInMemory = frames.device_type == DeviceType.CPU && frames.dtype == ScalarType.Float32;
-            // A span has at most so many bytes.
+            // A span has at most int.MaxValue bytes.
             if (isInMemory && frames.NumberOfElements <= int.MaxValue / sizeof(float)) RunInMemory(gates, states, start, weight);
             else Run(gates, states, start, weight);
         }

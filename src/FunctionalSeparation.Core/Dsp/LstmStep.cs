@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// One step of an LSTM on float32 in the processor's memory: what libtorch would do in a dozen operations, each of which costs more
-/// than its arithmetic. Rows are contiguous; gates lie side by side as i, f, g, o.
+/// One step of an LSTM on float32 in the processor's memory: it replaces a dozen operations of libtorch, each of which costs more than its
+/// arithmetic. Rows are contiguous; gates lie side by side as i, f, g, o.
 /// </summary>
 internal static class LstmStep
 {

@@ -14,10 +14,10 @@ public enum MaskShare
 }
 
 /// <summary>
-/// The mask layer of Huang et al. (ISMIR 2014, eq. 2) as one differentiable operation:
-/// y_i = p_i / (sum_k p_k + epsilon) x with p_i = |a_i| or a_i². Its gradient, in few passes over memory, is that of the authors'
-/// code: with d = dJ/dy and p' = sign(a) or 2a, dJ/da_i = p'_i x / (sum_k p_k + epsilon)² (d_i sum_k p_k - sum_k d_k p_k). The
-/// exact one has d_i (sum_k p_k + epsilon) where this has d_i sum_k p_k: theirs leaves the constant out of the quotient rule.
+/// The mask layer of Huang et al. (ISMIR 2014, eq. 2) as one differentiable operation: y_i = p_i / (sum_k p_k + epsilon) x with p_i = |a_i|
+/// or a_i². Its gradient, in few passes over memory, is that of the authors' code. With d = dJ/dy and p' = sign(a) or 2a, it is
+/// dJ/da_i = p'_i x / (sum_k p_k + epsilon)² (d_i sum_k p_k - sum_k d_k p_k). The exact one has d_i (sum_k p_k + epsilon) where this has
+/// d_i sum_k p_k: theirs leaves the constant out of the quotient rule.
 /// </summary>
 public sealed class RatioMask : autograd.SingleTensorFunction<RatioMask>
 {

@@ -18,8 +18,8 @@ public enum RecurrentActivation
 
 /// <summary>
 /// The recurrence h(t) = f(z(t) + h(t-1) U) of a whole sequence as one differentiable operation (Huang et al. 2014, eq. 1, with
-/// z(t) = x(t) W + b). Step by step, automatic differentiation would make and add one gradient of U for each frame; here the
-/// gradients of all frames are one matrix product, dU = sum_t h(t-1)' d(t), with d(t) = dJ/dz(t) = f'(z(t)) (dJ/dh(t) + d(t+1) U').
+/// z(t) = x(t) W + b). Step by step, automatic differentiation would make and add one gradient of U for each frame. Here the gradients of
+/// all frames are one matrix product, dU = sum_t h(t-1)' d(t), with d(t) = dJ/dz(t) = f'(z(t)) (dJ/dh(t) + d(t+1) U').
 /// </summary>
 public sealed class RecurrentStates : autograd.SingleTensorFunction<RecurrentStates>
 {

@@ -21,9 +21,9 @@ public enum StftWindow
 /// <param name="HopLength">Samples between frames; divides <paramref name="FftSize"/> and is at most half of it.</param>
 /// <param name="Window">The window.</param>
 /// <param name="Centred">
-/// True: the signal is reflected by half a window at both ends, every sample is inside, and the inverse divides by the
-/// overlapped squared windows, so it is exact. False: no padding; a tail that does not fill a frame is dropped, and the
-/// inverse does not divide, so the first and last half window stay tapered (Huang et al. 2014, authors' code).
+/// True: the signal is reflected by half a window at both ends, every sample is inside, and the inverse divides by the overlapped squared
+/// windows, so it is exact. False: there is no padding, and a tail that does not fill a frame is dropped. The inverse then does not divide,
+/// so the first and last half window stay tapered (Huang et al. 2014, authors' code).
 /// </param>
 public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Centred)
 {
@@ -48,7 +48,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
             : (samples >= FftSize ? 1 + (samples - FftSize) / HopLength : 0);
     }
 
-    /// <summary>Samples that the inverse of so many frames gives when no length is asked for.</summary>
+    /// <summary>Samples that the inverse of <paramref name="frames"/> frames gives when no length is requested.</summary>
     /// <param name="frames">Number of frames, at least 1.</param>
     /// <exception cref="ArgumentException">No frame, or settings that contradict each other.</exception>
     public long Samples(long frames)
@@ -80,7 +80,9 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
 
     /// <summary>Inverts a transform by windowed overlap-add.</summary>
     /// <param name="spectrogram">Complex tensor [..., frames, bins].</param>
-    /// <param name="length">Samples wanted (centred only, at most one hop above <see cref="Samples"/>); otherwise <see cref="Samples"/>.</param>
+    /// <param name="length">
+    /// Samples wanted (centred only, at most one hop above <see cref="Samples"/>); otherwise <see cref="Samples"/>.
+    /// </param>
     /// <returns>Real tensor [..., samples].</returns>
     /// <exception cref="ArgumentException">
     /// The spectrogram has other bins than these settings, no frame, or is not complex; a length that it cannot give.
@@ -102,7 +104,7 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         return (sum / gain.ClampMin(1e-11)).narrow(-1, FftSize / 2, length ?? Samples(count)).clone().MoveToOuterDisposeScope();
     }
 
-    /// <summary>The overlapped squared windows: what transform and overlap-add multiply a signal by, ends included.</summary>
+    /// <summary>The overlapped squared windows: the factors by which transform and overlap-add multiply a signal, ends included.</summary>
     /// <param name="frames">Number of frames, at least 1.</param>
     /// <param name="dtype">Real element type.</param>
     /// <param name="device">Where to make it.</param>
@@ -116,8 +118,8 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
     }
 
     /// <summary>
-    /// The window. Not NWaves', which are of float32: its sine, and its Hann window cut from one sample more (it is a symmetric one), are
-    /// 3e-8 away from these, where transforms agree with the authors' to 1e-12.
+    /// The window. The windows of NWaves are not used, since they are of float32. Its sine, and its Hann window cut from one sample more
+    /// (it is a symmetric one), are 3e-8 away from these. Transforms with these agree with the authors' to 1e-12.
     /// </summary>
     /// <param name="dtype">Real element type.</param>
     /// <param name="device">Where to make it.</param>
@@ -157,7 +159,9 @@ public sealed record Stft(int FftSize, int HopLength, StftWindow Window, bool Ce
         return padded.reshape([.. signal.shape[..^1], padded.shape[^1]]);
     }
 
-    /// <summary>[..., frames, n_fft] to [..., (frames - 1) hop + n_fft]: frames cut into hops, each row of hops added in its place.</summary>
+    /// <summary>
+    /// [..., frames, n_fft] to [..., (frames - 1) hop + n_fft]: frames cut into hops, each row of hops added in its place.
+    /// </summary>
     private Tensor OverlapAdd(Tensor frames)
     {
         var count = frames.shape[^2];

@@ -1,6 +1,6 @@
 namespace FunctionalSeparation.Core;
 
-/// <summary>Turns what the file system reports into one line that names the file and says what to do.</summary>
+/// <summary>Turns an error of the file system into one line that names the file and says what to do.</summary>
 internal static class FileFailure
 {
     public static InputException Reading(string path, Exception cause) => cause switch
@@ -24,13 +24,15 @@ internal static class FileFailure
         _ => new InputException($"{path} cannot be written ({OneLine(cause.Message)}): check the path and the disk.", cause),
     };
 
-    /// <summary>The character that .NET puts in place of the bytes of a name that are not UTF-8, such as the letters of a name in Latin-1.</summary>
+    /// <summary>
+    /// The character that .NET puts in place of the bytes of a name that are not UTF-8, such as the letters of a name in Latin-1.
+    /// </summary>
     public const char NotUtf8 = '\uFFFD';
 
-    /// <summary>Whether the cause is one that a change of files, permissions or disks can mend.</summary>
+    /// <summary>Whether a change of files, permissions or disks can remove the cause.</summary>
     public static bool IsOfFiles(Exception cause) => cause is IOException or UnauthorizedAccessException;
 
-    /// <summary>ENXIO, what a Unix socket gives when it is opened.</summary>
+    /// <summary>ENXIO, the error of opening a Unix socket.</summary>
     private static bool IsNoFile(Exception cause) => !OperatingSystem.IsWindows() && cause is IOException && cause.HResult == 6;
 
     public static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim().TrimEnd('.');

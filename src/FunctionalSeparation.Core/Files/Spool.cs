@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>Keeps what comes in a stream, which is there only once, in a temporary file.</summary>
+/// <summary>Keeps the contents of a stream, which can be read only once, in a temporary file.</summary>
 internal static class Spool
 {
     private const int BlockBytes = 1 << 16;

@@ -3,9 +3,9 @@ using Microsoft.Win32.SafeHandles;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// A file on its way: open under a temporary name, <c>.funcsep-….part</c>, in the folder where it will stay, until
-/// <see cref="MoveTo"/> gives it its name or <see cref="Dispose"/> deletes it. <see cref="UnfinishedFiles"/> says what becomes
-/// of it when the process ends on the way.
+/// A file that is being written: open under a temporary name, <c>.funcsep-….part</c>, in the folder where it will stay, until
+/// <see cref="MoveTo"/> gives it its name or <see cref="Dispose"/> deletes it. <see cref="UnfinishedFiles"/> describes its fate when the
+/// process ends before that.
 /// </summary>
 internal sealed class UnfinishedFile : IDisposable
 {

@@ -19,7 +19,7 @@ public static class UnfinishedFiles
 {
     internal const string Prefix = ".funcsep-", Suffix = ".part";
 
-    /// <summary>How long a process that was told to stop begins and finishes no file: by then it has ended, or goes on.</summary>
+    /// <summary>How long a process that was told to stop neither begins nor finishes a file: by then it has ended, or continues.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     private static readonly PosixSignal[] Signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGQUIT];
@@ -38,14 +38,14 @@ public static class UnfinishedFiles
     }
 
     /// <summary>
-    /// Whether a signal to stop removes the unfinished files at once; true unless set. An application that cancels such signals to
-    /// finish its work in hand first (a web service, say) sets it to false: otherwise that work fails, with one line that says why.
+    /// Whether a signal to stop removes the unfinished files at once; true unless set. An application that cancels such signals to finish
+    /// its current work first (a web service, say) sets it to false. Otherwise that work fails, with one line that says why.
     /// </summary>
     public static bool RemovedOnSignals { get; set; } = true;
 
     /// <summary>
-    /// Runs what must not be cut in two by the end of the process. After a signal to stop it waits for that end, or for the
-    /// moment when the process evidently goes on.
+    /// Runs work that the end of the process must not interrupt. After a signal to stop it waits for that end, or for the moment when the
+    /// process evidently continues.
     /// </summary>
     internal static T Atomically<T>(Func<T> work)
     {

@@ -3,13 +3,12 @@ using System.Globalization;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Writes what TensorBoard shows: scalars, histograms and sounds over steps, as an event file (records of protobuf messages;
-/// fields as in TensorFlow's event.proto, summary.proto and histogram.proto).
+/// Writes event files for TensorBoard: scalars, histograms and sounds over steps (records of protobuf messages; fields as in TensorFlow's
+/// event.proto, summary.proto and histogram.proto).
 /// </summary>
 /// <remarks>
-/// A run that is resumed from a checkpoint opens a new writer with the checkpoint's step: what older files of the folder hold
-/// of later steps is cut off, and the new file begins with the session mark on which a running TensorBoard drops those steps.
-/// So no step is there twice.
+/// A run that is resumed from a checkpoint opens a new writer with the checkpoint's step. Events of later steps are cut off in older files
+/// of the folder. The new file begins with the session mark on which a running TensorBoard drops those steps. So no step is there twice.
 /// </remarks>
 public sealed class EventFileWriter : IDisposable
 {
@@ -17,7 +16,7 @@ public sealed class EventFileWriter : IDisposable
 
     private readonly FileStream _file;
 
-    /// <summary>Cuts off what older files hold of steps after <paramref name="step"/> and starts a file.</summary>
+    /// <summary>Cuts off the events of steps after <paramref name="step"/> in older files and starts a file.</summary>
     /// <param name="folder">The run's folder of event files; a missing one is made. TensorBoard shows a folder as a run.</param>
     /// <param name="step">Steps done so far: 0 for a new run, the checkpoint's for a resumed one.</param>
     /// <exception cref="InputException">The folder cannot be written.</exception>
@@ -85,7 +84,7 @@ public sealed class EventFileWriter : IDisposable
             .Text(5, "audio/wav")));
     }
 
-    /// <summary>Hands what was written to the operating system, so that TensorBoard sees it.</summary>
+    /// <summary>Hands written events to the operating system, so that TensorBoard sees them.</summary>
     /// <exception cref="InputException">The file cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The writer has been disposed.</exception>
     public void Flush()

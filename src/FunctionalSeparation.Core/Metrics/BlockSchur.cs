@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Triangular solution with a symmetric positive definite block-Toeplitz matrix by the generalised Schur algorithm (Kailath
-/// and Sayed, "Displacement structure: theory and applications", SIAM Review 1995): n² operations and n memory for
-/// what a Cholesky factorisation does in n³ and n².
+/// Triangular solution with a symmetric positive definite block-Toeplitz matrix by the generalised Schur algorithm (Kailath and Sayed,
+/// "Displacement structure: theory and applications", SIAM Review 1995). It takes n² operations and n memory, where a Cholesky
+/// factorisation takes n³ and n².
 /// </summary>
 /// <remarks>
-/// With Z the shift down by one block, G - Z G Z' = A A' - B B', where A and B have as many columns as a block. Rotations
-/// bring one row at a time to a single entry in A; that column of A is then the next column of the Cholesky factor R, and
-/// shifting it by a block gives what remains of G. The hyperbolic rotations are in the mixed form, which is backward stable.
+/// With Z the shift down by one block, G - Z G Z' = A A' - B B'. A and B have the number of columns of a block. Rotations bring one row at
+/// a time to a single entry in A. That column of A is then the next column of the Cholesky factor R, and shifting it by a block gives the
+/// rest of G. The hyperbolic rotations are in the mixed form, which is backward stable.
 /// </remarks>
 internal static class BlockSchur
 {
@@ -22,7 +22,7 @@ internal static class BlockSchur
     /// Replaces every right-hand side d by R⁻¹ d, where G = R R'. False, with the right-hand sides spoilt, where G is not safely
     /// positive definite.
     /// </summary>
-    /// <param name="firstColumns">The first columns of G, as many as a block has; overwritten.</param>
+    /// <param name="firstColumns">The first columns of G, one block of them; overwritten.</param>
     /// <param name="rightSides">Right-hand sides.</param>
     internal static bool TryWhiten(double[][] firstColumns, double[][] rightSides)
     {

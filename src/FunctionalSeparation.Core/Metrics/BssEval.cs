@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// BSS Eval (Vincent, Gribonval and Févotte, "Performance measurement in blind audio source separation", 2006): how much of
-/// an estimate is its source, how much other sources, how much neither. Always name the version with a figure: the two
-/// here differ by several dB on the same signals.
+/// BSS Eval (Vincent, Gribonval and Févotte, "Performance measurement in blind audio source separation", 2006). It measures how much of an
+/// estimate is its source, how much other sources, and how much neither. Always name the version with a figure: the two here differ by
+/// several dB on the same signals.
 /// </summary>
 /// <remarks>
 /// <para>Computed in float64 on the CPU, whatever type and device come in. Scores do not depend on the scale of any signal.</para>
@@ -42,9 +42,9 @@ public static partial class BssEval
     /// </param>
     /// <returns>Scores for each true source.</returns>
     /// <exception cref="ArgumentException">
-    /// The shapes differ or are not [S, N]; no samples; more sources than samples, which is what transposed signals look like;
-    /// fewer samples than taps; complex signals; more sources than <see cref="MostPermuted"/> to permute; a reference with samples
-    /// that are not finite.
+    /// The shapes differ or are not [S, N], or there are no samples. There are more sources than samples, as in transposed signals, or
+    /// fewer samples than taps. There are more sources than <see cref="MostPermuted"/> to permute. The signals are complex, or a reference
+    /// has samples that are not finite.
     /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static BssEvalScores Version3(
@@ -60,17 +60,19 @@ public static partial class BssEval
     }
 
     /// <summary>
-    /// <see cref="Version3(Tensor, Tensor, int, bool)"/> for clips of several channels: each channel is scored by itself, as one would a mono clip, and the
-    /// means of the scores in dB over the channels are given, all channels counting alike. A channel in which a source is silent
-    /// has no say in its scores. One permutation holds for all channels. It is not <c>bss_eval_images</c>, whose filters cross
-    /// channels and whose spatial error (ISR) is not measured here.
+    /// <see cref="Version3(Tensor, Tensor, int, bool)"/> for clips of several channels. Each channel is scored separately, like a mono
+    /// clip. The result is the mean of the scores in dB over the channels, with equal weights. A channel in which a source is silent does
+    /// not count in its scores. One permutation holds for all channels. It is not <c>bss_eval_images</c>, whose filters cross channels and
+    /// whose spatial error (ISR) is not measured here.
     /// </summary>
     /// <param name="references">The true sources of one clip, [S, C, N].</param>
     /// <param name="estimates">Their estimates, of the same shape.</param>
     /// <param name="filterLength">Taps; 512 in the published measure.</param>
     /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR over sources and channels.</param>
     /// <returns>Scores for each true source; those of <see cref="Version3(Tensor, Tensor, int, bool)"/> for a single channel.</returns>
-    /// <exception cref="ArgumentException">The shapes are not [S, C, N]; else as for <see cref="Version3(Tensor, Tensor, int, bool)"/>, of each channel.</exception>
+    /// <exception cref="ArgumentException">
+    /// The shapes are not [S, C, N]; else as for <see cref="Version3(Tensor, Tensor, int, bool)"/>, of each channel.
+    /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static BssEvalScores Version3Channels(
         Tensor references, Tensor estimates, int filterLength = DefaultFilterLength, bool permute = true)
@@ -161,7 +163,7 @@ public static partial class BssEval
         return (unit, energies.data<double>().ToArray());
     }
 
-    /// <summary>Refuses filters that explain any signal, and permutations beyond number.</summary>
+    /// <summary>Refuses filters that explain any signal, and too many permutations.</summary>
     private static void RequireRoom(long sources, long samples, int taps, bool permute)
     {
         if (taps > samples)

@@ -6,7 +6,7 @@ namespace FunctionalSeparation.Core;
 public static partial class BssEval
 {
     /// <summary>
-    /// Scores in windows of a track of any channels, its sources as images or up to a filter: BSS Eval 4
+    /// Scores in windows of a track of any channels, with its sources as images or up to a filter. These are BSS Eval 4
     /// (<see cref="BssEvalSettings.Version4"/>; Stöter, Liutkus and Ito 2018), and version 3 in windows. Filters cross channels: an
     /// estimate's channel is projected on the delayed channels of all sources.
     /// </summary>
@@ -15,7 +15,7 @@ public static partial class BssEval
     /// <param name="settings">Windows, filters, and what counts as a source.</param>
     /// <returns>Scores of each source in each window; windows in which a reference or an estimate is silent have none.</returns>
     /// <exception cref="ArgumentException">
-    /// The shapes differ or are not [S, C, N]; settings without sense; fewer samples than taps; complex signals; more sources than
+    /// The shapes differ or are not [S, C, N]; meaningless settings; fewer samples than taps; complex signals; more sources than
     /// <see cref="MostPermuted"/> to permute; samples that are not finite.
     /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
@@ -46,7 +46,7 @@ public static partial class BssEval
         return real;
     }
 
-    /// <summary>By window the energies of each pair of a source and an estimate; null for windows with silence.</summary>
+    /// <summary>The energies of each pair of a source and an estimate, by window; null for windows with silence.</summary>
     private static List<Dictionary<(int, int), WindowEnergies>?> EnergiesOf(Tensor references, Tensor estimates, BssEvalSettings settings)
     {
         var sources = (int)references.shape[0];

@@ -7,7 +7,7 @@ public static partial class BssEval
 {
     /// <summary><see cref="Version3(Tensor, Tensor, int, bool)"/> of samples in arrays.</summary>
     /// <param name="references">The true sources of one clip, all of one length.</param>
-    /// <param name="estimates">Their estimates, as many and as long.</param>
+    /// <param name="estimates">Their estimates, of the same number and length.</param>
     /// <param name="filterLength">Taps; 512 in the published measure.</param>
     /// <param name="permute">Whether to pair estimates with sources by the greatest mean SIR.</param>
     /// <returns>Scores for each true source.</returns>
@@ -26,7 +26,7 @@ public static partial class BssEval
 
     /// <summary><see cref="InWindows(Tensor, Tensor, BssEvalSettings)"/> of sounds.</summary>
     /// <param name="references">The true sources, all of one length, rate and number of channels.</param>
-    /// <param name="estimates">Their estimates, as many of the same.</param>
+    /// <param name="estimates">Their estimates, of the same number, length, rate and number of channels.</param>
     /// <param name="settings">
     /// Windows, filters, and what counts as a source; null: <see cref="BssEvalSettings.Version4"/> at their rate.
     /// </param>

@@ -31,7 +31,7 @@ internal sealed record BssEvalRatios(double[,] Sdr, double[,] Sir, double[,] Sar
     /// <param name="sources">Their number.</param>
     public static BssEvalRatios Nothing(int sources) => new(Unscored(sources), Unscored(sources), Unscored(sources));
 
-    /// <summary>The mean of the scores in dB over the channels of one clip; a channel without a score has no say.</summary>
+    /// <summary>The mean of the scores in dB over the channels of one clip; a channel without a score does not count.</summary>
     /// <param name="channels">One entry a channel, at least one.</param>
     public static BssEvalRatios Mean(IReadOnlyList<BssEvalRatios> channels) =>
         new(MeanOf(channels, ratios => ratios.Sdr), MeanOf(channels, ratios => ratios.Sir), MeanOf(channels, ratios => ratios.Sar));

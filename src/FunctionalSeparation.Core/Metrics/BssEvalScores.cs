@@ -27,8 +27,8 @@ public sealed record BssEvalScores(double[] Sdr, double[] Sir, double[] Sar, int
     }
 
     /// <summary>
-    /// The estimate for each source (column) such that the mean of the scores is greatest. A score that does not exist has
-    /// no say; an infinite one counts as a very great one. Of equals the first in lexicographic order wins.
+    /// The estimate for each source (column) such that the mean of the scores is greatest. A missing score does not count; an infinite one
+    /// counts as a very great one. In a tie the first in lexicographic order wins.
     /// </summary>
     internal static int[] BestPermutation(double[,] scores)
     {

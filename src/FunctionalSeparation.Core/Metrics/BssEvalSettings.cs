@@ -40,8 +40,8 @@ public sealed record BssEvalSettings(
     public BssEvalTarget Target { get; init => field = Defined(value); } = Defined(Target);
 
     /// <summary>
-    /// BSS Eval 4 as the evaluation campaign of 2018 took it (Stöter, Liutkus and Ito, "The 2018 Signal Separation Evaluation
-    /// Campaign"): images, windows of one second side by side, one filter for the whole track, in the order given.
+    /// BSS Eval 4 as in the evaluation campaign of 2018 (Stöter, Liutkus and Ito, "The 2018 Signal Separation Evaluation Campaign"). It
+    /// scores images in consecutive windows of one second, with one filter for the whole track, in the order given.
     /// </summary>
     /// <param name="sampleRate">Samples a second.</param>
     public static BssEvalSettings Version4(int sampleRate)
@@ -60,7 +60,7 @@ public sealed record BssEvalSettings(
         return [.. Enumerable.Range(0, (int)((samples - window + hop) / hop)).Select(index => (index * hop, window))];
     }
 
-    /// <summary>Refuses settings without sense, and filters that explain any window.</summary>
+    /// <summary>Refuses meaningless settings, and filters that explain any window.</summary>
     internal void Require(long samples)
     {
         foreach (var (name, value) in new[] { (nameof(FilterLength), FilterLength), (nameof(Window), Window ?? 1), (nameof(Hop), Hop ?? 1) })

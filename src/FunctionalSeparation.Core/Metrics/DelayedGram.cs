@@ -8,7 +8,9 @@ namespace FunctionalSeparation.Core;
 /// The normal equations G c = d of the least-squares projection of estimates on delayed references. Unknowns are ordered by
 /// delay, then reference, so that G is block-Toeplitz with one small block a delay difference.
 /// </summary>
-/// <param name="Correlations">[sources, sources + estimates, taps]: <see cref="Correlation.Lags"/> of the references with all signals.</param>
+/// <param name="Correlations">
+/// [sources, sources + estimates, taps]: <see cref="Correlation.Lags"/> of the references with all signals.
+/// </param>
 /// <param name="Chosen">The references to project on.</param>
 /// <param name="Sources">Number of all references.</param>
 /// <param name="Estimates">Number of estimates.</param>
@@ -37,8 +39,9 @@ internal sealed record DelayedGram(double[] Correlations, int[] Chosen, int Sour
     }
 
     /// <summary>
-    /// The filters, [estimates, chosen, taps]. By Cholesky; where G is singular to working precision (two references alike up
-    /// to a filter, say) by the pseudo-inverse, that is the projection on the space the references do span.
+    /// The filters, [estimates, chosen, taps]. They are found by Cholesky factorisation. Where G is singular to working precision (two
+    /// references alike up to a filter, say), they are found by the pseudo-inverse. That is the projection on the space that the references
+    /// do span.
     /// </summary>
     internal Tensor Filters()
     {

@@ -18,13 +18,12 @@ public static class SiSdr
     /// Whether to take the mean off both signals first, as some implementations do; the paper assumes signals without one.
     /// </param>
     /// <returns>
-    /// One score for each signal, leading dimensions in row-major order. NaN where reference or estimate is silent (or, for an
-    /// estimate, has samples that are not finite), -inf where they are orthogonal, about 300 or +inf where they are equal up to
-    /// scale.
+    /// One score for each signal, leading dimensions in row-major order. NaN where reference or estimate is silent (or, for an estimate,
+    /// has samples that are not finite). It is -inf where they are orthogonal, and about 300 or +inf where they are equal up to scale.
     /// </returns>
     /// <exception cref="ArgumentException">
-    /// The shapes differ, or there are no samples; more signals than samples along the last two axes, which is what transposed
-    /// signals look like; complex signals; a reference with samples that are not finite.
+    /// The shapes differ, or there are no samples. There are more signals than samples along the last two axes, as in transposed signals.
+    /// The signals are complex, or a reference has samples that are not finite.
     /// </exception>
     /// <exception cref="InputException">libtorch could not be loaded.</exception>
     public static double[] Compute(Tensor references, Tensor estimates, bool zeroMean = false)

@@ -5,8 +5,8 @@ namespace FunctionalSeparation.Core;
 
 /// <summary>
 /// Short-time objective intelligibility (Taal, Hendriks, Heusdens and Jensen, "An algorithm for intelligibility prediction of
-/// time-frequency weighted noisy speech", IEEE TASLP 2011): how well the envelopes of processed speech follow those of the
-/// clean speech, in 15 one-third octave bands and stretches of 384 ms. At most 1.
+/// time-frequency weighted noisy speech", IEEE TASLP 2011). It measures how well the envelopes of processed speech follow those of the
+/// clean speech, in 15 one-third octave bands and segments of 384 ms. It is at most 1.
 /// </summary>
 public static class Stoi
 {
@@ -16,7 +16,7 @@ public static class Stoi
     /// <summary>One-third octave bands.</summary>
     public const int Bands = 15;
 
-    /// <summary>Frames of a stretch: 384 ms.</summary>
+    /// <summary>Frames of a segment: 384 ms.</summary>
     public const int SegmentFrames = 30;
 
     private const int FrameLength = 256;
@@ -26,7 +26,7 @@ public static class Stoi
     private const double DynamicRange = 40;
     private const double LowestSdr = -15;
 
-    /// <summary>Below any product of audible envelopes: keeps 0 / 0 from being no number.</summary>
+    /// <summary>Below any product of audible envelopes: keeps 0 / 0 from being NaN.</summary>
     private const double Tiny = 1e-200;
 
     /// <summary>The measure of one signal.</summary>
@@ -34,8 +34,8 @@ public static class Stoi
     /// <param name="processed">The noisy or processed speech, aligned with it and as long.</param>
     /// <param name="sampleRate">Sample rate of both, Hz; other rates than 10 kHz are resampled.</param>
     /// <returns>
-    /// At most 1, which is equality up to scale. NaN where the speech without its silent frames is shorter than 384 ms, as it is
-    /// where the clean speech is silent, and where the processed speech has samples that are not finite numbers.
+    /// At most 1, which is equality up to scale. NaN where the speech without its silent frames is shorter than 384 ms, as for silent clean
+    /// speech. NaN also where the processed speech has samples that are not finite numbers.
     /// </returns>
     /// <exception cref="ArgumentException">
     /// The lengths differ, clean speech has samples that are not finite numbers, or a rate below 1 Hz.
@@ -59,8 +59,8 @@ public static class Stoi
     }
 
     /// <summary>
-    /// The intermediate measure of one stretch of one band: the processed envelope is scaled to the energy of the clean one and
-    /// clipped where its signal to distortion ratio would fall below -15 dB, then correlated with it (equations 3 to 5).
+    /// The intermediate measure of one segment of one band (equations 3 to 5). The processed envelope is scaled to the energy of the clean
+    /// one, and clipped where its signal to distortion ratio would fall below -15 dB. It is then correlated with the clean one.
     /// </summary>
     /// <param name="clean">Envelopes of the clean speech, [..., frames].</param>
     /// <param name="processed">Envelopes of the processed speech, of the same shape.</param>
@@ -78,8 +78,8 @@ public static class Stoi
     }
 
     /// <summary>
-    /// First and last bin, exclusive, of each band of an FFT of 512 points at 10 kHz: centres 150 Hz × 2^(k/3), edges a sixth of
-    /// an octave around them, moved to the nearest bins.
+    /// First and last bin, exclusive, of each band of an FFT of 512 points at 10 kHz. The centres are 150 Hz × 2^(k/3); the edges are a
+    /// sixth of an octave around them, moved to the nearest bins.
     /// </summary>
     public static IReadOnlyList<(int First, int End)> BandBins { get; } =
         [.. Enumerable.Range(0, Bands).Select(k => (NearestBin(k - 0.5), NearestBin(k + 0.5)))];
@@ -117,7 +117,7 @@ public static class Stoi
         return stack(BandBins.Select(band => powers.narrow(2, band.First, band.End - band.First).sum(-1).sqrt()), 1);
     }
 
-    /// <summary>Over all bands and all stretches, one beginning at each frame (equation 6).</summary>
+    /// <summary>The mean over all bands and all segments, one beginning at each frame (equation 6).</summary>
     private static double MeanCorrelation(Tensor envelopes)
     {
         var stretches = envelopes.unfold(-1, SegmentFrames, 1);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// The energies of which the ratios of one window are made, for estimate e and source s: P is the projection of e on the delayed
+/// The energies from which the ratios of one window are computed, for estimate e and source s. P is the projection of e on the delayed
 /// channels of all sources, Q that on those of s.
 /// </summary>
 /// <param name="Source">|s|².</param>
@@ -14,7 +14,7 @@ namespace FunctionalSeparation.Core;
 /// <param name="Spatial">|Q - s|².</param>
 /// <param name="Interference">|P - Q|².</param>
 /// <param name="Artifacts">|e - P|².</param>
-/// <param name="Unfiltered">|e - Q|²: what is wrong where filtering is not.</param>
+/// <param name="Unfiltered">|e - Q|²: the error where filtering is no error.</param>
 internal readonly record struct WindowEnergies(
     double Source, double Own, double Explained, double Total, double Spatial, double Interference, double Artifacts, double Unfiltered)
 {

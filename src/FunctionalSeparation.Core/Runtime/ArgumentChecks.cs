@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace FunctionalSeparation.Core;
 
-/// <summary>Checks of arguments that .NET has not, called as its own are.</summary>
+/// <summary>Argument checks that .NET does not have, called like its own.</summary>
 internal static class ArgumentChecks
 {
     extension(ArgumentOutOfRangeException)

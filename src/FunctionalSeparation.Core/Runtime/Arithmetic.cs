@@ -5,15 +5,15 @@ using static TorchSharp.torch;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Tensors and numbers, safely: the one place that makes a <see cref="Scalar"/>. TorchSharp hands the native handle of a scalar to
-/// libtorch and keeps nothing alive: where the scalar is a temporary one, as in <c>a + b</c>, <c>2 * a</c> or <c>a.square()</c>, a
-/// collection set off by another thread can free it while libtorch reads it. Here every scalar lives until the call has
-/// returned. The results are those of libtorch's own operations, to the last bit.
+/// Safe arithmetic of tensors and numbers: the one place that makes a <see cref="Scalar"/>. TorchSharp hands the native handle of a scalar
+/// to libtorch and keeps nothing alive. The scalar in <c>a + b</c>, <c>2 * a</c> or <c>a.square()</c> is temporary: a collection set off by
+/// another thread can free it while libtorch reads it. Here every scalar lives until the call has returned. The results are those of
+/// libtorch's own operations, to the last bit.
 /// </summary>
 /// <remarks>
 /// In C# write <c>a.Add(b)</c>, <c>a.Mul(2)</c>, <c>a.Square()</c>. In F#, <c>open FunctionalSeparation</c> gives <c>a .+ b</c> and the
-/// lower-case names (<c>a.mul 2.0</c>). Of two tensors, <c>a - b</c>, <c>a * b</c> and <c>a / b</c> need no scalar and are safe as they are.
-/// Every method ending in <c>InPlace</c> changes the tensor and returns it. Shapes broadcast as in libtorch.
+/// lower-case names (<c>a.mul 2.0</c>). Of two tensors, <c>a - b</c>, <c>a * b</c> and <c>a / b</c> need no scalar and are safe as they
+/// are. Every method ending in <c>InPlace</c> changes the tensor and returns it. Shapes broadcast as in libtorch.
 /// </remarks>
 public static class Arithmetic
 {

@@ -32,7 +32,7 @@ public static class Devices
     }
 
     /// <summary>
-    /// A device in words: <c>cpu, 2 threads</c> (those that one tensor operation may use), <c>cuda:0 NVIDIA H100 80GB HBM3</c>.
+    /// A description of a device: <c>cpu, 2 threads</c> (those that one tensor operation may use), <c>cuda:0 NVIDIA H100 80GB HBM3</c>.
     /// </summary>
     /// <param name="device">A device that is there, as <see cref="Parse"/> gives it.</param>
     public static string Describe(torch.Device device)

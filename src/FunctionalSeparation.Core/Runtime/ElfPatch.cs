@@ -5,9 +5,9 @@ using System.Text;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Lets <c>libLibTorchSharp.so</c> load where libstdc++ is older than GCC 13's. The file asks for symbol version
-/// GLIBCXX_3.4.32 on account of one marker symbol that is never called; with the WEAK flag on that entry of the ELF
-/// version-needs table the loader goes on without it. Only copies are changed, never the package's file.
+/// Lets <c>libLibTorchSharp.so</c> load where libstdc++ is older than GCC 13's. The file asks for symbol version GLIBCXX_3.4.32 because of
+/// one marker symbol that is never called. With the WEAK flag on that entry of the ELF version-needs table the loader continues without it.
+/// Only copies are changed, never the package's file.
 /// </summary>
 internal static class ElfPatch
 {

@@ -15,15 +15,15 @@ public static class HostMemory
     private static int _reserved;
 
     /// <summary>
-    /// From now on freed memory stays in the process, for the next tensors. Left alone, the GNU C library gives large blocks back
-    /// to the system, and work that makes and frees the same tensors again and again spends up to half of its time on fresh
-    /// pages. Training and separators with networks of this library call this. Any thread may call it, any number of times.
-    /// <see cref="Release"/> gives back what is not used at the moment.
+    /// Keeps freed memory in the process from now on, for the next tensors. By default the GNU C library gives large blocks back to the
+    /// system. Work that makes and frees the same tensors again and again then spends up to half of its time on fresh pages. Training and
+    /// separators with networks of this library call this. Any thread may call it, any number of times. <see cref="Release"/> gives back
+    /// the memory that is not in use at the moment.
     /// </summary>
     /// <remarks>
-    /// Threads beside the main one gain less: their heaps are small, and large blocks beside them are given back all the same. Called on
-    /// the main thread, it also has the first 4 GB of that thread's heap (at most half of what there is) made of huge pages, where the
-    /// system has them.
+    /// Threads other than the main one gain less: their heaps are small, and large blocks outside them are still given back. On the main
+    /// thread, the call also makes the first 4 GB of its heap (at most half of the available memory) of huge pages, where the system has
+    /// them.
     /// </remarks>
     /// <returns>Whether it took effect: false with another C library.</returns>
     public static bool Keep()
@@ -57,8 +57,8 @@ public static class HostMemory
     }
 
     /// <summary>
-    /// Has the main thread's heap grow over addresses that ask for huge pages; memory is there when it is first written to. A system that
-    /// counts addresses as memory is spared.
+    /// Makes the main thread's heap grow over addresses that ask for huge pages; memory is allocated when it is first written to. It does
+    /// nothing on a system that counts addresses as memory.
     /// </summary>
     private static void ReserveHugePages()
     {

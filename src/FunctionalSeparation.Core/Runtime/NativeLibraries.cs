@@ -50,8 +50,8 @@ internal sealed record NativeSearch(
     internal IReadOnlyList<string> TorchSharpFolders => [.. ApplicationFolders, .. PackageFolders("torchsharp", TorchSharpVersion)];
 
     /// <summary>
-    /// The package folder that a setting or a home names. Where neither is a whole path (no HOME, say) there is none: nothing is loaded from
-    /// below the current folder, which may be anybody's.
+    /// The package folder that a setting or a home names. Where neither is a whole path (no HOME, say) there is none. Nothing is loaded
+    /// from below the current folder, which may be anybody's.
     /// </summary>
     /// <param name="setting">The value of NUGET_PACKAGES.</param>
     /// <param name="home">The user's folder; empty where there is none.</param>
@@ -178,8 +178,8 @@ internal static class NativeLibraries
     }
 
     /// <summary>
-    /// Switches NNPACK off, which libtorch would take for small convolutions of one item: where it does not know the processor, a
-    /// warning goes to standard error each time. TorchSharp has no way to torch.backends.nnpack; what that calls is exported, where
+    /// Switches NNPACK off, which libtorch would use for small convolutions of one item: on a processor that it does not know, a warning
+    /// goes to standard error each time. TorchSharp does not expose torch.backends.nnpack. The function that it calls is exported, where
     /// names are mangled as GCC and Clang do.
     /// </summary>
     private static unsafe void WithoutNnpack(IntPtr library)

@@ -1,6 +1,6 @@
 namespace FunctionalSeparation.Core;
 
-/// <summary>Work that takes long, on a thread that is nobody else's: those of the thread pool are left to others.</summary>
+/// <summary>Long work on a thread of its own, which leaves those of the thread pool to others.</summary>
 internal static class OwnThread
 {
     /// <summary>Runs it.</summary>

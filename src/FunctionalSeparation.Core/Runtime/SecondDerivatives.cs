@@ -2,8 +2,8 @@ namespace FunctionalSeparation.Core;
 
 /// <summary>
 /// Whether the function that runs on this thread will be differentiated twice. An operation whose gradient is written by hand
-/// (<see cref="RatioMask"/>, the recurrent states) has a first derivative only, and libtorch would take the second one
-/// for what is left of it, in silence: such operations refuse here.
+/// (<see cref="RatioMask"/>, the recurrent states) has a first derivative only. libtorch would silently return a wrong second derivative,
+/// without the part of that operation: such operations refuse here.
 /// </summary>
 public static class SecondDerivatives
 {

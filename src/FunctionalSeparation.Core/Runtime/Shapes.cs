@@ -49,7 +49,7 @@ public readonly record struct Axis
 /// </summary>
 public static class Shapes
 {
-    /// <summary>A tensor in words, such as <c>[513] of float64</c>.</summary>
+    /// <summary>A description of a tensor, such as <c>[513] of float64</c>.</summary>
     /// <param name="tensor">The tensor.</param>
     public static string Describe(Tensor tensor)
     {

@@ -21,12 +21,11 @@ public sealed record TorchRuntimeInfo(
 /// packages that copy half a gigabyte beside every output.
 /// </summary>
 /// <remarks>
-/// Searched, in order: the folder that the environment variable FUNCSEP_LIBTORCH names (the lib folder of an installed
-/// PyTorch or libtorch; where it is set nothing else is tried), the folders of the application (beside it, where a single
-/// file unpacks its libraries), the NuGet package folder.
-/// Every entry of this library that uses tensors calls <see cref="Initialize"/>. Code that calls TorchSharp
-/// directly needs no call once it has touched anything of this assembly: TorchSharp's first use of its native library
-/// then ends here too. A script that starts with <c>torch.*</c> calls <see cref="Initialize"/> first.
+/// The first place searched is the folder that the environment variable FUNCSEP_LIBTORCH names: the lib folder of an installed PyTorch or
+/// libtorch. Where it is set nothing else is tried. The next places are the folders of the application (beside it, and where a single file
+/// unpacks its libraries), then the NuGet package folder. Every entry of this library that uses tensors calls <see cref="Initialize"/>.
+/// Code that calls TorchSharp directly needs no call once it has touched anything of this assembly: TorchSharp's first use of its native
+/// library then ends here too. A script that starts with <c>torch.*</c> calls <see cref="Initialize"/> first.
 /// </remarks>
 public static class TorchRuntime
 {

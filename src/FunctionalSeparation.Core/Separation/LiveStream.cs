@@ -5,10 +5,10 @@ using System.Runtime.ExceptionServices;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// A <see cref="StemStream"/> for sound that is heard while it comes. Each piece in gives pieces of the stems that are just as long, and
-/// begin with silence for the latency. The separator works on a thread of its own, and what it makes is handed out a fixed time later:
-/// a push waits for it only where it is behind by more than that time, and nothing is left out then. Its stems are those of the
-/// stream. It has its separator to itself until it is disposed, and is disposed before it; it is used by one thread at a time.
+/// A <see cref="StemStream"/> for live sound. Each piece of the mixture gives pieces of the stems of the same length, which begin with
+/// silence for the latency. The separator works on a thread of its own, and its output is handed out a fixed time later. A push waits for
+/// the separator only where it is behind by more than that time, and nothing is dropped then. The stems are those of the stream. It has its
+/// separator to itself until it is disposed, and is disposed before it. It is used by one thread at a time.
 /// </summary>
 public sealed class LiveStream : IDisposable
 {
@@ -26,7 +26,7 @@ public sealed class LiveStream : IDisposable
 
     /// <summary>Starts a thread for a stream. Applications call <see cref="SeparatorExtensions.OpenLive"/>.</summary>
     /// <param name="stream">A stream that nothing has been pushed into; disposed with this one.</param>
-    /// <param name="ahead">How much later than they could be stems are handed out: what the separator may be behind.</param>
+    /// <param name="ahead">The additional delay of the stems: how far the separator may be behind.</param>
     /// <exception cref="ArgumentOutOfRangeException">A time below zero, or longer than a minute.</exception>
     public LiveStream(StemStream stream, TimeSpan ahead)
     {
@@ -40,7 +40,7 @@ public sealed class LiveStream : IDisposable
         _worker.Start();
     }
 
-    /// <summary>Samples that the stems stay behind: those of the stream, and the time ahead.</summary>
+    /// <summary>Latency of the stems in samples: that of the stream, and the time ahead.</summary>
     public int Latency { get; }
 
     /// <summary>Sample rate of mixture and stems in Hz.</summary>
@@ -50,12 +50,13 @@ public sealed class LiveStream : IDisposable
     public int Channels => _stream.Channels;
 
     /// <summary>
-    /// How long pushes have waited for the separator, in sum. Where it grows, sound stops: more time ahead helps against single pieces
-    /// that take long (a network that works in blocks takes all of a block at once), a lighter network where the machine is too slow.
+    /// The total time that pushes have waited for the separator. Where it grows, the sound stops. More time ahead helps against single
+    /// pieces that take long (a network that works in blocks takes all of a block at once). A lighter network helps where the machine is
+    /// too slow.
     /// </summary>
     public TimeSpan Waited { get; private set; }
 
-    /// <summary>Takes a piece of the mixture in.</summary>
+    /// <summary>Takes in a piece of the mixture.</summary>
     /// <param name="mixture">Any length, with the rate and channels of the stream. Its arrays may be used again.</param>
     /// <returns>One buffer for each stem, as long as the piece.</returns>
     /// <exception cref="ArgumentException">Another rate or number of channels.</exception>
@@ -73,7 +74,7 @@ public sealed class LiveStream : IDisposable
     }
 
     /// <summary>Ends the mixture.</summary>
-    /// <returns>The stems still missing, as long as the latency.</returns>
+    /// <returns>The remaining stems, as long as the latency.</returns>
     /// <exception cref="InvalidOperationException">The stream has been finished, or the separator failed before.</exception>
     /// <exception cref="ObjectDisposedException">The stream has been disposed.</exception>
     public IReadOnlyDictionary<string, AudioBuffer> Finish()
@@ -84,7 +85,7 @@ public sealed class LiveStream : IDisposable
         return Take(Latency);
     }
 
-    /// <summary>Ends the stream, when the separator has done the piece at hand. Further calls do nothing.</summary>
+    /// <summary>Ends the stream, when the separator has finished the current piece. Further calls do nothing.</summary>
     public void Dispose()
     {
         if (_disposed) return;

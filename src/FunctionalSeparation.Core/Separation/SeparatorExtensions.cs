@@ -14,7 +14,7 @@ public static class SeparatorExtensions
     /// <summary>Separates a mixture of any length, rate and number of channels.</summary>
     /// <param name="separator">The separator.</param>
     /// <param name="mixture">The mixture.</param>
-    /// <param name="progress">Told the share done, from 0 to 1; may be null.</param>
+    /// <param name="progress">Receives the share done, from 0 to 1; may be null.</param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>
     /// One buffer for each name in <see cref="ISeparator.Stems"/>, with the rate, channels and length of the mixture. The stems
@@ -43,14 +43,16 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
-    /// Separates a sound that comes piece by piece without waiting for it: stems come as they become certain, and the last of them when
-    /// the pieces have ended.
+    /// Separates a sound that comes piece by piece, asynchronously. It gives each part of the stems when no later piece can change it, and
+    /// the last part when the pieces have ended.
     /// </summary>
     /// <param name="separator">The separator.</param>
     /// <param name="pieces">The mixture, in pieces of any length, all of one rate and number of channels.</param>
-    /// <param name="level">Level of the whole sound where it is known; null: it is found on the way (<see cref="ISeparator.Open"/>).</param>
+    /// <param name="level">
+    /// Level of the whole sound where it is known; null: it is measured as the sound comes (<see cref="ISeparator.Open"/>).
+    /// </param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
-    /// <returns>One buffer for each stem, again and again; all together are as long as the mixture. They may be empty.</returns>
+    /// <returns>For each piece, one buffer for each stem, which may be empty; all together are as long as the mixture.</returns>
     /// <exception cref="ArgumentException">A piece has another rate or number of channels than the first.</exception>
     /// <exception cref="InputException">A sample is not a finite number.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
@@ -90,19 +92,23 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
-    /// Opens a stream for sound that is heard while it comes, such as a microphone's or a player's: pieces of the stems are as long as the
-    /// pieces that come, and a piece waits only where the separator is further behind than <paramref name="ahead"/>.
+    /// Opens a stream for live sound, such as a microphone's or a player's. Pieces of the stems are as long as the pieces of the mixture. A
+    /// piece waits only where the separator is further behind than <paramref name="ahead"/>.
     /// </summary>
     /// <param name="separator">The separator; the stream's alone until the stream is disposed, which comes first.</param>
     /// <param name="sampleRate">The sound's sample rate in Hz, any.</param>
     /// <param name="channels">Its channels.</param>
     /// <param name="ahead">
-    /// How far the separator may be behind before a piece waits for it: at least what it needs for the most that it does at once. Some
-    /// 40 ms for a network of the papers, which works frame by frame; ten seconds for the library's own, which works in blocks of as
-    /// many (its first takes longest).
+    /// How far the separator may be behind before a piece waits for it. It is at least the time that the separator needs for the largest
+    /// amount that it processes at once. That is some 40 ms for a network of the papers, which works frame by frame. It is ten seconds for
+    /// the library's own network, which works in blocks of ten seconds (its first takes longest).
     /// </param>
-    /// <param name="level">Level of the whole sound where it is known; null: it is found on the way (<see cref="ISeparator.Open"/>).</param>
-    /// <exception cref="ArgumentOutOfRangeException">A time below zero, or longer than a minute; else as <see cref="ISeparator.Open"/>.</exception>
+    /// <param name="level">
+    /// Level of the whole sound where it is known; null: it is measured as the sound comes (<see cref="ISeparator.Open"/>).
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A time below zero, or longer than a minute; else as <see cref="ISeparator.Open"/>.
+    /// </exception>
     public static LiveStream OpenLive(
         this ISeparator separator, int sampleRate, int channels, TimeSpan ahead, SoundLevel? level = null)
     {
@@ -120,26 +126,26 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
-    /// Separates an audio file into files, in memory that does not grow with its length: reading, separating and writing run
-    /// side by side, on threads of their own. The file is read twice, first for its level and its fingerprint. On Linux
+    /// Separates an audio file into files, in memory that does not grow with its length. Reading, separating and writing run in parallel,
+    /// on threads of their own. The file is read twice, first for its level and its fingerprint. On Linux
     /// <see cref="SeparateFile(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/> on the main thread can
     /// be faster (see <see cref="HostMemory.Keep"/>).
     /// </summary>
     /// <remarks>
-    /// Separating a song again into the same folder replaces its stems, when all are done, not before. Two songs of one name
-    /// (song.mp3 and song.wav, a/song.wav and b/song.wav) do not replace each other's stems: the second is refused. Each stem says
-    /// in its tags of which song it is, by a fingerprint of the samples and not by the path, because in containers and
-    /// pipelines different songs often have the same one; a new mix of a song, or another part of it, is another song. A file that says
-    /// nothing (made by an older version, edited, or somebody else's) may be the only one of its kind: it is in the way too.
-    /// A process that is told to stop on the way leaves nothing behind: see <see cref="UnfinishedFiles"/>.
+    /// Separating a song again into the same folder replaces its stems, but only when all are done. Two songs of one name (song.mp3 and
+    /// song.wav, a/song.wav and b/song.wav) do not replace each other's stems: the second is refused. The tags of each stem identify its
+    /// song, by a fingerprint of the samples. They do not use the path, because in containers and pipelines different songs often have the
+    /// same path. A new mix of a song, or another part of it, is another song. A file without such tags (made by an older version, edited,
+    /// or somebody else's) may be the only one of its kind: it is in the way too. A process that is stopped before the end leaves nothing
+    /// behind: see <see cref="UnfinishedFiles"/>.
     /// </remarks>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file, of any format that <see cref="AudioFile.Open(string, DecoderLimits)"/> reads.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
     /// <param name="settings">Which part and which stems, in which format and under which names; null: all, as SONG_STEM.wav.</param>
     /// <param name="progress">
-    /// Told the share done, from 0 to 1, on the thread that writes; may be null. (<see cref="Progress{T}"/> hands reports to threads of
-    /// its own, which may swap them: see <see cref="OrderedProgress"/>.)
+    /// Receives the share done, from 0 to 1, on the thread that writes; may be null. (<see cref="Progress{T}"/> hands reports to threads of
+    /// its own, which may change their order: see <see cref="OrderedProgress"/>.)
     /// </param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>
@@ -147,8 +153,8 @@ public static class SeparatorExtensions
     /// to the song.
     /// </returns>
     /// <exception cref="InputException">
-    /// The song cannot be read, the settings want what is not there, a file that is not known to be a stem of this song is in the way,
-    /// or a stem cannot be written; no stem is left half-written.
+    /// The song cannot be read, or the settings ask for something that is not there. A file that is not known to be a stem of this song is
+    /// in the way, or a stem cannot be written. No stem is left half-written.
     /// </exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public static Task<IReadOnlyDictionary<string, StemFile>> SeparateFileAsync(
@@ -161,14 +167,14 @@ public static class SeparatorExtensions
         OwnThread.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
     /// <summary>
-    /// Separates a file that is open, or what <see cref="AudioFile.Open(Stream, string, DecoderLimits)"/> took from a stream: see
+    /// Separates a file that is open, or a sound that <see cref="AudioFile.Open(Stream, string, DecoderLimits)"/> took from a stream: see
     /// <see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>.
     /// </summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file, whose <see cref="AudioInfo.Notes"/> the caller has shown. It stays open.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
     /// <param name="settings">Which files.</param>
-    /// <param name="progress">Told the share done.</param>
+    /// <param name="progress">Receives the share done.</param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>The files written; the song's name in theirs is <see cref="WavReader.Name"/>.</returns>
     /// <exception cref="InputException">As there.</exception>
@@ -182,12 +188,14 @@ public static class SeparatorExtensions
         CancellationToken cancellation = default) =>
         OwnThread.Run(() => separator.SeparateFile(song, folder, settings, progress, cancellation), cancellation);
 
-    /// <summary><see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.</summary>
+    /// <summary>
+    /// <see cref="SeparateFileAsync(ISeparator, string, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.
+    /// </summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
     /// <param name="settings">Which files.</param>
-    /// <param name="progress">Told the share done.</param>
+    /// <param name="progress">Receives the share done.</param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>As there.</returns>
     /// <exception cref="InputException">As there.</exception>
@@ -207,12 +215,15 @@ public static class SeparatorExtensions
         return separator.SeparateFile(reader, folder, settings, progress, cancellation);
     }
 
-    /// <summary><see cref="SeparateFileAsync(ISeparator, WavReader, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this thread.</summary>
+    /// <summary>
+    /// <see cref="SeparateFileAsync(ISeparator, WavReader, string, StemSettings?, IProgress{double}?, CancellationToken)"/>, on this
+    /// thread.
+    /// </summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The file.</param>
     /// <param name="folder">Where to write; made where it is missing.</param>
     /// <param name="settings">Which files.</param>
-    /// <param name="progress">Told the share done.</param>
+    /// <param name="progress">Receives the share done.</param>
     /// <param name="cancellation">Stops the work between two pieces.</param>
     /// <returns>As there.</returns>
     /// <exception cref="InputException">As there.</exception>
@@ -248,15 +259,15 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
-    /// Whether a folder holds all files that separating a song into it would write, made by this separator of this song: it is read once,
-    /// nothing is separated.
+    /// Whether a folder holds all files that separating a song into it would write, made by this separator from this song. The song is read
+    /// once; nothing is separated.
     /// </summary>
     /// <param name="separator">The separator.</param>
     /// <param name="song">The song.</param>
     /// <param name="folder">The folder; it may be missing.</param>
     /// <param name="settings">Which files.</param>
     /// <param name="cancellation">Stops the reading.</param>
-    /// <exception cref="InputException">The song or a stem cannot be read, or the settings want what is not there.</exception>
+    /// <exception cref="InputException">The song or a stem cannot be read, or the settings ask for something that is not there.</exception>
     /// <exception cref="OperationCanceledException">The work was cancelled.</exception>
     public static bool IsSeparated(
         this ISeparator separator,
@@ -300,7 +311,7 @@ public static class SeparatorExtensions
             yield return reader.Read(part.Start + done, (int)Math.Min(PieceSamples, part.Length - done));
     }
 
-    /// <summary>A first pass over the file: its level, and what tells the song.</summary>
+    /// <summary>A first pass over the file, for its level and the fingerprint of the song.</summary>
     private static (SoundLevel Level, string Fingerprint) Listen(
         WavReader reader, (long Start, long Length) part, CancellationToken cancellation)
     {
@@ -315,8 +326,8 @@ public static class SeparatorExtensions
     }
 
     /// <summary>
-    /// Three stages side by side: a source, a transformation on the caller's thread (whose memory may be the main one, see
-    /// <see cref="HostMemory.Keep"/>) and a sink. Where one fails the others stop, and its exception is the caller's.
+    /// Three stages in parallel: a source, a transformation on the caller's thread (whose memory may be the main one, see
+    /// <see cref="HostMemory.Keep"/>) and a sink. Where one fails the others stop, and the caller gets its exception.
     /// </summary>
     private static void Pipeline<TIn, TOut>(
         IEnumerable<TIn> source,
@@ -347,7 +358,7 @@ public static class SeparatorExtensions
         target.CompleteAdding();
     }
 
-    /// <summary>A stage that has ended: on this thread.</summary>
+    /// <summary>Runs a stage on this thread, to its end.</summary>
     private static Task Here(Action work, CancellationTokenSource stop)
     {
         try

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Tells songs apart by what is heard: SHA-256 over the sample rate and the samples of each channel (32-bit float). Moved,
-/// renamed and retagged files, and lossless copies, are the same song; however the samples come in pieces.
+/// Identifies songs by their sound: SHA-256 over the sample rate and the samples of each channel (32-bit float). Moved, renamed and
+/// retagged files, and lossless copies, are the same song. The cut of the samples into pieces does not matter.
 /// </summary>
 internal sealed class SongFingerprint : IDisposable
 {

@@ -16,8 +16,8 @@ public enum StemFormat
     Flac,
 
     /// <summary>
-    /// MP3 of variable bit rate (about 190 kbit/s of stereo); of one channel or two, up to 48 kHz, alone. A rate that it does not know
-    /// becomes the next of those that it does.
+    /// MP3 of variable bit rate (about 190 kbit/s of stereo); only of one or two channels, up to 48 kHz. A rate that MP3 does not have
+    /// becomes the next of those that it has.
     /// </summary>
     Mp3,
 
@@ -49,8 +49,8 @@ public static class StemFormats
             rate => Mp3Rates.Where(known => known >= rate).Select(known => (int?)known).FirstOrDefault(),
             ["-c:a", "libmp3lame", "-q:a", "2", "-f", "mp3"],
             HasLoudspeakers: false),
-        // Of three and four channels ffmpeg makes none: WAV files without a mask are 2.1 and 4.0 to it, which Opus does not know. It takes
-        // the usual loudspeakers only, and its rate is another: neither loudspeakers nor places in samples go into it.
+        // ffmpeg makes no Opus of three and four channels: it takes WAV files without a mask for 2.1 and 4.0, which Opus does not have.
+        // Opus takes the usual loudspeakers only and has another rate, so neither loudspeakers nor positions in samples are stored.
         [StemFormat.Opus] = new(
             "Opus", ".opus", SampleFormat.Pcm24,
             "1, 2 or 5 to 8 channels",
@@ -63,10 +63,10 @@ public static class StemFormats
     /// <param name="Name">The name that people know.</param>
     /// <param name="Extension">The ending of a file's name.</param>
     /// <param name="Samples">The samples of the WAV file that a stem is, or that ffmpeg makes it of.</param>
-    /// <param name="Limits">Its limits in words.</param>
-    /// <param name="HoldsChannels">Whether it holds so many channels.</param>
+    /// <param name="Limits">A description of its limits.</param>
+    /// <param name="HoldsChannels">Whether it holds a number of channels.</param>
     /// <param name="StoredRate">The rate that sound of a rate (Hz) has in it; null where it cannot hold that.</param>
-    /// <param name="Encoder">The arguments by which ffmpeg makes it of a WAV file; null where the stem is one.</param>
+    /// <param name="Encoder">The arguments with which ffmpeg makes it from a WAV file; null where the stem is a WAV file.</param>
     /// <param name="HasLoudspeakers">Whether a file tells the loudspeakers of its channels, and places in time by samples.</param>
     private sealed record Coding(
         string Name,
@@ -78,11 +78,13 @@ public static class StemFormats
         string[]? Encoder,
         bool HasLoudspeakers);
 
-    /// <summary>Whether a format holds sound of so many channels at a sample rate, if need be at another rate (<see cref="StoredRate"/>).</summary>
+    /// <summary>
+    /// Whether a format holds sound of a sample rate and number of channels, if need be at another rate (<see cref="StoredRate"/>).
+    /// </summary>
     /// <param name="format">The format.</param>
     /// <param name="sampleRate">The sound's sample rate in Hz.</param>
     /// <param name="channels">Its channels.</param>
-    /// <exception cref="ArgumentOutOfRangeException">No format that there is, or a rate or number of channels below 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An undefined format, or a rate or number of channels below 1.</exception>
     public static bool Holds(this StemFormat format, int sampleRate, int channels)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);
@@ -91,11 +93,11 @@ public static class StemFormats
     }
 
     /// <summary>
-    /// The sample rate in Hz that stems have in a format: that of the song, but 48 kHz in Opus and, in MP3, the next of those that it knows.
+    /// The sample rate in Hz of stems in a format: that of the song, except for 48 kHz in Opus and the next available rate in MP3.
     /// </summary>
     /// <param name="format">The format.</param>
     /// <param name="sampleRate">The song's sample rate in Hz; returned as it is where the format cannot hold it.</param>
-    /// <exception cref="ArgumentOutOfRangeException">No format that there is, or a rate below 1 Hz.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An undefined format, or a rate below 1 Hz.</exception>
     public static int StoredRate(this StemFormat format, int sampleRate)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRate, 1);

@@ -31,10 +31,10 @@ public sealed partial record StemSettings(
     /// <exception cref="ArgumentException">It is null or empty.</exception>
     public string Name { get; init => field = Given(value); } = Given(Name);
 
-    /// <summary>Refuses what no song could meet, before the first one is read.</summary>
+    /// <summary>Refuses settings that no song could meet, before the first song is read.</summary>
     /// <param name="separator">Whose stems they are.</param>
     /// <exception cref="InputException">
-    /// A stem that there is not, none at all, one name for several, or a part that ends before it begins.
+    /// An unknown stem, no stem, one name for several stems, or a part that ends before it begins.
     /// </exception>
     public void Validate(ISeparator separator)
     {
@@ -44,7 +44,7 @@ public sealed partial record StemSettings(
             throw new InputException($"{Span} is no part of a song: it begins at 0 s or later, and ends later than it begins.");
     }
 
-    /// <summary>Refuses all that would fail when a song has been separated.</summary>
+    /// <summary>Refuses settings that would fail after a song has been separated.</summary>
     /// <exception cref="InputException">As <see cref="Validate"/>, <see cref="Targets"/> and <see cref="StemFormats.Require"/>.</exception>
     internal void Require(ISeparator separator, WavReader song, string folder)
     {
@@ -71,7 +71,7 @@ public sealed partial record StemSettings(
         return target;
     }
 
-    /// <summary>The stems that are written, of those that there are.</summary>
+    /// <summary>The stems that are written, out of these.</summary>
     private IReadOnlyList<string> Chosen(IReadOnlyList<string> stems)
     {
         var chosen = Stems ?? stems;
@@ -114,7 +114,7 @@ public sealed partial record StemSettings(
         return (Math.Min(start, length - 1), Math.Max(1, end - start));
     }
 
-    /// <summary>The song, or which part of it, in words.</summary>
+    /// <summary>The name of the song, with the part of it.</summary>
     internal string Words(WavReader song) =>
         From == 0 && To is null ? Path.GetFileName(song.Path) : $"{Path.GetFileName(song.Path)} {Span}";
 
@@ -133,7 +133,7 @@ public sealed partial record StemSettings(
 /// </param>
 public sealed record StemFile(string Path, long ClippedSamples)
 {
-    /// <summary>Whether a file says that it is a stem which this library wrote, and that nobody changed since.</summary>
+    /// <summary>Whether a file says that it is a stem that this library wrote and nobody has changed since.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InputException">It cannot be read.</exception>
     public static bool IsStem(string path)

@@ -1,10 +1,10 @@
 namespace FunctionalSeparation.Core;
 
 /// <summary>
-/// Takes a sound apart while it comes in: pieces of the mixture in, pieces of its stems out, at the mixture's rate. The stems
-/// of all pieces, joined, do not depend on how the sound was cut into pieces; they sum to the mixture. Memory does not
-/// grow with the length of the sound. Used by one thread at a time; disposing it leaves the separator as it is, and disposing
-/// the separator ends it: what it is asked from then on is an <see cref="ObjectDisposedException"/>.
+/// Separates a sound while it comes in. It takes pieces of the mixture and gives pieces of its stems, at the mixture's rate. The stems of
+/// all pieces, joined, do not depend on how the sound was cut into pieces; they sum to the mixture. Memory does not grow with the length of
+/// the sound. Used by one thread at a time. Disposing it leaves the separator as it is. Disposing the separator ends it: it then throws
+/// <see cref="ObjectDisposedException"/> when it is used.
 /// </summary>
 public sealed class StemStream : IDisposable
 {
@@ -19,12 +19,12 @@ public sealed class StemStream : IDisposable
     private bool _disposed;
 
     /// <summary>Starts a stream. Applications call <see cref="ISeparator.Open"/>.</summary>
-    /// <param name="stems">Names of the stems, at least two. The first is what the estimates of the others leave of the mixture.</param>
-    /// <param name="estimates">The separator at work; disposed with the stream.</param>
+    /// <param name="stems">Names of the stems, at least two. The first is the mixture minus the estimates of the others.</param>
+    /// <param name="estimates">The running separator; disposed with the stream.</param>
     /// <param name="innerRate">Its sample rate in Hz.</param>
     /// <param name="sampleRate">The mixture's sample rate in Hz.</param>
     /// <param name="channels">The mixture's number of channels.</param>
-    /// <param name="level">Its offsets do not reach the separator, and so stay in the first stem; null: it has none that are known.</param>
+    /// <param name="level">Its offsets do not reach the separator, and so stay in the first stem; null: no offsets are known.</param>
     public StemStream(
         IReadOnlyList<string> stems, IEstimateStream estimates, int innerRate, int sampleRate, int channels, SoundLevel? level)
     {
@@ -55,14 +55,14 @@ public sealed class StemStream : IDisposable
     public int Channels { get; }
 
     /// <summary>
-    /// Samples that the stems stay behind: after n samples in, the first n minus this many are out, or more. It is one window, what the
-    /// network looks ahead and waits for, and two filters where the sound is resampled for it.
+    /// Latency of the stems in samples: after n samples of input, at least the first n minus this number are out. It is one window, the
+    /// look-ahead and the waiting time of the network, and two filters where the sound is resampled for it.
     /// </summary>
     public int Latency { get; }
 
-    /// <summary>Takes a piece of the mixture in.</summary>
+    /// <summary>Takes in a piece of the mixture.</summary>
     /// <param name="mixture">Any length, with the rate and channels of the stream.</param>
-    /// <returns>One buffer for each stem, all as long as what has become certain; it may be 0.</returns>
+    /// <returns>One buffer for each stem, with the samples that no later piece can change. All have one length, which may be 0.</returns>
     /// <exception cref="ArgumentException">Another rate or number of channels.</exception>
     /// <exception cref="InvalidOperationException">The stream has been finished.</exception>
     /// <exception cref="ObjectDisposedException">The stream or its separator has been disposed.</exception>
@@ -82,7 +82,7 @@ public sealed class StemStream : IDisposable
     }
 
     /// <summary>Ends the mixture.</summary>
-    /// <returns>The stems still missing: all together are as long as the mixture.</returns>
+    /// <returns>The remaining stems: all together are as long as the mixture.</returns>
     /// <exception cref="InvalidOperationException">The stream has been finished.</exception>
     /// <exception cref="ObjectDisposedException">The stream or its separator has been disposed.</exception>
     public IReadOnlyDictionary<string, AudioBuffer> Finish()
@@ -120,7 +120,7 @@ public sealed class StemStream : IDisposable
         ChannelResampler[] filters, AudioBuffer audio, int rate, Func<ChannelResampler, float[], float[]> step) =>
         filters.Length == 0 ? audio : new AudioBuffer([.. filters.Zip(audio.Channels, step)], rate);
 
-    /// <summary>Cut or filled up to a length: resampling there and back can change it by a sample.</summary>
+    /// <summary>Cut or padded to a length: resampling there and back can change it by a sample.</summary>
     private static float[] Fitted(float[] samples, int length)
     {
         if (samples.Length == length) return samples;
@@ -147,7 +147,10 @@ public sealed class StemStream : IDisposable
         return rest;
     }
 
-    /// <summary>Refuses a piece of another kind, or with a sample that is not a finite number; <paramref name="offset"/> is where it begins.</summary>
+    /// <summary>
+    /// Refuses a piece of another rate or number of channels, or with a sample that is not a finite number. <paramref name="offset"/> is
+    /// where the piece begins.
+    /// </summary>
     internal void Require(AudioBuffer mixture, long offset)
     {
         if (mixture.SampleRate != SampleRate || mixture.Channels.Count != Channels)

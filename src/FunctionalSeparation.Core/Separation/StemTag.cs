@@ -13,7 +13,9 @@ internal sealed record StemTag(string Stem, string Song, string Fingerprint, str
 {
     private const string Program = "FunctionalSeparation";
 
-    /// <summary>The words of the comment before the fingerprint of the song, that of the separator, the stem and the song's name.</summary>
+    /// <summary>
+    /// The labels in the comment before the fingerprint of the song, that of the separator, the stem and the song's name.
+    /// </summary>
     private static readonly string[] Labels = ["song sha256 ", " separator ", " stem ", " file "];
 
     /// <summary>All texts of the stem, by ffmpeg's names.</summary>
@@ -29,7 +31,7 @@ internal sealed record StemTag(string Stem, string Song, string Fingerprint, str
     public byte[] ToChunks(SongTags song) =>
         [.. song.Broadcast?.ToChunk() ?? [], .. InfoChunk.Build(new Dictionary<string, string>(Texts(song)) { [InfoChunk.Software] = Program })];
 
-    /// <summary>The tag of a file; null where it has none, or is no sound.</summary>
+    /// <summary>The tag of a file; null where the file has none, or is no sound.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static StemTag? Read(string path)

@@ -1,6 +1,6 @@
 namespace FunctionalSeparation.Core;
 
-/// <summary>The file of one stem on its way: a WAV file, and what ffmpeg makes of it where another format is wanted.</summary>
+/// <summary>The file of one stem while it is written: a WAV file, which ffmpeg encodes where another format is wanted.</summary>
 internal sealed class StemWriter : IDisposable
 {
     private readonly string _target;
@@ -29,13 +29,13 @@ internal sealed class StemWriter : IDisposable
     /// <summary>Samples written to each channel so far.</summary>
     public long Length => _wav.Length;
 
-    /// <summary>The file with what was lost in it.</summary>
+    /// <summary>The file, with the number of clipped samples.</summary>
     public StemFile File => new(_target, _wav.ClippedSamples);
 
     /// <summary>Appends samples.</summary>
     public void Write(AudioBuffer audio) => _wav.Write(audio);
 
-    /// <summary>Finishes the file under a temporary name: what is left to <see cref="Complete"/> is a change of name.</summary>
+    /// <summary>Finishes the file under a temporary name: <see cref="Complete"/> only has to rename it.</summary>
     public void Seal()
     {
         _wav.Seal();

@@ -9,13 +9,13 @@ type Convolution =
         Inputs: int
         /// Channels that go out.
         Outputs: int
-        /// Frames and bins that one output sees.
+        /// Frames and bins that one output depends on.
         Kernel: int * int
         /// Steps from one output to the next; of a transposed convolution, outputs to one input.
         Stride: int * int
         /// Frames and bins from one element of the kernel to the next.
         Dilation: int * int
-        /// Groups of channels that do not see each other; as many as inputs for a depth-wise convolution.
+        /// Groups of channels that are convolved separately; as many as inputs for a depth-wise convolution.
         Groups: int
         /// Whether each channel has a bias; one in front of a normalisation needs none.
         HasBias: bool
@@ -75,12 +75,12 @@ module Conv =
             let bias = Array.tryItem 1 weights |> Option.toObj
             Activations.map (fun image -> convolve (channelsLast image) weights[0] bias))
 
-    /// A convolution that sees one point at a time: a product over the channels of each.
+    /// A convolution with a kernel of one point: a product over the channels of each point.
     let private byPoints (image: torch.Tensor) (weight: torch.Tensor) bias =
         let points = torch.nn.functional.linear (image.permute (0L, 2L, 3L, 1L), weight.flatten 1L, bias)
         points.permute (0L, 3L, 1L, 2L)
 
-    /// The convolution with so many zeros on each side.
+    /// The convolution with `padding` zeros on each side.
     let private within padding (conv: Convolution) : Model<Activations, Activations> =
         let fanIn = conv.Inputs / conv.Groups * fst conv.Kernel * snd conv.Kernel
         let stride, padding, dilation = pair conv.Stride, pair padding, pair conv.Dilation
@@ -108,9 +108,9 @@ module Conv =
                 (nameof conv)
                 $"A convolution needs a Kernel of odd sizes, or one that is its Stride, got {fst conv.Kernel} x {snd conv.Kernel}."
 
-    /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded up. An
-    /// even kernel is one of adjacent patches: incomplete ones are dropped. Raises ArgumentException for an even kernel that is not its
-    /// stride, for it has no middle.
+    /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded
+    /// up. An even kernel is one of adjacent patches: incomplete ones are dropped. Raises ArgumentException for an even kernel
+    /// that is not its stride, for it has no middle.
     let create (conv: Convolution) : Model<Activations, Activations> =
         check conv
         within (padding conv fst, padding conv snd) conv
@@ -120,8 +120,9 @@ module Conv =
         let surplus = span + 1 - stride
         if surplus < 0 then 0, -surplus else (surplus + 1) / 2, surplus % 2
 
-    /// The transposed convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time * stride, bins * stride].
-    /// Raises ArgumentException for a kernel of even size where stride and dilation are 1: it has no middle.
+    /// The transposed convolution of these settings: [batch, inputs, time, bins] ->
+    /// [batch, outputs, time * stride, bins * stride]. Raises ArgumentException for a kernel of even size where stride and
+    /// dilation are 1: it has no middle.
     let createTransposed (conv: Convolution) : Model<Activations, Activations> =
         check conv
 

@@ -2,9 +2,10 @@ namespace FunctionalSeparation.Learning
 
 open FunctionalSeparation.Core
 
-/// Gated recurrent units (Cho et al. 2014, eqs. 5 to 8), with the reset gate behind the recurrent product, as in torch.nn.GRU:
-/// r = s(x W_r + b_r + h U_r + c_r), z = s(x W_z + b_z + h U_z + c_z), n = tanh(x W_n + b_n + r (h U_n + c_n)),
-/// h(t) = (1 - z) n + z h(t-1), where s is the logistic function and h stands for h(t-1).
+/// Gated recurrent units (Cho et al. 2014, eqs. 5 to 8), with the reset gate behind the recurrent product, as in torch.nn.GRU.
+/// The gates are r = s(x W_r + b_r + h U_r + c_r) and z = s(x W_z + b_z + h U_z + c_z).
+/// The candidate is n = tanh(x W_n + b_n + r (h U_n + c_n)), and the output is h(t) = (1 - z) n + z h(t-1).
+/// Here s is the logistic function, and h stands for h(t-1).
 [<RequireQualifiedAccess>]
 module Gru =
 
@@ -20,9 +21,9 @@ module Gru =
           matrix "recurrence" units (sqrt (6.0 / float (3 * units)))
           bias "recurrenceBias" ]
 
-    /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The input products
-    /// of all frames are one matrix product, see also `GruStates`. The weights are those of torch.nn.GRU, its matrices transposed.
-    /// Raises ArgumentException for no input or unit.
+    /// Layer of gated recurrent units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, units]. The input
+    /// products of all frames are one matrix product, see also `GruStates`. The weights are those of torch.nn.GRU, its matrices
+    /// transposed. Raises ArgumentException for no input or unit.
     let layer (inputs: int) (units: int) : Model<Activations, Activations> =
         let name = $"GRU {units}"
 

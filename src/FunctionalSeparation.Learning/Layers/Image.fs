@@ -10,7 +10,7 @@ module Image =
     let private require owner (image: torch.Tensor) =
         Shapes.Require(owner, "images", image, [| Axis.Any "batch"; Axis.Any "channels"; Axis.Any "time"; Axis.Any "bins" |])
 
-    /// Frames whose features are channels x bins as images of so many channels: [time, batch, channels bins] ->
+    /// Frames whose features are channels x bins as images with `channels` channels: [time, batch, channels bins] ->
     /// [batch, channels, time, bins]. Raises ArgumentException where the channels do not divide the features.
     let ofFrames (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "An image" (nameof channels) channels
@@ -36,8 +36,8 @@ module Image =
                 require "frames of image" image
                 image.permute(2L, 0L, 1L, 3L).reshape(image.shape[2], image.shape[0], -1L)))
 
-    /// Runs a model over frames on images: `enter` are the axes of the image in the order (sequence, other, channels), where the two
-    /// in the middle are one batch.
+    /// Runs a model over frames on images: `enter` are the axes of the image in the order (sequence, other, channels), where the
+    /// two in the middle are one batch.
     let private along
         name
         (axis: int64)
@@ -85,7 +85,7 @@ module Image =
                 let product = weights[0].t().expand(columns.shape[0], -1L, -1L).bmm columns .+ weights[1].view(1L, -1L, 1L)
                 product.view(image.shape[0], image.shape[2], -1L, image.shape[1]).permute(0L, 3L, 1L, 2L)))
 
-    /// Means of blocks of `time` x `bins`: images that are so many times smaller; what is left over at the ends is cut off.
+    /// Means of blocks of `time` x `bins`: images that are smaller by these factors. Incomplete blocks at the ends are cut off.
     /// [batch, channels, time, bins] in and out. Raises ArgumentException for sizes below 1.
     let pool (time: int, bins: int) : Model<Activations, Activations> =
         List.iter (Numbers.atLeast 1 "A pool" "sizes") [ time; bins ]
@@ -96,8 +96,8 @@ module Image =
                 require $"pool {time}x{bins}" image
                 torch.nn.functional.avg_pool2d (image, [| int64 time; int64 bins |])))
 
-    /// Every point `time` x `bins` times: images that are so many times larger, [batch, channels, time, bins] in and out. Raises
-    /// ArgumentException for sizes below 1.
+    /// Repeats every point `time` x `bins` times: images that are larger by these factors, [batch, channels, time, bins] in and
+    /// out. Raises ArgumentException for sizes below 1.
     let enlarge (time: int, bins: int) : Model<Activations, Activations> =
         List.iter (Numbers.atLeast 1 "An enlargement" "sizes") [ time; bins ]
 
@@ -107,9 +107,9 @@ module Image =
                 require $"enlarge {time}x{bins}" image
                 image.repeat_interleave(int64 time, 2L).repeat_interleave(int64 bins, 3L)))
 
-    /// Runs a model on images with zeros behind them up to multiples of `time` and `bins`, and cuts its outputs to the size of its
-    /// inputs (they may have fewer bins): what a U-Net that halves and doubles images needs for images of any size. Raises
-    /// ArgumentException for multiples below 1.
+    /// Runs a model on images that are padded with zeros at their ends, up to multiples of `time` and `bins`. It cuts the outputs
+    /// to the size of the inputs; outputs may have fewer bins. A U-Net that halves and doubles images needs this for images of
+    /// any size. Raises ArgumentException for multiples below 1.
     let padded (time: int, bins: int) (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         List.iter (Numbers.atLeast 1 "A padding" "multiples") [ time; bins ]
         let name = $"padded to {time}x{bins} ({model.Name})"

@@ -22,7 +22,7 @@ type Activation =
     /// log(1 + exp x).
     | Softplus
 
-/// Layers as models over flows. Weight matrices are stored [inputs, outputs], which is the column-major order of the
+/// Layers as models over activations. Weight matrices are stored [inputs, outputs], which is the column-major order of the
 /// authors' [outputs, inputs] matrices, so parameter vectors exchange with theirs block by block.
 [<RequireQualifiedAccess>]
 module Layer =
@@ -41,11 +41,11 @@ module Layer =
     /// c + a b.
     let internal multiplyAdd (c: torch.Tensor) (a: torch.Tensor) (b: torch.Tensor) = torch.addmm (c, a, b, 1.0f, 1.0f)
 
-    /// Products of fewer rows than a few take another path in libtorch, which sums in another order.
+    /// Below this number of rows, libtorch multiplies in another way, which sums in another order.
     let private fewestRows = 32L
 
-    /// A function of rows on every frame at once, [time, batch, inputs] -> [time, batch, outputs], with zeros below where there
-    /// are few: what comes of a frame does not depend on how many there are, to the last bit.
+    /// Applies a function of rows to every frame at once, [time, batch, inputs] -> [time, batch, outputs]. Few rows are padded
+    /// with rows of zeros. The result of a frame does not depend on the number of frames, to the last bit.
     let internal onRows (apply: torch.Tensor -> torch.Tensor) (frames: torch.Tensor) : torch.Tensor =
         let count = frames.shape[0] * frames.shape[1]
         let rows = frames.reshape (count, frames.shape[2])
@@ -69,9 +69,10 @@ module Layer =
     let internal affine (weight: torch.Tensor) (bias: torch.Tensor) (frames: torch.Tensor) =
         onRows (fun rows -> multiplyAdd bias rows weight) frames
 
-    /// A layer with weights of its own: `apply` is given the weights in the order of the layout, and a flow whose value has the
-    /// axes that `wanted` tells. Weights or a value of another shape, type or device are an ArgumentException that names the
-    /// layer, what it wants and what it has got. Statistics may be of another type than what is learnt (see `Precision`).
+    /// A layer with weights of its own. `apply` is given the weights in the order of the layout, and activations whose value has
+    /// the axes that `wanted` tells. Raises ArgumentException for weights or a value of another shape, type or device; the
+    /// message names the layer, what it wants and what it got. Statistics may be of another type than the learnt weights (see
+    /// `Precision`).
     let internal withWeights name what (wanted: torch.Tensor -> Axis[]) (layout: Layout) apply : Model<Activations, Activations> =
         let shapes = [| for weight in layout -> weight, [| for size in weight.Shape -> Axis.Of size |] |]
         let firstLearnt = List.tryFindIndex Layout.isLearnt layout
@@ -138,9 +139,9 @@ module Layer =
     /// Weights uniform in ±sqrt(6/(inputs + outputs)), biases at zero (Glorot and Bengio 2010, eq. 16).
     let internal affineLayout inputs outputs : Layout = weightsOf inputs outputs (sqrt (6.0 / float (inputs + outputs)))
 
-    /// Affine layer: [time, batch, inputs] -> [time, batch, outputs]. As every layer, it raises ArgumentException, naming itself, for
-    /// frames of another shape or type than its weights want. Weights start as Glorot and Bengio 2010 have it (eq. 16; authors'
-    /// code of Huang et al. 2014), biases at zero.
+    /// Affine layer: [time, batch, inputs] -> [time, batch, outputs]. As every layer, it raises ArgumentException, naming itself,
+    /// for frames of another shape or type than its weights want. Weights start as Glorot and Bengio 2010 have it (eq. 16;
+    /// authors' code of Huang et al. 2014), biases at zero.
     let linear (inputs: int) (outputs: int) : Model<Activations, Activations> =
         overFrames $"linear {outputs}" inputs (affineLayout inputs outputs) (fun weights flow ->
             let weight, bias = weights[0], weights[1]
@@ -185,8 +186,9 @@ module Layer =
         let layer = linear inputs units --> activation kind
         { layer with Name = $"dense {units}" }
 
-    /// Runs the recurrence of a layer over frames [time, batch, _], from the next start state [batch, size] of the flow (zero
-    /// where it has none): `run` gives the outputs [time, batch, units] and the last state, which joins the flow's end states.
+    /// Runs the recurrence of a layer over frames [time, batch, _]. It starts from the next start state [batch, size] of the
+    /// activations, or from zero where there is none. `run` gives the outputs [time, batch, units] and the last state, which
+    /// joins the end states of the activations.
     let internal fromStart
         (name: string)
         (size: int)
@@ -239,7 +241,8 @@ module Layer =
 
     let private reversed (flow: Activations) = flow |> Activations.map _.flip(0L)
 
-    /// Runs a model over frames from the last one to the first. Its states would be those of the future, so there are none to carry.
+    /// Runs a model over frames from the last one to the first. Its states would be those of the future, so there are none to
+    /// carry.
     let backwards (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         { model with
             Name = $"backwards ({model.Name})"

@@ -2,9 +2,10 @@ namespace FunctionalSeparation.Learning
 
 open FunctionalSeparation.Core
 
-/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and without peepholes), as in
-/// torch.nn.LSTM: (i, f, o) = s(x W + b + h U), g = tanh(x W_g + b_g + h U_g), c(t) = f c(t-1) + i g, h(t) = o tanh c(t), where
-/// s is the logistic function and h stands for h(t-1).
+/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000 and without peepholes), as
+/// in torch.nn.LSTM. The gates are (i, f, o) = s(x W + b + h U) and g = tanh(x W_g + b_g + h U_g).
+/// The cell is c(t) = f c(t-1) + i g, and the output is h(t) = o tanh c(t).
+/// Here s is the logistic function, and h stands for h(t-1).
 [<RequireQualifiedAccess>]
 module Lstm =
 
@@ -18,9 +19,9 @@ module Lstm =
           { Name = "bias"; Shape = [ gates ]; Init = Zeros }
           { Name = "recurrence"; Shape = [ int64 units; gates ]; Init = Orthogonal 1.0 } ]
 
-    /// Layer of LSTM units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, 2 units], h and c side by side. The
-    /// input products of all frames are one matrix product, see also `LstmStates`. The weights are those of torch.nn.LSTM, its
-    /// matrices transposed, its two biases added. Raises ArgumentException for no input or unit.
+    /// Layer of LSTM units, [time, batch, inputs] -> [time, batch, units]; its state is [batch, 2 units], h and c side by side.
+    /// The input products of all frames are one matrix product, see also `LstmStates`. The weights are those of torch.nn.LSTM,
+    /// its matrices transposed, its two biases added. Raises ArgumentException for no input or unit.
     let layer (inputs: int) (units: int) : Model<Activations, Activations> =
         let name, n = $"LSTM {units}", int64 units
 

@@ -4,8 +4,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// Normalisation of frames [time, batch, features] and images [batch, channels, time, bins]: y = (x - mean) / sqrt(variance +
-/// 1e-5), and then y `scale` + `shift` for each feature or channel, which start at 1 and 0. Raises
-/// ArgumentException, as all here, where there is no feature or channel, and where groups do not divide them.
+/// 1e-5). Then each feature or channel becomes y `scale` + `shift`, which start at 1 and 0. Raises ArgumentException, as all
+/// here, where there is no feature or channel, and where groups do not divide them.
 [<RequireQualifiedAccess>]
 module Norm =
 
@@ -68,8 +68,9 @@ module Norm =
     let standardise (channels: int) : Model<Activations, Activations> =
         withStatistics $"standardise {channels}" channels [] (fun _ -> null, null)
 
-    /// Group normalisation (Wu and He 2018): mean and variance of each item of the batch over groups of channels, all their frames
-    /// and bins; of each frame over groups of features. One group for each channel is instance normalisation.
+    /// Group normalisation (Wu and He 2018). In images, mean and variance of each item of the batch are over groups of channels,
+    /// all their frames and bins. In frames, those of each frame are over groups of features. One group for each channel is
+    /// instance normalisation.
     let group (groups: int) (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "A normalisation" (nameof groups) groups
         Numbers.atLeast 1 "A normalisation" (nameof channels) channels
@@ -81,8 +82,8 @@ module Norm =
             let normalise values = torch.nn.functional.group_norm (values, int64 groups, weights[0], weights[1], epsilon)
             Activations.map (Layer.onChannels normalise))
 
-    /// Layer normalisation (Ba et al. 2016): mean and variance of each frame over its features, of each point of an image over its
-    /// channels.
+    /// Layer normalisation (Ba et al. 2016): mean and variance of each frame over its features, of each point of an image over
+    /// its channels.
     let layer (channels: int) : Model<Activations, Activations> =
         Numbers.atLeast 1 "A normalisation" (nameof channels) channels
 

@@ -9,16 +9,17 @@ type Precision =
     /// float32 throughout.
     | Float32
     /// Factors and results of products, and the activations between them, in bfloat16 (8 bits of mantissa); each product sums in
-    /// float32. Weights, statistics and moments of normalisation, mask, loss, gradient and optimiser stay in float32. Several
-    /// times faster on GPUs and on processors with instructions for it (AVX512-BF16, AMX), slower on others.
+    /// float32. Weights, statistics and moments of normalisation, and all that follows the network (loss, gradient and optimiser)
+    /// stay in float32. Several times faster on GPUs and on processors with instructions for it (AVX512-BF16, AMX), slower on
+    /// others.
     | Bfloat16
 
 /// Networks in a given precision.
 [<RequireQualifiedAccess>]
 module Precision =
 
-    /// A network of float32 weights with its products in the given precision; inputs and outputs stay float32. In bfloat16 it raises
-    /// ArgumentException for weights or frames of another type.
+    /// A network of float32 weights with its products in the given precision; inputs and outputs stay float32. In bfloat16 it
+    /// raises ArgumentException for weights or frames of another type.
     let network (precision: Precision) (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         match precision with
         | Precision.Float32 -> model

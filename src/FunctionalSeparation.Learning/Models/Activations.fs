@@ -9,7 +9,7 @@ type Mode =
     | Inference
     /// Dropout draws from the key; normalisation takes the batch's own moments.
     | Training of Key
-    /// No randomness; normalisation takes the batch's own moments and tells them in `Activations.Moments`.
+    /// No randomness; normalisation takes the batch's own moments and records them in `Activations.Moments`.
     | Observing
 
 /// A batch on its way through a network, and what goes with it from layer to layer.
@@ -29,7 +29,7 @@ type Activations =
         Moments: torch.Tensor list
     }
 
-/// Flows of values: how a batch enters a network, and what is left of it behind.
+/// Activations of a network: how a batch enters it, and the states that it leaves behind.
 [<RequireQualifiedAccess>]
 module Activations =
 
@@ -43,17 +43,17 @@ module Activations =
     /// Images [batch, channels, time, bins] that start from zero states; mode `Inference`.
     let ofImages (images: torch.Tensor) : Activations = continuing [] images
 
-    /// The flow in another mode.
+    /// The activations in another mode.
     let inMode (mode: Mode) (flow: Activations) : Activations = { flow with Mode = mode }
 
-    /// The flow with another value, frames [time, batch, features] or images [batch, channels, time, bins]; what goes with it
-    /// stays.
+    /// The activations with another value, frames [time, batch, features] or images [batch, channels, time, bins]. Mode, states
+    /// and moments stay.
     let map (change: torch.Tensor -> torch.Tensor) (flow: Activations) : Activations = { flow with Value = change flow.Value }
 
     /// The end states [batch, units] of all recurrent layers, first layer first.
     let finalStates (flow: Activations) : torch.Tensor list = List.rev flow.FinalStates
 
-    /// Applies a function of flows that has no states to carry: it starts from zero states, and its end states are forgotten.
+    /// Applies a function without states to carry: it starts from zero states, and its end states are dropped.
     let internal withoutStates (apply: Activations -> Activations) (flow: Activations) : Activations =
         { apply { flow with InitialStates = []; FinalStates = [] } with
             InitialStates = flow.InitialStates

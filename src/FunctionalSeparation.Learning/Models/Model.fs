@@ -4,7 +4,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 
 /// <summary>
-/// A model is a function of its weights and its input, plus what is needed to make the weights: nothing is hidden inside.
+/// A model is a function of its weights and its input, with the layout from which its weights are made. It has no hidden state.
 /// </summary>
 /// <example><code lang="fsharp">
 /// let gain =
@@ -110,8 +110,8 @@ module Model =
     let skip (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         merged $"skip ({model.Name})" joined [ identity; model ]
 
-    /// The same model, freeing what it makes on the way as soon as its output is there (what a gradient needs, libtorch keeps): for parts
-    /// of deep networks on long sounds.
+    /// The same model, which frees its intermediate tensors as soon as its output exists. libtorch keeps those that a gradient
+    /// needs. It suits parts of deep networks on long inputs.
     let scoped (model: Model<Activations, Activations>) : Model<Activations, Activations> =
         let tensors (flow: Activations) = flow.Value :: flow.InitialStates @ flow.FinalStates @ flow.Moments
 
@@ -167,7 +167,7 @@ module Model =
         requireOwn model parameters
         model.Apply (Params.split parameters) input
 
-/// Composition, as soon as `FunctionalSeparation` is open.
+/// Composition, as soon as `FunctionalSeparation.Learning` is open.
 [<AutoOpen>]
 module ModelOperators =
 

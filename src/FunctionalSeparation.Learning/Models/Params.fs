@@ -32,7 +32,8 @@ type Weight =
         Init: Init
     }
 
-/// The weights of a model in order: those that are learnt lie so in its parameter vector, the others in that of statistics.
+/// The weights of a model, in order. Learnt weights lie in this order in the parameter vector, and statistics in the vector of
+/// statistics.
 type Layout = Weight list
 
 /// Layouts: sizes, and how two become one.
@@ -64,8 +65,9 @@ module Layout =
         | true, number when dot > 0 -> weight.Name.Substring(0, dot), number
         | _ -> weight.Name, 1
 
-    /// One layout behind another. A name that both have goes on counting in the second: `weight`, `weight.2`, `weight.3`. So
-    /// names are unique, and do not depend on the order in which layouts were joined. Raises ArgumentException for an empty name.
+    /// Appends one layout to another. A name that both have is numbered in the second: `weight`, `weight.2`, `weight.3`. Names
+    /// are therefore unique, and do not depend on the order in which layouts are joined. Raises ArgumentException for an empty
+    /// name.
     let join (first: Layout) (second: Layout) : Layout =
         if List.exists (fun (weight: Weight) -> String.IsNullOrWhiteSpace weight.Name) (first @ second) then
             invalidArg (nameof second) "A weight has an empty name."
@@ -127,7 +129,8 @@ module Params =
         | [||] -> none.Value
         | values -> Memory.tensor (fun () -> torch.tensor(values).``to``(dtype).``to`` device)
 
-    /// Joins a layout and a vector [total]; statistics have their starting values. Raises ArgumentException where the sizes differ.
+    /// Joins a layout and a vector [total]; statistics have their starting values. Raises ArgumentException where the sizes
+    /// differ.
     let create (layout: Layout) (vector: torch.Tensor) : Params =
         require "elements" (Layout.learnt layout) vector
         { Vector = vector; Statistics = startingStatistics layout vector.dtype vector.device; Layout = layout }

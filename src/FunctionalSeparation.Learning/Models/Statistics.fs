@@ -2,11 +2,11 @@ namespace FunctionalSeparation.Learning
 
 open TorchSharp
 
-/// Statistics of normalisation: what batches look like to a network whose weights stand still.
+/// Statistics of normalisation: the moments of batches inside a network with fixed weights.
 [<RequireQualifiedAccess>]
 module Statistics =
 
-    /// Mean and variance of what counts, sums and sums of squares [3, features] tell, one behind the other.
+    /// Mean and variance, one after the other, from counts, sums and sums of squares [3, features].
     let private ofMoments (moments: torch.Tensor) =
         let sums = moments.unbind 0
         let mean = sums[1] / sums[0]
@@ -44,10 +44,10 @@ module Statistics =
         fold None
 
     /// <summary>
-    /// The statistics [n] (see `Params.withStatistics`) that these batches, frames or images, have on their way through the
-    /// network: means over all elements of all batches, and their total variance, each layer seeing what the layers before it
-    /// make of a batch with its own moments. A pure fold; the weights stay as they are. Where the network has no statistics, the
-    /// batches are not looked at; a batch that is made as it is asked for is freed when it was seen. Raises ArgumentException
+    /// The statistics [n] (see `Params.withStatistics`) of the activations that these batches, frames or images, have in the
+    /// network. They are means over all elements of all batches, and their total variance. Each layer receives a batch that the
+    /// layers before it have normalised by its own moments. A pure fold; the weights stay as they are. Where the network has no
+    /// statistics, the batches are not read. A batch that is made on demand is freed after it was read. Raises ArgumentException
     /// where there is no batch.
     /// </summary>
     /// <example><code lang="fsharp">

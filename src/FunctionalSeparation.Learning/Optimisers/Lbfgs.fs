@@ -26,10 +26,10 @@ type LbfgsSettings =
         ProgTol: float
     }
 
-/// Limited-memory BFGS (Nocedal 1980; Liu & Nocedal 1989) with a strong Wolfe line search, made to follow minFunc 2012
-/// (Schmidt 2005) evaluation by evaluation. The state holds the gradient and the whole memory, so saving it is a checkpoint.
-/// Sums and products run in the parameters' dtype on their device (a float32 product of millions of elements is good to
-/// about 1e-4 relative, which the directions tolerate); decisions are taken in float64 on the host.
+/// Limited-memory BFGS (Nocedal 1980; Liu & Nocedal 1989) with a strong Wolfe line search, made to follow minFunc 2012 (Schmidt
+/// 2005) evaluation by evaluation. The state holds the gradient and the whole memory, so saving it is a checkpoint. Sums and
+/// products run in the parameters' dtype on their device. A float32 product of millions of elements is accurate to about 1e-4
+/// relative, which the directions tolerate. Decisions are taken in float64 on the host.
 [<RequireQualifiedAccess>]
 module Lbfgs =
 
@@ -240,11 +240,12 @@ module Lbfgs =
             iterate settings objective parameters 0 (ofState state)
 
     /// The optimiser of the given settings. One step is one iteration; the very first also evaluates the start. `Value` and
-    /// `MaxGradient` belong to the NEW point; `Evaluations` counts this step's, the state's number "evaluations" all of them.
-    /// The state holds 1 + 2 * Memory vectors once the memory is full; consecutive states share their storage. A line search
-    /// backs away from points where the objective is not finite. Raises InputException where value or gradient is not finite
-    /// at the start or the gradient is not at the point found, and ArgumentException where a limit is below 1, a tolerance
-    /// negative or not finite, or not 0 < Decrease < Curvature < 1. `Stopped` is advice: another step would go on from the state.
+    /// `MaxGradient` belong to the NEW point; `Evaluations` counts this step's, the state's number "evaluations" all of them. The
+    /// state holds 1 + 2 * Memory vectors once the memory is full; consecutive states share their storage. A line search backs
+    /// away from points where the objective is not finite. Raises InputException where value or gradient is not finite at the
+    /// start, or the gradient is not at the point found. Raises ArgumentException where a limit is below 1, a tolerance is
+    /// negative or not finite, or not 0 < Decrease < Curvature < 1. `Stopped` is advice: another step would continue from the
+    /// state.
     let create (settings: LbfgsSettings) : Optimiser =
         for name, limit in
             [ "Memory", settings.Memory

@@ -112,8 +112,8 @@ module LineSearch =
 
         go 0 start first
 
-    /// Where to look next inside a bracket. A point within a tenth of the width from an end is moved to that tenth if it
-    /// is the second such in a row, or no inner point at all; the flag says that the next one would be the second.
+    /// The next step length to try inside a bracket. A point within a tenth of the width from an end is moved to that tenth if it
+    /// is no inner point, or the second such point in a row. The flag says that the next such point would be the second.
     let private inner hesitant a b =
         let low, high = min a.At b.At, max a.At b.At
         let t = if legal a && legal b then cubicMinimum low high a b else (a.At + b.At) / 2.0
@@ -156,10 +156,10 @@ module LineSearch =
 
         go trials false first second
 
-    /// A step that meets the strong Wolfe conditions, or the best one found, with the number of evaluations it took.
-    /// `reach` is the direction's largest absolute element, `start` the probe at 0 (its slope must be negative), `first` the
-    /// step to try first. From a step where value or slope is not finite it goes back half-way to the last good one and on by
-    /// sufficient decrease alone; where nothing is left of the step it returns `start` itself, at step 0.
+    /// A step that meets the strong Wolfe conditions, or the best one found, with the number of evaluations it took. `reach` is
+    /// the direction's largest absolute element, `start` the probe at 0 (its slope must be negative), `first` the step to try
+    /// first. From a step where value or slope is not finite, the search goes back half-way to the last good one and continues by
+    /// sufficient decrease alone. Where nothing is left of the step, it returns `start` itself, at step 0.
     let strongWolfe
         (settings: WolfeSettings)
         (evaluate: float -> Probe<'g>)

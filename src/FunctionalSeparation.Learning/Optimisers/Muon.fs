@@ -3,18 +3,19 @@ namespace FunctionalSeparation.Learning
 open System
 open TorchSharp
 
-/// Momentum whose matrices are brought near to orthogonal ones, so that a step moves all directions of a weight alike (Muon, Jordan
-/// et al. 2024; with the step size of Liu et al. 2025, so that rates and decays of AdamW fit).
+/// Momentum with matrices that are brought near to orthogonal ones, so that a step moves all directions of a weight alike (Muon,
+/// Jordan et al. 2024). The step size is that of Liu et al. 2025, so that rates and decays of AdamW fit.
 [<RequireQualifiedAccess>]
 module Muon =
 
-    /// Coefficients of the odd polynomial of degree 5 that Jordan et al. iterate: singular values come to lie between about 0.7 and 1.2.
+    /// Coefficients of the odd polynomial of degree 5 that Jordan et al. iterate: singular values come to lie between about 0.7
+    /// and 1.2.
     let private linear, private cubic, private quintic = 3.4445, -4.7750, 2.0315
 
     let private iterations = 5
 
-    /// About the nearest matrix of orthonormal rows (columns, where these are fewer) to a matrix [rows, columns]: its singular vectors,
-    /// and singular values of about 1; Newton-Schulz, five iterations. Zeros stay zeros.
+    /// About the nearest matrix of orthonormal rows (columns, where these are fewer) to a matrix [rows, columns]: its singular
+    /// vectors, and singular values of about 1; Newton-Schulz, five iterations. Zeros stay zeros.
     let orthogonalised (matrix: torch.Tensor) : torch.Tensor =
         let isTall = matrix.shape[0] > matrix.shape[1]
 
@@ -63,8 +64,8 @@ module Muon =
                     let struct (velocity, next) = momentum.Update gradient state parameters
                     struct (List.map2 directionOf layout (partsOf layout velocity) |> joined velocity, next) }
 
-    /// Two transforms, each of its own weights: `first` moves those that `isFirst` picks from a layout, `second` the others. Each is
-    /// made for the weights that it is given, in their order.
+    /// Two transforms, each of its own weights: `first` moves those that `isFirst` picks from a layout, `second` the others. Each
+    /// is made for the weights that it is given, in their order.
     let split (isFirst: Weight -> bool) (first: Layout -> Transform) (second: Layout -> Transform) (layout: Layout) : Transform =
         let learnt = Layout.learnt layout
         let picked, others = List.partition isFirst learnt
@@ -95,7 +96,7 @@ module Muon =
                 let update = merged learnt (partsOf picked update1) (partsOf others update2) |> joined gradient
                 struct (update, both next1 next2) }
 
-    /// Muon on the matrices of a layout, with so much momentum, Adam's direction on all other weights. Raises ArgumentException unless
-    /// 0 <= decay, beta1, beta2 < 1.
+    /// Muon with momentum `decay` on the matrices of a layout, and Adam's direction on all other weights. Raises
+    /// ArgumentException unless 0 <= decay, beta1, beta2 < 1.
     let create (decay: float) (beta1: float) (beta2: float) (layout: Layout) : Transform =
         split isMatrix (direction decay) (fun _ -> Transform.adam beta1 beta2 1e-8) layout

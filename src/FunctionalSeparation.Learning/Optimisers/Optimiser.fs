@@ -16,7 +16,8 @@ type OptimiserStep =
         Parameters: torch.Tensor
         /// The state for the next step.
         State: OptimiserState
-        /// The objective: at the NEW point for L-BFGS, at the OLD point for first-order rules (they never evaluate the new one).
+        /// The objective: at the NEW point for L-BFGS, at the OLD point for first-order optimisers, which never evaluate the new
+        /// one.
         Value: float
         /// Number of calls of the objective in this step.
         Evaluations: int
@@ -26,23 +27,23 @@ type OptimiserStep =
         Stopped: string option
     }
 
-/// A rule that moves parameters, as two pure functions: neither changes a tensor that it is given.
+/// An optimiser: it moves parameters by pure functions, none of which changes a tensor that it is given.
 [<NoEquality; NoComparison>]
 type Optimiser =
     {
-        /// Data that tells it from others.
+        /// The identity of the optimiser.
         Id: Id
         /// Its learning rate, where it has one.
         Rate: Schedule option
-        /// Whether it compares values of the objective more finely than products in bfloat16 are.
+        /// Whether it compares values of the objective more finely than products in bfloat16 allow.
         ComparesValues: bool
         /// The state before the first step, for parameters [n].
         Init: torch.Tensor -> OptimiserState
-        /// One step of a run of so many steps, from a state and the parameters [n] that belong to it. Raises InputException where the objective is not
-        /// finite; state and parameters are then as they were.
+        /// One step of a run, from the number of steps of the run, the objective, a state, and the parameters [n] that belong to
+        /// the state. Raises InputException where the objective is not finite; state and parameters are then as they were.
         Step: int -> Objective -> OptimiserState -> torch.Tensor -> OptimiserStep
-        /// The parameters [n] that a run which ended with this state and these parameters gives: the parameters themselves, unless
-        /// the rule averages them. The handle is one of those given.
+        /// The parameters [n] that a run gives which ended with this state and these parameters: the parameters themselves, or an
+        /// average of them. The handle is one of those given.
         Answer: OptimiserState -> torch.Tensor -> torch.Tensor
     }
 
@@ -62,7 +63,7 @@ module OptimiserStep =
 [<RequireQualifiedAccess>]
 module Optimiser =
 
-    /// The answer of a rule that does not average: the parameters [n].
+    /// The answer of an optimiser that does not average: the parameters [n].
     let lastParameters: OptimiserState -> torch.Tensor -> torch.Tensor = fun _ parameters -> parameters
 
     let private refuse id step what (value: float) =
@@ -96,9 +97,10 @@ module Optimiser =
           Stopped = None }
 
     /// <summary>
-    /// The optimiser parameters' = parameters - rate(step) * update. One evaluation a step, `Value` and `MaxGradient` (of the raw gradient) at the OLD point, never `Stopped`. A
-    /// step reads two numbers from the device: the objective's own value and the gradient's largest element. Raises
-    /// InputException where the loss or the gradient is not finite, and ArgumentException where the schedule's rate is not.
+    /// The optimiser parameters' = parameters - rate(step) * update. Each step evaluates the objective once. `Value` and
+    /// `MaxGradient` (of the raw gradient) are those at the OLD point, and the optimiser is never `Stopped`. A step reads two
+    /// numbers from the device: the objective's own value and the gradient's largest element. Raises InputException where the
+    /// loss or the gradient is not finite, and ArgumentException where the schedule's rate is not.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let heavyBall = Transform.momentum 0.9 |> Optimiser.descend (Schedule.cosine 0.01)
@@ -128,8 +130,9 @@ module Optimiser =
     let adamW (decay: float) (schedule: Schedule) : Optimiser =
         descend schedule (Transform.chain [ Transform.adam 0.9 0.999 1e-8; Transform.weightDecay decay ])
 
-    /// The optimiser, whose answer is the exponential moving average decay * a + (1 - decay) * p of its parameters, corrected for its
-    /// start (a is zero before the first step). Raises ArgumentException unless 0 <= decay < 1.
+    /// The optimiser with an averaged answer: the exponential moving average a' = decay * a + (1 - decay) * p of its parameters
+    /// p. The average is corrected for its start (a is zero before the first step).
+    /// Raises ArgumentException unless 0 <= decay < 1.
     let averaged (decay: float) (optimiser: Optimiser) : Optimiser =
         Numbers.fraction "An average" (nameof decay) decay
 
@@ -168,8 +171,8 @@ module Optimiser =
                     else
                         OptimiserState.tensor "average" state }
 
-    /// The optimiser on gradients [n] that pass a transform without a state, such as `Transform.clipNorm 5.0`. Values of the objective stay as they
-    /// are, so the two no longer belong together exactly where a gradient is changed.
+    /// The optimiser on gradients [n] that pass a transform without a state, such as `Transform.clipNorm 5.0`. Values of the
+    /// objective stay as they are, so a changed gradient no longer belongs exactly to its value.
     let clipped (clip: Transform) (optimiser: Optimiser) : Optimiser =
         let change (objective: Objective) : Objective =
             fun point ->
@@ -181,12 +184,12 @@ module Optimiser =
             Id = Id.create "clipped" [] [ clip.Id; optimiser.Id ]
             Step = fun steps objective -> optimiser.Step steps (change objective) }
 
-    /// The optimiser under a name of one's own: how runs, tables and messages know it.
+    /// The optimiser under a name of one's own, which is its identity in runs, tables and messages.
     let named (name: string) (optimiser: Optimiser) : Optimiser = { optimiser with Id = Id.named name }
 
-    /// The optimiser, starting afresh (with the state of its `Init`) after every `period` steps, and where it would stop:
-    /// it never stops the run, since the next mini-batch has something to say (Huang et al. 2015, authors' code). The state counts the steps. Raises
-    /// ArgumentException for a period below 1.
+    /// The optimiser, restarted with the state of its `Init` after every `period` steps, and wherever it would stop. It never
+    /// stops the run, since the next mini-batch may still allow progress (Huang et al. 2015, authors' code). The state counts the
+    /// steps. Raises ArgumentException for a period below 1.
     let restarted (period: int) (optimiser: Optimiser) : Optimiser =
         if period < 1 then
             invalidArg (nameof period) $"Restarts are at least 1 step apart, got {period}."

@@ -19,7 +19,7 @@ type OptimiserState =
 [<RequireQualifiedAccess>]
 module OptimiserState =
 
-    /// The state of a rule that remembers nothing.
+    /// The state of an optimiser without memory.
     let empty: OptimiserState = { Tensors = Map.empty; Numbers = Map.empty }
 
     /// A state of named tensors [n] and numbers.

@@ -6,7 +6,7 @@ open System
 [<NoEquality; NoComparison>]
 type Schedule =
     {
-        /// Data that tells it from others.
+        /// The identity of the schedule.
         Id: Id
         /// The rate, from the number of steps of the run and a step, counted from 0.
         Rate: int -> int -> float
@@ -36,14 +36,14 @@ module Schedule =
             let progress = float (step - warmup) / float (steps - warmup) |> min 1.0
             rate * 0.5 * (1.0 + cos (Math.PI * progress))
 
-    /// Half a cosine from `rate` down to 0 at the end of the run (Loshchilov & Hutter 2017, eq. 5, one period). Raises ArgumentException for
-    /// a rate that is negative or not finite.
+    /// Half a cosine from `rate` down to 0 at the end of the run (Loshchilov & Hutter 2017, eq. 5, one period). Raises
+    /// ArgumentException for a rate that is negative or not finite.
     let cosine (rate: float) : Schedule =
         Numbers.notNegative owner (nameof rate) rate
         { Id = Id.create "cosine" [ "rate", rate ] []; Rate = risingCosine (fun _ -> 0) rate }
 
-    /// A linear rise over so many steps (step 0 already moves), then half a cosine from `rate` down to 0 at the end of the run. Raises
-    /// ArgumentException for a warm-up that is negative, and at the first step for one that is not shorter than the run.
+    /// A linear rise over `warmup` steps (step 0 already moves), then half a cosine from `rate` down to 0 at the end of the run.
+    /// Raises ArgumentException for a warm-up that is negative, and at the first step for one that is not shorter than the run.
     let warmupCosine (warmup: int) (rate: float) : Schedule =
         Numbers.notNegative owner (nameof rate) rate
         Numbers.atLeast 0 owner (nameof warmup) warmup
@@ -59,8 +59,8 @@ module Schedule =
         { Id = Id.create "warm-up share, cosine" [ "share", share; "rate", rate ] []
           Rate = risingCosine (fun steps -> int (share * float steps)) rate }
 
-    /// `rate`, multiplied by `factor` once for every milestone that the step has reached. Raises ArgumentException for a rate or factor
-    /// that is negative or not finite.
+    /// `rate`, multiplied by `factor` once for every milestone that the step has reached. Raises ArgumentException for a rate or
+    /// factor that is negative or not finite.
     let stepwise (rate: float) (factor: float) (milestones: int list) : Schedule =
         Numbers.notNegative owner (nameof rate) rate
         Numbers.notNegative owner (nameof factor) factor
@@ -68,8 +68,8 @@ module Schedule =
         { Id = Id.create "stepwise" ([ "rate", rate; "factor", factor ] @ [ for m in milestones -> "milestone", float m ]) []
           Rate = fun _ step -> rate * (factor ** float (milestones |> List.filter (fun m -> step >= m) |> List.length)) }
 
-    /// The rate of a run of so many steps at a step. Raises ArgumentException where the schedule gives a number that is not finite: it
-    /// would make all parameters such numbers.
+    /// The rate at `step` of a run of `steps` steps. Raises ArgumentException where the schedule gives a number that is not
+    /// finite, which would make all parameters not finite.
     let internal rate (schedule: Schedule) (steps: int) (step: int) : float =
         let rate = schedule.Rate steps step
 

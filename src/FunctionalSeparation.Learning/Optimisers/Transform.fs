@@ -10,7 +10,7 @@ open FunctionalSeparation.Core
 [<NoEquality; NoComparison>]
 type Transform =
     {
-        /// Data that tells it from others.
+        /// The identity of the transform.
         Id: Id
         /// The state before the first update, for parameters [n].
         Init: torch.Tensor -> OptimiserState
@@ -73,17 +73,17 @@ module Transform =
         positive (nameof bound) bound
         stateless (Id.create "clip elements" [ "bound", bound ] []) (fun gradient _ -> gradient.clamp (-bound, bound))
 
-    /// Adds decay * parameters. Before `adam` or `momentum` in a chain this is an L2 penalty of decay/2 * |p|^2;
-    /// between the direction and the schedule it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
-    /// Raises ArgumentException for a decay that is negative or not finite.
+    /// Adds decay * parameters. Before `adam` or `momentum` in a chain, this is an L2 penalty of decay/2 * |p|^2. Between the
+    /// direction and the schedule, it is decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2). Raises ArgumentException
+    /// for a decay that is negative or not finite.
     let weightDecay (decay: float) : Transform =
         Numbers.notNegative owner (nameof decay) decay
 
         stateless (Id.create "weight decay" [ "decay", decay ] []) (fun gradient parameters -> gradient.add (parameters, decay))
 
     /// <summary>
-    /// A transform of one's own that remembers one vector [n], called `memory` in its state, zero at first: from gradient and
-    /// memory to update and next memory, a fresh tensor.
+    /// A transform of one's own that remembers one vector [n], called `memory` in its state and zero at first. `update` takes
+    /// gradient and memory, and gives the update and the next memory, a fresh tensor.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let signs =
@@ -121,8 +121,8 @@ module Transform =
     let nesterov (decay: float) : Transform =
         accumulate "nesterov" decay (fun gradient velocity -> gradient.add (velocity, decay))
 
-    /// Elements that a CPU works on at a time: few enough to stay in its cache from one operation to the next (what that gives is in
-    /// the README of the benchmarks).
+    /// Number of elements that a CPU processes at a time, small enough for its cache from one operation to the next. The README
+    /// of the benchmarks says what this gains.
     let private segment = 1L <<< 16
 
     /// Runs elementwise operations on a vector segment by segment: `work` is given what cuts its segment out of a tensor.

@@ -3,15 +3,15 @@ namespace FunctionalSeparation.Learning
 open System
 open System.Globalization
 
-/// Data that tells one value from others of its kind, such as an optimiser or a loss: its name, its numbers, and the values that it is made
-/// of. Two values with equal identities do the same.
+/// The identity of a value such as an optimiser or a loss: its name, its numbers, and the identities of its parts. Two values
+/// with equal identities do the same.
 type Id =
     {
-        /// The name of a function and of what it does not take as a number.
+        /// The name of the function, and of those of its arguments that are not numbers.
         Name: string
         /// Its numbers by their names, in the order of its arguments.
         Numbers: (string * float) list
-        /// The values that it is made of, in their order.
+        /// The identities of its parts, in their order.
         Parts: Id list
     }
 

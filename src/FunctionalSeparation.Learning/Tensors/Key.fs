@@ -3,15 +3,16 @@ namespace FunctionalSeparation.Learning
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// A splittable key: the only source of randomness in the library. The same key always gives the same draws, on every
-/// platform (`normals` up to the rounding of its logarithm and cosine); two keys made by `Key.split` or `Key.fold` with
-/// different numbers are independent for all practical purposes.
+/// A splittable key: the only source of randomness in the library. The same key always gives the same draws, on every platform
+/// (`normals` up to the rounding of its logarithm and cosine). Two keys made by `Key.split` or `Key.fold` with different numbers
+/// are independent for all practical purposes.
 [<Struct>]
 type Key = private Key of uint64
 
 /// <summary>
-/// Draws from keys. A negative count is an ArgumentException. A key is a value: nothing here changes it, so use a key once and split it for the next draw.
-/// Draw number i of a key is the SplitMix64 finaliser (Steele, Lea, Flood 2014) of key + (i + 1) * golden ratio.
+/// Draws from keys. Raises ArgumentException for a negative count. A key is a value that no draw changes: use a key once, and
+/// split it for the next draw. Draw number i of a key is the SplitMix64 finaliser (Steele, Lea, Flood 2014) of key + (i + 1) *
+/// golden ratio.
 /// </summary>
 /// <example><code lang="fsharp">
 /// let key = Key.ofSeed 0
@@ -35,7 +36,7 @@ module Key =
     /// The key of a seed.
     let ofSeed (seed: int) = Key(mix (uint64 (int64 seed) + golden))
 
-    /// The child of `key` with the given number (an epoch, a step, a clip).
+    /// The child of `key` with the given number (an epoch, a step, an item).
     let fold (number: int) (key: Key) = Key(mix (draw key number ^^^ golden))
 
     /// `count` independent children of `key`.
@@ -84,8 +85,8 @@ module Key =
 
         order
 
-    /// A tensor of numbers in [low, high), on the CPU. Raises ArgumentException unless low <= high, both finite, and the shape has
-    /// no negative size and at most 2^31 - 57 elements.
+    /// A tensor of numbers in [low, high), on the CPU. Raises ArgumentException unless low <= high, both finite, and the shape
+    /// has no negative size and at most 2^31 - 57 elements.
     let uniformTensor (low: float) (high: float) (shape: int64 list) (key: Key) : torch.Tensor =
         TorchRuntime.Initialize()
 

@@ -3,16 +3,16 @@ namespace FunctionalSeparation.Learning
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// The one place that opens dispose scopes. The garbage collector does not see native memory, so every step, chunk and
-/// clip runs in a scope of its own: what it allocates is freed at the end, what it returns by name survives. Tensors may have any
-/// shape [...], type and device.
+/// The one place that opens dispose scopes. The garbage collector does not see native memory, so every step and every chunk of
+/// data runs in a scope of its own. At its end, the scope frees all tensors that the work allocated, except those that it returns
+/// by name. Tensors may have any shape [...], type and device.
 [<RequireQualifiedAccess>]
 module Memory =
 
     /// <summary>
-    /// Runs `work` in a fresh scope and frees every tensor it made except those that `survivors` lists from its result;
-    /// these move to the enclosing scope, or to the caller where there is none. `work` must be eager: a sequence or
-    /// closure that is evaluated later, or on another thread, is not covered.
+    /// Runs `work` in a fresh scope and frees every tensor that it made, except those that `survivors` lists from its result. The
+    /// survivors move to the enclosing scope, or to the caller where there is none. `work` must be eager: a sequence or closure
+    /// that is evaluated later, or on another thread, is not covered.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let norm (vector: torch.Tensor) =

@@ -166,8 +166,8 @@ module Safetensors =
         { Tensors = entries |> List.map (readTensor stream start)
           Texts = pairs |> Seq.filter isTexts |> Seq.collect (snd >> StrictJson.pairs textsName) |> Seq.map textOf |> Map.ofSeq }
 
-    /// Reads an open file, or one in memory, that messages call `name`: from its beginning, seeking. Tensors and errors as `load`:
-    /// raises InputException for what is no safetensors file.
+    /// Reads an open file, or one in memory, that messages call `name`: from its beginning, seeking. Tensors and errors as
+    /// `load`: raises InputException for what is no safetensors file.
     let read (name: string) (stream: Stream) : TensorFile =
         try
             Memory.scoped (fun file -> List.map snd file.Tensors) (fun () -> readAll stream)

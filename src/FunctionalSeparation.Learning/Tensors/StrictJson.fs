@@ -15,8 +15,8 @@ type JsonEntries =
         Values: Map<string, JsonElement>
     }
 
-/// JSON that is read strictly: a name that stands twice, an entry that is unknown or missing, one of another kind or beyond its
-/// bounds raises InputException with a few words that name the entry. Whoever reads a file puts its name before them.
+/// Strict reading of JSON. Raises InputException for a duplicate name, an unknown or missing entry, and a value of another kind
+/// or out of bounds. The message names the entry in a few words; the reader of a file puts the name of the file before it.
 [<RequireQualifiedAccess>]
 module StrictJson =
 
@@ -66,7 +66,8 @@ module StrictJson =
         json.EnumerateObject()
         |> Seq.map (fun pair -> textOf $"a name in {quoted place}" (fun () -> pair.Name), pair.Value)
 
-    /// Raises where a text in what is kept as it is could not be written again, such as half a surrogate pair.
+    /// Raises InputException where a text in JSON that is kept unchanged could not be written again, such as half a surrogate
+    /// pair.
     let rec requireTexts (place: string) (json: JsonElement) : unit =
         match json.ValueKind with
         | JsonValueKind.Object -> json |> pairs place |> Seq.iter (snd >> requireTexts place)

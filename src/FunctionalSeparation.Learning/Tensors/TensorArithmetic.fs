@@ -3,10 +3,10 @@ namespace FunctionalSeparation.Learning
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// Tensors and numbers, safely, as soon as `FunctionalSeparation` is open (see `Core.Arithmetic`): libtorch's own names, which
-/// here take plain numbers, and `.+` for the sum of two tensors. Of two tensors, `a - b`, `a * b` and `a / b` are safe as they
-/// are; `a + b`, `2.0 * a` and `a.square ()` are not, for TorchSharp frees a number that it makes on the way while libtorch may
-/// still read it. Shapes broadcast as in libtorch: [3, 1] beside [5] gives [3, 5].
+/// Safe arithmetic of tensors and numbers, as soon as `FunctionalSeparation.Learning` is open (see `Core.Arithmetic`). It
+/// consists of libtorch's own names, which here take plain numbers, and of `.+` for the sum of two tensors. `a - b`, `a * b` and
+/// `a / b` of two tensors are safe as they are. `a + b`, `2.0 * a` and `a.square ()` are not: TorchSharp frees a number that it
+/// makes on the way while libtorch may still read it. Shapes broadcast as in libtorch: [3, 1] beside [5] gives [3, 5].
 [<AutoOpen>]
 module TensorArithmetic =
 

@@ -5,30 +5,31 @@ open System.Globalization
 open TorchSharp
 open FunctionalSeparation.Core
 
-/// A learning problem: what is minimised, on which batches, and how the parameters move. Batches may be anything.
+/// A learning problem: the loss, the batches, and the optimiser. Batches may be of any type.
 [<NoEquality; NoComparison>]
 type TrainingTask<'batch> =
     {
         /// The weights that are learnt.
         Layout: Layout
-        /// The loss of a batch, a scalar tensor []: a function of a key for layers that draw (such as dropout), of the batch, and of the
-        /// parameters, in which it is differentiable.
+        /// The loss of a batch, a scalar tensor []. It is a function of a key for layers that draw (such as dropout), of the
+        /// batch, and of the parameters, in which it is differentiable.
         Loss: Key -> 'batch -> Params -> torch.Tensor
         /// How the parameters move.
         Optimiser: Optimiser
         /// Steps of the run.
         Steps: int
-        /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0): nothing about
-        /// the data is remembered, so a resumed run sees what an uninterrupted one sees. A feed that makes fresh tensors
+        /// The batches whose losses are summed at a step, as a pure function of the step's number (from 0). It remembers nothing
+        /// about the data, so a resumed run receives the same batches as an uninterrupted one. A feed that makes fresh tensors
         /// makes them inside the scope of the step.
         Feed: int -> 'batch list
-        /// The root of the keys that `Loss` is given: a step has the child of its number, a batch the child of its place in the step.
+        /// The root of the keys that `Loss` is given: a step has the child of its number, a batch the child of its place in the
+        /// step.
         Key: Key
     }
 
-/// Training at a moment: all that the next step depends on, apart from the task. Its tensors belong to it. A state that was freed
-/// still tells its numbers, and refuses its tensors with an ObjectDisposedException that says why. Made of its own members, in
-/// their order; `Train.start` makes the first one of a run.
+/// Training at a moment: all that the next step depends on, apart from the task. It owns its tensors. A state that was freed
+/// still tells its numbers, and refuses its tensors with an ObjectDisposedException that says why. The constructor takes the
+/// members in their order; `Train.start` makes the first state of a run.
 [<Sealed>]
 type TrainState
     (
@@ -73,7 +74,7 @@ type TrainState
     /// Largest absolute element of the last gradient.
     member _.MaxGradient = maxGradient
 
-    /// Why the optimiser would not go on.
+    /// Why the optimiser cannot continue; None while it can.
     member _.Stopped = stopped
 
     member internal _.Free() =
@@ -85,8 +86,8 @@ type TrainState
 [<RequireQualifiedAccess>]
 module TrainState =
 
-    /// Every tensor of a state: the parameters [n] first, then what the optimiser remembers. Raises ObjectDisposedException for one
-    /// that was freed.
+    /// Every tensor of a state: the parameters [n] first, then what the optimiser remembers. Raises ObjectDisposedException for
+    /// one that was freed.
     let tensors (state: TrainState) = state.Parameters :: OptimiserState.tensors state.Optimiser
 
     /// Frees a state. Freeing it again does nothing.
@@ -150,7 +151,8 @@ module TrainState =
     /// The number that a file holds under a name. Raises InputException where it is missing or no number.
     let numberIn (file: TensorFile) (name: string) : float = find file name |> number name
 
-    /// The whole number, not negative, that a file holds under a name. Raises InputException where it is missing or no such number.
+    /// The whole number, not negative, that a file holds under a name. Raises InputException where it is missing or no such
+    /// number.
     let countIn (file: TensorFile) (name: string) : int = find file name |> count name
 
     let private entries = [ "step"; "value"; "evaluations"; "maxGradient"; "stopped" ]
@@ -186,8 +188,8 @@ module TrainState =
 [<RequireQualifiedAccess>]
 module Train =
 
-    /// The objective of a step: the summed loss of its batches, and its gradient [n]. Batch i draws from child i of the key. Raises
-    /// ArgumentException where there are no batches.
+    /// The objective of a step: the summed loss of its batches, and its gradient [n]. Batch i draws from child i of the key.
+    /// Raises ArgumentException where there are no batches.
     let objective (layout: Layout) (loss: Key -> 'batch -> Params -> torch.Tensor) (key: Key) (batches: 'batch list) : Objective =
         if batches.IsEmpty then
             invalidArg (nameof batches) "A step needs at least one batch, and the feed gave none."
@@ -231,9 +233,9 @@ module Train =
         )
 
     /// <summary>
-    /// The states after each step from `first` until the run is at its end or the optimiser stops. Drawing a state frees the
-    /// one before it (`first` too), so a long run takes the memory of one; a freed state refuses its tensors, so clone what must
-    /// last longer. The last state drawn is the caller's, as of `Seq.last`: free it with `TrainState.dispose`, or leave it to the
+    /// The states after each step from `first` until the run is at its end or the optimiser stops. Drawing a state frees the one
+    /// before it (`first` too), so a long run takes the memory of one. A freed state refuses its tensors, so clone what must last
+    /// longer. The last state drawn is the caller's, as of `Seq.last`: free it with `TrainState.dispose`, or leave it to the
     /// garbage collector.
     /// </summary>
     /// <example><code lang="fsharp">

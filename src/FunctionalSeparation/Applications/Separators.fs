@@ -6,7 +6,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// The library's own model, which lies inside the assembly (the folder DefaultModel of the sources; its README.md is the model card).
+/// The library's own model, which lies inside the assembly (the folder DefaultModel of the sources; its README.md is the model
+/// card).
 [<RequireQualifiedAccess>]
 module DefaultModel =
 
@@ -23,7 +24,7 @@ module DefaultModel =
             ("DefaultModel/model.json", description)
             ("DefaultModel/weights", weights)
 
-/// Separators for applications that want to choose nothing.
+/// Ready-made separators for applications.
 [<AbstractClass; Sealed>]
 type Separators =
 
@@ -39,10 +40,11 @@ type Separators =
     static member Default([<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
         new NetworkSeparator("FunctionalSeparation's own", DefaultModel.load (Devices.Parse device))
 
-    /// The model of a folder that training wrote (of this library's families), a folder of open-unmix's weights, or the name of a system that
-    /// learns nothing: rpca, rpcah, hpss (see `ClassicalSystems`). `device`: cpu, cuda, cuda:N or auto; systems work on the cpu. Raises
-    /// InputException, naming the file, where the folder is missing, damaged or no model, for a system that needs more than a song, and for
-    /// a device that is not there.
+    /// Opens a separator. `model` is a folder that training wrote (of this library's families), a folder of open-unmix's weights,
+    /// or the name of a system that learns nothing. Such systems are rpca, rpcah and hpss (see `ClassicalSystems`). `device`:
+    /// cpu, cuda, cuda:N or auto; systems work on the cpu. Raises InputException, naming the file, where the folder is missing,
+    /// damaged or no model. Raises InputException also for a system that needs more than a song, and for a device that is not
+    /// there.
     static member Open(model: string, [<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
         let find systems = systems |> List.tryFind (fst >> (=) model) |> Option.map snd
 

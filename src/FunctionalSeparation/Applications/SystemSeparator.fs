@@ -6,8 +6,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Estimates of a sound that comes piece by piece, by a system that separates whole sounds: blocks of it, with some sound around each, faded
-/// into each other.
+/// Estimates of a sound that comes piece by piece, by a system that separates whole sounds. It separates blocks with some sound
+/// around each, and crossfades them.
 type internal BlockStream(separate: torch.Tensor -> torch.Tensor, sources: int, channels: int, rate: int, around: int) =
     let block, fade = 30 * rate, 2 * rate
 
@@ -99,12 +99,13 @@ type internal SystemSeparator(system: Separator, separate: torch.Tensor -> torch
 
         member _.Dispose() = ()
 
-/// Separators of tables and separators of applications: the one as the other.
+/// Converts separators of tables to separators of applications, and back.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module Separator =
 
-    /// A system of tables as an application uses it: a song of any length in blocks of 30 s with two seconds of fading, so that memory does
-    /// not grow with it. The system stays the caller's. Raises InputException for a system that is given the true sources.
+    /// A system of tables as a separator for applications. It separates a song of any length in blocks of 30 s with a crossfade
+    /// of two seconds, so memory does not grow with the length. The system still belongs to the caller. Raises InputException for
+    /// a system that is given the true sources.
     let toInterface (system: Separator) : ISeparator =
         match system.Estimator with
         | Blind separate -> new SystemSeparator(system, separate)
@@ -114,8 +115,8 @@ module Separator =
                     $"{system.Name} is given the true sources of a mixture, which a song does not have. Choose another system."
             )
 
-    /// A separator of an application as a system of tables, which hears each mixture [channels, samples] as a whole sound. The separator
-    /// stays the caller's.
+    /// A separator of an application as a system of tables. It receives each mixture [channels, samples] as a whole sound. The
+    /// separator still belongs to the caller.
     let ofInterface (separator: ISeparator) : Separator =
         let separate (mixture: torch.Tensor) =
             let sound = AudioTensors.FromTensor(mixture, separator.SampleRate)

@@ -2,7 +2,8 @@ namespace FunctionalSeparation
 
 open FunctionalSeparation.Core
 
-/// Systems that learn nothing, with the settings that were chosen on training clips of MIR-1K at 16 kHz (`papers/huang2014/notes.md`).
+/// Systems that learn nothing, with the settings that were chosen on training clips of MIR-1K at 16 kHz
+/// (`papers/huang2014/notes.md`).
 [<RequireQualifiedAccess>]
 module ClassicalSystems =
 

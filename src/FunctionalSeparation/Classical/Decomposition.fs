@@ -36,7 +36,7 @@ type Rendering =
         VoiceFrom: float
     }
 
-/// Systems that decompose a magnitude spectrogram and mask the mixture with what they find.
+/// Systems that decompose a magnitude spectrogram and mask the mixture with the result.
 [<RequireQualifiedAccess>]
 module Decomposition =
 
@@ -68,7 +68,7 @@ module Decomposition =
         | MaskRule.Binary gain -> Numbers.notNegative owner (nameof gain) gain
         | MaskRule.Ratio exponent -> Numbers.positive owner (nameof exponent) exponent
 
-    /// Magnitudes that the algorithms of this room can work on.
+    /// Requires magnitudes that the algorithms of this folder can process.
     let internal requireMagnitudes (owner: string) (magnitudes: torch.Tensor) =
         Shapes.Require(owner, "magnitudes", magnitudes, [| Axis.Any "frames"; Axis.Any "bins" |])
         let isUsable = Memory.plain (fun () -> magnitudes.numel () > 0L && magnitudes.isfinite().all().item<bool>())
@@ -100,8 +100,8 @@ module Decomposition =
             else
                 rendering.Stft.Inverse estimates)
 
-    /// A separator that decomposes the magnitudes [frames, bins] of the mixture, each channel by itself, and shares its bins by the
-    /// rendering's rule. Its estimates are called music and voice.
+    /// A separator that decomposes the magnitudes [frames, bins] of the mixture, each channel by itself, and shares its bins by
+    /// the rendering's rule. Its estimates are called music and voice.
     let separator (name: string) (rendering: Rendering) (decompose: torch.Tensor -> Decomposition) : Separator =
         { Name = name
           FrontEnd = { SampleRate = rendering.SampleRate; Stft = rendering.Stft }

@@ -4,8 +4,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Spectra that stand for the two sources of a clip in their order, music and voice or what stands for them, [atoms, bins] each; or
-/// frames to learn them from, [frames, bins] each.
+/// Spectra that represent the two sources of a clip in their order, music and voice or their equivalents, [atoms, bins] each. The
+/// type also holds the frames to learn them from, [frames, bins] each.
 [<NoEquality; NoComparison>]
 type Dictionaries =
     {
@@ -53,7 +53,8 @@ module Dictionaries =
               OfVoice = drawRows count (Key.fold 1 key) spectra[1L] })
 
     /// Frames of the separate sources, drawn at random: about `count` of each, equally many from each clip. Raises
-    /// InputException, naming the clip, where it has not two sources, is too short or a source is silent, and ArgumentException for no frame or no clip.
+    /// InputException, naming the clip, where it does not have two sources, is too short or a source is silent. Raises
+    /// ArgumentException for no frame or no clip.
     let frames (device: torch.Device) (stft: Stft) (count: int) (key: Key) (clips: Clip list) : Dictionaries =
         Numbers.atLeast 1 "A dictionary" "frames" count
 
@@ -76,8 +77,8 @@ module Dictionaries =
 
             { OfMusic = atoms plan.MusicAtoms 1 examples.OfMusic; OfVoice = atoms plan.VoiceAtoms 2 examples.OfVoice })
 
-    /// Supervised NMF: magnitudes [frames, bins] are encoded over the atoms of both sources by so many updates, and each
-    /// source is what its own atoms give.
+    /// Supervised NMF: `iterations` updates encode magnitudes [frames, bins] over the atoms of both sources. Each source is the
+    /// contribution of its own atoms.
     let decompose kind (iterations: int) (dictionaries: Dictionaries) (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () ->
             let ofMusic, ofVoice = dictionaries.OfMusic, dictionaries.OfVoice

@@ -5,22 +5,22 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// How the predominant pitch of a clip is found, and how much its harmonics are favoured.
+/// Settings of the search for the predominant pitch of a clip, and of the weight of its harmonics.
 type HarmonicPrior =
     {
         /// Hz: the lowest fundamental of the voice.
         Lowest: float
         /// Hz: the highest fundamental of the voice.
         Highest: float
-        /// Pitches an octave.
+        /// Pitches per octave.
         Resolution: int
         /// Harmonics summed.
         Harmonics: int
-        /// Factor on each harmonic from the one before.
+        /// Weight of each harmonic relative to the one before.
         Decay: float
-        /// Price of a move of one pitch between frames, in shares of the mean salience.
+        /// Cost of a move of one pitch between frames, in shares of the mean salience.
         Jump: float
-        /// Hz: bins as near to a harmonic are favoured.
+        /// Hz: bins within this distance of a harmonic are favoured.
         Width: float
         /// Factor on the l1 weight of bins on a harmonic, above 0 and at most 1.
         OnHarmonic: float
@@ -28,11 +28,11 @@ type HarmonicPrior =
         OffHarmonic: float
     }
 
-/// Which bins belong to the harmonics of the predominant pitch: a prior on the sparse part of RPCA, after the idea of Yang
-/// (ACM Multimedia 2012) that the voice is harmonic; the form is ours. Subharmonic summation (Hermes 1988), then the path
-/// of greatest salience (Viterbi). On 20 training clips of MIR-1K, ten of each singer, the voice's GNSDR of RPCAh is 7.79 dB with
-/// that pitch; with those of NWaves, frame by frame, it is 7.30 (autocorrelation), 7.28 (YIN), 6.45 and 6.10 (harmonic sums and
-/// products); without a prior 6.46.
+/// The bins that belong to the harmonics of the predominant pitch: a prior on the sparse part of RPCA. The idea that the voice is
+/// harmonic is Yang's (ACM Multimedia 2012); the form of the prior is ours. The pitch is found by subharmonic summation (Hermes
+/// 1988), then by the path of greatest salience (Viterbi). On 20 training clips of MIR-1K, ten of each singer, the voice's GNSDR
+/// of RPCAh is 7.79 dB with that pitch. With the pitches of NWaves, frame by frame, it is 7.30 (autocorrelation), 7.28 (YIN),
+/// 6.45 and 6.10 (harmonic sums and products). Without a prior it is 6.46.
 [<RequireQualifiedAccess>]
 module HarmonicPrior =
 
@@ -73,8 +73,8 @@ module HarmonicPrior =
         let count = int (Math.Floor(float prior.Resolution * Math.Log2(prior.Highest / prior.Lowest) + 1e-9)) + 1
         Array.init count (fun i -> prior.Lowest * Math.Pow(2.0, float i / float prior.Resolution))
 
-    /// Spectra [frames, bins] at `hertz` a bin give the salience of every pitch, [frames, pitches]: the sum of the magnitudes
-    /// at its harmonics (linear between bins), each weighing `Decay` times the one before.
+    /// The salience of every pitch, [frames, pitches], in spectra [frames, bins] with `hertz` per bin. It is the sum of the
+    /// magnitudes at the pitch's harmonics (linear between bins), each with `Decay` times the weight of the one before.
     let salience (prior: HarmonicPrior) (hertz: float) (spectra: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
             let pitches = pitches prior
@@ -105,8 +105,8 @@ module HarmonicPrior =
 
         best, from
 
-    /// The path through saliences [frames, pitches] that is loudest less the price of its moves: an index a frame. A move
-    /// spans at most 12 pitches. Raises ArgumentException where there are no pitches.
+    /// The path through saliences [frames, pitches] with the greatest sum of saliences minus the cost of its moves: an index for
+    /// each frame. A move spans at most 12 pitches. Raises ArgumentException where there are no pitches.
     let path (price: float) (salience: float[][]) : int[] =
         let steps = salience[1..] |> Array.scan (fun (scores, _) next -> advance price scores next) (salience[0], [||])
 
@@ -127,7 +127,7 @@ module HarmonicPrior =
         torch.abs (bins - order * pitch)
 
     /// Weights [frames, bins] for `Rpca.decomposeWeighted`: small on the harmonics of the predominant pitch of the spectra
-    /// [frames, bins], large elsewhere. `stft` and `sampleRate` tell what a bin is.
+    /// [frames, bins], large elsewhere. `stft` and `sampleRate` give the frequency of a bin.
     let weights (prior: HarmonicPrior) (sampleRate: int) (stft: Stft) (spectra: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
             let hertz = float sampleRate / float stft.FftSize
@@ -138,8 +138,8 @@ module HarmonicPrior =
             let isNear = (distances hertz fundamentals spectra).le(prior.Width).to_type torch.float64
             isNear.mul prior.OnHarmonic .+ isNear.rsub(1.0).mul prior.OffHarmonic)
 
-    /// RPCA with the prior (RPCAh): the voice that plain RPCA finds tells the pitch, whose harmonics the second RPCA prefers to
-    /// put into the sparse part. Magnitudes are [frames, bins]. Raises ArgumentException for settings out of range, and as
+    /// RPCA with the prior (RPCAh). The voice that plain RPCA finds gives the pitch, whose harmonics the second RPCA favours in
+    /// the sparse part. Magnitudes are [frames, bins]. Raises ArgumentException for settings out of range, and as
     /// `Rpca.decompose`.
     let decompose (rpca: Rpca) (prior: HarmonicPrior) sampleRate stft (magnitudes: torch.Tensor) : Decomposition =
         Memory.scoped Decomposition.tensors (fun () ->

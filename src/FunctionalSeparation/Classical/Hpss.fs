@@ -4,7 +4,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// How the voice is found between two separations of harmonic from percussive sound.
+/// Settings of voice separation by two harmonic/percussive separations.
 [<NoComparison>]
 type Hpss =
     {
@@ -24,11 +24,11 @@ type Hpss =
         VoiceFrom: float
     }
 
-/// Harmonic/percussive separation by median filters (FitzGerald, DAFx 2010), twice: with a long window the voice falls to the
-/// percussive side, with a short one to the harmonic side, where drums do not follow it (FitzGerald and Gainza, ISAST Transactions
-/// 2010, after Tachibana et al., ICASSP 2010). NWaves has one such separation, but compares its two medians half a filter's
-/// length apart in time: four clicks a second beside a tone come out at 6 dB and the tone at 28 dB (17 frames, 17 bins, n_fft
-/// 1024), with the medians here, which are tensors, at 23 and 46 dB.
+/// Harmonic/percussive separation by median filters (FitzGerald, DAFx 2010), applied twice. With a long window the voice is in
+/// the percussive part. With a short window it is in the harmonic part, where there are no drums (FitzGerald and Gainza, ISAST
+/// Transactions 2010, after Tachibana et al., ICASSP 2010). NWaves has one such separation, but compares its two medians half a
+/// filter's length apart in time. For four clicks a second beside a tone (17 frames, 17 bins, n_fft 1024), it separates the
+/// clicks at 6 dB and the tone at 28 dB. The medians here, which are tensors, give 23 and 46 dB.
 [<RequireQualifiedAccess>]
 module Hpss =
 
@@ -46,7 +46,7 @@ module Hpss =
             middle)
 
     /// Magnitudes [frames, bins] as harmonic sound (the medians over time, called music here) and percussive sound (those over
-    /// frequency, called voice): what a long window hears. Raises ArgumentException for magnitudes that are no finite matrix.
+    /// frequency, called voice), as with a long window. Raises ArgumentException for magnitudes that are no finite matrix.
     let decompose (frames: int) (bins: int) (magnitudes: torch.Tensor) : Decomposition =
         Decomposition.requireMagnitudes owner magnitudes
 
@@ -69,8 +69,8 @@ module Hpss =
             let voice = mixture |> voiceOf settings.Long decompose |> voiceOf settings.Short (decompose >> exchanged)
             torch.stack [ mixture - voice; voice ])
 
-    /// A separator of mixtures at the settings' rate, whose transforms are centred. It raises ArgumentException for settings out of
-    /// range.
+    /// A separator of mixtures at the settings' rate, whose transforms are centred. It raises ArgumentException for settings out
+    /// of range.
     let separator (name: string) (settings: Hpss) : Separator =
         if not (settings.Long.Centred && settings.Short.Centred) then
             invalidArg (nameof settings) $"{owner} needs centred transforms, whose inverses are as long as the sound."

@@ -7,9 +7,10 @@ open FunctionalSeparation.Learning
 [<RequireQualifiedAccess>]
 module Iteration =
 
-    /// Applies `step` to a state at most `limit` times, until `isFinished`. A scope per iteration: what a step allocates is
-    /// freed but for the tensors of its result, and so are the tensors of the state before it. So a step returns new tensors,
-    /// never those it was given, and the first state belongs to the iteration. Raises ArgumentException for a negative limit.
+    /// Applies `step` to a state at most `limit` times, until `isFinished`. Each iteration has its own scope. It frees the
+    /// tensors that the step allocates, except those of its result, and the tensors of the state before it. A step therefore
+    /// returns new tensors, never those it was given, and the first state belongs to the iteration. Raises ArgumentException for
+    /// a negative limit.
     let run (tensors: 's -> torch.Tensor list) (limit: int) (isFinished: 's -> bool) (step: 's -> 's) (start: 's) : 's =
         Numbers.atLeast 0 "An iterative algorithm" "Iterations" limit
 
@@ -26,5 +27,5 @@ module Iteration =
 
         go 0 start
 
-    /// Applies `step` so many times, in the scopes of `run`. Raises ArgumentException for a negative count.
+    /// Applies `step` to a state `count` times, in the scopes of `run`. Raises ArgumentException for a negative count.
     let times tensors (count: int) (step: 's -> 's) (start: 's) : 's = run tensors count (fun _ -> false) step start

@@ -13,12 +13,12 @@ type Mlrr =
         Sparsity: float
         /// Stops where all constraints hold within this share of the Frobenius norm of the mixture.
         Tolerance: float
-        /// Stops after so many iterations.
+        /// The largest number of iterations.
         Iterations: int
     }
 
-/// Multiple low-rank representation (Yang, ISMIR 2013): magnitudes X = Z1 D1 + Z2 D2 + E with learnt dictionaries of music D1
-/// and of voice D2, by min |Z1|_* + beta |Z2|_* + lambda |E|_1: both sources are of low rank, each in its own dictionary.
+/// Multiple low-rank representation (Yang, ISMIR 2013): magnitudes X = Z1 D1 + Z2 D2 + E with learnt dictionaries of music D1 and
+/// of voice D2. It solves min |Z1|_* + beta |Z2|_* + lambda |E|_1: both sources are of low rank, each in its own dictionary.
 /// Solved by the inexact augmented Lagrange multiplier method, Z_i = J_i split off as in low-rank representation (Liu 2013).
 [<RequireQualifiedAccess>]
 module Mlrr =
@@ -116,9 +116,9 @@ module Mlrr =
             (fun state -> state.Residual <= goal)
             (step settings x music voice sparsity (first * largest))
 
-    /// Splits magnitudes [frames, bins] into what the dictionaries of music and of voice explain, in float64; what neither
-    /// explains is in none. A matrix of zeros gives zeros. Raises ArgumentException for settings out of range, and where magnitudes
-    /// and dictionaries do not fit each other.
+    /// Splits magnitudes [frames, bins] into the parts that the dictionaries of music and of voice explain, in float64. The rest
+    /// is in neither part. A matrix of zeros gives zeros. Raises ArgumentException for settings out of range, and where
+    /// magnitudes and dictionaries do not fit each other.
     let decompose (settings: Mlrr) (dictionaries: Dictionaries) (magnitudes: torch.Tensor) : Decomposition =
         require settings dictionaries magnitudes
 

@@ -17,7 +17,7 @@ type Divergence =
 [<RequireQualifiedAccess>]
 module Nmf =
 
-    /// Keeps quotients finite; far below any magnitude that is heard.
+    /// Keeps quotients finite; far below any audible magnitude.
     let private floor = 1e-12
 
     let private over (divisor: torch.Tensor) (dividend: torch.Tensor) = dividend / divisor.clamp_min floor
@@ -50,8 +50,8 @@ module Nmf =
 
     let private owner = "NMF"
 
-    /// Activations of so many updates under a fixed dictionary, from equal ones: [frames, atoms]. Raises ArgumentException where
-    /// dictionary and magnitudes do not fit each other.
+    /// Activations [frames, atoms] after `iterations` updates from equal ones, with a fixed dictionary. Raises ArgumentException
+    /// where dictionary and magnitudes do not fit each other.
     let encode (kind: Divergence) (iterations: int) (dictionary: torch.Tensor) (x: torch.Tensor) : torch.Tensor =
         Shapes.Require(owner, "magnitudes", x, [| Axis.Any "frames"; Axis.Any "bins" |])
         Shapes.Require(owner, "a dictionary", dictionary, [| Axis.Any "atoms"; Axis.Of x.shape[1] |], x)
@@ -65,11 +65,11 @@ module Nmf =
     let unitAtoms (dictionary: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () -> dictionary |> over (dictionary.squared().sum(1L, keepdim = true).sqrt()))
 
-    /// A positive random matrix on the level of the magnitudes.
+    /// A positive random matrix at the level of the magnitudes.
     let private random (x: torch.Tensor) rows columns key =
         (Key.uniformTensor 0.1 1.0 [ rows; columns ] key).to_type(x.dtype).``to``(x.device) * x.mean().sqrt()
 
-    /// Learns so many atoms of unit length from magnitudes [frames, bins]: [atoms, bins]. Raises ArgumentException for no atom.
+    /// Learns `atoms` atoms of unit length, [atoms, bins], from magnitudes [frames, bins]. Raises ArgumentException for no atom.
     let learn (kind: Divergence) (atoms: int) (iterations: int) (key: Key) (x: torch.Tensor) : torch.Tensor =
         Numbers.atLeast 1 owner (nameof atoms) atoms
         Shapes.Require(owner, "magnitudes", x, [| Axis.Any "frames"; Axis.Any "bins" |])

@@ -3,11 +3,10 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Learning
 
-/// Settings of robust low-rank NMF, for magnitudes of mean 1: others are brought to it and back, so that their level does not
-/// matter.
+/// Settings of robust low-rank NMF, for magnitudes of mean 1. Others are scaled to it and back, so their level does not matter.
 type Rnmf =
     {
-        /// Weight of the l1 norm of the sparse part: what is taken from each bin of it, in mean magnitudes.
+        /// Weight of the l1 norm of the sparse part: the amount taken from each bin of it, in mean magnitudes.
         Sparsity: float
         /// Weight of the squared norms of the factors.
         Ridge: float
@@ -15,10 +14,10 @@ type Rnmf =
         Iterations: int
     }
 
-/// Robust low-rank nonnegative matrix factorisation (Sprechmann, Bronstein, Sapiro, ISMIR 2012): magnitudes X ~ H W + O with
-/// H W of low rank (music), O sparse (voice), all at least 0, by
-/// min 1/2 |X - H W - O|^2 + ridge/2 (|H|^2 + |W|^2) + sparsity |O|_1. The half squared norms of the factors bound the
-/// nuclear norm of their product from above, so this is a nonnegative RPCA.
+/// Robust low-rank nonnegative matrix factorisation (Sprechmann, Bronstein, Sapiro, ISMIR 2012): magnitudes X ~ H W + O. H W is
+/// of low rank (music), O is sparse (voice), and all are at least 0. They are found by
+/// min 1/2 |X - H W - O|^2 + ridge/2 (|H|^2 + |W|^2) + sparsity |O|_1. The half squared norms of the factors bound the nuclear
+/// norm of their product from above, so this is a nonnegative RPCA.
 [<RequireQualifiedAccess>]
 module Rnmf =
 
@@ -47,7 +46,7 @@ module Rnmf =
             let costs = energy.mul (settings.Ridge / 2.0) .+ factors.Sparse.abs().sum().mul(settings.Sparsity)
             (gap.squared().sum().mul(0.5) .+ costs).to_type(torch.float64).item<float>())
 
-    /// The exact minimum over O: what the model leaves of the mixture, less the weight, where that is above 0.
+    /// The exact minimum over O: the residual of the mixture minus the weight, where that is above 0.
     let private sparse sparsity (x: torch.Tensor) (activations: torch.Tensor) (dictionary: torch.Tensor) =
         let rest = (x - activations.mm dictionary).sub(sparsity: float)
         rest.clamp_min 0.0
@@ -77,8 +76,8 @@ module Rnmf =
     let update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
         Memory.scoped tensors (fun () -> step settings x true factors)
 
-    /// Random factors with so many atoms for magnitudes [frames, bins], and nothing in the sparse part. Raises ArgumentException for
-    /// no atom.
+    /// Random factors with `atoms` atoms for magnitudes [frames, bins], and an empty sparse part. Raises ArgumentException for no
+    /// atom.
     let start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
         Numbers.atLeast 1 owner (nameof atoms) atoms
 
@@ -95,7 +94,7 @@ module Rnmf =
     let private parts (level: torch.Tensor) factors =
         { MusicPart = factors.Activations.mm factors.Dictionary * level; VoicePart = factors.Sparse * level }
 
-    /// Brings magnitudes to mean 1, solves from the start that `first` makes of them, and brings the parts back.
+    /// Scales magnitudes to mean 1, solves from the start that `first` makes of them, and scales the parts back.
     let private solve (settings: Rnmf) learns first (magnitudes: torch.Tensor) =
         Numbers.notNegative owner "Sparsity" settings.Sparsity
         Numbers.notNegative owner "Ridge" settings.Ridge
@@ -106,7 +105,7 @@ module Rnmf =
             let x = magnitudes / level
             first x |> Iteration.times tensors settings.Iterations (step settings x learns) |> parts level)
 
-    /// Unsupervised: the dictionary of so many atoms is learnt on the mixture itself, magnitudes [frames, bins]. Raises
+    /// Unsupervised: the dictionary of `atoms` atoms is learnt from the mixture itself, magnitudes [frames, bins]. Raises
     /// ArgumentException for settings out of range, no atom, and magnitudes that are no finite matrix.
     let decompose (settings: Rnmf) (atoms: int) (key: Key) (magnitudes: torch.Tensor) : Decomposition =
         solve settings true (start atoms key) magnitudes

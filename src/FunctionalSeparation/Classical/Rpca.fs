@@ -11,12 +11,12 @@ type Rpca =
         Sparsity: float
         /// Stops where the Frobenius norm of M - L - S is below this share of that of M.
         Tolerance: float
-        /// Stops after so many iterations.
+        /// The largest number of iterations.
         Iterations: int
     }
 
-/// Robust principal component analysis: the matrix M is split into L + S by min |L|_* + lambda |S|_1, L of low rank (music,
-/// which repeats itself) and S sparse (voice). Huang, Chen, Smaragdis, Hasegawa-Johnson, ICASSP 2012. Solved by the inexact
+/// Robust principal component analysis splits the matrix M into L + S by min |L|_* + lambda |S|_1. L is of low rank (music, which
+/// repeats itself) and S is sparse (voice). Huang, Chen, Smaragdis, Hasegawa-Johnson, ICASSP 2012. Solved by the inexact
 /// augmented Lagrange multiplier method of Lin, Chen, Ma (2010), their algorithm 5.
 [<RequireQualifiedAccess>]
 module Rpca =
@@ -68,8 +68,8 @@ module Rpca =
     let huang2012: Rpca = { Sparsity = 1.0; Tolerance = 1e-7; Iterations = 1000 }
 
     /// The weighted form, min |L|_* + lambda sum_ij w_ij |S_ij|: weights [frames, bins] above 0; a small one invites a bin into
-    /// the sparse part. Magnitudes [frames, bins] give L as music and S as voice, in float64. A matrix of zeros gives zeros. Raises
-    /// ArgumentException for settings out of range, magnitudes that are no finite matrix, and weights of another shape.
+    /// the sparse part. Magnitudes [frames, bins] give L as music and S as voice, in float64. A matrix of zeros gives zeros.
+    /// Raises ArgumentException for settings out of range, magnitudes that are no finite matrix, and weights of another shape.
     let decomposeWeighted (settings: Rpca) (weights: torch.Tensor) (magnitudes: torch.Tensor) : Decomposition =
         Numbers.positive owner "Sparsity" settings.Sparsity
         Numbers.notNegative owner "Tolerance" settings.Tolerance

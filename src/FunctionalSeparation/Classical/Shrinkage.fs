@@ -22,10 +22,11 @@ module Shrinkage =
         let isWide = matrix.shape[0] < matrix.shape[1]
         (if isWide then matrix.t () else matrix), isWide
 
-    /// The proximal operator of `threshold` times the nuclear norm (sum of singular values): every singular value of the
-    /// matrix [rows, columns] moves towards zero by the threshold and stops there (Cai, Candes, Shen 2010). By the
-    /// eigenvectors V of the smaller Gram matrix A'A: A V diag(max(1 - threshold/s, 0)) V'. That squares the condition, so
-    /// singular values below about 1e-8 (float64) or 3e-4 (float32) of the largest are noise: mind thresholds as small.
+    /// The proximal operator of `threshold` times the nuclear norm, which is the sum of singular values (Cai, Candes, Shen 2010).
+    /// Every singular value of the matrix [rows, columns] moves towards zero by the threshold and stops there. The result is
+    /// A V diag(max(1 - threshold/s, 0)) V', with the eigenvectors V of the smaller Gram matrix A'A. That squares the condition
+    /// number: singular values below about 1e-8 (float64) or 3e-4 (float32) of the largest are noise. Thresholds that small are
+    /// unreliable.
     let singularValues (threshold: float) (matrix: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
             let tall, isWide = tall matrix
@@ -33,7 +34,7 @@ module Shrinkage =
             let values = energies.clamp_min(0.0).sqrt()
             let rank = values.gt(threshold).sum().item<int64>()
             let first = values.shape[0] - rank
-            // Eigenvalues ascend: what survives stands last.
+            // Eigenvalues ascend, so those to keep are last.
             let kept = vectors.narrow (1L, first, rank)
             let gains = values.narrow(0L, first, rank).reciprocal().mul(threshold).rsub 1.0
             let shrunk = (tall.mm kept * gains).mm(kept.t ())

@@ -7,8 +7,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Audio effects of music production on the channels of a sound, as pure functions of explicit numbers: [channels][samples] in and out, as
-/// many channels and samples. Rates are in Hz, times in seconds. After Zölzer (ed.), DAFX, 2nd edition, 2011.
+/// Audio effects of music production on the channels of a sound, as pure functions of explicit numbers: [channels][samples] in
+/// and out, as many channels and samples. Rates are in Hz, times in seconds. After Zölzer (ed.), DAFX, 2nd edition, 2011.
 [<RequireQualifiedAccess>]
 module AudioEffects =
 
@@ -30,12 +30,13 @@ module AudioEffects =
         let share = 1.0f / float32 channels.Length
         Array.init channels[0].Length (fun n -> share * (channels |> Array.sumBy (fun channel -> channel[n])))
 
-    /// Adds a signal to a channel, times a factor, so many samples later.
+    /// Adds a signal to a channel, times a factor, `delay` samples later.
     let private addDelayed (target: float32[]) factor delay (signal: float32[]) =
         for n in delay .. target.Length - 1 do
             target[n] <- target[n] + factor * signal[n - delay]
 
-    /// Gains of a place from -1 (left) to 1 (right), of constant power, for each of so many channels; other than two sound alike.
+    /// Gains of constant power for each of `channels` channels, at a place from -1 (left) to 1 (right). Other than two channels
+    /// all have the gain 1.
     let private panGains place channels =
         if channels = 2 then
             let angle = (place + 1.0) * Math.PI / 4.0
@@ -43,8 +44,8 @@ module AudioEffects =
         else
             Array.create channels 1.0f
 
-    /// Moves a sound to a place from -1 (left) to 1 (right), at constant power. Of one channel, or more than two, nothing changes.
-    /// Raises ArgumentException unless there are channels of one length.
+    /// Moves a sound to a place from -1 (left) to 1 (right), at constant power. Of one channel, or more than two, nothing
+    /// changes. Raises ArgumentException unless there are channels of one length.
     let pan (place: float) (channels: float32[][]) : float32[][] =
         require channels
         Array.map2 (fun gain channel -> Array.map (fun x -> gain * x) channel) (panGains place channels.Length) channels
@@ -76,8 +77,8 @@ module AudioEffects =
 
         Array.init signal.Length at
 
-    /// Doubles a sound: two softer copies, 10 to 40 ms late, whose pitch swings by up to about 20 cents, one to each side. `decibels`: their
-    /// level against the sound. Raises ArgumentException unless there are channels of one length.
+    /// Doubles a sound: two softer copies, 10 to 40 ms late, whose pitch swings by up to about 20 cents, one to each side.
+    /// `decibels`: their level against the sound. Raises ArgumentException unless there are channels of one length.
     let doubled (decibels: float) (rate: int) (key: Key) (channels: float32[][]) : float32[][] =
         require channels
         let draws, signal = Key.uniforms 8 key, middle channels
@@ -96,8 +97,8 @@ module AudioEffects =
 
         target
 
-    /// Adds a copy so many semitones away (see `Augment.transpose`) at a place from -1 to 1. `decibels`: its level.
-    /// Raises ArgumentException unless there are channels of one length.
+    /// Adds a copy `semitones` away (see `Augment.transpose`) at a place from -1 to 1. `decibels`: its level. Raises
+    /// ArgumentException unless there are channels of one length.
     let harmony (semitones: float) (decibels: float) (place: float) (rate: int) (channels: float32[][]) : float32[][] =
         require channels
         let copy = Augment.transpose semitones rate (middle channels)
@@ -110,8 +111,8 @@ module AudioEffects =
 
     let private mostEchoes = 6
 
-    /// Echoes, `delay` seconds apart, each softer by `feedback`, from side to side where there are two channels. `decibels`: the level of
-    /// the first. Raises ArgumentException unless there are channels of one length.
+    /// Echoes, `delay` seconds apart, each softer by `feedback`, from side to side where there are two channels. `decibels`: the
+    /// level of the first. Raises ArgumentException unless there are channels of one length.
     let echo (delay: float) (feedback: float) (decibels: float) (rate: int) (channels: float32[][]) : float32[][] =
         require channels
         let signal, target = middle channels, channels |> Array.map Array.copy
@@ -126,7 +127,7 @@ module AudioEffects =
 
         target
 
-    /// An impulse response of unit energy: noise that falls by 60 dB in so many seconds, its highs above `hertz` sooner.
+    /// An impulse response of unit energy: noise that falls by 60 dB in `seconds`, and sooner above `hertz`.
     let private impulseResponse (seconds: float) (hertz: float) (rate: int) key =
         let length = max 1 (int (seconds * float rate))
         let noise = Key.normals length key
@@ -154,9 +155,9 @@ module AudioEffects =
                    let product = spectrum * torch.fft.rfft (torch.tensor response, size)
                    (torch.fft.irfft (product, size)).narrow(0L, 0L, int64 signal.Length).data<float32>().ToArray() |])
 
-    /// Adds the reverberation of a room: decaying noise, another for each channel, `delay` seconds late. `seconds`: the time in which it
-    /// falls by 60 dB; `hertz`: above this it falls sooner; `decibels`: its level against the sound.
-    /// Raises ArgumentException unless there are channels of one length.
+    /// Adds the reverberation of a room: decaying noise, another for each channel, `delay` seconds late. `seconds`: the time in
+    /// which it falls by 60 dB; `hertz`: above this it falls sooner; `decibels`: its level against the sound. Raises
+    /// ArgumentException unless there are channels of one length.
     let room
         (seconds: float)
         (delay: float)
@@ -180,8 +181,8 @@ module AudioEffects =
 
         target
 
-    /// Compresses what is louder than a threshold, in dB against the sound's mean level, by a ratio; 5 ms attack, 100 ms release; the energy
-    /// stays. Raises ArgumentException unless there are channels of one length.
+    /// Compresses by a ratio all that is louder than a threshold, which is in dB against the mean level of the sound. Attack 5
+    /// ms, release 100 ms; the energy stays. Raises ArgumentException unless there are channels of one length.
     let compress (threshold: float) (ratio: float) (rate: int) (channels: float32[][]) : float32[][] =
         require channels
         let count = float (channels.Length * channels[0].Length)
@@ -199,8 +200,8 @@ module AudioEffects =
 
         channels |> Array.map (Array.map2 (*) gains) |> levelled channels
 
-    /// Saturates a sound as an overdriven stage does, x -> tanh(drive x), `decibels` above where its mean level begins to bend; the energy
-    /// stays. Raises ArgumentException unless there are channels of one length.
+    /// Saturates a sound as an overdriven stage does, x -> tanh(drive x), `decibels` above where its mean level begins to bend;
+    /// the energy stays. Raises ArgumentException unless there are channels of one length.
     let saturate (decibels: float) (channels: float32[][]) : float32[][] =
         require channels
         let count = float (channels.Length * channels[0].Length)
@@ -228,7 +229,7 @@ module AudioEffects =
 
         channels |> Array.map through |> levelled channels
 
-    /// Repeats slices of so many seconds: from a random place on, one slice takes the place of some that follow it, again and again.
+    /// Cuts a sound into slices of `seconds` and repeats some: at random, a slice takes the place of one or more that follow it.
     /// Raises ArgumentException unless there are channels of one length.
     let stutter (seconds: float) (rate: int) (key: Key) (channels: float32[][]) : float32[][] =
         require channels
@@ -274,11 +275,12 @@ module AudioEffects =
 
     let private vocoderSize, private vocoderHop = 1024, 256
 
-    /// Magnitudes [frames, bins], each the mean of those within so many bins.
+    /// Magnitudes [frames, bins], each the mean of those within `bins` bins on each side.
     let private envelope (bins: int) (magnitudes: torch.Tensor) =
         torch.nn.functional.avg_pool1d(magnitudes.unsqueeze 1L, int64 (2 * bins + 1), 1L, int64 bins).squeeze 1L
 
-    /// Sawtooth waves of the frequencies (Hz) that a time step has, all notes together, each note as a pair 8 cents apart; `key`: phases.
+    /// Sawtooth waves of the frequencies (Hz) that a time step has, all notes together, each note as a pair 8 cents apart; `key`:
+    /// phases.
     let private sawtooths (notes: float[][]) (hop: int) (rate: int) length key =
         let wave = Array.zeroCreate<float32> length
         let detuned = [| 2.0 ** (-4.0 / 1200.0); 2.0 ** (4.0 / 1200.0) |]
@@ -294,9 +296,10 @@ module AudioEffects =
 
         wave
 
-    /// A channel vocoder: the spectral envelope of the sound shapes sawtooth waves, with a little noise for the consonants. `notes`: for each
-    /// `hop` of samples the frequencies (Hz) that sound, as many in each. The channels have waves of their own phases, so that
-    /// two are wide. The energy stays. Raises ArgumentException unless there are channels of one length, and notes for all of it.
+    /// A channel vocoder: the spectral envelope of the sound shapes sawtooth waves, with a little noise for the consonants.
+    /// `notes` holds the frequencies (Hz) that sound in each `hop` samples, the same number in each. The waves of each channel
+    /// have their own phases, so that two channels sound wide. The energy stays. Raises ArgumentException unless there are
+    /// channels of one length, and notes for all of it.
     let vocode (notes: float[][]) (hop: int) (rate: int) (key: Key) (channels: float32[][]) : float32[][] =
         require channels
         let length = channels[0].Length
@@ -321,8 +324,8 @@ module AudioEffects =
     /// Hz: pitches of voices.
     let private lowestPitch, private highestPitch = 80.0f, 800.0f
 
-    /// The period of a signal from one sample to another, in samples and between two of them: the vertex of the parabola around the smallest
-    /// squared difference at the lags near one that is roughly right.
+    /// The period of a signal from one sample to another, in samples and fractions of a sample. It is the vertex of the parabola
+    /// around the smallest squared difference, at lags near the rough estimate `lag`.
     let private refined (signal: float32[]) start until (lag: int) (off: int) =
         let difference lag =
             let mutable sum = 0.0
@@ -345,14 +348,14 @@ module AudioEffects =
            else
                0.0)
 
-    /// The pitch is looked for in every fourth of the samples, for a sixteenth of the products.
+    /// The pitch is searched in means of four samples, which takes a sixteenth of the products.
     let private thinning = 4
 
     let private thinned (signal: float32[]) =
         Array.init (signal.Length / thinning) (fun n -> Array.average signal[thinning * n .. thinning * n + thinning - 1])
 
-    /// How much faster a signal is to be played at each hop, so that its pitch (YIN, de Cheveigné and Kawahara 2002) is the nearest semitone
-    /// of equal temperament; 1 where it has none.
+    /// The speed of the signal at each hop that brings its pitch (YIN, de Cheveigné and Kawahara 2002) to the nearest semitone of
+    /// equal temperament. It is 1 where there is no pitch.
     let private tuning (hop: int) (rate: int) (signal: float32[]) =
         let thin = thinned signal
 
@@ -369,9 +372,9 @@ module AudioEffects =
 
         [| for start in 0..hop .. signal.Length - 1 -> if start + 2 * hop < signal.Length then at start else 1.0 |]
 
-    /// Tunes a voice to the nearest semitones without a glide, like pitch correction at its hardest spec. The voice is played
-    /// faster or slower by up to half a semitone, depending on its pitch. Silence fills the end where the samples run out.
-    /// Raises ArgumentException unless there are channels of one length.
+    /// Tunes a voice to the nearest semitones without a glide, like pitch correction at its hardest setting. The voice is played
+    /// faster or slower by up to half a semitone, depending on its pitch. Silence fills the end where the samples run out. Raises
+    /// ArgumentException unless there are channels of one length.
     let tuned (rate: int) (channels: float32[][]) : float32[][] =
         require channels
         let hop = max 1 (rate / 64)

@@ -21,14 +21,14 @@ module LeftOut =
     let private shownReasons = 8
     let private unusableMark = "cannot be used: "
 
-    /// Sound that was meant to be read, and why it cannot be. Commands name such a one by itself, and their exit code tells of it; what is no
-    /// sound is only counted.
+    /// Sound that should have been read, and why it cannot be. Commands name each such file and report it in their exit code;
+    /// files that are not sound are only counted.
     let unusable (path: string) (reason: string) : LeftOut = { Path = path; Reason = unusableMark + reason }
 
     /// Whether it is of `unusable`.
     let isUnusable (one: LeftOut) : bool = one.Reason.StartsWith(unusableMark, StringComparison.Ordinal)
 
-    /// Why, in words, of one that is told by itself.
+    /// The reason of an entry that is named by itself, without the mark of `unusable`.
     let why (one: LeftOut) : string = if isUnusable one then one.Reason.Substring unusableMark.Length else one.Reason
 
     /// The result for a file or folder, or why it cannot be used.
@@ -52,8 +52,8 @@ module LeftOut =
         let more = if some.Length > shown then $" and {some.Length - shown} more" else ""
         $"{names}{more} ({reason})"
 
-    /// How many were left out, and for each reason the first of them, in one line: "3 left out: a.txt, b.txt (not audio by its name); CD1
-    /// (a folder)".
+    /// How many were left out, and for each reason the first of them, in one line: "3 left out: a.txt, b.txt (not audio by its
+    /// name); CD1 (a folder)".
     let text (all: LeftOut list) : string =
         let groups = List.groupBy _.Reason all
         let named = groups |> List.truncate shownReasons |> List.map group
@@ -71,8 +71,8 @@ type AudioFolder =
     }
 
 /// The one place that lists data folders. An audio file is told by the extension of its name, in upper or lower case, and can be
-/// of any format that `AudioFile` reads. Hidden files, leftovers of 0 bytes, folders, files of other kinds and links that lead nowhere are
-/// left out and named; nothing is left out without a word.
+/// of any format that `AudioFile` reads. Hidden files, leftovers of 0 bytes, folders, files of other kinds and links that lead
+/// nowhere are left out and named; nothing is left out silently.
 [<RequireQualifiedAccess>]
 module AudioFolder =
 
@@ -154,8 +154,8 @@ module AudioFolder =
             @ [ for same in doubtful do
                     yield! List.map (reason same) same ] }
 
-    /// The audio files of a folder that exists, for what needs all of them. Raises InputException as `files`, and, naming both, where two
-    /// files have one clip name.
+    /// The audio files of a folder that exists, for what needs all of them. Raises InputException as `files`, and, naming both,
+    /// where two files have one clip name.
     let list (folder: string) : AudioFolder =
         let found = files folder
 
@@ -171,8 +171,8 @@ module AudioFolder =
         let files, others = List.partition fits folder.Files
         { Files = files; LeftOut = folder.LeftOut @ [ for path in others -> { Path = path; Reason = reason } ] }
 
-    /// Lists the folders in a folder that exists, in the ordinal order of their names, but hidden ones and those of systems; and what else
-    /// is there. Raises InputException as `files`.
+    /// Lists the folders in a folder that exists, in the ordinal order of their names, but hidden ones and those of systems; and
+    /// what else is there. Raises InputException as `files`.
     let folders (folder: string) : string list * LeftOut list =
         let sort (entry: FileSystemInfo, path) =
             match entry, leftOut entry path with

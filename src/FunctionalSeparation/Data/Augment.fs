@@ -44,8 +44,8 @@ module Augment =
     /// have short resampling filters.
     let internal rateOfSpeed (speed: float) (sampleRate: int) = 100 * int (round (float sampleRate / speed / 100.0))
 
-    /// Plays a signal of the given rate (Hz) at another speed, as a tape does: pitch, formants and tempo change together. 1.1 is a
-    /// tenth faster and shorter. Raises ArgumentException unless 0.5 <= speed <= 2.
+    /// Plays a signal of the given rate (Hz) at another speed, as a tape does: pitch, formants and tempo change together. 1.1 is
+    /// a tenth faster and shorter. Raises ArgumentException unless 0.5 <= speed <= 2.
     let playAt (speed: float) (sampleRate: int) (signal: float32[]) : float32[] =
         if not (speed >= 0.5 && speed <= 2.0) then
             invalidArg (nameof speed) $"A playing speed lies between 0.5 and 2, got {speed}."
@@ -87,9 +87,10 @@ module Augment =
             stretched[start .. start + int (round (factor * float signal.Length)) - 1]
 
     /// <summary>
-    /// Moves the pitch of a signal of the given rate (Hz) by so many semitones, formants with it; its length stays: stretched, then
-    /// played faster by as much, or the other way round. The pitch is off by 50 Hz in the new rate at most, 11 cents for 12 semitones
-    /// up at 16 kHz. Raises ArgumentException unless -12 &lt;= semitones &lt;= 12, and for rates below 1000 Hz.
+    /// Moves the pitch of a signal of the given rate (Hz) by `semitones`, and its formants with it; its length stays. The signal
+    /// is stretched, then played faster by as much, or the other way round. The pitch is off by 50 Hz in the new rate at most, 11
+    /// cents for 12 semitones up at 16 kHz. Raises ArgumentException unless -12 &lt;= semitones &lt;= 12, and for rates below
+    /// 1000 Hz.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let tone = [| for n in 0..15999 -> float32 (sin (0.1 * float n)) |]
@@ -106,7 +107,7 @@ module Augment =
         // Rounding of two lengths: one sample at most.
         Array.init signal.Length (fun n -> if n < moved.Length then moved[n] else 0.0f)
 
-    /// A signal that many decibels louder. Raises ArgumentException for a gain that is not finite.
+    /// A signal that is louder by `decibels`. Raises ArgumentException for a gain that is not finite.
     let gain (decibels: float) (signal: float32[]) : float32[] =
         if not (System.Double.IsFinite decibels) then
             invalidArg (nameof decibels) $"A gain is a finite number of decibels, got {decibels}."
@@ -117,8 +118,8 @@ module Augment =
     /// A signal with the other polarity.
     let invert (signal: float32[]) : float32[] = Array.map (~-) signal
 
-    /// From 80 Hz to four fifths of half the sample rate, five filters: each somewhere in its own fifth of that range of octaves,
-    /// the outer ones shelves, the inner ones peaks an octave or two wide.
+    /// Five filters from 80 Hz to four fifths of half the sample rate. Each lies somewhere in its own fifth of that range of
+    /// octaves. The outer ones are shelves, the inner ones peaks an octave or two wide.
     let private equaliser (range: float) (sampleRate: int) key : IOnlineFilter array =
         let lowest, highest = 80.0, 0.4 * float sampleRate
         let places, gains = Key.uniforms 5 (Key.fold 0 key), Key.uniforms 5 (Key.fold 1 key)
@@ -153,7 +154,8 @@ module Augment =
         let kept = Array.init (int length) (fun n -> if min (int64 n) (length - int64 n) <= last then 1.0f else 0.0f)
         (torch.fft.rfft (cepstrum * torch.tensor kept)).real
 
-    /// Rows [frames, bins] with what was at bin k at `factor` k: linearly between bins; the last one goes on above.
+    /// Rows [frames, bins] whose value at bin `factor` k was at bin k, with linear interpolation; the last value is repeated
+    /// above.
     let private warped (factor: float) (rows: torch.Tensor) =
         let last = int rows.shape[1] - 1
         let places = [| for bin in 0..last -> min (float last) (float bin / factor) |]
@@ -165,9 +167,9 @@ module Augment =
     /// The most that formants raise or lower a bin: 30 dB, in nepers.
     let private mostShift = 3.5
 
-    /// Moves the formants of a signal of the given rate (Hz) by a factor, its pitch and tempo stay: the cepstrally smoothed envelope of
-    /// its spectra (64 ms windows) is stretched over frequency, as a shorter (factor above 1) or longer vocal tract does. The signal
-    /// keeps its energy. Raises ArgumentException unless 0.5 <= factor <= 2, and for rates below 1000 Hz.
+    /// Moves the formants of a signal of the given rate (Hz) by a factor; its pitch and tempo stay. The cepstrally smoothed
+    /// envelope of its spectra (64 ms windows) is stretched over frequency, as a shorter (factor above 1) or longer vocal tract
+    /// does. The signal keeps its energy. Raises ArgumentException unless 0.5 <= factor <= 2, and for rates below 1000 Hz.
     let formants (factor: float) (sampleRate: int) (signal: float32[]) : float32[] =
         Numbers.atLeast lowestRate "Formants" (nameof sampleRate) sampleRate
 

@@ -11,8 +11,8 @@ type ClipParts =
     {
         /// Samples of each channel.
         Samples: int
-        /// A source of the clip by its name, from a first sample on, so many samples: `Read source start count`, 0 <= start <= start +
-        /// count <= `Samples`.
+        /// Reads `count` samples of a source of the clip, by its name, from sample `start` on: `Read source start count`,
+        /// where 0 <= start <= start + count <= `Samples`.
         Read: string -> int -> int -> AudioBuffer
     }
 
@@ -63,8 +63,8 @@ module Clip =
 
     let private refuse (clip: Clip) (reason: string) = raise (InputException $"{clip.Name}: {reason}")
 
-    /// The sound of a clip. Raises what `Read` raises, and InputException, naming the clip, where what was read has other sources,
-    /// channels or another rate than the clip says, or sources of unequal length.
+    /// The sound of a clip. Raises what `Read` raises, and InputException, naming the clip, where what was read has other
+    /// sources, channels or another rate than the clip says, or sources of unequal length.
     let read (clip: Clip) : Stems =
         let stems = clip.Read()
         let names = Stems.names stems
@@ -93,8 +93,8 @@ module Clip =
         | Some parts -> parts.Samples
         | None -> Stems.length (read clip)
 
-    /// Samples of each channel of a clip that can be read: all of it is; of one that is read in parts, the last sample of each source.
-    /// Raises InputException as `read`.
+    /// Samples of each channel of a clip, which must be readable. All of it is read for this; of a clip that can be read in
+    /// parts, only the last sample of each source. Raises InputException as `read`.
     let readableSamples (clip: Clip) : int =
         match clip.Parts with
         | Some parts ->
@@ -125,8 +125,8 @@ module Clip =
                 clip
                 $"its sources are {got}, the system estimates {wanted}. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
 
-    /// Raises InputException, naming the clip, where it cannot teach a system with these sources: it has none but theirs, and the last of
-    /// them, all others, or all.
+    /// Raises InputException, naming the clip, where it cannot teach a system with these sources. It can where all its sources
+    /// are among them, and it has the last of them, all others, or all.
     let requirePart (estimated: string list) (clip: Clip) =
         let lead, others = List.last estimated, List.take (estimated.Length - 1) estimated
         let has source = List.contains source clip.Sources
@@ -139,13 +139,14 @@ module Clip =
                 clip
                 $"its sources are {got}, the system learns from {wanted}, the last of them alone or all others. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
 
-    /// Raises InputException, naming the clip, where it has more or less than two sources: what sounds beside, and what is wanted.
+    /// Raises InputException, naming the clip, where it has more or less than two sources: the accompanying one and the wanted
+    /// one.
     let requireTwoSources (clip: Clip) =
         if clip.Sources.Length <> 2 then
             let got = String.concat ", " clip.Sources
             refuse clip $"two sources are learnt from here, it has {got}. Sum some of them (Corpus.grouped)."
 
-    /// Raises InputException, naming the clip, where so many samples are fewer than one window.
+    /// Raises InputException, naming the clip, where `samples` samples are fewer than one window.
     let requireSamples (stft: Stft) (clip: Clip) (samples: int) =
         if stft.Frames(int64 samples) < 1L then
             refuse clip $"{samples} samples are fewer than one window of {stft.FftSize}. Remove the clip or use a shorter window."
@@ -153,7 +154,7 @@ module Clip =
     /// Raises InputException, naming the clip, where it is shorter than one window.
     let requireLength (stft: Stft) (clip: Clip) (stems: Stems) = requireSamples stft clip (Stems.length stems)
 
-    /// Raises InputException, naming the clip, where it is shorter than one window or a source is silent: nothing can be learnt
+    /// Raises InputException, naming the clip, where it is shorter than one window or a source is silent. Nothing can be learnt
     /// from such a clip, and its unit norm does not exist.
     let requireUsable (stft: Stft) (clip: Clip) (stems: Stems) =
         requireLength stft clip stems

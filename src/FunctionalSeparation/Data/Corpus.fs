@@ -143,9 +143,9 @@ module Corpus =
 
     /// <summary>
     /// Sums of sources under another name, in the order given:
-    /// `Corpus.grouped [ "accompaniment", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ]`. A clip that has no source of a group
-    /// is without it. Raises ArgumentException, naming the clip, unless every source of it is in one group, and all sources of that group
-    /// are there.
+    /// `Corpus.grouped [ "accompaniment", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ]`.
+    /// A clip that has no source of a group is without it. Raises ArgumentException, naming the clip, unless every source of it
+    /// is in one group, and all sources of that group are there.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let voiceAndRest (songs: Corpus) =
@@ -281,10 +281,11 @@ module Corpus =
               LeftOut = corpora |> List.collect _.LeftOut
               Notes = corpora |> List.collect _.Notes }
 
-    /// Clips longer than this, in seconds, are told by pieces where they can be read in parts: by so many, each so long.
+    /// A clip of more than `longest` seconds that can be read in parts has a fingerprint of `pieces` pieces of `pieceSeconds`
+    /// each.
     let private longest, private pieces, private pieceSeconds = 20, 4, 0.25
 
-    /// The sound that the fingerprint of a clip is taken of: all of it, or pieces at even distances.
+    /// The sound from which the fingerprint of a clip is computed: all of it, or pieces at even distances.
     let private sample (clip: Clip) : AudioBuffer seq =
         match clip.Parts with
         | Some parts when parts.Samples > longest * clip.SampleRate ->
@@ -298,8 +299,9 @@ module Corpus =
             }
         | _ -> Clip.read clip |> Seq.map _.Sound
 
-    /// A fingerprint of clips for provenance: SHA-256 over names and samples, the first 16 hexadecimal digits. Of clips of more than 20
-    /// seconds that can be read in parts, four pieces of a quarter of a second at even distances count. How the sources are called does not.
+    /// A fingerprint of clips for provenance: the first 16 hexadecimal digits of a SHA-256 over names and samples. Of a clip of
+    /// more than 20 seconds that can be read in parts, it takes four pieces of a quarter of a second at even distances. The names
+    /// of the sources do not count.
     let fingerprint (clips: Clip list) : string =
         use hash = Security.Cryptography.IncrementalHash.CreateHash Security.Cryptography.HashAlgorithmName.SHA256
 

@@ -79,10 +79,10 @@ module Mir1k =
           LeftOut = train.LeftOut @ dev.LeftOut @ test.LeftOut @ AudioFolder.beside AudioFolder.parts root
           Notes = [] }
 
-    /// Reads a data folder: the official layout (`Wavfile/singer_song_clip.wav`, or the clips directly in the folder) with the
-    /// paper's split, or folders `train`, `dev`, `test` of stereo clips of any name (any of them may be absent). Clips may be of
-    /// any format that `AudioFile` reads; what else is there is named in `LeftOut`, and so are files that share a clip name. Sound is read
-    /// when it is used. Raises InputException where the folder is missing or holds no clip.
+    /// Reads a data folder. With the official layout (`Wavfile/singer_song_clip.wav`, or the clips directly in the folder), the
+    /// split is the paper's. Otherwise the folders `train`, `dev` and `test` hold stereo clips of any name; any of the three may
+    /// be absent. Clips may be of any format that `AudioFile` reads. `LeftOut` names all other contents, and files that share a
+    /// clip name. Sound is read when it is used. Raises InputException where the folder is missing or holds no clip.
     let load (folder: string) : Corpus =
         if not (Directory.Exists folder) then
             raise (InputException $"{folder}: there is no such folder. Give the folder of MIR-1K, the one that holds 'Wavfile'.")

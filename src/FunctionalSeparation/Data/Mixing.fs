@@ -8,10 +8,10 @@ open FunctionalSeparation.Learning
 [<NoEquality; NoComparison>]
 type Mixing =
     {
-        /// Data that tells it from others.
+        /// The identity of the mixing.
         Id: Id
-        /// A factor for each source, from a key and the L2 norms of the sources over the whole clip and all its channels, which are
-        /// computed only where they are asked for.
+        /// A factor for each source, from a key, the L2 norms of the sources, and their number. The norms are over the whole clip
+        /// and all its channels, and are computed only where they are asked for.
         Factors: Key -> Lazy<float list> -> int -> float list
         /// Whether it is defined only where every source sounds.
         NeedsSound: bool
@@ -32,7 +32,7 @@ module Mixing =
           Factors = fun _ norms _ -> norms.Value |> List.map (fun norm -> if norm = 0.0 then 1.0 else 1.0 / norm)
           NeedsSound = true }
 
-    /// Each source louder or softer by a gain drawn evenly from ± so many dB. Raises ArgumentException for a negative range.
+    /// Each source louder or softer by a gain drawn evenly from ± `range` dB. Raises ArgumentException for a negative range.
     let gains (range: float) : Mixing =
         Numbers.notNegative "Mixing.gains" (nameof range) range
         let ofSource key number = 10.0 ** ((2.0 * Key.uniform (Key.fold number key) - 1.0) * range / 20.0)

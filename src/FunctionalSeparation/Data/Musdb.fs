@@ -17,7 +17,7 @@ module Musdb =
     /// The sources, in the order of the sound tracks behind the mixture.
     let sources = [ "drums"; "bass"; "other"; "vocals" ]
 
-    /// Training songs that everybody chooses with: the list that comes with the data set's own tools.
+    /// The usual development songs: the list that comes with the data set's own tools.
     let private devNames =
         set
             [ "ANiMAL - Rockshow"
@@ -97,10 +97,10 @@ module Musdb =
         else
             [], []
 
-    /// Reads a copy of MUSDB18 or MUSDB18-HQ, with `train` and `test` in it; the 14 songs that the data set's tools choose with are
-    /// for development where they are there. Mixtures are sums of the sources as recorded; MUSDB18-HQ's own are the same. Sound is
-    /// read when it is used. A song that lacks a source, cannot be opened, or is there twice, is left out and named. Raises InputException where
-    /// the folder is missing or holds no song.
+    /// Reads a copy of MUSDB18 or MUSDB18-HQ, with `train` and `test` in it. Of the 14 songs with which the data set's tools
+    /// choose, those that are there are for development. Mixtures are sums of the sources as recorded; MUSDB18-HQ's own are the
+    /// same. Sound is read when it is used. A song that lacks a source, cannot be opened, or is there twice, is left out and
+    /// named. Raises InputException where the folder is missing or holds no song.
     let load (folder: string) : Corpus =
         let train, besideTrain = songs (Path.Combine(folder, "train"))
         let test, besideTest = songs (Path.Combine(folder, "test"))

@@ -7,7 +7,7 @@ open FunctionalSeparation.Core
 [<RequireQualifiedAccess>]
 module internal Silence =
 
-    /// A sound of at most so many samples, and silence up to there.
+    /// A sound of at most `length` samples, and silence up to that length.
     let after (sound: AudioBuffer) (length: int) : AudioBuffer =
         if sound.Length = length then
             sound
@@ -15,15 +15,15 @@ module internal Silence =
             let filled (channel: float32[]) = Array.append channel (Array.zeroCreate (length - channel.Length))
             AudioBuffer([| for channel in sound.Channels -> filled channel |], sound.SampleRate)
 
-/// A sound track of a file, of which parts are read, and silence behind its end: of a WAV file in place; any other is decoded when it is
-/// first asked for, into a temporary file that ends with the process. `track`: which of several, from 0. Raises InputException, when it
-/// is asked, for a file that cannot be read or decoded.
+/// A sound track of a file, which is read in parts, with silence behind its end. A WAV file is read in place. Any other file is
+/// decoded when it is first read, into a temporary file that ends with the process. `track` is the number of the sound track,
+/// from 0, in a file with several. Raises InputException, when it is read, for a file that cannot be read or decoded.
 [<Sealed>]
 type internal SoundFile(path: string, track: int option) =
     let shape = lazy AudioFile.Shape path
     let decoded = lazy AudioFile.OpenTrack(path, Option.toNullable track)
 
-    /// The part that is present, of a sound of so many samples, and silence.
+    /// `count` samples from `start` on of a sound of `length` samples: the part that is present, and silence.
     let partOf length (read: int64 -> int -> AudioBuffer) (start: int) (count: int) =
         let present = int (min (int64 count) (max 0L (length - int64 start)))
         Silence.after (read (min (int64 start) length) present) count

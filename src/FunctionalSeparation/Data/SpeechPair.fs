@@ -5,8 +5,8 @@ open System.IO
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Speech against speech, and speech against noise (Huang et al. 2015, sections IV-B and IV-D). Speaker 1, the one to be
-/// heard, is the last source; speaker 2, or the noise, is the first: it is what training rotates.
+/// Speech against speech, and speech against noise (Huang et al. 2015, sections IV-B and IV-D). Speaker 1, the target, is the
+/// last source. Speaker 2, or the noise, is the first source, which training rotates.
 [<RequireQualifiedAccess>]
 module SpeechPair =
 
@@ -82,10 +82,11 @@ module SpeechPair =
 
     let private nameOf (path: string) = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator path)
 
-    /// Two speakers, a folder of sentences each, as in TSP: mono, of any rate, resampled to 16 kHz, joined in the order of
-    /// their names, cut into 80, 10 and 10 % for training, development and test; each part of the two is cut to the shorter.
-    /// Sound is read at first use and kept. Files that share a name, are not mono by their header or cannot be opened are left out and
-    /// named. Raises InputException where a folder has no other or, when the sound is used, a file turns out damaged.
+    /// A corpus of two speakers with a folder of sentences each, as in TSP. The sentences are mono, of any rate, resampled to 16
+    /// kHz and joined in the order of their names. They are cut into 80, 10 and 10 % for training, development and test; each
+    /// part of the two is cut to the shorter. Sound is read at first use and kept. Files that share a name, are not mono by their
+    /// header or cannot be opened are left out and named. Raises InputException where a folder has no other file or, when the
+    /// sound is used, where a file turns out damaged.
     let ofFolders (folder1: string) (folder2: string) : Corpus =
         let name = $"{nameOf folder1}-{nameOf folder2}"
         let files1, files2 = list folder1, list folder2
@@ -146,9 +147,10 @@ module SpeechPair =
         Augment.copyCircular signal 0 (Span target)
         target
 
-    /// One speaker (a folder of sentences) against each noise of a folder, a clip for each noise, at 8 kHz, the rate of the
-    /// noises: at 16 kHz the speech above 4 kHz would be alone. Speech and noises are cut into 80, 10 and 10 %, so that neither
-    /// is heard before the test, and the noise is repeated to the length of the speech. Raises InputException as `ofFolders`.
+    /// One speaker (a folder of sentences) against each noise of a folder, a clip for each noise. The rate is that of the noises,
+    /// 8 kHz: at 16 kHz the speech above 4 kHz would be alone. Speech and noises are cut into 80, 10 and 10 %, so that the test
+    /// uses neither speech nor noise of the training. The noise is repeated to the length of the speech. Raises InputException as
+    /// `ofFolders`.
     let inNoise (speechFolder: string) (noiseFolder: string) : Corpus =
         let sentences, noiseFiles = list speechFolder, list noiseFolder
         let speech = lazy (cut speechFolder (readSpeaker noiseRate sentences))
@@ -189,9 +191,9 @@ module SpeechPair =
                           let own = if index = count - 1 then Stems.length stems - start else length
                           Stems.map (slice start own) stems } ]
 
-    /// The training clips cut into pieces of so many seconds (the last of each may be up to twice as long). Every clip is
-    /// scaled to unit norm, so a long one is quieter than a short one: pieces as long as the test clip are as loud as it.
-    /// Raises ArgumentException for a length that is not positive.
+    /// Cuts the training clips into pieces of `seconds` (the last of each may be up to twice as long). Every clip is scaled to
+    /// unit norm, so a long one is quieter than a short one: pieces as long as the test clip are as loud as it. Raises
+    /// ArgumentException for a length that is not positive.
     let inPieces (seconds: float) (corpus: Corpus) : Corpus =
         if not (seconds > 0.0) then
             invalidArg (nameof seconds) $"A piece has a positive length, got {string seconds} s."

@@ -33,7 +33,7 @@ module StemFolder =
 
         [ for name, sound in sounds -> { Name = name; Sound = filled sound } ]
 
-    /// Of each file once: its tracks are of one length.
+    /// The length of each file once: all its tracks have one length.
     let private lengths (files: (string * SoundFile) list) =
         [ for _, file in List.distinctBy (fun (_, file: SoundFile) -> file.Path) files -> file.Shape.Length ]
 
@@ -48,8 +48,8 @@ module StemFolder =
                 { Samples = int (List.max lengths)
                   Read = fun source -> (files |> List.find (fst >> (=) source) |> snd).Read }
 
-    /// Raises InputException, naming the song's folder, where its files are no stems of one song by their headers: they differ in rate or
-    /// channels, or end more than a tenth of a second apart. Tells which end early.
+    /// Checks by their headers that files are the stems of one song, and tells which of them end early. Raises InputException,
+    /// naming the song's folder, where they differ in rate or channels, or end more than a tenth of a second apart.
     let internal requireAlike (folder: string) (files: (string * SoundFile) list) : string list =
         let first, firstFile = files.Head
         let longest = List.max (lengths files)
@@ -138,12 +138,12 @@ module StemFolder =
         |> List.exists (fun part -> fst (AudioFolder.folders part) |> List.exists AudioFolder.hasSound)
 
     /// <summary>
-    /// Reads a folder of stems of any format that `AudioFile` reads, each song at its own rate. The sources are in the ordinal order
-    /// of their names (`Corpus.grouped` gives another) and are summed as they are; a file called mixture is none of them. Sound is
-    /// read when it is used, in training only the parts that are heard. A stem that ends up to a tenth of a second before the others of its
-    /// song is filled up with silence, and `Notes` tells of it. A song is left out and named where its stems differ more than that, have
-    /// several rates or numbers of channels, cannot be opened, or are there twice, and one of `test` where it lacks a source that another song
-    /// has. Raises InputException where the folder is missing or holds no song.
+    /// Reads a folder of stems of any format that `AudioFile` reads, each song at its own rate. The sources are in the ordinal
+    /// order of their names (`Corpus.grouped` gives another) and are summed as they are; a file called mixture is none of them.
+    /// Sound is read when it is used; training reads only the parts that it uses. A stem that ends up to a tenth of a second
+    /// before the others of its song is filled up with silence, and `Notes` tells of it. A song is left out and named where its
+    /// stems differ more than that, have several rates or numbers of channels, cannot be opened, or are there twice. So is a song
+    /// of `test` that lacks a source which another song has. Raises InputException where the folder is missing or holds no song.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let songs () = StemFolder.load "path/to/songs" // path/to/songs/train/my song/vocals.flac, ...

@@ -12,7 +12,7 @@ type SyntheticSong =
     {
         /// Name of the song in tables, such as `test-02`.
         Name: string
-        /// The song in words: singer, key, tempo (beats a minute) and chord instrument.
+        /// Description of the song: singer, key, tempo (beats a minute) and chord instrument.
         Description: string
         /// The sources, of one rate, channel count and length.
         Stems: Stems
@@ -103,16 +103,16 @@ module Synthetic =
         let angle = (place + 1.0) * Math.PI / 4.0
         [| for gain in [ cos angle; sin angle ] -> Array.map (fun x -> gain * x) track |]
 
-    /// The sound with the hiss of a recording, 80 dB below full scale: instruments end at 8 kHz, and signals without anything above
-    /// that are nearly dependent once delayed, which makes BSS Eval ten times slower.
+    /// Adds the hiss of a recording to the sound, 80 dB below full scale. The instruments end at 8 kHz. Signals without anything
+    /// above that are nearly dependent once delayed, which makes BSS Eval ten times slower.
     let private withHiss (key: Key) (sound: AudioBuffer) =
         let hiss number (samples: float32[]) =
             Array.map2 (fun x noise -> x + float32 (1e-4 * noise)) samples (Tone.noise samples.Length (Key.fold number key))
 
         AudioBuffer(sound.Channels |> Array.ofSeq |> Array.mapi hiss, sound.SampleRate)
 
-    /// The same song by its parts: drums, bass, other (the chords) and vocals, in stereo at `bandRate`, each at its place, the
-    /// vocals in the middle and the chords aside, and each with a little hiss of its own. Raises ArgumentException as `song`.
+    /// The same song by its parts, in stereo at `bandRate`: drums, bass, other (the chords) and vocals. Each is at its place, the
+    /// vocals in the middle and the chords aside, and each has a little hiss of its own. Raises ArgumentException as `song`.
     let bandSong (seconds: float) (name: string) (key: Key) : SyntheticSong =
         let played = perform seconds key
         let level = Tone.loudness (Band.together played.Tracks)

@@ -7,7 +7,7 @@ open FunctionalSeparation.Learning
 [<NoComparison>]
 type FrontEnd =
     {
-        /// Hz; audio of another rate is resampled, heard with windows as long in seconds, or refused, never reinterpreted.
+        /// Hz. Audio of another rate is resampled, transformed with windows as long in seconds, or refused, never reinterpreted.
         SampleRate: int
         /// Window, its length and hop in samples, and whether frames are centred.
         Stft: Stft
@@ -24,8 +24,8 @@ module FrontEnd =
     let create (sampleRate: int) (fftSize: int) (hop: int) : FrontEnd =
         { SampleRate = sampleRate; Stft = Stft(fftSize, hop, StftWindow.Hann, true) }
 
-    /// The front end for sound of another rate: windows as long, and as far apart, in seconds. None where that is not within 0.2 % a
-    /// whole number of samples, and beyond 16 times the own rate, where windows would be too large for memory.
+    /// The front end for sound of another rate: windows as long, and as far apart, in seconds. None where that is not a whole
+    /// number of samples to within 0.2 %. None also beyond 16 times the own rate, where windows would be too large for memory.
     let tryAtRate (sampleRate: int) (frontEnd: FrontEnd) : FrontEnd option =
         let stft = frontEnd.Stft
         let exact = float stft.HopLength * float sampleRate / float frontEnd.SampleRate
@@ -42,10 +42,10 @@ module FrontEnd =
         Numbers.atLeast 1 "A front end" "SampleRate" frontEnd.SampleRate
         frontEnd.Stft.Validate()
 
-    /// Reads all clips to see that they can be scored by a system with these sources (none: any) and this front end, before hours
-    /// of work that would end there; of clips that can be read in parts, their last sample. Raises InputException, naming the clip, where
-    /// one cannot be read, has another sample rate, other sources or is shorter than one window; and where there is no clip, or none in
-    /// which two sources sound.
+    /// Checks, before hours of work, that all clips can be scored by a system with these sources (none: any) and this front end.
+    /// It reads all clips; of those that can be read in parts, only the last sample. Raises InputException, naming the clip,
+    /// where one cannot be read, has another sample rate, other sources or is shorter than one window. Raises it also where there
+    /// is no clip, or none in which two sources sound.
     let requireScorable (sources: string list) (frontEnd: FrontEnd) (clips: Clip list) : unit =
         let isScorable clip =
             Clip.requireRate frontEnd.SampleRate clip

@@ -9,9 +9,9 @@ open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
 /// Mel filters and cosines of NWaves as matrices, for batches on any device, and deltas, as pure functions of tensors. The
-/// conventions are those of HTK (Young et al., "The HTK Book", version 3.4, chapter 5), but for powers under the filters where HTK
-/// has magnitudes, decimal logarithms (`Spectra`), orthonormal cosines and no liftering. The matrices are exact to float32, in
-/// which NWaves computes.
+/// conventions are those of HTK (Young et al., "The HTK Book", version 3.4, chapter 5), but for four differences. The filters
+/// weigh powers where HTK weighs magnitudes, logarithms are decimal (`Spectra`), cosines are orthonormal, and there is no
+/// liftering. The matrices are exact to float32, in which NWaves computes.
 [<RequireQualifiedAccess>]
 module Mel =
 
@@ -22,10 +22,10 @@ module Mel =
         Memory.tensor (fun () ->
             (torch.tensor (Array.concat rows)).view(int64 rows.Length, -1L).``to``(dtype: torch.ScalarType).``to`` device)
 
-    /// Triangles on the mel axis, 2595 log10(1 + f / 700) (The HTK Book, eq. 5.13), from 0 to half the sample rate, equally
-    /// spaced, each 1 at its centre and 0 at the centres of its neighbours, so that they sum to 1 from the first centre to the
-    /// last: [bins, count], for bins from 0 Hz to half the sample rate (Hz). Raises ArgumentException for no filter, fewer bins
-    /// than 2, or a rate below 1.
+    /// Triangular filters on the mel axis, 2595 log10(1 + f / 700) (The HTK Book, eq. 5.13): [bins, count], for bins from 0 Hz to
+    /// half the sample rate (Hz). They are equally spaced from 0 to half the sample rate. Each is 1 at its centre and 0 at the
+    /// centres of its neighbours, so that they sum to 1 from the first centre to the last. Raises ArgumentException for no
+    /// filter, fewer bins than 2, or a rate below 1.
     let filters (sampleRate: int) (bins: int) (count: int) dtype device : torch.Tensor =
         Numbers.atLeast 1 owner (nameof sampleRate) sampleRate
         Numbers.atLeast 2 owner (nameof bins) bins
@@ -60,7 +60,8 @@ module Mel =
             invalidArg (nameof frames) $"Mel: deltas look {reach} frames to each side, got {Shapes.Describe frames}."
 
     /// The slope of the regression line through five frames: d(t) = sum_k k (c(t+k) - c(t-k)) / 10 over k = 1, 2 (The HTK Book,
-    /// eq. 5.16), as in NWaves. Only where all five exist: [time + 4, ...] -> [time, ...]. Raises ArgumentException for fewer frames.
+    /// eq. 5.16), as in NWaves. Only where all five exist: [time + 4, ...] -> [time, ...]. Raises ArgumentException for fewer
+    /// frames.
     let delta (frames: torch.Tensor) : torch.Tensor =
         requireFrames deltaReach frames
 

@@ -19,7 +19,7 @@ type Features =
 
 /// The input of a network of frames: features of a mixture within a context window.
 [<NoComparison>]
-type Shown =
+type FrameFeatures =
     {
         /// The features of each frame.
         Features: Features
@@ -31,7 +31,7 @@ type Shown =
 
 /// Sizes of the input of a network of frames.
 [<RequireQualifiedAccess>]
-module Shown =
+module FrameFeatures =
 
     let internal contextMarginOf (context: int) : int64 =
         if context < 1 || context % 2 = 0 then
@@ -40,11 +40,11 @@ module Shown =
         int64 (context / 2)
 
     /// Frames in the context window on each side. Raises ArgumentException for an even or non-positive context.
-    let contextMargin (shown: Shown) : int64 = contextMarginOf shown.Context
+    let contextMargin (shown: FrameFeatures) : int64 = contextMarginOf shown.Context
 
     /// Frames of margin on each side: those in the context window, and those that the deltas of its outermost frames need.
     /// Raises ArgumentException for an even or non-positive context.
-    let margin (shown: Shown) : int64 =
+    let margin (shown: FrameFeatures) : int64 =
         match shown.Features with
         | Magnitude
         | LogPower -> contextMargin shown
@@ -58,7 +58,7 @@ module Shown =
     let cepstra = 13
 
     /// Number of features of one frame.
-    let featuresOfFrame (stft: Stft) (shown: Shown) =
+    let featuresOfFrame (stft: Stft) (shown: FrameFeatures) =
         match shown.Features with
         | Magnitude
         | LogPower -> stft.Bins
@@ -66,7 +66,7 @@ module Shown =
         | Mfcc -> 3 * cepstra
 
     /// Features of one input: those of all frames in its context window.
-    let inputs (stft: Stft) (shown: Shown) = shown.Context * featuresOfFrame stft shown
+    let inputs (stft: Stft) (shown: FrameFeatures) = shown.Context * featuresOfFrame stft shown
 
 /// Magnitudes of signals, and the features that a network of frames takes as input.
 [<RequireQualifiedAccess>]
@@ -110,31 +110,32 @@ module Spectra =
     /// Stacks a whole clip with a context window, its edge frames repeated: [time, batch, bins] -> [time, batch, context bins].
     /// Raises ArgumentException for an even or non-positive context.
     let stackContext (context: int) (frames: torch.Tensor) : torch.Tensor =
-        let margin = Shown.contextMarginOf context
+        let margin = FrameFeatures.contextMarginOf context
         frames |> withMargins margin |> stackMargins margin
 
     /// Bels above the floor, which lies at a power of 1e-6: 0 for silence.
     let private bels (power: torch.Tensor) = power.mul(1e6).log1p().div(log 10.0)
 
     let private melBels (frontEnd: FrontEnd) (magnitude: torch.Tensor) =
-        let filters = Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins Shown.melFilters magnitude.dtype magnitude.device
+        let filters =
+            Mel.filters frontEnd.SampleRate frontEnd.Stft.Bins FrameFeatures.melFilters magnitude.dtype magnitude.device
 
         Layer.onRows _.matmul(filters) (magnitude.squared ()) |> bels
 
     let private cepstra (melBels: torch.Tensor) =
-        let cosines = Mel.cosines Shown.melFilters Shown.cepstra melBels.dtype melBels.device
+        let cosines = Mel.cosines FrameFeatures.melFilters FrameFeatures.cepstra melBels.dtype melBels.device
         Layer.onRows _.matmul(cosines) melBels
 
     /// Features of single frames: [margin + time + margin, batch, bins] -> [context margin + time + context margin, batch,
     /// features]; the deltas take up the difference of the margins.
-    let private ofFrames (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) =
+    let private ofFrames (frontEnd: FrontEnd) (shown: FrameFeatures) (magnitude: torch.Tensor) =
         match shown.Features with
         | Magnitude -> magnitude
         | LogPower -> bels (magnitude.squared ())
         | LogMel -> magnitude |> melBels frontEnd |> Mel.withDeltas
         | Mfcc -> magnitude |> melBels frontEnd |> cepstra |> Mel.withDeltas
 
-    let private requireFrames (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) =
+    let private requireFrames (frontEnd: FrontEnd) (shown: FrameFeatures) (magnitude: torch.Tensor) =
         Shapes.Require(
             "features",
             "mixture magnitudes",
@@ -142,18 +143,18 @@ module Spectra =
             [| Axis.Any "margin + time + margin"; Axis.Any "batch"; Axis.Of(int64 frontEnd.Stft.Bins) |]
         )
 
-        let margin, frames = Shown.margin shown, magnitude.shape[0]
+        let margin, frames = FrameFeatures.margin shown, magnitude.shape[0]
 
         if frames <= 2L * margin then
             invalidArg (nameof magnitude) $"features: wants frames between margins of {margin}, got {frames} frames in all."
 
-    /// The input of a network of frames, [time, batch, context features], from magnitudes [margin + time + margin, batch, bins] with
-    /// the margins that `Shown.margin` tells. Deltas are taken from the margins, so an excerpt, a whole clip and a block of a long
-    /// one have the same features; beyond the two ends of a clip its edge frames are repeated, for the deltas as for the context.
-    /// Raises ArgumentException for magnitudes of another shape.
-    let features (frontEnd: FrontEnd) (shown: Shown) (magnitude: torch.Tensor) : torch.Tensor =
+    /// The input of a network of frames, [time, batch, context features], from magnitudes [margin + time + margin, batch, bins]
+    /// with the margins that `FrameFeatures.margin` tells. Deltas are taken from the margins, so an excerpt, a whole clip and a
+    /// block of a long one have the same features. Beyond the two ends of a clip its edge frames are repeated, for the deltas as
+    /// for the context. Raises ArgumentException for magnitudes of another shape.
+    let features (frontEnd: FrontEnd) (shown: FrameFeatures) (magnitude: torch.Tensor) : torch.Tensor =
         requireFrames frontEnd shown magnitude
 
         let scaled = if shown.InputScale = 1.0 then magnitude else magnitude.mul shown.InputScale
 
-        scaled |> ofFrames frontEnd shown |> stackMargins (Shown.contextMargin shown)
+        scaled |> ofFrames frontEnd shown |> stackMargins (FrameFeatures.contextMargin shown)

@@ -3,7 +3,8 @@ namespace FunctionalSeparation
 open TorchSharp
 open FunctionalSeparation.Learning
 
-/// Two channels as middle and side instead of left and right. Voices stand in the middle (papers/beyond/notes.md has what that gains).
+/// Two channels as middle and side instead of left and right. Voices stand in the middle (papers/beyond/notes.md has what that
+/// gains).
 [<RequireQualifiedAccess>]
 module Stereo =
 

@@ -76,8 +76,8 @@ module Views =
                 invalidOp
                     "Only magnitudes are known here: the feed gives no phases. Learn from excerpts, or with a loss on magnitudes.")
 
-    /// A complex spectrogram with the magnitudes [..., time, bins] that are given and the phases of `phases`, a complex tensor that
-    /// broadcasts to their shape; where that is zero, so is the result.
+    /// A complex spectrogram with the given magnitudes [..., time, bins] and the phases of `phases`, a complex tensor that
+    /// broadcasts to their shape. Where that tensor is zero, so is the result.
     let ofMagnitudeAndPhases (stft: Stft) (phases: unit -> torch.Tensor) (magnitude: torch.Tensor) : Views =
         create stft (fun () -> magnitude) (once (fun () -> magnitude * (phases ()).sgn()))
 

@@ -9,7 +9,7 @@ open FunctionalSeparation.Learning
 [<NoEquality; NoComparison>]
 type Loss =
     {
-        /// Data that tells it from others.
+        /// The identity of the loss.
         Id: Id
         /// The views of estimates and references that the loss reads.
         Domains: Domain list
@@ -17,16 +17,16 @@ type Loss =
         Of: Views -> Views -> torch.Tensor
     }
 
-/// Losses as values. Those of the papers are sums (not means) over batch, sources, frames and bins, so that
-/// the loss of a data set is the sum of the losses of its parts. Estimates and references have one shape: each loss raises
-/// ArgumentException, naming itself and both shapes, where they have not, since libtorch would broadcast.
+/// Losses as values. Those of the papers are sums (not means) over batch, sources, frames and bins. The loss of a data set is
+/// thus the sum of the losses of its parts. Estimates and references have one shape. Each loss raises ArgumentException, naming
+/// itself and both shapes, where they have not, since libtorch would broadcast.
 [<RequireQualifiedAccess>]
 module Loss =
 
     /// <summary>
-    /// A loss of one's own on a domain, from a function of estimates and references, which it is given only where they have one
-    /// shape: [batch, sources, channels, time, bins] or, on waveforms, [batch, sources, channels, samples]. Its name tells it from
-    /// other losses, and names its numbers. Raises ArgumentException for an empty name.
+    /// A loss of one's own on a domain, from a function of estimates and references. The function is called only where both have
+    /// one shape: [batch, sources, channels, time, bins] or, on waveforms, [batch, sources, channels, samples]. Its name is its
+    /// identity, and should contain its numbers. Raises ArgumentException for an empty name.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let absoluteError =
@@ -92,18 +92,18 @@ module Loss =
         let scale = (y * s).sum(-1L, keepdim = true) / (s * s).sum(-1L, keepdim = true).add(1e-8)
         scale * s
 
-    /// Minus the scale-invariant signal-to-distortion ratio in dB, the mean over batch, sources and channels (Le Roux et al. 2019,
-    /// eqs. 3 to 5, with 1e-8 added to each energy).
+    /// Minus the scale-invariant signal-to-distortion ratio in dB, the mean over batch, sources and channels (Le Roux et al.
+    /// 2019, eqs. 3 to 5, with 1e-8 added to each energy).
     let siSdr: Loss =
         onWaveforms "SI-SDR" (fun y s ->
             let target = projected y s
             (decibels (y - target) - decibels target).mean())
 
-    /// Minus the signal-to-distortion ratio 10 log10 (|s|^2 / |s - y|^2) in dB, the mean over batch, sources and channels: the log of
-    /// the error ratio, which knows the scale of the estimates.
+    /// Minus the signal-to-distortion ratio 10 log10 (|s|^2 / |s - y|^2) in dB, the mean over batch, sources and channels. It is
+    /// the log of the error ratio, which depends on the scale of the estimates.
     let logErrorRatio: Loss = onWaveforms "log error ratio" (fun y s -> (decibels (y - s) - decibels s).mean())
 
-    /// Energies of spectra [batch, sources, channels, time, bins] in parts of so many frames, the last one as long as is left:
+    /// Energies of spectra [batch, sources, channels, time, bins] in parts of `frames` frames, the last one as long as is left:
     /// [batch, sources, parts].
     let private energyOfParts (frames: int64) (spectra: torch.Tensor) =
         let ofFrames = (spectra.real.squared () .+ spectra.imag.squared ()).sum([| -3L; -1L |])
@@ -121,20 +121,21 @@ module Loss =
 
         { loss with Id = id }
 
-    /// 10 log10 of the energy of an error over that of the mixture, + `least`, of complex spectra; the mean over batch and sources. Errors
-    /// of all excerpts count alike, loud or soft, and those below that share of the mixture count little. Raises ArgumentException for a
-    /// share that is not positive.
+    /// 10 log10 (E + `least`) of complex spectra, where E is the energy of the error over that of the mixture; the mean over
+    /// batch and sources. Errors of all excerpts count alike, loud or soft, and those below that share of the mixture count
+    /// little. Raises ArgumentException for a share that is not positive.
     let logErrorShareAbove (least: float) : Loss =
         logErrorShareOfParts (Id.create "log error share" [ "least", least ] []) least _.shape[3]
 
-    /// The same in parts of so many frames, each of which counts alike: so pauses of a voice count as much as its loudest notes, as they do
-    /// in the median SDR of BSS Eval 4. Raises ArgumentException for parts of less than a frame, and a share that is not positive.
+    /// `logErrorShareAbove` in parts of `frames` frames, each of which counts alike. Pauses of a voice thus count as much as its
+    /// loudest notes, as they do in the median SDR of BSS Eval 4. Raises ArgumentException for parts of less than a frame, and a
+    /// share that is not positive.
     let logErrorShareInParts (frames: int) (least: float) : Loss =
         Numbers.atLeast 1 "The log error share" (nameof frames) frames
         let id = Id.create "log error share in parts" [ "frames", float frames; "least", least ] []
         logErrorShareOfParts id least (fun _ -> int64 frames)
 
-    /// The same with 1e-3: 30 dB below the mixture.
+    /// `logErrorShareAbove` with 1e-3: 30 dB below the mixture.
     let logErrorShare: Loss = logErrorShareAbove 1e-3
 
     /// A loss times a factor. Raises ArgumentException for a factor that is not finite.
@@ -152,8 +153,9 @@ module Loss =
           Domains = List.distinct (first.Domains @ second.Domains)
           Of = fun estimates references -> first.Of estimates references .+ second.Of estimates references }
 
-    /// The mean over several transforms of the samples of: |Y - S| in the Frobenius norm over that of S, and the mean of
-    /// |log Y - log S| (Yamamoto et al. 2020, eqs. 4 to 6). Transforms are centred Hann windows of these lengths, a quarter apart.
+    /// The multi-resolution STFT loss of samples (Yamamoto et al. 2020, eqs. 4 to 6), the mean over several transforms of a sum
+    /// of two terms. These are |Y - S| in the Frobenius norm over that of S, and the mean of |log Y - log S|. Transforms are
+    /// centred Hann windows of these lengths, a quarter apart.
     let multiResolution (fftSizes: int list) : Loss =
         if fftSizes.IsEmpty then
             invalidArg (nameof fftSizes) "A multi-resolution loss needs at least one window length."
@@ -236,8 +238,9 @@ module Loss =
     /// Sources that a permutation-invariant loss tries in all orders: 5 have 120.
     let private mostPermuted = 5
 
-    /// The least of the losses over all orders of the sources, for each element of the batch by itself, added up over the batch (Yu et
-    /// al. 2017): for sources without names of their own, such as speakers. Raises ArgumentException for more than 5 sources.
+    /// The least of the losses over all orders of the sources, for each element of the batch by itself, summed over the batch (Yu
+    /// et al. 2017). It is for sources without names of their own, such as speakers. Raises ArgumentException for more than 5
+    /// sources.
     let permutationInvariant (loss: Loss) : Loss =
         let one index (views: Views) = views |> Views.map (fun (x: torch.Tensor) -> x.narrow (0L, index, 1L))
 

@@ -16,7 +16,8 @@ module HighBand =
         let bins = spectrum.shape[spectrum.shape.Length - 1]
         spectrum.narrow (-1L, bins / 2L, bins - bins / 2L)
 
-    /// As each source's part of the mixture's energy in the highest octave of the same frame: needs no other frame.
+    /// Shares in proportion to each source's part of the mixture's energy in the highest octave of the same frame. Needs no other
+    /// frame.
     let byHighestOctave (masked: torch.Tensor) (inside: torch.Tensor) (_: torch.Tensor) : torch.Tensor =
         let mixture = (upperHalf inside).unsqueeze(-4L)
         let common = ((upperHalf masked) * mixture.conj ()).real.sum(-1L, keepdim = true)
@@ -43,18 +44,19 @@ module HighBand =
     let private iterations = 40
 
     /// Weights [..., activations, parts], not negative, whose products with activations [..., time, activations] are nearest to
-    /// magnitudes [..., time, parts] by the generalised Kullback-Leibler divergence: the multiplicative rule of Lee and Seung 2001,
-    /// theorem 2, from ones.
+    /// magnitudes [..., time, parts]. The distance is the generalised Kullback-Leibler divergence. The updates are the
+    /// multiplicative ones of Lee and Seung 2001, theorem 2, from ones.
     let private weights (activations: torch.Tensor) (magnitudes: torch.Tensor) =
         let across = activations.transpose (-1L, -2L)
         let total = across.sum (-1L, keepdim = true)
         let refined (weights: torch.Tensor) _ = weights * across.matmul (magnitudes / activations.matmul weights) / total
         List.fold refined (torch.ones_like (across.matmul magnitudes)) [ 1..iterations ]
 
-    /// As explains best how the magnitudes above come and go: each third of an octave is a sum, with weights that are not negative and
-    /// the same for all frames, of what the sources do in the quarters of the band (non-negative matrix factorisation, its activations
-    /// given; the sources share as their parts of that sum). A hiss that comes and goes with the voice is the voice's, whatever sounds in
-    /// the octave below. Wants seconds of sound: what comes out depends on all frames. No gradient goes through it.
+    /// Shares that best explain how the magnitudes above come and go, by non-negative matrix factorisation with given
+    /// activations. Each third of an octave is a weighted sum of the sources' magnitudes in the quarters of the band. The weights
+    /// are not negative, and the same for all frames. The sources share as their parts of that sum. A hiss that comes and goes
+    /// with the voice is the voice's, whatever sounds in the octave below. Needs seconds of sound: the result depends on all
+    /// frames. No gradient goes through it.
     let byActivations (masked: torch.Tensor) (inside: torch.Tensor) (above: torch.Tensor) : torch.Tensor =
         use _ = torch.no_grad ()
         let band, bins = inside.shape[inside.shape.Length - 1], above.shape[above.shape.Length - 1]

@@ -69,8 +69,9 @@ module Mask =
         | SquaredExact -> wiener outputs * mixture.unsqueeze sourceAxis
         | NoMask -> outputs
 
-    /// Masks [..., sources, channels, time, band] on complex spectrograms [..., channels, time, bins]: [..., sources, channels, time, bins].
-    /// Bins above the band of the masks are shared out by `sharesAbove` (see `HighBand`).
+    /// Masks [..., sources, channels, time, band] on complex spectrograms [..., channels, time, bins]:
+    /// [..., sources, channels, time, bins]. `sharesAbove` divides the bins above the band of the masks among the sources (see
+    /// `HighBand`).
     let extended sharesAbove (masks: torch.Tensor) (mixture: torch.Tensor) : torch.Tensor =
         let bins = mixture.shape[mixture.shape.Length - 1]
         let band = min bins masks.shape[masks.shape.Length - 1]

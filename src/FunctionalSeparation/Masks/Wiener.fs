@@ -19,9 +19,9 @@ type WienerSettings =
 
 /// The multichannel Wiener filter, its parameters refined by expectation and maximisation (Nugraha, Liutkus, Vincent 2016,
 /// algorithm 1, as in the norbert library and in open-unmix). A source has a power v(t, f) and a spatial covariance R(f); its
-/// estimate is v R (sum v R)^-1 x. (open-unmix's own program writes ones where the mixture is exactly 0 before it fits R, a side effect
-/// of its arctangent; here silence stays silent.) Spectrograms are complex [sources, channels, time, bins], the mixture's [channels, time,
-/// bins].
+/// estimate is v R (sum v R)^-1 x. Where the mixture is exactly 0, open-unmix's own program writes ones before it fits R, a side
+/// effect of its arctangent; here silence stays silent. Spectrograms are complex [sources, channels, time, bins], the mixture's
+/// [channels, time, bins].
 [<RequireQualifiedAccess>]
 module Wiener =
 
@@ -54,7 +54,8 @@ module Wiener =
         covariance.Diagonal
         @ (covariance.Above |> Option.toList |> List.collect (fun above -> [ above.Re; above.Im ]))
 
-    /// v, the mean power of the channels [time, bins], and R, the mean of y y^H over time, weighted by 1 / v, [bins], of a source.
+    /// v, the mean power of the channels [time, bins], and R, the mean of y y^H over time, weighted by 1 / v, [bins], of a
+    /// source.
     let private modelOf (y: Parts list) =
         Memory.scoped (fun (v, r) -> v :: covarianceTensors r) (fun () ->
             let powers = List.map power y
@@ -111,7 +112,8 @@ module Wiener =
             models
             |> List.map (fun (v, r) -> Memory.scoped partTensors (fun () -> product r whitened |> List.map (scale v))))
 
-    /// The filter is the same at any scale but for what keeps it from dividing by zero.
+    /// Scales loud mixtures down for the iterations. The filter is the same at any scale, but for the constants that prevent a
+    /// division by zero.
     let private refined iterations (x: torch.Tensor) (y: torch.Tensor) =
         let loudness = x.abs().max().div(largest).clamp_min 1.0
         let channels (spectrogram: torch.Tensor) = [ for channel in spectrogram.unbind 0 -> partsOf (channel / loudness) ]

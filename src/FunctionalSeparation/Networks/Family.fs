@@ -6,7 +6,7 @@ open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A kind of network that files may name: the way back from its description.
+/// A family of networks that files may name, with the reader of their descriptions.
 [<NoEquality; NoComparison>]
 type Family =
     {
@@ -38,8 +38,8 @@ type NetworkPlan =
 [<RequireQualifiedAccess>]
 module NetworkPlan =
 
-    /// A network that reads complex spectrograms and makes complex masks: the model from [batch, 2 channels, time, bins] to [batch, 2
-    /// sources x channels, time, bins]. It looks so many frames back and ahead.
+    /// A network that reads complex spectrograms and makes complex masks: the model from [batch, 2 channels, time, bins] to
+    /// [batch, 2 sources x channels, time, bins]. It looks `back` frames back and `ahead` frames ahead.
     let complexMask (back: int, ahead: int) (model: Model<Activations, Activations>) : NetworkPlan =
         { Input = Input.Spectrum
           Output = Output.ComplexMask
@@ -48,8 +48,8 @@ module NetworkPlan =
           MiddleSide = false
           Model = model }
 
-    /// A network that reads magnitudes and makes ratio masks: the model from [batch, channels, time, bins] to [batch, sources x
-    /// channels, time, bins]. It looks so many frames back and ahead.
+    /// A network that reads magnitudes and makes ratio masks: the model from [batch, channels, time, bins] to
+    /// [batch, sources x channels, time, bins]. It looks `back` frames back and `ahead` frames ahead.
     let ratioMask (back: int, ahead: int) (model: Model<Activations, Activations>) : NetworkPlan =
         { Input = Input.Magnitude
           Output = Output.Mask Absolute
@@ -58,8 +58,8 @@ module NetworkPlan =
           MiddleSide = false
           Model = model }
 
-    /// A network that reads samples and makes samples: the model from [batch, channels, samples, 1] to [batch, sources x channels,
-    /// samples, 1]. It looks so many frames of the front end back and ahead.
+    /// A network that reads samples and makes samples: the model from [batch, channels, samples, 1] to
+    /// [batch, sources x channels, samples, 1]. It looks `back` frames of the front end back and `ahead` frames ahead.
     let waveforms (back: int, ahead: int) (model: Model<Activations, Activations>) : NetworkPlan =
         { Input = Input.Waveform
           Output = Output.Waveforms
@@ -80,7 +80,7 @@ type Family<'settings> =
         Reader: Family
     }
 
-/// Families of one's own. Their settings become the words of a run and the description in a model folder.
+/// Families of one's own. Their settings become part of the identity of a run, and of the description in a model folder.
 [<RequireQualifiedAccess>]
 module Family =
 
@@ -144,9 +144,9 @@ module Family =
               Sources = NetworkJson.toSources entries }
 
     /// <summary>
-    /// A family: `plan` says how a network is made of settings (a record or an anonymous record of numbers, texts and lists of them)
-    /// for what it is built for. Networks are named after the family; `Network` raises ArgumentException for a setting or settings
-    /// that make none, and where the outputs, tried on noise, are not what the sources ask for.
+    /// A family. `plan` makes a network of settings, for a front end, channels and sources. Settings are a record or an anonymous
+    /// record of numbers, texts and lists of them. Networks are named after the family. `Network` raises ArgumentException for a
+    /// setting or settings that make no network, and where the outputs, tried on noise, are not what the sources ask for.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let tiny =
@@ -194,8 +194,8 @@ module Family =
     /// The family of descriptions that name none: those of the papers' networks.
     let internal unnamed = "drnn"
 
-    /// The network of a description, by the family that it names; descriptions without a name are of the papers' networks (`Drnn.family`). Raises
-    /// InputException where none of the families has that name.
+    /// The network of a description, by the family that it names. Descriptions without a name are of the papers' networks
+    /// (`Drnn.family`). Raises InputException where none of the families has that name.
     let read (families: Family list) (json: JsonElement) : Network =
         let named =
             if json.ValueKind = JsonValueKind.Object then

@@ -21,11 +21,12 @@ type Input =
 type Output =
     /// Raw outputs a_i, [batch, sources x channels, time, bins], that a mask layer makes magnitudes of.
     | Mask of MaskKind
-    /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply the
-    /// complex spectrogram of the mixture. Bins that are missing at the top follow those below (`HighBand`).
+    /// Complex factors, [batch, sources x channels x 2, time, bins]: of each the real part, then the imaginary one. They multiply
+    /// the complex spectrogram of the mixture. Bins that are missing at the top follow those below (`HighBand`).
     | ComplexMask
-    /// Magnitudes, [batch, sources x channels, time, bins], by which a Wiener filter shares the mixture out; the residual, where the
-    /// filter has one, is the first source, and no output of the network. Training sees them with the phases of the mixture.
+    /// Magnitudes, [batch, sources x channels, time, bins], by which a Wiener filter divides the mixture. The residual, where the
+    /// filter has one, is the first source, and no output of the network. Training combines the magnitudes with the phases of the
+    /// mixture.
     | Magnitudes of WienerSettings
     /// The estimates themselves as samples, [batch, sources x channels, samples, 1], as many as `Input.Waveform` gives.
     | Waveforms
@@ -128,7 +129,7 @@ module Network =
         | Input.Spectrum -> parts mixture.Spectrum
         | Input.Waveform -> mixture.Waveform.unsqueeze -1L
 
-    /// Whether the network is given middle and side of a sound of so many channels.
+    /// Whether the network is given middle and side of a sound with `channels` channels.
     let internal readsMiddleAndSide (network: Network) (channels: int64) =
         channels = 2L && (network.Spec.Channels = 1 || network.MiddleSide)
 
@@ -166,7 +167,8 @@ module Network =
     /// The masks [batch, sources, channels, time, bins] of a network of complex masks.
     let internal complexMasks (network: Network) (outputs: torch.Tensor) = bySource network (ofParts outputs)
 
-    /// How what lies above the masks is shared out: by all frames of a block where songs are heard in blocks, so that others wait for none.
+    /// How the bins above the masks are divided. Networks that process blocks use all frames of a block; for others, a frame
+    /// waits for no other frame.
     let private sharesAbove (network: Network) =
         match network.ReceptiveField with
         | ReceptiveField.Blocks _ -> HighBand.byActivations
@@ -198,7 +200,7 @@ module Network =
                 "Start"
                 $"{name}: wants a start state for each of its {output.FinalStates.Length} recurrent layers, or none, got {start.Length}."
 
-    /// How many outputs a network has for each channel that it hears.
+    /// The number of outputs of a network for each channel that it processes.
     let private outputsPerChannel (network: Network) =
         let sources = network.Spec.Sources.Length
 
@@ -235,9 +237,9 @@ module Network =
         requireStates network.Name mixture.InitialStates output
         struct (output.Value, Activations.finalStates output)
 
-    /// The network for sound of another rate, which it hears as if it were at its own: windows are as long in seconds, bins as wide;
-    /// those above its own are left out, those missing are zero. Its masks are about its own bins (see `HighBand`). None where there
-    /// are no such windows, and for networks whose outputs are no masks.
+    /// The network for sound of another rate, which it processes as if it were at its own: windows are as long in seconds, bins
+    /// as wide. Bins above its own are left out, and missing ones are zero. Its masks are about its own bins (see `HighBand`).
+    /// None where there are no such windows, and for networks that read samples or whose outputs are no masks.
     let internal tryAtRate (sampleRate: int) (network: Network) : Network option =
         let own = network.Spec.FrontEnd
 

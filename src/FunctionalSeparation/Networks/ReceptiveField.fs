@@ -4,7 +4,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// How far networks look, measured: a network that looks further than it declares makes other estimates of a stream than of a file.
+/// Measures the receptive fields of networks. A network that looks further than it declares makes other estimates of a stream
+/// than of a file.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module ReceptiveField =
 
@@ -50,13 +51,13 @@ module ReceptiveField =
 
         if places.IsEmpty then None else Some(places.Head, List.last places)
 
-    /// Frames beyond those asked for in which it is looked.
+    /// Frames beyond the declared ones that are searched.
     let private beyond = 64
 
-    /// The frames that an output of the network depends on, back and ahead, its margin not counted: where the gradient of an output by
-    /// what is read is not zero, at random weights. At most 64 more than `back` and `ahead`. Frames that are remembered in states count
-    /// as none. A network of samples is measured in frames of its front end. Raises ArgumentException for outputs that are not what
-    /// the sources of the network ask for.
+    /// The receptive field of the network: the frames back and ahead that an output depends on, its margin not counted. In these
+    /// frames, the gradient of an output by the input is not zero, at random weights. At most 64 more than `back` and `ahead`.
+    /// Frames that are remembered in states count as none. A network of samples is measured in frames of its front end. Raises
+    /// ArgumentException for outputs that are not what the sources of the network ask for.
     let measure (back: int, ahead: int) (network: Network) : int * int =
         Memory.plain (fun () ->
             use _ = torch.enable_grad ()
@@ -89,8 +90,8 @@ module ReceptiveField =
             let inFrames distances = int ((List.max distances + steps - 1L) / steps)
             (if output.FinalStates.IsEmpty then inFrames backward else 0), inFrames forward)
 
-    /// Raises ArgumentException where the network looks further than it declares (`ReceptiveField.Frames`). Of networks that are given whole
-    /// blocks, and of those that read samples and make masks, only the outputs are checked.
+    /// Raises ArgumentException where the network looks further than it declares (`ReceptiveField.Frames`). Of networks that are
+    /// given whole blocks, and of those that read samples and make masks, only the outputs are checked.
     let require (network: Network) : unit =
         match network.ReceptiveField, network.Input, network.Output with
         | ReceptiveField.Blocks _, _, _

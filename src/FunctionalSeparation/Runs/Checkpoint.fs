@@ -32,9 +32,9 @@ type Progress =
         Seconds: float
     }
 
-/// The progress of a run as a file, `checkpoint.safetensors` in its folder: written whole or not at all, with a SHA-256 of all
-/// that it holds, so that a run killed at any moment goes on bit-identically, and never from a damaged file. A checkpoint of an
-/// older version has no hash and is still read.
+/// The progress of a run as a file, `checkpoint.safetensors` in its folder. It is written whole or not at all, with a SHA-256 of
+/// its contents. A run that is killed at any moment therefore resumes bit-identically, and never from a damaged file. A
+/// checkpoint of an older version has no hash and is still read.
 [<RequireQualifiedAccess>]
 module Checkpoint =
 
@@ -50,7 +50,7 @@ module Checkpoint =
         hashText hash $"{name} {tensor.dtype} {shape}"
         Memory.plain (fun () -> hash.AppendData(Span<byte>.op_Implicit(tensor.detach().cpu().contiguous().bytes)))
 
-    /// Of all tensors and texts but the hash itself.
+    /// The hash of all tensors and texts, except the stored hash itself.
     let private hashOf (file: TensorFile) =
         use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
 
@@ -75,7 +75,7 @@ module Checkpoint =
         { Tensors = state.Tensors @ fst best
           Texts = Map.fold (fun all name text -> Map.add name text all) (Map.ofList texts) state.Texts }
 
-    /// Writes the checkpoint of the run that `identity` tells from others. Raises InputException where it cannot be written.
+    /// Writes the checkpoint of the run with this identity. Raises InputException where it cannot be written.
     let save (folder: string) (identity: string) (progress: Progress) : unit =
         let file = toFile identity progress
         Safetensors.save (path folder) { file with Texts = Map.add hashName (hashOf file) file.Texts }
@@ -126,8 +126,9 @@ module Checkpoint =
         for tensor in tensors progress do
             tensor.Dispose()
 
-    /// Reads an open file, or one in memory, that messages call `name`: the progress of the run with this identity and a model of
-    /// this layout, on `device`. Raises InputException, naming the file, where it is damaged or another run's.
+    /// Reads the progress of the run with this identity and a model of this layout, onto `device`, from an open file or one in
+    /// memory. `name` is the name of the file in messages. Raises InputException, naming the file, where it is damaged or another
+    /// run's.
     let read (name: string) (device: torch.Device) (layout: Layout) (identity: string) (stream: Stream) : Progress =
         Memory.scoped tensors (fun () ->
             let file = Safetensors.read name stream

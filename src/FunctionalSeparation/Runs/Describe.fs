@@ -45,12 +45,12 @@ module Describe =
             let on = if tensor.device.``type`` = DeviceType.CPU then "" else $" on {tensor.device}"
             $"""{Shapes.Describe tensor}{on}: {String.concat ", " (values @ more)}"""
 
-    /// Weights that are listed one by one; more are summed up by the parts of the network that they belong to.
+    /// The largest number of weights that are listed one by one; more weights are summed up for each part of the network.
     let private mostWeights = 24
 
     let private rowOf (weight: Weight) = [ weight.Name; shape weight.Shape; count (Layout.size weight) ]
 
-    /// The part of a network, so many names deep.
+    /// The part of the network that holds a weight, at most `depth` names deep.
     let private partOf depth (weight: Weight) =
         let names = weight.Name.Split '.'
 
@@ -72,7 +72,8 @@ module Describe =
             let depths = [ for depth in 8..-1..1 -> ofParts depth ]
             depths |> List.tryFind (fun rows -> rows.Length <= mostWeights) |> Option.defaultValue (List.last depths)
 
-    /// Weights: name, shape and number of each, and of all; of many, of each part of the network.
+    /// Weights: name, shape and number of elements of each, and the total. Many weights are summed up for each part of the
+    /// network.
     let layout (layout: Layout) : string =
         let statistics = layout |> Layout.statistics |> List.sumBy Layout.size
         let besides = if statistics = 0L then "" else $", and {count statistics} statistics"
@@ -93,7 +94,7 @@ module Describe =
         let stft = frontEnd.Stft
         $"{frontEnd.SampleRate} Hz, windows of {stft.FftSize} samples every {stft.HopLength}"
 
-    /// A network: what it is for and its weights.
+    /// A network: its purpose and its weights.
     let network (network: Network) : string =
         let sources = String.concat ", " network.Spec.Sources
 
@@ -114,7 +115,7 @@ module Describe =
 
         $"{network trained.Network}\n{level}"
 
-    /// A clip: what it holds.
+    /// A clip: its contents.
     let clip (clip: Clip) : string =
         let sources = String.concat ", " clip.Sources
         let channels = if clip.Channels = 1 then "mono" else $"{clip.Channels} channels"
@@ -160,7 +161,7 @@ module Describe =
             [ "clip"; "source"; "NSDR"; "SDR"; "SIR"; "SAR" ]
             ((rows |> List.truncate 20 |> List.collect ofClip) @ means)
 
-    /// A recipe in the words that identify its runs.
+    /// A recipe: the entries that identify its runs.
     let recipe (recipe: Recipe) : string =
         let words = Recipe.toJson recipe
         $"{Recipe.title recipe}\n{words.ToJsonString(Text.Json.JsonSerializerOptions(WriteIndented = true))}"

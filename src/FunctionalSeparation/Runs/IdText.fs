@@ -4,8 +4,8 @@ open System
 open System.Globalization
 open FunctionalSeparation.Learning
 
-/// Identities as text: the form that version 0.1 wrote into checkpoints, model folders and results. A sentence that stands here is a file
-/// format and stays as it is; values that are not listed have the text of `Id.text`.
+/// Identities as text: the form that version 0.1 wrote into checkpoints, model folders and results. The texts here are a file
+/// format and do not change; values that are not listed have the text of `Id.text`.
 [<RequireQualifiedAccess>]
 module IdText =
 
@@ -102,7 +102,7 @@ module IdText =
         | Steps count -> $"{count} steps"
         | Epochs count -> $"{count} epochs"
 
-    /// How a run learns: its optimiser and length, and what it draws.
+    /// The plan of a training: its optimiser, its length and its sampler.
     let plan (optimiser: Id) (length: Length) (sampler: Id) : string =
         match optimiser, sampler.Name, length with
         | { Name = "L-BFGS" }, "whole clips", Steps count -> $"L-BFGS, {count} iterations, shift {shift sampler}"

@@ -6,7 +6,7 @@ open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Where a figure comes from: stored with every model and every result.
+/// Provenance of figures, stored with every model and every result.
 [<RequireQualifiedAccess>]
 module Provenance =
 
@@ -30,8 +30,8 @@ module Provenance =
         with :? ComponentModel.Win32Exception ->
             None
 
-    /// The commit that this library was built from, as the compiler stamped it, with "+" where tracked files differ from it or
-    /// the repository has moved on; "unknown" where it was built outside a repository.
+    /// The commit that this library was built from, as the compiler stamped it. It has "+" where tracked files differ from it or
+    /// the repository has a newer commit. It is "unknown" where the library was built outside a repository.
     let commit () : string =
         let stamp =
             Attribute.GetCustomAttribute(typeof<TrainedModel>.Assembly, typeof<Reflection.AssemblyInformationalVersionAttribute>)

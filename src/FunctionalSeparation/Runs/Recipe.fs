@@ -12,7 +12,7 @@ open FunctionalSeparation.Learning
 [<NoEquality; NoComparison>]
 type Selection =
     {
-        /// Data that tells it from others.
+        /// Identity of the selection.
         Id: Id
         /// Steps between two evaluations on the development clips. None: no evaluation; the run keeps the last parameters.
         Every: int option
@@ -44,14 +44,14 @@ module Selection =
 
         summary.Gnsdr
 
-    /// Those with the best GNSDR of the last source on the development clips, looked at every so many steps (the protocol of Huang et
-    /// al. 2014). Raises ArgumentException for a number below 1.
+    /// Those with the best GNSDR of the last source on the development clips, evaluated every `everySteps` steps (the protocol of
+    /// Huang et al. 2014). Raises ArgumentException for a number below 1.
     let bestOnDev (everySteps: int) : Selection =
         Numbers.atLeast 1 "A selection" (nameof everySteps) everySteps
 
         { Id = Id.create "best on dev" [ "every", float everySteps ] []; Every = Some everySteps; Judge = gnsdr }
 
-/// Everything that decides the outcome of a training run, apart from the clips.
+/// Everything that determines the outcome of a training run, apart from the clips.
 [<NoEquality; NoComparison>]
 type Recipe =
     {
@@ -73,18 +73,18 @@ type Recipe =
         Selection: Selection
         /// Seed of the start weights and of all draws.
         Seed: int
-        /// Weights to start from, such as those of a model that was trained on other data (fine-tuning); None: they are drawn. They are in
-        /// the layout of the network, and stay the caller's.
+        /// Weights to start from, such as those of a model that was trained on other data (fine-tuning). None: they are drawn.
+        /// They have the layout of the network, and still belong to the caller.
         Init: Params option
     }
 
-/// Recipes: made of parts, told apart by the identities of these.
+/// Recipes, made of parts whose identities identify the recipe.
 [<RequireQualifiedAccess>]
 module Recipe =
 
     /// <summary>
-    /// A recipe in float32 that takes the last parameters, each source at unit norm, with seed 0. Raises ArgumentException for a length
-    /// below 1.
+    /// A recipe in float32 that takes the last parameters, each source at unit norm, with seed 0. Raises ArgumentException for a
+    /// length below 1.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let network = Drnn.network { Drnn.huang2014 with Hidden = [ 150; 150 ] }
@@ -120,7 +120,7 @@ module Recipe =
         | Precision.Float32 -> ""
         | Precision.Bfloat16 -> ", products in bfloat16"
 
-    /// How a run learns, in a sentence for tables.
+    /// A one-sentence description of the training, for tables.
     let plan (recipe: Recipe) : string =
         IdText.plan recipe.Optimiser.Id recipe.Length recipe.Sampler.Id + precisionWords recipe.Precision
 
@@ -130,10 +130,10 @@ module Recipe =
             let numbers = weights.Vector.cpu().``to``(torch.float32).data<float32>().ToArray()
             Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(ReadOnlySpan numbers))))
 
-    /// The loss without its discriminative term, which the released form keeps apart.
+    /// The loss without its discriminative term, which the released form stores separately.
     let private plainLoss (loss: Loss) = if Loss.gamma loss = 0.0 then loss.Id else loss.Id.Parts.Head
 
-    /// The recipe as JSON, for provenance and to tell runs apart, in the form of version 0.1.
+    /// The recipe as JSON, for provenance and to identify runs, in the form of version 0.1.
     let toJson (recipe: Recipe) : JsonObject =
         let json = JsonObject()
         json["architecture"] <- recipe.Network.Architecture.DeepClone()
@@ -150,7 +150,7 @@ module Recipe =
         recipe.Init |> Option.iter (fun weights -> json["startWeightsSha256"] <- JsonValue.Create(hash weights))
         json
 
-    /// Losses that a title need not tell, and what it calls another.
+    /// The loss in a title: nothing for the squared errors, a short name for any other.
     let private lossTitle (id: Id) =
         if id = Loss.squaredError.Id || id = Loss.meanSquaredError.Id then ""
         elif id = Loss.kullbackLeibler.Id then " KL"
@@ -189,8 +189,8 @@ module Recipe =
                 samples.Owned)
 
     /// <summary>
-    /// The training of a recipe on clips, for `Train.states`. Raises InputException for clips that the network cannot learn from, and
-    /// ArgumentException for settings that make no batches.
+    /// The training of a recipe on clips, for `Train.states`. Raises InputException for clips that the network cannot learn from,
+    /// and ArgumentException for settings that make no batches.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let recipe =

@@ -6,11 +6,11 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A training run: a recipe, clips, and the folder that it happens in.
+/// A training run: a recipe, clips, and its folder.
 [<NoEquality; NoComparison>]
 type Run =
     {
-        /// All that decides the outcome, apart from the clips.
+        /// Everything that determines the outcome, apart from the clips.
         Recipe: Recipe
         /// Clips to learn from.
         Train: Clip list
@@ -26,11 +26,11 @@ type Run =
         CheckpointEvery: int
         /// Also write event files for TensorBoard (see `TensorBoard`), into the folder `tensorboard` of the run's folder.
         TensorBoard: bool
-        /// Told after each step.
+        /// Called after each step.
         Report: StepReport -> unit
     }
 
-/// A run that has come to its end. The model belongs to the caller.
+/// A run that has ended. The model belongs to the caller.
 [<NoEquality; NoComparison>]
 type Finished =
     {
@@ -47,8 +47,8 @@ type Finished =
 [<RequireQualifiedAccess>]
 module Run =
 
-    /// A run of a recipe on the training and development clips of a corpus, in a folder: on the device that is there, resumed where it has
-    /// begun, with a checkpoint every 100 steps.
+    /// A run of a recipe on the training and development clips of a corpus, in a folder. It uses the available device, resumes
+    /// from an existing checkpoint, and writes a checkpoint every 100 steps.
     let create (corpus: Corpus) (folder: string) (recipe: Recipe) : Run =
         { Recipe = recipe
           Train = corpus.Train
@@ -60,7 +60,7 @@ module Run =
           TensorBoard = false
           Report = ignore }
 
-    /// Whether the folder holds a checkpoint to go on from.
+    /// Whether the folder holds a checkpoint to resume from.
     let hasCheckpoint (folder: string) : bool = File.Exists(Checkpoint.path folder)
 
     let private fingerprint run = (Recipe.toJson run.Recipe).ToJsonString() + " " + Corpus.fingerprint run.Train
@@ -83,11 +83,11 @@ module Run =
     let private fresh run (task: TrainingTask<Batch>) : Progress =
         { State = Train.start task (Recipe.init run.Device run.Recipe).Vector; Best = None; Seconds = 0.0 }
 
-    /// Steps whose batches statistics of normalisation, and the level, are taken from.
+    /// Steps whose batches give the statistics of normalisation; also the number of batches that give the level.
     let private observedSteps = 16
 
-    /// Mean level (root mean square) of the mixtures in the first batches of the run: of as many as there are steps observed, for a step may
-    /// have all batches of a corpus.
+    /// Mean level (root mean square) of the mixtures in the first batches of the run. Their number is `observedSteps`, because a
+    /// single step may have all batches of a corpus.
     let private level run (task: TrainingTask<Batch>) : float =
         let ofStep count step =
             Memory.plain (fun () -> task.Feed step |> List.truncate count |> List.map (Batch.level run.Recipe.Network))
@@ -98,8 +98,8 @@ module Run =
 
         List.average (from 0 [])
 
-    /// A parameter vector with the statistics that normalising layers observe in the first batches of the run. The caller owns the
-    /// statistics.
+    /// A parameter vector with the statistics that normalising layers observe in the first batches of the run. The caller owns
+    /// the statistics.
     let private withStatistics (network: Network) (task: TrainingTask<Batch>) (vector: torch.Tensor) : Params =
         let parameters = Params.create (Network.layout network) vector
 
@@ -115,12 +115,12 @@ module Run =
 
             parameters |> Params.withStatistics (Statistics.observe network.Model parameters inputs)
 
-    /// The network with these parameters. It is heard at the level of the training data only, so no level is needed.
+    /// The network with these parameters. It processes only mixtures at the level of the training data, so it needs no level.
     let private current run task (vector: torch.Tensor) : TrainedModel =
         let network = run.Recipe.Network
         { Network = network; Parameters = withStatistics network task vector; Level = None }
 
-    /// The parameters that a run gives if it ends here.
+    /// The parameters of the run if it ends with this state.
     let private answer (task: TrainingTask<Batch>) (state: TrainState) = task.Optimiser.Answer state.Optimiser state.Parameters
 
     let private select run task (state: TrainState) (best: Best option) : float option * Best option =
@@ -228,16 +228,16 @@ module Run =
 
         { Trained = finished.Value; Seconds = progress.Seconds; StepsMade = progress.State.Step - first.State.Step }
 
-    /// A run that had come to its end already.
+    /// A run that had already ended.
     let private reopen run task (progress: Progress) : Finished =
         let trained = finish run task progress
         Checkpoint.dispose progress
         { Trained = trained; Seconds = progress.Seconds; StepsMade = 0 }
 
     /// <summary>
-    /// Trains to the end, from the checkpoint in the folder if there is one. Raises InputException for run that make no run: no clips, a folder in use, a
-    /// checkpoint of another run, a clip that cannot be used, an objective that is not finite. Raises ArgumentException for a network
-    /// that looks further than it declares (see `ReceptiveField`).
+    /// Trains to the end, from the checkpoint in the folder if there is one. Raises InputException for no clips, a folder in use,
+    /// a checkpoint of another run, a clip that cannot be used, or an objective that is not finite. Raises ArgumentException for
+    /// a network whose receptive field is larger than it declares (see `ReceptiveField`).
     /// </summary>
     /// <example><code lang="fsharp">
     /// let train (recipe: Recipe) (corpus: Corpus) =

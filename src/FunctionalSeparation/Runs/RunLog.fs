@@ -22,13 +22,13 @@ type StepReport =
         Seconds: float
     }
 
-/// The log of a run: `log.jsonl` in its folder, a line a step.
+/// The log of a run: `log.jsonl` in its folder, a line for each step.
 [<RequireQualifiedAccess>]
 module RunLog =
 
     let private path folder = Path.Combine(folder, "log.jsonl")
 
-    /// Drops what an interrupted run logged after its last checkpoint.
+    /// Drops the lines that an interrupted run logged after its last checkpoint.
     let trim (folder: string) (step: int) : unit =
         let path = path folder
 
@@ -49,10 +49,10 @@ module RunLog =
               let value = json["value"]
               json["step"].GetValue<int>(), (if isNull value then nan else value.GetValue<float>()) ]
 
-    /// Opens the log behind what it holds. The caller flushes it.
+    /// Opens the log to append lines. The caller flushes it.
     let append (folder: string) = new StreamWriter(path folder, append = true)
 
-    /// JSON has no word for NaN and infinity: null.
+    /// JSON has no NaN and no infinity: null.
     let private finite (value: float) : JsonNode = if Double.IsFinite value then JsonValue.Create value else null
 
     /// A step as a line.

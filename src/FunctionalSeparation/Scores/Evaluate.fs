@@ -19,8 +19,8 @@ type SourceScores =
 
 /// How estimates are paired with the sources that they are scored against.
 type Pairing =
-    /// By the greatest mean SIR, whatever they are called, as BSS Eval 3 does and the papers' tables have it: the row of the voice
-    /// may then be that of the estimate called music (see `ClipScores.Estimates`).
+    /// By the greatest mean SIR, whatever their names, as in BSS Eval 3 and the papers' tables. The row of the voice may then be
+    /// that of the estimate called music (see `ClipScores.Estimates`).
     | ByBestSir
     /// Each with the source of its name.
     | ByName
@@ -51,7 +51,7 @@ type Paired =
     | AsNamed
     /// A source is scored by an estimate of another name: the voice by the one called music, say.
     | Exchanged
-    /// Scores of a file that was written before this was told.
+    /// Scores of a file that was written before this was recorded.
     | NotRecorded
 
 /// The scores of one clip.
@@ -95,7 +95,7 @@ type Summary =
 [<RequireQualifiedAccess>]
 module Evaluate =
 
-    /// Ratios above this, in dB, are rounding errors of nothing: the mixture has no artifacts, and its SAR comes to some 150 dB.
+    /// Ratios above this, in dB, are only rounding errors: the mixture has no artifacts, yet its SAR comes to some 150 dB.
     let highestDecibels = 100.0
 
     let private scoresAt index (scores: BssEvalScores) mixtureSdr =
@@ -135,7 +135,7 @@ module Evaluate =
         (if isAsNamed then AsNamed else Exchanged),
         [ for index, name in List.indexed clip.Sources -> name, scoresAt index scores (mixtureSdr sources[int64 index] mixture) ]
 
-    /// The sound of a clip that the separator can be asked about.
+    /// Reads the sources of a clip, and checks that the separator can process it.
     let private soundFor (separator: Separator) (clip: Clip) =
         Clip.requireRate separator.FrontEnd.SampleRate clip
         Clip.requireSources separator.Sources clip
@@ -143,11 +143,11 @@ module Evaluate =
         Clip.requireLength separator.FrontEnd.Stft clip stems
         stems
 
-    /// Scores one clip: its sources mixed, the mixture separated, the references cut to the length of the estimates for the
-    /// estimates' scores but not for the mixture's. Of several channels each is scored by itself, and the means of their scores in dB
-    /// count (`BssEval.Version3Channels`). Where fewer than two sources sound there is nothing to separate, and no source has a score
-    /// (NaN); a silent one among several has none. Raises InputException, naming the clip, where its sample rate or its sources are
-    /// not the separator's or it is shorter than a window.
+    /// Scores one clip: mixes its sources and separates the mixture. The references are cut to the length of the estimates for
+    /// the estimates' scores, but not for the mixture's. Several channels are scored separately, and the means of their scores in
+    /// dB count (`BssEval.Version3Channels`). Where fewer than two sources sound there is nothing to separate, and no source has
+    /// a score (NaN). A silent source among several has no score. Raises InputException, naming the clip, where its sample rate
+    /// or its sources are not the separator's or it is shorter than a window.
     let clip
         (scoring: Scoring)
         (dtype: torch.ScalarType)
@@ -167,7 +167,7 @@ module Evaluate =
         { Clip = clip.Name; Samples = Stems.length stems; Estimates = paired; Sources = scores }
 
     /// <summary>
-    /// Scores clips one after the other. `report` is told each result as it comes. Raises InputException as `clip`.
+    /// Scores clips one after the other. `report` receives each result when it is ready. Raises InputException as `clip`.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let song = Synthetic.song 2.0 "song" (Key.ofSeed 0)
@@ -193,8 +193,9 @@ module Evaluate =
     let exchanged (rows: ClipScores list) : string list =
         rows |> List.filter (fun row -> row.Estimates = Exchanged) |> List.map _.Clip
 
-    /// The true sources of a clip as they are mixed, and what the separator makes of their sum: [sources, channels, samples] each, in
-    /// the clip's order, the estimates possibly shorter. Both belong to the caller. Raises InputException as `clip`.
+    /// The true sources of a clip as they are mixed, and the separator's estimates from their sum, [sources, channels, samples]
+    /// each. They are in the clip's order; the estimates may be shorter. Both belong to the caller. Raises InputException as
+    /// `clip`.
     let estimates
         (mixing: Mixing)
         (dtype: torch.ScalarType)
@@ -208,8 +209,8 @@ module Evaluate =
             let sources = Clip.sources mixing (Clip.key clip) dtype device stems
             sources, estimatesOf separator clip sources)
 
-    /// STOI of the estimate of a source by its name (Taal et al. 2011), the mean over the channels: at most 1; NaN where the source
-    /// is silent or too short. Raises InputException as `clip`, and ArgumentException where the clip has no such source.
+    /// STOI of the estimate of a source by its name (Taal et al. 2011), the mean over the channels: at most 1; NaN where the
+    /// source is silent or too short. Raises InputException as `clip`, and ArgumentException where the clip has no such source.
     let stoi
         (mixing: Mixing)
         (dtype: torch.ScalarType)
@@ -237,8 +238,8 @@ module Evaluate =
 
     let private isScored (scores: SourceScores) = not (System.Double.IsNaN scores.Nsdr || System.Double.IsNaN scores.Sar)
 
-    /// Means weighted by clip length, of a source by its name. Clips without a score are left out, counted and named; NaN where no
-    /// clip has one. Raises ArgumentException, naming those there are, where a clip has no such source.
+    /// Means weighted by clip length, of a source by its name. Clips without a score are left out, counted and named; NaN where
+    /// no clip has one. Raises ArgumentException, naming those there are, where a clip has no such source.
     let summary (source: string) (rows: ClipScores list) : Summary =
         let scoresOf (row: ClipScores) = row[source]
         let scored, unscored = rows |> List.partition (scoresOf >> isScored)

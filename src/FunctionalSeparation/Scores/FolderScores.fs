@@ -21,9 +21,10 @@ type StemScores =
         Stem: string
         /// Seconds of a window.
         WindowSeconds: float
-        /// By name (SDR, ISR, SIR, SAR), one a window; a single one of the whole track. NaN where there is none.
+        /// Scores by name (SDR, ISR, SIR, SAR), one for each window; a single one for a whole track. NaN where there is none.
         Windows: (string * float[]) list
-        /// By name: SI-SDR, the mean over channels; NSDR where the mixture is at hand, the median SDR less that of the mixture.
+        /// Scores of the track by name. SI-SDR is the mean over channels. NSDR, where the mixture is there, is the median SDR
+        /// minus that of the mixture.
         Track: (string * float) list
     }
 
@@ -38,7 +39,8 @@ type ScoredTrack =
         Estimates: string
     }
 
-/// Scores of stems in files against the true ones. A folder holds a folder a track, and this a file a stem, of any format.
+/// Scores of stems in files against the true ones. A folder holds a folder for each track, which holds a file of any format for
+/// each stem.
 [<RequireQualifiedAccess>]
 module FolderScores =
 
@@ -49,8 +51,8 @@ module FolderScores =
 
     let private refuse why = raise (InputException why)
 
-    /// The tracks of two folders, in the ordinal order of their names, and what lies beside them; one track, where the folder of references
-    /// holds the stems themselves. Raises InputException for a folder that is not there.
+    /// The tracks of two folders, in the ordinal order of their names, and the entries that are left out. There is one track
+    /// where the folder of references holds the stems themselves. Raises InputException for a folder that is not there.
     let tracks (references: string) (estimates: string) : ScoredTrack list * LeftOut list =
         for folder in [ references; estimates ] do
             if not (Directory.Exists folder) then
@@ -106,7 +108,7 @@ module FolderScores =
         [ for sound in sounds ->
               AudioBuffer([| for channel in sound.Channels -> Array.truncate length channel |], sound.SampleRate) ]
 
-    /// By name the scores of each stem.
+    /// The scores of each stem, by name.
     let private bssEval version (references: AudioBuffer list) (estimates: AudioBuffer list) : (string * float[][]) list =
         match version with
         | BssEvalVersion.Four ->
@@ -136,11 +138,12 @@ module FolderScores =
         | None -> scores
         | Some level -> [ for name, values in scores -> name, Array.map2 (masked level) values (Array.ofList references) ]
 
-    /// The scores of a track's stems, in the ordinal order of their names. A file called mixture among the references is none of them.
-    /// `above`: of BSS Eval 4, only windows in which the true stem is louder than this, in dB against full scale, have scores: the tails of
-    /// stems that went through a lossy codec are never quite silent. Raises InputException, naming the file, where an estimate is missing,
-    /// has another rate, number of channels or length (by more than a tenth of a second) than the first reference, or cannot be read; and for
-    /// a track shorter than a filter of BSS Eval; ArgumentException for `above` with BSS Eval 3.
+    /// The scores of a track's stems, in the ordinal order of their names. A file called mixture among the references is not a
+    /// stem. With `above`, for BSS Eval 4, only windows have scores in which the true stem is louder than this, in dB relative to
+    /// full scale. The tails of stems that went through a lossy codec are never quite silent. Raises InputException, naming the
+    /// file, where an estimate is missing or cannot be read. Raises InputException also where the rate, number of channels or
+    /// length (by more than a tenth of a second) differs from that of the first reference. Raises InputException also for a track
+    /// shorter than a filter of BSS Eval. Raises ArgumentException for `above` with BSS Eval 3.
     let score (version: BssEvalVersion) (above: float option) (track: ScoredTrack) : StemScores list =
         if above.IsSome && version = BssEvalVersion.Three then
             invalidArg (nameof above) "BSS Eval 3 scores whole tracks, so no windows can be chosen."
@@ -179,7 +182,8 @@ module FolderScores =
 
     let private energy (channels: float32[] seq) = channels |> Seq.sumBy (Array.sumBy (fun x -> float x * float x))
 
-    /// All but one of some stems, or all of them, whose sum a sound is: what is left over is 30 dB below it. None where it is no sum.
+    /// The stems, all of them or all but one, whose sum is the sound: the residual is 30 dB below it. None where there are no
+    /// such stems.
     let private partsOf (sound: AudioBuffer) (others: (string * AudioBuffer) list) : string list option =
         let least = 1e-3 * energy sound.Channels
         let minus (a: float32[] seq) (b: float32[] seq) = Seq.map2 (Array.map2 (-)) a b |> Array.ofSeq
@@ -194,8 +198,8 @@ module FolderScores =
         else
             others |> List.tryFind isLeft |> Option.map (fun (name, _) -> others |> List.map fst |> List.except [ name ])
 
-    /// True stems that are the sum of others, such as an accompaniment beside drums, bass and other, each with its parts: BSS Eval cannot tell
-    /// such stems apart. Raises InputException as `score`.
+    /// True stems that are the sum of others, such as an accompaniment beside drums, bass and other, each with its parts. BSS
+    /// Eval cannot tell such stems apart. Raises InputException as `score`.
     let sums (track: ScoredTrack) : (string * string list) list =
         let truths, names, _ = truthsOf track
         let stems = List.zip names (alike [ for name in names -> truths[name] ])
@@ -231,5 +235,6 @@ module FolderScores =
               "frames", JsonArray [| for index in 0 .. count - 1 -> frame index :> JsonNode |]
               "track", entries [ for name, value in stem.Track -> name, numberOrNull value ] ]
 
-    /// The scores of a track in the layout of museval (Stöter et al. 2018): targets with a frame a window. null: no score.
+    /// The scores of a track in the layout of museval (Stöter et al. 2018). Each target has a frame for each window; null means
+    /// no score.
     let toJson (stems: StemScores list) : JsonObject = entries [ "targets", JsonArray [| for stem in stems -> target stem |] ]

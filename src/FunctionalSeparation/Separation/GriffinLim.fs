@@ -5,33 +5,34 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// How phases are sought that fit given magnitudes.
+/// Settings of the search for phases that fit given magnitudes.
 type GriffinLim =
     {
-        /// Projections onto the spectrograms that signals have; 0 leaves the phases as they are.
+        /// Number of projections onto the consistent spectrograms; 0 leaves the phases unchanged.
         Iterations: int
-        /// How far each iteration goes on in the direction of the last one: 0 = the classic algorithm, below 1.
+        /// Momentum in the direction of the last iteration, at least 0 and below 1. 0: the classic algorithm.
         Momentum: float
     }
 
-/// Phases for magnitudes. Overlapping frames tie the phases of a signal's spectrogram to its magnitudes; a spectrogram of
-/// which that is true is called consistent. The algorithm of Griffin and Lim ("Signal estimation from modified short-time
-/// Fourier transform", IEEE TASSP 1984) goes back and forth between the consistent spectrograms and those with the given
-/// magnitudes; the fast variant (Perraudin, Balazs, Søndergaard, WASPAA 2013) adds momentum.
+/// Phases for magnitudes. Overlapping frames tie the phases of a signal's spectrogram to its magnitudes. A spectrogram with such
+/// phases is called consistent. The algorithm of Griffin and Lim ("Signal estimation from modified short-time Fourier transform",
+/// IEEE TASSP 1984) alternates between the consistent spectrograms and those with the given magnitudes. The fast variant
+/// (Perraudin, Balazs, Søndergaard, WASPAA 2013) adds momentum.
 [<RequireQualifiedAccess>]
 module GriffinLim =
 
     /// The algorithm of 1984: the inconsistency never rises.
     let classic (iterations: int) : GriffinLim = { Iterations = iterations; Momentum = 0.0 }
 
-    /// The fast variant with the momentum of its authors, 0.99. It ends nearer to consistency; on the way the inconsistency may rise.
+    /// The fast variant with the momentum of its authors, 0.99. It ends nearer to consistency; on the way the inconsistency may
+    /// rise.
     let fast (iterations: int) : GriffinLim = { Iterations = iterations; Momentum = 0.99 }
 
     /// The orthogonal projection of spectrograms [..., frames, bins] onto the consistent ones: the least-squares inverse and its
     /// transform. Padding plays no part: the signal lives on all samples under the windows.
     let private projection (stft: Stft) (like: torch.Tensor) : torch.Tensor -> torch.Tensor =
         let unpadded = Stft(stft.FftSize, stft.HopLength, stft.Window, false)
-        // Under a window of zero lies nothing, and the numerator is zero too.
+        // Where the window is zero, the numerator is zero too.
         let gain = unpadded.OverlapGain(like.shape[like.shape.Length - 2], like.real.dtype, like.device).clamp_min(1e-30)
         fun spectrogram -> unpadded.Forward(unpadded.Inverse spectrogram / gain)
 
@@ -47,8 +48,8 @@ module GriffinLim =
             let distance = energy (spectrogram - projection stft spectrogram spectrogram)
             if distance = 0.0 then 0.0 else sqrt (distance / energy spectrogram))
 
-    /// Magnitudes [..., frames, bins] with the phases of a complex tensor of that shape, such as the mixture's spectrogram. Raises
-    /// ArgumentException for another shape.
+    /// Magnitudes [..., frames, bins] with the phases of a complex tensor of that shape, such as the mixture's spectrogram.
+    /// Raises ArgumentException for another shape.
     let withPhases (phases: torch.Tensor) (magnitude: torch.Tensor) : torch.Tensor =
         Shapes.RequireSame("Griffin-Lim", "phases", phases, "magnitudes", magnitude)
         Memory.tensor (fun () -> torch.polar (magnitude, phases.angle ()))
@@ -78,7 +79,7 @@ module GriffinLim =
 
             for iteration in 1 .. settings.Iterations do
                 let previous, ahead = state
-                // The first step has no direction to go on in.
+                // The first step has no last direction.
                 let momentum = if iteration = 1 then 0.0 else settings.Momentum
                 state <- Memory.scoped (fun (a, b) -> [ a; b ]) (fun () -> step momentum state)
                 previous.Dispose()

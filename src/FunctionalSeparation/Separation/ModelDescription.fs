@@ -49,7 +49,7 @@ module ModelDescription =
 
         hash
 
-    /// A file that is whole: another copy of it would do no better.
+    /// A file that is complete, so another copy of it would not help.
     exception private OfAnotherProgram of string
 
     let private requireFamily (families: Family list) (network: JsonElement) =
@@ -100,7 +100,7 @@ module ModelDescription =
             | Some found when found.ValueKind <> JsonValueKind.Null -> found.Deserialize<JsonNode>()
             | _ -> null }
 
-    /// The level as it stands, where a recording can have it. Raises InputException otherwise.
+    /// The level, if a recording can have it. Raises InputException otherwise.
     let requireLevel (level: float) =
         if not (leastLevel <= level && level <= greatestLevel) then
             raise (
@@ -108,8 +108,9 @@ module ModelDescription =
                     $"The level of the model is {string level}; it is the root mean square of a training mixture, from {string leastLevel} to {string greatestLevel}."
             )
 
-    /// The description in a file that messages call `name`, of a network of one of these families. Raises InputException, naming file and entry, where the file is no
-    /// description of a model, or of one that this version does not know.
+    /// Reads the description of a network of one of these families. `name` is the name of the file in messages. Raises
+    /// InputException, naming file and entry, where the file is no description of a model, or of one that this version does not
+    /// know.
     let read (families: Family list) (name: string) (bytes: ReadOnlyMemory<byte>) : ModelDescription =
         let damaged (why: string) (cause: exn) =
             raise (InputException($"{name}: is not the description of a model ({why}). Copy the model folder again.", cause))

@@ -58,18 +58,18 @@ module ModelFolder =
         WholeFile.Write(descriptionPath folder, ModelDescription.write trained.Network trained.Level weightsHash provenance)
 
     /// <summary>
-    /// Writes a model folder; the weights first, so that a folder with a description is whole. `provenance` is kept as it is.
-    /// Raises InputException where the folder has an empty name, is a file or cannot be written, and for what `load` would
-    /// refuse: a weight that is no finite number, a level that no recording has. Raises ArgumentNullException for null, and for a
-    /// model without a network or parameters.
+    /// Writes a model folder. The weights are written first, so a folder with a description is complete. `provenance` is stored
+    /// unchanged. Raises InputException where the folder has an empty name, is a file or cannot be written. Raises InputException
+    /// also for a model that `load` would refuse: a weight that is no finite number, or a level that no recording has. Raises
+    /// ArgumentNullException for null, and for a model without a network or parameters.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let keep (trained: TrainedModel) = ModelFolder.save "artifacts/own" trained (System.Text.Json.Nodes.JsonObject())
     /// </code></example>
     let save (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit = saveAs id folder trained provenance
 
-    /// `save`, with what was learnt rounded to float16: half as large. Statistics stay as they are. Raises as `save`, and
-    /// InputException for a weight beyond the range of float16.
+    /// `save`, with the learnt weights rounded to float16, which halves the size. Statistics are not rounded. Raises as `save`,
+    /// and InputException for a weight beyond the range of float16.
     let saveHalf (folder: string) (trained: TrainedModel) (provenance: JsonNode) : unit =
         saveAs _.``to``(torch.float16) folder trained provenance
 
@@ -147,7 +147,7 @@ module ModelFolder =
     let families: Family list = [ Drnn.family; UNet.family.Reader; StereoUNet.family.Reader; Unmix.family.Reader ]
 
     /// <summary>
-    /// Loads a model folder onto a device. Its network is of one of these families (`ModelFolder.families`, and one's own). The
+    /// Loads a model folder onto a device. Its network is of one of these families (`ModelFolder.families`, and custom ones). The
     /// caller owns its parameters. Raises InputException where the folder is missing, is no model folder, is one of a newer
     /// version, or has parts that do not fit or are damaged. The message names the file and the entry or weight. In a model of
     /// format 1 (see `ModelDescription`), damage to the weights is detected only where it yields a value that is not finite.
@@ -164,7 +164,8 @@ module ModelFolder =
           Parameters = WholeFile.Read(path, readWeights path description device)
           Level = description.Level }
 
-    /// A model whose description and weights come from streams that messages call by these names. Raises InputException as `load`.
+    /// A model whose description and weights come from streams, with the names of the streams in messages. Raises InputException
+    /// as `load`.
     let internal ofStreams families device (descriptionName, description: Stream) (weightsName, weights: Stream) : TrainedModel =
         use bytes = new MemoryStream()
         description.CopyTo bytes
@@ -174,7 +175,7 @@ module ModelFolder =
           Parameters = readWeights weightsName description device weights
           Level = description.Level }
 
-    /// Where a model comes from: what training recorded, and a fingerprint of the weights. Raises InputException as `load`.
+    /// Provenance of a model: the record of its training, and a fingerprint of the weights. Raises InputException as `load`.
     let provenance (families: Family list) (folder: string) : JsonObject =
         let description = describe families folder
         let json = JsonObject()
@@ -189,14 +190,14 @@ module ModelFolder =
 
         json
 
-    /// Loads a model folder, whose network is of one of these families, as a separator for applications. `device`: cpu, cuda, cuda:N
-    /// or auto. Raises InputException as `load`, and for a device that is not there.
+    /// Loads a model folder, whose network is of one of these families, as a separator for applications. `device`: cpu, cuda,
+    /// cuda:N or auto. Raises InputException as `load`, and for a device that is not there.
     let openWith (families: Family list) (device: string) (folder: string) : ISeparator =
         let trained = load families (Devices.Parse device) folder
         new NetworkSeparator(trained.Network.Name, trained)
 
-    /// Loads a model folder of this library's families, or a folder of open-unmix with its residual, as a separator for applications.
-    /// `device`: cpu, cuda, cuda:N or auto. Raises InputException as `openWith`.
+    /// Loads a model folder of this library's families, or a folder of open-unmix with its residual, as a separator for
+    /// applications. `device`: cpu, cuda, cuda:N or auto. Raises InputException as `openWith`.
     let openSeparator (device: string) (folder: string) : ISeparator =
         if OpenUnmix.isIn folder then
             let wiener = { Wiener.openUnmix with Residual = true }

@@ -6,8 +6,8 @@ open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
 /// A trained network behind the interface that applications use. Takes over the model: disposing the separator frees its
-/// parameters. From then on it opens no stream, and its streams that are still open refuse to go on (ObjectDisposedException); they
-/// can still be disposed. Raises ArgumentException for a model that is not whole or whose level is not a positive number.
+/// parameters. From then on it opens no stream, and its open streams raise ObjectDisposedException when they are used; they can
+/// still be disposed. Raises ArgumentException for a model that is incomplete or whose level is not a positive number.
 type NetworkSeparator(name: string, trained: TrainedModel) =
 
     do
@@ -24,7 +24,7 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
     let stems = trained.Network.Spec.Sources |> Array.ofList
     let rate = trained.Network.Spec.FrontEnd.SampleRate
 
-    /// SHA-256 of what decides its estimates: the network in words, its weights, its level.
+    /// SHA-256 of everything that determines its estimates: the architecture of the network as JSON, its weights, its level.
     let fingerprint =
         lazy
             (require "and tells no fingerprint"
@@ -73,7 +73,7 @@ type NetworkSeparator(name: string, trained: TrainedModel) =
                 | Some own when level.RootMeanSquare > 0.0 -> new KnownLevelStream(stream, own / level.RootMeanSquare)
                 | _ -> new KnownLevelStream(stream, 1.0)
 
-            // A network that hears sounds at the level that they have hears their offsets too.
+            // A network that receives sounds at their own level receives their offsets too.
             let offsets = if trained.Level.IsSome then level else null
             new StemStream(stems, estimates, inside, sampleRate, channels, offsets)
 

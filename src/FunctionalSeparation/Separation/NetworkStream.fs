@@ -5,7 +5,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A trained network at work on one sound. Pieces are heard at its level by a gain, which may change from piece to piece.
+/// A trained network that processes one sound. A gain scales pieces to the network's level; it may change from piece to piece.
 /// `requireAlive` raises ObjectDisposedException once the network has been freed.
 type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: unit -> unit) =
 
@@ -18,7 +18,7 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
 
     let network = trained.Network
 
-    /// Channels that it is given of the sound (see `Separation.spread`).
+    /// Channels of the sound that the network is given (see `Separation.spread`).
     let given =
         if channels = network.Spec.Channels then
             channels
@@ -60,7 +60,7 @@ type internal NetworkStream(trained: TrainedModel, channels: int, requireAlive: 
 
     member _.Latency = SeparationStream.latency trained
 
-    /// The sample rate that it hears.
+    /// The sample rate of the network in Hz.
     member _.SampleRate = trained.Network.Spec.FrontEnd.SampleRate
 
     /// Takes a piece in, with this gain.
@@ -91,14 +91,15 @@ type internal KnownLevelStream(stream: NetworkStream, gain: float) =
         member _.Finish() = stream.Finish()
         member _.Dispose() = stream.Dispose()
 
-/// A network on a sound whose level is found on the way: of what has come so far, at the end of each step of a tenth of a second,
-/// where it has changed by more than a decibel. Steps begin at multiples of their length, so pieces do not matter.
+/// A network that processes a sound of unknown level. The level of the sound so far is measured at the end of each step of a
+/// tenth of a second. The gain is adapted where it has changed by more than a decibel. Steps begin at multiples of their length,
+/// so the cut into pieces does not matter.
 type internal FoundLevelStream(stream: NetworkStream, channels: int, own: float) =
 
     let level = RunningLevel stream.SampleRate
     let step = level.StepSamples
 
-    /// Of a power of ten.
+    /// One decibel, as a power of ten.
     let leastChange = 1.0 / 20.0
 
     let part start length (sound: AudioBuffer) =
@@ -119,7 +120,7 @@ type internal FoundLevelStream(stream: NetworkStream, channels: int, own: float)
 
         gain
 
-    /// Steps that are heard with one gain are one piece: gain, first step, number of steps.
+    /// Joins successive steps with the same gain into one piece: gain, first step, number of steps.
     let runs (sound: AudioBuffer) steps =
         [ for index in 0 .. steps - 1 -> hear (part (index * step) step sound) ]
         |> List.indexed

@@ -7,13 +7,14 @@ open FunctionalSeparation.Learning
 
 /// How the outputs of a network become masks at test time (Huang et al. 2014, section 2.2).
 type TestMask =
-    /// The ratio mask that the network was trained with; for a network without one inside, the ratio of its magnitudes, or the Wiener
-    /// filter that it has.
+    /// The ratio mask that the network was trained with. For a network without a mask layer, the ratio of its magnitudes, or its
+    /// Wiener filter.
     | Soft
     /// One for the larger output, zero for the others.
     | Hard
-    /// None: the network's own magnitudes with the phase of the mixture. Only for a network without a mask inside: the outputs
-    /// of the others have no scale of their own. Of magnitudes that a Wiener filter would refine, what it would start from.
+    /// None: the network's own magnitudes with the phase of the mixture. Only for a network without a mask layer: the outputs of
+    /// the others have no scale of their own. For a network with a Wiener filter, the magnitudes that the filter would start
+    /// from.
     | Unmasked
 
 /// A function from the input of a separator to estimates [sources, channels, samples'], cut to whole frames.
@@ -24,11 +25,11 @@ type Estimator =
     /// The true sources, [sources, channels, samples]: a bound, not a system.
     | Oracle of (torch.Tensor -> torch.Tensor)
 
-/// Usual ways to hear.
+/// Common estimators.
 [<RequireQualifiedAccess>]
 module Estimator =
 
-    /// A system for mono mixtures, [samples] -> [sources, samples'], hears each channel by itself.
+    /// Applies a system for mono mixtures, [samples] -> [sources, samples'], to each channel separately.
     let eachChannel (separate: torch.Tensor -> torch.Tensor) : Estimator =
         let ofChannels (mixture: torch.Tensor) =
             Memory.tensor (fun () ->
@@ -36,7 +37,7 @@ module Estimator =
 
         Blind ofChannels
 
-/// A way to take mixtures apart, as evaluation sees it.
+/// A system that separates mixtures, in the form that evaluation takes.
 [<NoEquality; NoComparison>]
 type Separator =
     {
@@ -54,8 +55,8 @@ type Separator =
 [<RequireQualifiedAccess>]
 module Separation =
 
-    /// Masks [batch, sources, channels, time, bins] of raw outputs [batch, sources, channels, time, bins] on mixture magnitudes [batch,
-    /// channels, time, bins], for a network with a mask layer of this kind.
+    /// Masks [batch, sources, channels, time, bins] for a network with a mask layer of this kind. The raw outputs are
+    /// [batch, sources, channels, time, bins], the mixture magnitudes [batch, channels, time, bins].
     let private masksOf kind testMask (mixture: torch.Tensor) (outputs: torch.Tensor) =
         match testMask, kind with
         | Hard, _ -> Network.overSources Mask.binary outputs
@@ -68,8 +69,9 @@ module Separation =
                     "The network has its mask inside, so its outputs mean nothing without one. Choose the soft or the hard mask."
             )
 
-    /// The estimated spectrograms [batch, sources, channels, time, bins] of spectrograms [batch, channels, before + time + after, bins],
-    /// and the recurrent states after them. `before` and `after` are the frames around, the network's margin included.
+    /// The estimated spectrograms [batch, sources, channels, time, bins] of spectrograms
+    /// [batch, channels, before + time + after, bins], and the recurrent states after them. `before` and `after` are the context
+    /// frames, the network's margin included.
     let internal spectra (trained: TrainedModel) testMask before after states (spectrogram: torch.Tensor) =
         let network = trained.Network
         let stft = network.Spec.FrontEnd.Stft
@@ -126,9 +128,10 @@ module Separation =
             stft.Inverse(finish stft estimates))
 
     /// <summary>
-    /// Separates whole clips as the papers do at test time: one sequence, edge frames repeated for the context, no padding but that of
-    /// a centred transform, a tail that does not fill a frame dropped. Mixtures [batch, channels, samples] give estimates [batch,
-    /// sources, channels, samples']. Raises ArgumentException for mixtures of another shape, type or device than the network's.
+    /// Separates whole clips as the papers do at test time. A clip is one sequence, with edge frames repeated for the context.
+    /// There is no padding but that of a centred transform, and a tail that does not fill a frame is dropped. Mixtures
+    /// [batch, channels, samples] give estimates [batch, sources, channels, samples']. Raises ArgumentException for mixtures of
+    /// another shape, type or device than the network's.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let network = Drnn.network { Drnn.huang2014 with Hidden = [ 16; 16 ] }
@@ -145,8 +148,9 @@ module Separation =
         Shapes.Require(trained.Network.Name, "mixtures", mixture, wanted, trained.Parameters.Vector)
         estimateWith (fun _ estimates -> estimates) trained testMask mixture
 
-    /// Channels of a sound as a network is given them: middle and side where it reads these; as many together as it is built for. A sound
-    /// of another number of channels is heard channel by channel, each in all channels of the network.
+    /// The channels of a sound as the input of a network, converted to middle and side where the network takes these. A sound
+    /// with another number of channels than the network expects is processed channel by channel. Each of these channels is copied
+    /// to all channels of the network.
     let internal spread (network: Network) (mixture: torch.Tensor) : torch.Tensor =
         let together = int64 network.Spec.Channels
 
@@ -163,7 +167,7 @@ module Separation =
         else
             channels
 
-    /// The way back for estimates [channels, ...] of a sound that had so many channels.
+    /// The inverse of `spread` for estimates [channels, ...] of a sound of `count` channels.
     let internal gathered (network: Network) (count: int64) (estimates: torch.Tensor) : torch.Tensor =
         let together = int64 network.Spec.Channels
 
@@ -189,8 +193,9 @@ module Separation =
           Sources = spec.Sources
           Estimator = Blind separate }
 
-    /// The mean of the estimates of several systems, cut to the shortest: their errors differ, and partly cancel. Raises ArgumentException
-    /// where there is none, where their sources or sample rates differ, and for one that is given the true sources.
+    /// The mean of the estimates of several systems, cut to the shortest: their errors differ, and partly cancel. Raises
+    /// ArgumentException where there is none, where their sources or sample rates differ, and for one that is given the true
+    /// sources.
     let mean (name: string) (separators: Separator list) : Separator =
         let refuse why = invalidArg (nameof separators) $"A mean of separators needs {why}."
 

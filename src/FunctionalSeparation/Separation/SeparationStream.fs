@@ -5,12 +5,12 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// The separation of a sound that comes piece by piece, at a moment. Its tensors belong to it. A network that hears channels by
-/// themselves has each of them as an element of a batch; one that hears several together has a batch of one.
+/// The state of the separation of a sound that comes piece by piece. It owns its tensors. A network of one channel processes each
+/// channel of the sound as an element of a batch. A network of several channels processes a group of channels as an element.
 [<NoEquality; NoComparison>]
 type SeparationState =
     {
-        /// Sound that frames to come look at, [batch, channels, samples].
+        /// Sound that later frames need, [batch, channels, samples].
         Pending: torch.Tensor
         /// Frames of it that lie before the next one.
         Before: int64
@@ -20,7 +20,8 @@ type SeparationState =
         Tail: torch.Tensor
         /// Samples that have come.
         Received: int64
-        /// Samples of overlap-add that are done; the sound begins behind the first n_fft - hop, or n_fft / 2 where its edges are reflected.
+        /// Samples of overlap-add that are done. The sound begins after the first n_fft - hop, or n_fft / 2 where its edges are
+        /// reflected.
         Done: int64
     }
 
@@ -32,7 +33,8 @@ type SeparationState =
 [<RequireQualifiedAccess>]
 module SeparationStream =
 
-    /// Frames that run through a network at once, at least: more cost memory, fewer cost those around them again and again.
+    /// The least number of frames that a network processes at once. More frames take more memory; with fewer, the context frames
+    /// are computed more often.
     let private blockFrames = 320L
 
     /// The transform of the network, without the padding of a whole clip.
@@ -52,7 +54,8 @@ module SeparationStream =
     /// Samples that are reflected at each edge.
     let private reflected (network: Network) = if isCentred network then int64 network.Spec.FrontEnd.Stft.FftSize / 2L else 0L
 
-    /// How far the first frame begins before the sound. Before silence its first sample is in as many frames as any other.
+    /// Samples from the start of the first frame to the sound. After silence the first sample of the sound is in the same number
+    /// of frames as any other.
     let private lead (network: Network) =
         if isCentred network then
             reflected network
@@ -61,7 +64,7 @@ module SeparationStream =
 
     let private roundedUp (step: int64) (count: int64) = (count + step - 1L) / step * step
 
-    /// Frames on each side that a transform of samples cut off there would spoil.
+    /// Frames on each side that are wrong where the samples are cut off.
     let private spoilt (network: Network) =
         let stft = network.Spec.FrontEnd.Stft
 
@@ -71,7 +74,8 @@ module SeparationStream =
         | Output.Magnitudes _
         | Output.ComplexMask -> 0
 
-    /// Frames that the network is given before and after those of which it is asked. Pieces begin and end at multiples of its stride.
+    /// Context frames that the network is given before and after the requested frames. Pieces begin and end at multiples of its
+    /// stride.
     let private around (network: Network) : struct (int64 * int64) =
         let back, ahead =
             match network.ReceptiveField with
@@ -81,7 +85,7 @@ module SeparationStream =
         let more = network.Margin + int64 (spoilt network)
         struct (roundedUp network.Stride (back + more), roundedUp network.Stride (ahead + more))
 
-    /// The most frames of a block: more where a network is given many around them.
+    /// The largest number of frames of a block; it grows with the number of context frames.
     let private blockOf (network: Network) =
         match network.ReceptiveField with
         | ReceptiveField.Blocks(length, _) -> roundedUp network.Stride (int64 length)
@@ -89,8 +93,8 @@ module SeparationStream =
             let struct (before, after) = around network
             roundedUp network.Stride (max blockFrames (before + after))
 
-    /// Frames that are waited for. Where a network looks at all that it is given, what comes out depends on where a part begins; so it
-    /// is always given the same parts.
+    /// Frames to wait for before the network runs. The output of a network that looks at its whole input depends on where the
+    /// input begins. Such a network is therefore always given the same parts.
     let private step (network: Network) =
         match network.ReceptiveField with
         | ReceptiveField.Blocks _ -> blockOf network
@@ -105,14 +109,14 @@ module SeparationStream =
         for tensor in tensors state do
             tensor.Dispose()
 
-    /// Samples that estimates stay behind: one window, what the network looks ahead, and what it waits for: until its stride is full,
-    /// or a block.
+    /// Latency of the estimates in samples: one window, the look-ahead of the network, and the frames that it waits for to fill
+    /// its stride or a block.
     let latency (trained: TrainedModel) : int =
         let struct (_, after) = around trained.Network
         trained.Network.Spec.FrontEnd.Stft.FftSize + int ((after + step trained.Network - 1L) * hopOf trained)
 
-    /// How many elements a batch has, and how many channels each, for a sound of so many channels. Raises InputException where the
-    /// network hears several channels together and these are no multiple of them.
+    /// The size of the batch and the channels of each element, for a sound of `channels` channels. Raises InputException where
+    /// these are no multiple of the network's channels.
     let private placesOf (network: Network) (channels: int) : struct (int64 * int64) =
         let together = network.Spec.Channels
 
@@ -124,8 +128,8 @@ module SeparationStream =
 
         struct (int64 (channels / together), int64 together)
 
-    /// Before the first sample of a sound of so many channels: silence. Raises InputException where the network hears several channels
-    /// together and these are others.
+    /// The state before the first sample of a sound of `channels` channels: silence. Raises InputException where these are no
+    /// multiple of the network's channels.
     let start (trained: TrainedModel) (channels: int) : SeparationState =
         Numbers.atLeast 1 "A stream" (nameof channels) channels
         let network, sources = trained.Network, int64 trained.Network.Spec.Sources.Length
@@ -141,8 +145,9 @@ module SeparationStream =
           Received = 0L
           Done = 0L }
 
-    /// The overlapped squared windows at each sample of so many hops from the one at `first` on, [hops, hop], or [hop] where all have the
-    /// same: what overlap-add multiplies the signal by. There are frames from 0 to `until` (exclusive).
+    /// The factors that overlap-add multiplies the signal by: the overlapped squared windows at each sample. They are given for
+    /// `hops` hops from the one at `first` on, [hops, hop], or [hop] where all hops have the same. There are frames from 0 to
+    /// `until` (exclusive).
     let private overlapGain (stft: Stft) (like: torch.Tensor) first hops until =
         let squares = (stft.Weights(like.dtype, like.device)).squared().view(-1L, int64 stft.HopLength)
         let whole = squares.sum 0L
@@ -164,13 +169,13 @@ module SeparationStream =
     [<NoEquality; NoComparison>]
     type private Carry = { States: torch.Tensor list; Tail: torch.Tensor }
 
-    /// Samples of overlap-add [batch, sources, channels, samples] from the hop at `first` on, divided by what it multiplies them by.
+    /// Samples of overlap-add [batch, sources, channels, samples] from the hop at `first` on, divided by their overlap gain.
     let private scaledBack (stft: Stft) first until (sum: torch.Tensor) =
         let hops = sum.unflatten (3L, [| -1L; int64 stft.HopLength |])
         (hops / overlapGain stft hops first hops.shape[3] until).flatten(3L, 4L)
 
-    /// One block of frames from `first` on, whose sound with the frames before and after that they look at is `window`: its finished samples
-    /// [batch, sources, channels, frames hop], and what to carry on.
+    /// Separates one block of frames from `first` on. `window` is its sound, with the context frames before and after. Gives the
+    /// finished samples [batch, sources, channels, frames hop], and the state for the next block.
     let private block
         (trained: TrainedModel)
         (stft: Stft)
@@ -219,10 +224,10 @@ module SeparationStream =
         let until = min (start + count) (lead + length)
         finished.narrow (-1L, min (first - start) count, max 0L (until - first))
 
-    /// So many samples beside the one at an edge, in the order of a mirror.
+    /// `count` samples from `start` on, beside the one at an edge, in reverse order.
     let private mirrored (pending: torch.Tensor) start count = pending.narrow(-1L, start, count).flip(-1L)
 
-    /// The pending samples with those that have come. The first of them are reflected as soon as they are there.
+    /// The pending samples followed by the new ones. The first samples are reflected as soon as there are enough of them.
     let private withSamples (network: Network) (samples: torch.Tensor) (state: SeparationState) =
         let pending =
             torch.cat ([| state.Pending; samples.reshape (state.Pending.shape[0], state.Pending.shape[1], -1L) |], -1L)
@@ -234,7 +239,7 @@ module SeparationStream =
         else
             pending
 
-    /// As many frames of what is pending, a multiple of `step`, as have all `after` them that they look at.
+    /// Processes the pending frames whose `after` next frames are there, in a number that is a multiple of `step`.
     let private advance (trained: TrainedModel) (pending: torch.Tensor) after step length received (state: SeparationState) =
         Memory.scoped (fun (output, state) -> output :: tensors state) (fun () ->
             use _ = torch.no_grad ()
@@ -259,9 +264,9 @@ module SeparationStream =
 
     let private channelsOf (state: SeparationState) = state.Pending.shape[0] * state.Pending.shape[1]
 
-    /// Takes a piece in, [channels, samples] at the model's rate and level, of the model's type and on its device: the
-    /// estimates that have become certain, [channels, sources, samples'], and the next state. The given state stays as it is. Raises
-    /// ArgumentException for a piece of another shape, type or device.
+    /// Takes in a piece [channels, samples] at the model's rate and level, of the model's type and on its device. Gives the
+    /// estimates that no later piece can change, [channels, sources, samples'], and the next state. The given state is not
+    /// changed. Raises ArgumentException for a piece of another shape, type or device.
     let push (trained: TrainedModel) (samples: torch.Tensor) (state: SeparationState) : torch.Tensor * SeparationState =
         let wanted = [| Axis.Of(channelsOf state); Axis.Any "samples" |]
         Shapes.Require(trained.Network.Name, "a piece", samples, wanted, state.Pending)
@@ -275,7 +280,7 @@ module SeparationStream =
 
         byChannel estimates, next
 
-    /// The end of a sound with silence behind it.
+    /// Ends a sound that is followed by silence.
     let private finishInSilence (trained: TrainedModel) (state: SeparationState) =
         let stft, network = stftOf trained, trained.Network
         let hop = int64 stft.HopLength
@@ -285,7 +290,7 @@ module SeparationStream =
         let pending = withSamples network (state.Pending.new_zeros [| channelsOf state; missing |]) state
         fst (advance trained pending after network.Stride state.Received state.Received state)
 
-    /// The end of a sound whose edge is reflected; one too short for that has silence behind it.
+    /// Ends a sound whose edge is reflected; one too short for that is followed by silence.
     let private finishReflected (trained: TrainedModel) (state: SeparationState) =
         let stft, network = stftOf trained, trained.Network
         let edge = reflected network
@@ -297,8 +302,8 @@ module SeparationStream =
         let tail = scaledBack stft (last.Done / int64 stft.HopLength) (last.Done / int64 stft.HopLength) last.Tail
         torch.cat ([| finished; ofSound (lead network) state.Received last.Done tail |], -1L)
 
-    /// The estimates still missing when the sound has ended, [channels, sources, samples']: all together are as long as it.
-    /// The given state stays as it is.
+    /// The remaining estimates when the sound has ended, [channels, sources, samples']. All estimates together are as long as the
+    /// sound. The given state is not changed.
     let finish (trained: TrainedModel) (state: SeparationState) : torch.Tensor =
         Memory.tensor (fun () ->
             use _ = torch.no_grad ()

@@ -21,7 +21,7 @@ type BatchSpec =
 [<RequireQualifiedAccess>]
 module BatchSpec =
 
-    /// Waveforms are made of spectrograms.
+    /// Waveforms are computed from spectrograms.
     let private kept (domains: Domain list) =
         domains
         |> List.map (fun domain -> if domain = Domain.Waveform then Domain.Spectrum else domain)
@@ -47,7 +47,7 @@ type Batch =
         Stft: Stft
     }
 
-/// Batches: made of magnitudes, and seen as networks and losses see them.
+/// Makes batches from magnitudes, and gives them in the form that networks and losses take.
 [<RequireQualifiedAccess>]
 module Batch =
 
@@ -60,8 +60,8 @@ module Batch =
     /// Every tensor of a batch: mixtures and references, [time, batch, ..., bins] each.
     let tensors (batch: Batch) : torch.Tensor list = [ yield! Map.values batch.Mixture; yield! Map.values batch.References ]
 
-    /// A batch of which only magnitudes are known: mixtures [margin + time + margin, batch, bins] with the margin of the network, of
-    /// one channel, and their sources [time, batch, sources, bins].
+    /// A batch of one channel of which only magnitudes are known. The mixtures are [margin + time + margin, batch, bins], with
+    /// the margin of the network. Their sources are [time, batch, sources, bins].
     let ofMagnitudes (network: Network) (mixture: torch.Tensor) (references: torch.Tensor) : Batch =
         { Mixture = Map [ Domain.Magnitude, mixture.unsqueeze 2L ]
           References = Map [ Domain.Magnitude, references.unsqueeze 3L ]
@@ -75,7 +75,7 @@ module Batch =
         let references = anyOf batch.References
         references.shape[0] * references.shape[1]
 
-    /// Frames as they are kept, time first, seen as [batch, ..., time, bins].
+    /// Views [batch, ..., time, bins] of frames that are stored time first.
     let private views (stft: Stft) (frames: Map<Domain, torch.Tensor>) : Views =
         let image (x: torch.Tensor) = x.movedim ([| 0L |], [| -2L |])
 
@@ -85,24 +85,25 @@ module Batch =
         | None, Some spectrum -> Views.ofSpectrum stft (image spectrum)
         | None, None -> invalidOp "A batch holds magnitudes or spectrograms."
 
-    /// The mixtures, as a network hears them that is run in this mode.
+    /// The mixtures as the input of a network that runs in this mode.
     let heard (mode: Mode) (batch: Batch) : Mixture = { Sound = views batch.Stft batch.Mixture; Mode = mode; InitialStates = [] }
 
     /// The true sources.
     let references (batch: Batch) : Views = views batch.Stft batch.References
 
-    /// The loss of a model's estimates on a batch in training, a scalar tensor [], for `TrainingTask.Loss`. Layers that draw use the key.
-    /// Raises ArgumentException, naming the model and what differs, for parameters [n] of another one.
+    /// The loss of a model's estimates on a batch in training, a scalar tensor [], for `TrainingTask.Loss`. Layers that draw use
+    /// the key. Raises ArgumentException, naming the model and what differs, for parameters [n] of another one.
     let loss (model: Model<Mixture, Estimates>) (loss: Loss) (key: Key) (batch: Batch) (parameters: Params) : torch.Tensor =
         let separated = Model.apply model parameters (heard (Mode.Training key) batch)
         loss.Of separated.Views (references batch)
 
-    /// Root mean square of the mixtures' samples, left and right where the network reads middle and side; the mean over the batch.
+    /// Root mean square of the mixtures' samples, left and right where the network reads middle and side; the mean over the
+    /// batch.
     let level (network: Network) (batch: Batch) : float =
         Memory.plain (fun () ->
             let frames = (anyOf batch.Mixture).abs().squared()
             let bins = frames.shape[3]
-            // Bins but the first and the last stand for two (Parseval).
+            // All bins but the first and the last count twice (Parseval).
             let inner = frames.narrow(3L, 1L, bins - 2L).sum(3L).mul(2.0)
             let energy = inner .+ frames.select (3L, 0L) .+ frames.select (3L, bins - 1L)
             let window = (batch.Stft.Weights(frames.dtype, frames.device)).squared().sum()

@@ -5,9 +5,9 @@ open System.Collections.Concurrent
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// The sources of a clip as training hears them, at any of some playing speeds: read in parts where the clip has parts, else kept in
-/// memory in 16 bits (see `StoredSound`). Raises InputException, naming the clip, for a clip without parts that has samples that are not
-/// finite, and for one with a silent source where the mixing needs all to sound.
+/// The sources of a clip for training, at any of the given playback speeds. They are read in parts where the clip has parts, else
+/// kept in memory in 16 bits (see `StoredSound`). Raises InputException, naming the clip, for a clip without parts that has
+/// samples that are not finite. Raises InputException also for a silent source where the mixing requires that all sources sound.
 [<Sealed>]
 type internal ClipSound(clip: Clip, mixing: Mixing, speeds: float list) =
 
@@ -93,11 +93,11 @@ type internal ClipSound(clip: Clip, mixing: Mixing, speeds: float list) =
     /// Samples at its own speed.
     member _.Samples = samples
 
-    /// Samples at the speed of this number.
+    /// Samples at the speed with this index.
     member _.Length(speed: int) = lengths[speed]
 
-    /// Adds a source at a speed, as it is mixed, to channels of equal length, from a first sample (not negative) on, as if the sound went
-    /// round for ever. A clip of one channel is heard in all of them.
+    /// Adds a source at a speed, as it is mixed, to channels of equal length, from sample `start` (not negative) on. The sound
+    /// repeats in a loop. A clip of one channel is added to all channels.
     member _.AddTo (channels: Memory<float32> list) (source: string) (speed: int) (start: int) : unit =
         let length, factor = lengths[speed], float32 (factorOf source speed)
         let total = channels.Head.Length

@@ -3,11 +3,11 @@ namespace FunctionalSeparation
 open System
 open FunctionalSeparation.Learning
 
-/// A change of one source of an excerpt, at random.
+/// A random change of one source of an excerpt.
 [<NoEquality; NoComparison>]
 type Effect =
     {
-        /// Data that tells it from others.
+        /// Identity of the effect.
         Id: Id
         /// From a rate (Hz), a key and the channels of a source, channels of the same length.
         Apply: int -> Key -> float32[][] -> float32[][]
@@ -18,8 +18,8 @@ type Effect =
 module Effect =
 
     /// <summary>
-    /// An effect of one's own on each channel. Its name tells it from others, and names its numbers. Raises ArgumentException for an
-    /// empty name.
+    /// A custom effect on each channel. Its name identifies it, so it must contain the effect's numbers. Raises ArgumentException
+    /// for an empty name.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let quieter =
@@ -28,8 +28,8 @@ module Effect =
     let onChannels (name: string) (change: int -> Key -> float32[] -> float32[]) : Effect =
         { Id = Id.named name; Apply = fun rate key -> Array.map (change rate key) }
 
-    /// An effect of one's own on all channels together, [channels][samples]. Its name tells it from others, and names its numbers. Raises
-    /// ArgumentException for an empty name.
+    /// A custom effect on all channels together, [channels][samples]. Its name identifies it, so it must contain the effect's
+    /// numbers. Raises ArgumentException for an empty name.
     let create (name: string) (change: int -> Key -> float32[][] -> float32[][]) : Effect = { Id = Id.named name; Apply = change }
 
     let private withNumbers numbers (effect: Effect) = { effect with Id = Id.create effect.Id.Name numbers effect.Id.Parts }
@@ -56,18 +56,18 @@ module Effect =
     let chain (effects: Effect list) : Effect =
         { Id = Id.create "chain" [] [ for effect in effects -> effect.Id ]; Apply = through 0 effects }
 
-    /// The polarity of a source turned, half of the time.
+    /// Inverts the polarity of a source with probability 0.5.
     let polarity: Effect =
         onChannels "polarity" (fun _ key signal -> if Key.uniform key < 0.5 then signal else Augment.invert signal)
 
-    /// A smooth random equalisation of up to ± so many dB (see `Augment.equalise`). Raises ArgumentException for a
-    /// range that is negative or not finite.
+    /// A smooth random equalisation of up to ±`range` dB (see `Augment.equalise`). Raises ArgumentException for a range that is
+    /// negative or not finite.
     let equalise (range: float) : Effect =
         Numbers.notNegative "An equalisation" (nameof range) range
         onChannels "equalise" (Augment.equalise range) |> withNumbers [ "range", range ]
 
-    /// The formants moved by up to so large a factor, up or down, pitch and tempo kept (see `Augment.formants`): a singer of another
-    /// size. Raises ArgumentException unless 1 <= most <= 2.
+    /// Formants moved up or down by a factor of up to `most`, as of a singer of another size. Pitch and tempo are kept (see
+    /// `Augment.formants`). Raises ArgumentException unless 1 <= most <= 2.
     let formants (most: float) : Effect =
         if not (most >= 1.0 && most <= 2.0) then
             invalidArg (nameof most) $"Formants move by a factor of 1 to 2, got {most}."
@@ -115,7 +115,7 @@ module Effect =
     /// Saturated, up to 18 dB above where the mean level begins to bend (see `AudioEffects.saturate`).
     let saturated: Effect = create "saturated" (fun _ key -> AudioEffects.saturate (between 0.0 18.0 0 key))
 
-    /// Only what lies between 150 to 600 Hz and 2 to 6 kHz (see `AudioEffects.bandPass`).
+    /// Band-passed, from a lower edge of 150 to 600 Hz to an upper edge of 2 to 6 kHz (see `AudioEffects.bandPass`).
     let bandPassed: Effect =
         create "band-passed" (fun rate key ->
             AudioEffects.bandPass (betweenLogs 150.0 600.0 0 key) (betweenLogs 2000.0 6000.0 1 key) rate)
@@ -161,7 +161,8 @@ module Effect =
     /// Tuned to the nearest semitones (see `AudioEffects.tuned`).
     let tuned: Effect = create "tuned" (fun rate _ -> AudioEffects.tuned rate)
 
-    /// Moved up to `most` to one side, 1 being all of the way (see `AudioEffects.pan`). Raises ArgumentException unless 0 < most <= 1.
+    /// Moved up to `most` to one side, 1 being all of the way (see `AudioEffects.pan`). Raises ArgumentException unless
+    /// 0 < most <= 1.
     let panned (most: float) : Effect =
         if not (most > 0.0 && most <= 1.0) then
             invalidArg (nameof most) $"A place lies up to 1 to one side, got {most}."

@@ -3,14 +3,14 @@ namespace FunctionalSeparation
 open System
 open FunctionalSeparation.Learning
 
-/// Levels at which the sources of excerpts are mixed, whatever their recordings have: the levels that songs have. Each is drawn evenly
-/// between two numbers of dB.
+/// Levels, such as those of songs, at which the sources of excerpts are mixed, whatever the levels of their recordings. Each
+/// level is drawn uniformly between two values in dB.
 [<NoEquality; NoComparison>]
 type ExcerptLevels =
     {
-        /// The lead (the last source) against what accompanies it.
+        /// The lead (the last source) relative to the accompaniment.
         Lead: float * float
-        /// The accompaniment against full scale; where it is absent, the lead.
+        /// The accompaniment relative to full scale; where it is absent, the lead.
         Accompaniment: float * float
         /// Probability that the lead is alone.
         LeadAlone: float
@@ -22,12 +22,12 @@ type ExcerptLevels =
 [<RequireQualifiedAccess>]
 module ExcerptLevels =
 
-    /// Levels of produced songs: the lead 15 dB below to 5 dB above the accompaniment, which is at -35 to -15 dB; one excerpt in twelve is the
-    /// lead alone, one in eight the accompaniment alone.
+    /// Levels of produced songs. The lead is 15 dB below to 5 dB above the accompaniment, which is at -35 to -15 dB. One excerpt
+    /// in twelve has the lead alone, one in eight the accompaniment alone.
     let songs: ExcerptLevels =
         { Lead = -15.0, 5.0; Accompaniment = -35.0, -15.0; LeadAlone = 1.0 / 12.0; LeadSilent = 1.0 / 8.0 }
 
-    /// The data that tells levels from others.
+    /// The identity of the levels.
     let id (levels: ExcerptLevels) : Id =
         Id.create
             "levels"

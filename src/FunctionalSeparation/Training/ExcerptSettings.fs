@@ -20,23 +20,23 @@ type ExcerptSettings =
         Frames: int
         /// Excerpts of a batch.
         Count: int
-        /// Each excerpt is cut into sequences of so many frames, for recurrent layers that forget after so many; must divide
-        /// `Frames`. None = one sequence an excerpt.
+        /// Each excerpt is cut into sequences of this number of frames, for recurrent layers that forget after that time. The
+        /// number must divide `Frames`. None: one sequence for each excerpt.
         Sequence: int option
         /// How the music is moved against the voice.
         Rotation: Rotation
         /// Probability that a voice is mixed with the music of another song instead of its own.
         OtherSong: float
-        /// Each source is scaled by a random gain of up to ± so many dB.
+        /// Range in dB of the random gain of each source: from minus to plus this value.
         GainRange: float
-        /// Each source of an excerpt plays at one of these speeds, drawn anew: 1.1 is a tenth faster and as much higher, so that
-        /// one singer sounds like several. [ 1.0 ] = as recorded.
+        /// Playback speeds, of which one is drawn for each source of an excerpt. A speed of 1.1 is a tenth faster and higher in
+        /// pitch, so one singer sounds like several. [ 1.0 ]: as recorded.
         Speeds: float list
-        /// Probability that another song's accompaniment is added to that which there is.
+        /// Probability that another song's accompaniment is added to the excerpt's own.
         SecondAccompaniment: float
         /// Random effects on each source of an excerpt, applied in this order.
         Effects: Effect list
-        /// Probability that another song's last source (a second voice) is added to that which there is.
+        /// Probability that another song's last source (a second voice) is added to the excerpt's own.
         SecondLead: float
         /// Further random effects on the last source (the voice), applied before `Effects`.
         LeadEffects: Effect list
@@ -51,7 +51,7 @@ type ExcerptSettings =
 module ExcerptSettings =
 
     /// <summary>
-    /// Excerpts of so many frames, so many a batch, from a voice with the rotated music of its own song, as recorded.
+    /// Excerpts of `frames` frames, `count` in each batch. Each has a voice and the rotated music of its own song, as recorded.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let excerpts =
@@ -75,7 +75,7 @@ module ExcerptSettings =
           AccompanimentEffects = []
           Levels = None }
 
-    /// The data that tells settings from others: what is as `ofSize` has it is not in it.
+    /// The identity of the settings. Fields with the values of `ofSize` are left out.
     let id (settings: ExcerptSettings) : Id =
         let count name (number: int) = name, float number
         let unless ordinary name (number: float) = if number = ordinary then [] else [ name, number ]

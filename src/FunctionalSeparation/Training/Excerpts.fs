@@ -7,9 +7,10 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Random excerpts of clips: a pure function of key and step. An epoch shows every clip that has the last source (the lead: the voice)
-/// about once, in a fresh order, from a fresh phase; the other sources, freshly rotated, accompany it. Sound is read, played at its speed
-/// and mixed as it is drawn, so a corpus takes memory only where its clips cannot be read in parts.
+/// Random excerpts of clips: a pure function of key and step. An epoch uses every clip that has the last source (the lead: the
+/// voice) about once, in a new order and with a new offset. The other sources accompany it with a new rotation. Sound is read,
+/// resampled to its speed and mixed when it is drawn. A corpus therefore takes memory only where its clips cannot be read in
+/// parts.
 [<Sealed>]
 type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSettings, device: torch.Device, clips: Clip list) =
     let margin, stft = network.Margin, network.Spec.FrontEnd.Stft
@@ -41,19 +42,19 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
             if some.Length = 0 then
                 raise (InputException $"No training clip has the {name}. Give clips that do.")
 
-    /// Excerpts that fit a clip; at least one: a short clip is filled up with silence.
+    /// Number of excerpts that fit into a clip, at least one: a short clip is padded with silence.
     let perClip = leads |> Array.map (fun clip -> max 1 (int (stft.Frames(int64 (clip.Length 0))) / settings.Frames))
 
     let units = perClip |> Array.mapi (fun clip count -> Array.init count (fun index -> clip, index)) |> Array.concat
     let stepsPerEpoch = max 1 (units.Length / settings.Count)
 
-    /// First sample of excerpt `index` of a clip of so many samples, shifted by a random part of an excerpt.
+    /// First sample of excerpt `index` of a clip of `samples` samples, shifted by a random part of an excerpt.
     let startOf clip index samples key =
         let span = max 0 (samples - window)
         let phase = (float index + Key.uniform key) / float perClip[clip]
         int (phase * float span)
 
-    /// A clip of another song, or the own one where there is no other.
+    /// A clip of another song, or `own` where there is no other song.
     let otherSong (clips: ClipSound[]) (own: ClipSound) key =
         let others = clips |> Array.filter (fun other -> other.Song <> own.Song)
         if others.Length = 0 then own else others[Key.integer 0 others.Length key]
@@ -76,7 +77,7 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
         for source in which do
             other.AddTo (place source) names[source] speed start
 
-    /// First sample of what accompanies a lead that starts at `start`.
+    /// First sample of the accompaniment of a lead that starts at `start`.
     let accompanimentStart samples start key =
         match settings.Rotation with
         | Anywhere -> Key.integer 0 samples key
@@ -138,7 +139,7 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
             for source, factor in List.indexed factors do
                 gains[sources * slot + source] <- gains[sources * slot + source] * float32 factor
 
-    // Tensors in between are freed at once: fresh memory costs more than the transforms.
+    // Intermediate tensors are freed at once: fresh memory costs more than the transforms.
     let framesOf domains skip count sounds =
         Memory.scoped (Map.values >> List.ofSeq) (fun () ->
             Batch.spectrograms stft domains sounds
@@ -174,10 +175,11 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
 
         gains
 
-    /// Steps that make an epoch.
+    /// Steps in an epoch.
     member _.StepsPerEpoch = stepsPerEpoch
 
-    /// The batch of a step, counted from 0. The caller owns its tensors. Raises InputException for a file that can no longer be read.
+    /// The batch of a step, counted from 0. The caller owns its tensors. Raises InputException for a file that can no longer be
+    /// read.
     member _.Batch (key: Key) (step: int) : Batch =
         let length = settings.Count * sources * channels * window
         // A fresh array of this size at each step would cost more than all that is done with it.

@@ -5,7 +5,7 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Feeds: what training sees at each step, as a function of clips, keys and step numbers.
+/// Feeds: the training batches of each step, as a function of clips, keys and step numbers.
 [<RequireQualifiedAccess>]
 module Feed =
 
@@ -33,8 +33,8 @@ module Feed =
 
     let private tensorsOf (piece: Piece) = [ yield! Map.values piece.Mixed; yield! Map.values piece.Sources ]
 
-    /// The sources of a clip that this network can learn from, in the network's order. Where each is brought to unit norm, none may be
-    /// silent.
+    /// The sources of a clip that this network can learn from, in the network's order. None may be silent where each is scaled to
+    /// unit norm.
     let private usable (network: Network) (mixing: Mixing) (clip: Clip) : Stems =
         let spec = network.Spec
 
@@ -72,7 +72,7 @@ module Feed =
           Margin = network.Margin
           Stft = network.Spec.FrontEnd.Stft }
 
-    /// Pieces of equal length side by side, about `framesPerBatch` frames a batch. Frees the pieces.
+    /// Batches of pieces of equal length, about `framesPerBatch` frames each. Frees the pieces.
     let private batchesOf network framesPerBatch (pieces: Piece list) =
         [ for length, group in List.groupBy _.Length pieces do
               for part in List.chunkBySize (max 1 (framesPerBatch / length)) group do
@@ -81,7 +81,8 @@ module Feed =
                   for tensor in List.collect tensorsOf part do
                       tensor.Dispose() ]
 
-    /// The pieces of a clip whose other sources are rotated by each of the offsets against the last one. The caller owns the tensors.
+    /// The pieces of a clip whose other sources are rotated by each of the offsets against the last one. The caller owns the
+    /// tensors.
     let private rotatedPieces network spec (offsets: int list) (sources: unit -> torch.Tensor) =
         Memory.scoped (List.collect tensorsOf) (fun () ->
             let sources = sources ()
@@ -91,9 +92,9 @@ module Feed =
                   let others = Augment.rotate (int64 offset) (sources.narrow (0L, 0L, last))
                   yield! piecesOf network spec (torch.cat [| others; sources.narrow (0L, last, 1L) |]) ])
 
-    /// The whole training set as the paper sees it: every clip with every rotation of its music, context stacked over the
-    /// whole clip, cut into pieces of 100, 50, 25, 10 and 1 frames whose states start at zero. Pieces of equal length from
-    /// several clips are run side by side, about `framesPerBatch` frames a batch. The caller owns the tensors. Raises
+    /// The whole training set as in the paper: every clip with every rotation of its music. Context is stacked over the whole
+    /// clip, which is then cut into pieces of 100, 50, 25, 10 and 1 frames. The states start at zero in each piece. Pieces of
+    /// equal length from several clips form batches of about `framesPerBatch` frames. The caller owns the tensors. Raises
     /// ArgumentException for no frame in a batch.
     let wholeClips
         (network: Network)
@@ -124,8 +125,9 @@ module Feed =
         if clips.IsEmpty then
             invalidArg (nameof clips) "A feed needs at least one clip, got none."
 
-    /// Random excerpts of the clips, which are read as they are drawn (see `Excerpts`). Raises ArgumentException for settings that make no
-    /// excerpts, and where there is no clip; InputException, naming the clip, for one that the network cannot learn from.
+    /// Random excerpts of the clips, which are read as they are drawn (see `Excerpts`). Raises ArgumentException for settings
+    /// that make no excerpts, and where there is no clip; InputException, naming the clip, for one that the network cannot learn
+    /// from.
     let excerpts
         (network: Network)
         (spec: BatchSpec)

@@ -7,7 +7,7 @@ open FunctionalSeparation.Learning
 [<NoEquality; NoComparison>]
 type Samples =
     {
-        /// Steps in which every clip is seen about once.
+        /// Steps in which every clip is used about once.
         StepsPerEpoch: int
         /// See `TrainingTask.Feed`.
         Batches: int -> Batch list
@@ -19,7 +19,7 @@ type Samples =
 [<NoEquality; NoComparison>]
 type Sampler =
     {
-        /// Data that tells it from others.
+        /// Identity of the sampler.
         Id: Id
         /// The samples for a network, from the specification of its batches, a device, the key of all draws, and clips. Raises
         /// InputException for clips that the network cannot learn from, and ArgumentException for settings that make no batches.
@@ -28,7 +28,7 @@ type Sampler =
 
 /// How long a run is.
 type Length =
-    /// So many steps.
+    /// A number of steps.
     | Steps of int
     /// Passes over the training clips.
     | Epochs of int
@@ -47,8 +47,8 @@ module Length =
 [<RequireQualifiedAccess>]
 module Sampler =
 
-    /// Frames of a batch of whole clips: enough sequences side by side for the products of a recurrent layer, few enough to
-    /// stay in a cache between two passes (see the benchmark `objective`).
+    /// Frames of a batch of whole clips. They make enough parallel sequences for the matrix products of a recurrent layer. They
+    /// are few enough to stay in a cache between two passes (see the benchmark `objective`).
     let private framesPerBatch = 3200
 
     /// Random excerpts of the clips (see `Feed.excerpts`).
@@ -61,7 +61,7 @@ module Sampler =
 
     let private shift (step: int option) = [ for samples in Option.toList step -> "shift step", float samples ]
 
-    /// All clips with all rotations of their music at every step, as L-BFGS of Huang et al. (2014) sees them.
+    /// All clips with all rotations of their music at every step, as for L-BFGS in Huang et al. (2014).
     let wholeClips (shiftStep: int option) : Sampler =
         let start network spec device _ clips =
             let batches = Feed.wholeClips network spec shiftStep framesPerBatch torch.float32 device clips
@@ -69,8 +69,8 @@ module Sampler =
 
         { Id = Id.create "whole clips" (shift shiftStep) []; Open = start }
 
-    /// All clips with one rotation of their music, another one after so many steps (Huang et al. 2015). Raises ArgumentException for
-    /// less than a step.
+    /// All clips with one rotation of their music, which changes every `steps` steps (Huang et al. 2015). Raises
+    /// ArgumentException for less than one step.
     let rotations (shiftStep: int option) (steps: int) : Sampler =
         Numbers.atLeast 1 "A sampler of rotations" (nameof steps) steps
 

@@ -27,7 +27,7 @@ let private writeSong folder =
     path
 
 let private largestDifference (a: AudioBuffer) (b: AudioBuffer) =
-    Expect.equal (a.Length, a.Channels.Count, a.SampleRate) (b.Length, b.Channels.Count, b.SampleRate) "one shape"
+    Expect.equal (a.Length, a.Channels.Count, a.SampleRate) (b.Length, b.Channels.Count, b.SampleRate) "the shapes are equal"
 
     Seq.zip a.Channels b.Channels
     |> Seq.map (fun (a, b) -> Array.map2 (fun (x: float32) y -> abs (x - y)) a b |> Array.max)
@@ -98,12 +98,12 @@ let tests =
                   let out = Path.Combine(folder, "out")
                   let settings = StemSettings([| "voice" |], Name = "{song}/{stem} only", From = 0.5, To = 1.25)
                   let files = separator.SeparateFile(song, out, settings)
-                  Expect.sequenceEqual files.Keys [ "voice" ] "one"
-                  Expect.equal files["voice"].Path (Path.Combine(out, "song", "voice only.wav")) "its name"
+                  Expect.sequenceEqual files.Keys [ "voice" ] "the voice alone is written"
+                  Expect.equal files["voice"].Path (Path.Combine(out, "song", "voice only.wav")) "the name follows settings"
                   let whole = AudioFile.Read song
                   let expected = separator.Separate(part 8000 12000 whole)["voice"]
-                  Expect.isLessThan (largestDifference (AudioFile.Read files["voice"].Path) expected) 1e-6f "the part"
-                  Expect.hasLength (Directory.GetFiles(out, "*", SearchOption.AllDirectories)) 1 "nothing else")
+                  Expect.isLessThan (largestDifference (AudioFile.Read files["voice"].Path) expected) 1e-6f "it holds the part"
+                  Expect.hasLength (Directory.GetFiles(out, "*", SearchOption.AllDirectories)) 1 "no other file is written")
           }
 
           test "settings that want what is not there are refused before anything is written" {
@@ -121,7 +121,7 @@ let tests =
                         [ "no part" ], StemSettings(From = nan) ] do
                       refuses words (fun () -> separator.SeparateFile(song, out, settings) |> ignore)
 
-                  Expect.isFalse (Directory.Exists out) "nothing written")
+                  Expect.isFalse (Directory.Exists out) "refused settings write nothing")
           }
 
           test "integers count what they clip, floats keep it" {
@@ -136,9 +136,9 @@ let tests =
                   let clipped = (files StemFormat.WavPcm16)["music"]
                   let kept = (files StemFormat.WavFloat32)["music"]
                   let beyond = (AudioFile.Read kept.Path).Channels[0] |> Array.filter (fun x -> abs x > 1.0f)
-                  Expect.equal clipped.ClippedSamples beyond.LongLength "counted"
-                  Expect.isGreaterThan clipped.ClippedSamples 100L "some"
-                  Expect.equal kept.ClippedSamples 0L "kept")
+                  Expect.equal clipped.ClippedSamples beyond.LongLength "every sample beyond 1 is counted"
+                  Expect.isGreaterThan clipped.ClippedSamples 100L "the loud song clips often"
+                  Expect.equal kept.ClippedSamples 0L "floats keep what integers clip")
           }
 
           for format, rate in encoded do
@@ -152,24 +152,24 @@ let tests =
                       let files = separator.SeparateFile(path, out, settings)
                       let written = AudioFile.Read files["voice"].Path
                       let expected = separator.Separate(AudioFile.Read path)["voice"]
-                      Expect.equal written.Channels.Count 2 "channels"
+                      Expect.equal written.Channels.Count 2 "the stem has both channels"
 
-                      Expect.equal written.SampleRate rate "rate"
-                      Expect.isLessThan (abs (written.Seconds - expected.Seconds)) 0.15 "length"
+                      Expect.equal written.SampleRate rate "the stem has the rate of the format"
+                      Expect.isLessThan (abs (written.Seconds - expected.Seconds)) 0.15 "the stem is as long as the song"
                       // Coders keep the sound of noise, not its samples.
                       let louder = written.Level().RootMeanSquare / expected.Level().RootMeanSquare
-                      Expect.isLessThan (abs (20.0 * log10 louder)) 3.0 "as loud"
+                      Expect.isLessThan (abs (20.0 * log10 louder)) 3.0 "the stem is as loud as it should be"
 
                       if format = StemFormat.Flac then
-                          Expect.isLessThan (largestDifference written expected) 2e-7f "samples"
+                          Expect.isLessThan (largestDifference written expected) 2e-7f "a lossless stem has the same samples"
 
                       use song = AudioFile.Open path
-                      Expect.isTrue (separator.IsSeparated(song, out, settings)) "known again"
+                      Expect.isTrue (separator.IsSeparated(song, out, settings)) "the song is known as separated"
                       Expect.isFalse (separator.IsSeparated(song, out)) "not as WAV"
                       separator.SeparateFile(path, out, settings) |> ignore
                       AudioFile.Write(path, noise 7 2 2.0 0.5) |> ignore
                       refuses [ "another song" ] (fun () -> separator.SeparateFile(path, out, settings) |> ignore)
-                      Expect.hasLength (Directory.GetFiles out) 2 "nothing else")
+                      Expect.hasLength (Directory.GetFiles out) 2 "replacing leaves no other files")
               }
 
           test "a song that MP3 cannot hold is refused before it is separated; a file that is no sound is in the way" {
@@ -195,9 +195,9 @@ let tests =
                   use separator2 = separator 2
                   let path, out = writeSong folder, Path.Combine(folder, "out")
                   use song = AudioFile.Open path
-                  Expect.isFalse (separator1.IsSeparated(song, out)) "not yet"
+                  Expect.isFalse (separator1.IsSeparated(song, out)) "nothing is separated at first"
                   separator1.SeparateFile(path, out) |> ignore
-                  Expect.isTrue (separator1.IsSeparated(song, out)) "done"
+                  Expect.isTrue (separator1.IsSeparated(song, out)) "the song is known once separated"
                   Expect.isFalse (separator2.IsSeparated(song, out)) "not by another model"
                   Expect.isFalse (separator1.IsSeparated(song, out, StemSettings(To = 1.0))) "not a part"
                   File.Delete(Path.Combine(out, "song_voice.wav"))
@@ -211,16 +211,16 @@ let tests =
                   let song, out = writeSong folder, Path.Combine(folder, "out")
                   let shares = ResizeArray()
                   let files = separator.SeparateFileAsync(song, out, null, OrderedProgress(fun share -> shares.Add share)).Result
-                  Expect.equal (List.ofSeq shares) (List.sort (List.ofSeq shares)) "forwards"
+                  Expect.equal (List.ofSeq shares) (List.sort (List.ofSeq shares)) "progress never goes backwards"
                   Expect.equal (Seq.last shares) 1.0 "to the end"
                   let expected = separator.Separate(AudioFile.Read song)["voice"]
-                  Expect.equal (largestDifference (AudioFile.Read files["voice"].Path) expected) 0.0f "the same"
+                  Expect.equal (largestDifference (AudioFile.Read files["voice"].Path) expected) 0.0f "both files are equal"
                   use stop = new CancellationTokenSource()
                   let stopping = OrderedProgress(fun _ -> stop.Cancel())
                   let again = Path.Combine(folder, "again")
                   let task = separator.SeparateFileAsync(song, again, null, stopping, stop.Token)
 
-                  Expect.throwsT<OperationCanceledException> (fun () -> task.GetAwaiter().GetResult() |> ignore) "stopped"
+                  Expect.throwsT<OperationCanceledException> (fun () -> task.GetAwaiter().GetResult() |> ignore) "it must stop"
 
                   Expect.isEmpty (Directory.GetFiles again) "nothing is left")
           }
@@ -256,7 +256,7 @@ let tests =
 
                   Expect.throwsT<OperationCanceledException>
                       (fun () -> (opening stop.Cancel).SeparateFile(song, out, null, null, stop.Token) |> ignore)
-                      "cancelled"
+                      "the cancelled work throws"
 
                   Expect.isEmpty (Directory.GetFiles out) "nothing is left")
           }
@@ -266,7 +266,7 @@ let tests =
               let sound = noise 3 1 3.0 0.3
               let whole = separator.Separate(sound)["voice"]
               let stems = separator.SeparateAsync(arriving (pieces [ 100; 0; 20000 ] sound), sound.Level())
-              Expect.equal (collect stems "voice") whole.Channels[0] "voice"
+              Expect.equal (collect stems "voice") whole.Channels[0] "the pieces give the voice of the whole"
           }
 
           test "a sound that comes as bytes, and goes as bytes" {
@@ -276,7 +276,7 @@ let tests =
                   use bytes = new MemoryStream(File.ReadAllBytes path)
                   use song = AudioFile.Open(bytes, "upload.wav")
                   let files = separator.SeparateFile(song, Path.Combine(folder, "out"))
-                  Expect.equal (Path.GetFileName files["voice"].Path) "upload_voice.wav" "its name"
+                  Expect.equal (Path.GetFileName files["voice"].Path) "upload_voice.wav" "the stem is named after the upload"
 
                   for format in [ SampleFormat.Float32; SampleFormat.Pcm24 ] do
                       use answer = new MemoryStream()
@@ -306,7 +306,7 @@ let tests =
               let known = (separator.Separate(steady)["voice"]).Channels[0]
               let off (a: float32[]) (b: float32[]) = Array.map2 (fun x y -> float (abs (x - y))) a b |> Array.max
               let found = unknownLevel separator "voice" [ steady ]
-              Expect.isLessThan (off found known) 0.01 "steady"
+              Expect.isLessThan (off found known) 0.01 "a steady sound is soon at its level"
               let quiet = Array.append (noise 9 1 2.048 0.001).Channels[0] steady.Channels[0]
               let behind = unknownLevel separator "voice" [ AudioBuffer([| quiet |], 16000) ]
               // From a second behind the quiet, which is a whole number of hops, on.
@@ -315,11 +315,11 @@ let tests =
 
           test "a running level is that of what has come, without what is far below the loudest" {
               let level = RunningLevel 16000
-              Expect.equal level.RootMeanSquare 0.0 "nothing"
+              Expect.equal level.RootMeanSquare 0.0 "nothing heard has no level"
               let steps = pieces (List.replicate 19 1600) (noise 1 2 2.0 0.2)
               List.iter level.Add steps
               let whole = (noise 1 2 2.0 0.2).Level().RootMeanSquare
-              Expect.isLessThan (abs (level.RootMeanSquare / whole - 1.0)) 0.02 "steady"
+              Expect.isLessThan (abs (level.RootMeanSquare / whole - 1.0)) 0.02 "the running level is the level so far"
               level.Add(AudioBuffer([| Array.zeroCreate 1600 |], 16000))
               List.iter level.Add (pieces (List.replicate 19 1600) (noise 1 2 2.0 0.0001))
               Expect.isLessThan (abs (level.RootMeanSquare / whole - 1.0)) 0.02 "silence does not count"
@@ -332,12 +332,12 @@ let tests =
               Memory.plain (fun () ->
                   let sound = noise 4 2 0.1 0.5
                   let back = AudioTensors.FromTensor(sound.ToTensor(), 16000)
-                  Expect.equal (largestDifference back sound) 0.0f "back"
+                  Expect.equal (largestDifference back sound) 0.0f "the sound comes back unchanged"
                   let mono = AudioTensors.FromTensor(torch.zeros (5L, dtype = torch.float64), 8000)
-                  Expect.equal (mono.Channels.Count, mono.Length) (1, 5) "one channel"
-                  Expect.equal (string mono) "sound of 0.001 s, mono, 8000 Hz, silence" "silence"
+                  Expect.equal (mono.Channels.Count, mono.Length) (1, 5) "a row of samples is one channel"
+                  Expect.equal (string mono) "sound of 0.001 s, mono, 8000 Hz, silence" "the text says that it is silent"
                   let full = AudioBuffer([| Array.init 32000 (fun i -> if i % 2 = 0 then 1.0f else -1.0f) |], 16000)
-                  Expect.equal (string full) "sound of 2 s, mono, 16000 Hz, 0.0 dB RMS" "full scale"
+                  Expect.equal (string full) "sound of 2 s, mono, 16000 Hz, 0.0 dB RMS" "the text gives level and rate"
 
                   refusesArgument [ "[channels, samples]"; "[1, 2, 3]" ] (fun () ->
                       AudioTensors.FromTensor(torch.zeros (1L, 2L, 3L), 8000) |> ignore))
@@ -352,14 +352,14 @@ let tests =
                   let rows (sounds: AudioBuffer[]) = [| for sound in sounds -> sound.Channels[0] |]
                   let tensor (sounds: AudioBuffer[]) = torch.stack [| for row in rows sounds -> torch.tensor row |]
                   let scores = BssEval.Version3(rows references, rows estimates)
-                  Expect.equal scores.Sdr (BssEval.Version3(tensor references, tensor estimates)).Sdr "version 3"
-                  Expect.stringContains (string scores) $"source 1: SDR {scores.Sdr[0]:F2}, SIR" "printed"
+                  Expect.equal scores.Sdr (BssEval.Version3(tensor references, tensor estimates)).Sdr "version 3 is the same"
+                  Expect.stringContains (string scores) $"source 1: SDR {scores.Sdr[0]:F2}, SIR" "each source has its line"
                   let windows = BssEval.InWindows(references, estimates)
                   let images (sounds: AudioBuffer[]) = (tensor sounds).unsqueeze 1L
                   let expected = BssEval.InWindows(images references, images estimates, BssEvalSettings.Version4 16000)
-                  Expect.equal windows.Sdr expected.Sdr "version 4"
+                  Expect.equal windows.Sdr expected.Sdr "arrays have the version 4 scores of tensors"
                   let spans = SiSdr.Compute(ReadOnlySpan references[0].Channels[0], ReadOnlySpan mixed)
-                  Expect.equal spans (SiSdr.Compute((tensor references).[0], torch.tensor mixed)[0]) "SI-SDR"
+                  Expect.equal spans (SiSdr.Compute((tensor references).[0], torch.tensor mixed)[0]) "the SI-SDR is the same"
 
                   refusesArgument [ "one length"; "16000"; "5" ] (fun () ->
                       BssEval.Version3([| rows(references)[0]; Array.zeroCreate 5 |], rows estimates) |> ignore)
@@ -372,8 +372,8 @@ let tests =
               inFolder (fun folder ->
                   Scratch.saveModel folder [ 8 ]
                   use separator = Separators.Open(folder, "cpu")
-                  Expect.sequenceEqual separator.Stems [ "music"; "voice" ] "stems"
-                  Expect.equal separator.Fingerprint.Length 64 "a fingerprint"
+                  Expect.sequenceEqual separator.Stems [ "music"; "voice" ] "the model has music and voice"
+                  Expect.equal separator.Fingerprint.Length 64 "the fingerprint has 64 characters"
                   use again = Separators.Open folder
                   Expect.equal again.Fingerprint separator.Fingerprint "of the model"
 

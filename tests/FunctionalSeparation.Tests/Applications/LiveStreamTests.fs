@@ -71,8 +71,8 @@ let tests =
               let expected = Array.append (plain.Push(song)["voice"]).Channels[0] (plain.Finish()["voice"]).Channels[0]
               use live = separator.OpenLive(rate, 1, TimeSpan.FromMilliseconds 20.0, song.Level())
               let out = played live "voice" (cut [ first.Get % 4000; second.Get % 4000; 160; 160 ] song)
-              Expect.equal live.Latency (plain.Latency + 320) "latency"
-              Expect.isTrue (Array.forall ((=) 0.0f) out[.. live.Latency - 1]) "silence first"
+              Expect.equal live.Latency (plain.Latency + 320) "the latency grows by the time ahead"
+              Expect.isTrue (Array.forall ((=) 0.0f) out[.. live.Latency - 1]) "silence comes before the sound"
               let off = Array.map2 (fun (a: float32) b -> abs (a - b)) out[live.Latency ..] expected |> Array.max
               Expect.isLessThan off 1e-5f "then the stem"
 
@@ -108,8 +108,8 @@ let tests =
           test "a separator that fails is told to the next push, and ends the stream" {
               use live = new LiveStream(stream (fun _ -> raise (InvalidTimeZoneException "broken")), TimeSpan.Zero)
 
-              Expect.throwsT<InvalidTimeZoneException> (fun () -> live.Push(sound 160) |> ignore) "its exception"
-              Expect.throwsT<InvalidOperationException> (fun () -> live.Push(sound 160) |> ignore) "ended"
+              Expect.throwsT<InvalidTimeZoneException> (fun () -> live.Push(sound 160) |> ignore) "the push throws its error"
+              Expect.throwsT<InvalidOperationException> (fun () -> live.Push(sound 160) |> ignore) "the stream has ended then"
           }
 
           test "pieces of another kind are refused, and the stream goes on" {
@@ -119,14 +119,14 @@ let tests =
 
               Expect.throwsT<ArgumentException>
                   (fun () -> live.Push(AudioBuffer([| [| 0.0f |]; [| 0.0f |] |], rate)) |> ignore)
-                  "channels"
+                  "a piece of two channels is refused"
 
               refuses [ "sample 101 of channel 0 (both counted from 0; " ] (fun () ->
                   live.Push(AudioBuffer([| [| 0.0f; Single.NaN |] |], rate)) |> ignore)
 
               let rest = finish live "a"
               Expect.equal (Array.skip 60 rest) (half (sound 100)).Channels[0] "what came is whole"
-              Expect.throwsT<InvalidOperationException> (fun () -> live.Finish() |> ignore) "finished once"
+              Expect.throwsT<InvalidOperationException> (fun () -> live.Finish() |> ignore) "a stream can be finished once"
           }
 
           test "one that is disposed stops its thread in the midst of work" {
@@ -172,12 +172,12 @@ let tests =
               let stream = new StemStream([| "a"; "b" |], late, rate, rate, 1, SoundLevel.WithoutOffset 0.1)
               use live = new LiveStream(stream, TimeSpan.FromMilliseconds 10.0)
               live.Push(sound 160) |> ignore
-              Expect.throwsT<InvalidOperationException> (fun () -> live.Push(sound 160) |> ignore) "told"
+              Expect.throwsT<InvalidOperationException> (fun () -> live.Push(sound 160) |> ignore) "being too late is an error"
           }
 
           test "times that are no times are refused" {
               for milliseconds in [ -1.0; 60001.0 ] do
                   Expect.throwsT<ArgumentOutOfRangeException>
                       (fun () -> new LiveStream(stream ignore, TimeSpan.FromMilliseconds milliseconds) |> ignore)
-                      $"{milliseconds} ms"
+                      $"{milliseconds} ms are refused as a time"
           } ]

@@ -57,7 +57,7 @@ let private post (client: HttpClient) (address: Uri) (bytes: byte[]) =
 
 let private refusal client address bytes =
     let code, answer = post client address bytes
-    Expect.equal code HttpStatusCode.BadRequest "refused"
+    Expect.equal code HttpStatusCode.BadRequest "the server refuses the upload"
     Text.Encoding.UTF8.GetString answer
 
 /// The voice in a file, as the library gives it without a server.
@@ -98,8 +98,8 @@ let private uploads =
 
                   serving (voice separator) (fun address client ->
                       let code, answer = post client address (File.ReadAllBytes path)
-                      Expect.equal code HttpStatusCode.OK "code"
-                      Expect.equal answer (expected separator path) "the voice"))
+                      Expect.equal code HttpStatusCode.OK "the server answers with OK"
+                      Expect.equal answer (expected separator path) "the answer is the voice of the song"))
           }
 
           decoded "takes another format" (fun folder ->
@@ -109,8 +109,8 @@ let private uploads =
 
               serving (voice separator) (fun address client ->
                   let code, answer = post client address (File.ReadAllBytes flac)
-                  Expect.equal code HttpStatusCode.OK "code"
-                  Expect.equal answer (expected separator path) "the voice"))
+                  Expect.equal code HttpStatusCode.OK "the server answers with OK"
+                  Expect.equal answer (expected separator path) "the answer is the voice of the song"))
 
           decoded "refuses what is no sound, names other files, or is too long" (fun folder ->
               use separator = separator 1
@@ -119,9 +119,9 @@ let private uploads =
 
               serving (voice separator) (fun address client ->
                   let refusal = refusal client address
-                  Expect.stringContains (refusal [||]) "empty" "nothing"
-                  Expect.stringContains (refusal (Text.Encoding.UTF8.GetBytes playlist)) "other files" "a playlist"
-                  Expect.stringContains (refusal (Array.zeroCreate 1_000_001)) "DecoderLimits.Bytes" "too long"))
+                  Expect.stringContains (refusal [||]) "empty" "an empty upload is refused as empty"
+                  Expect.stringContains (refusal (Text.Encoding.UTF8.GetBytes playlist)) "other files" "no playlist is opened"
+                  Expect.stringContains (refusal (Array.zeroCreate 1_000_001)) "DecoderLimits.Bytes" "long ones are refused"))
 
           test "keeps nothing of an upload that ends on its way" {
               withTemporaryFiles (fun _ ->
@@ -146,7 +146,7 @@ let private uploads =
                       match left.Task.Result with
                       | :? OperationCanceledException
                       | :? IOException -> ()
-                      | other -> failtest $"{other}"
+                      | other -> failtest $"the upload ended with {other}"
 
                       Expect.isEmpty (unfinished (Path.GetTempPath())) "nothing is left"))
           }
@@ -174,7 +174,7 @@ let private uploads =
                   Expect.equal
                       [ for failure in failures -> failure.GetType() ]
                       (List.replicate 2 typeof<InvalidOperationException>)
-                      "both")
+                      "both synchronous forms are refused")
           } ]
 
 let private isStream (parameter: ParameterInfo) = typeof<Stream>.IsAssignableFrom parameter.ParameterType
@@ -202,7 +202,7 @@ let private asynchronousForms =
                 && other.GetParameters() |> Array.exists isStream
                 && (Array.last (other.GetParameters())).ParameterType = typeof<CancellationToken>
 
-            Expect.exists methods isForm $"{m.DeclaringType.Name}.{m.Name}"
+            Expect.exists methods isForm $"{m.DeclaringType.Name}.{m.Name} has an asynchronous form"
     }
 
 [<Tests>]

@@ -52,14 +52,14 @@ let tests =
                   Scratch.inFolder (fun folder ->
                       Memory.plain (fun () ->
                           let trained = trained architecture
-                          Expect.equal (Drnn.name architecture) name "name"
+                          Expect.equal (Drnn.name architecture) name "the network has its name"
                           ModelFolder.save folder trained (JsonObject())
                           let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
-                          Expect.equal (string loaded.Network.Architecture) (string trained.Network.Architecture) "architecture"
-                          Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
+                          Expect.equal (string loaded.Network.Architecture) (string trained.Network.Architecture) "as it was"
+                          Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "the layout is kept"
                           let mixture = (noise 1 [ 1L; 1L; 3000L ]).mul 0.01
                           let estimate model = Separation.estimate model Soft mixture
-                          Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"))
+                          Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "the estimates are the same"))
               }
 
               test $"{name}: the size of the blocks does not matter" {
@@ -84,14 +84,14 @@ let tests =
                       let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
                       let mixture = (noise 1 [ 1L; 1L; 3000L ]).mul 0.01
                       let estimate model = Separation.estimate model Soft mixture
-                      Expect.equal (difference (estimate loaded) (estimate observed)) 0.0 "kept"
-                      Expect.isGreaterThan (difference (estimate plain) (estimate observed)) 1e-6 "they matter"))
+                      Expect.equal (difference (estimate loaded) (estimate observed)) 0.0 "the statistics are kept"
+                      Expect.isGreaterThan (difference (estimate plain) (estimate observed)) 1e-6 "the statistics matter"))
           }
 
           test "a description written before there were other kinds is that of a plain network" {
               let json = (Drnn.network { small 3 with Recurrence = RecurrentAt 2 }).Architecture
               Expect.isFalse (json.ContainsKey "neuron" || json.ContainsKey "output") "no new entry where nothing is new"
-              Expect.equal (string (Drnn.read (JsonSerializer.SerializeToElement json)).Architecture) (string json) "read"
+              Expect.equal (string (Drnn.read (JsonSerializer.SerializeToElement json)).Architecture) (string json) "read back"
           }
 
           test "an unknown kind is refused by name" {
@@ -112,7 +112,7 @@ let tests =
                       with :? ArgumentException as wrong ->
                           wrong.Message
 
-                  Expect.stringContains wrong words "the message"
+                  Expect.stringContains wrong words "the message says what is wrong"
               }
 
           test "a model folder with a context that does not fit is refused by name" {
@@ -134,5 +134,5 @@ let tests =
                   let outputs architecture = (Model.apply (Network.model (Drnn.network architecture)) parameters mixture).Outputs
                   let sums = outputs linear
                   Expect.isLessThan (sums.min().item<float>()) 0.0 "some are negative"
-                  Expect.equal (difference (outputs { linear with Output = ReluOutput }) (sums.relu ())) 0.0 "outputs")
+                  Expect.equal (difference (outputs { linear with Output = ReluOutput }) (sums.relu ())) 0.0 "cut off below 0")
           } ]

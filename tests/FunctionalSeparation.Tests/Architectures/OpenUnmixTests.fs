@@ -112,11 +112,11 @@ let tests =
                       Expect.equal
                           (unmix.Network.Spec.FrontEnd.SampleRate, unmix.Network.Spec.Channels, unmix.Network.Spec.Sources)
                           (8000, 2, [ "vocals"; "drums" ])
-                          "folder"
+                          "the folder gives rate, channels and sources"
 
                       let mixture = ((stftOf unmix).Forward(audio ())).abs()
                       let theirs = numbers "magnitude" [ 2L; 129L; 94L ]
-                      Expect.isLessThan (difference (mixture.transpose (1L, 2L)) theirs / largest theirs) 1e-5 "mixture"
+                      Expect.isLessThan (difference (mixture.transpose (1L, 2L)) theirs / largest theirs) 1e-5 "the same input"
                       let estimates = magnitudesOf unmix mixture
 
                       for index, target in List.indexed [ "vocals"; "drums" ] do
@@ -135,8 +135,8 @@ let tests =
                       let given = if wiener.SoftMask then mixture else withTheirOnes mixture
                       let spectrograms = Wiener.estimates wiener magnitudes given
                       let ours = torch.stack [| for source in spectrograms.unbind 0 -> (stftOf unmix).Inverse(source, 6000L) |]
-                      Expect.isLessThan (difference ours theirs / largest theirs) 1e-4 "sounds"
-                      Expect.hasLength unmix.Network.Spec.Sources (int sources) "names")
+                      Expect.isLessThan (difference ours theirs / largest theirs) 1e-4 "the sounds are the authors'"
+                      Expect.hasLength unmix.Network.Spec.Sources (int sources) "each source has a name")
               }
 
           test "a sound is estimated in these steps; silence stays silent, where the authors' code has a click in the residual" {
@@ -149,8 +149,8 @@ let tests =
                   let spectrograms = Wiener.estimates wiener (magnitudesOf unmix (mixture.abs ())) mixture
                   let steps = (stftOf unmix).Inverse spectrograms
                   let estimates = (Separation.estimate unmix Soft (sound.unsqueeze 0L)).squeeze 0L
-                  Expect.equal (difference estimates steps) 0.0 "the steps"
-                  Expect.isLessThan (largest (estimates.narrow (2L, 2300L, 1400L))) 1e-6 "silence")
+                  Expect.equal (difference estimates steps) 0.0 "the estimate is made in these steps"
+                  Expect.isLessThan (largest (estimates.narrow (2L, 2300L, 1400L))) 1e-6 "silence stays silent inside")
           }
 
           testProperty "with a residual the sources sum to the mixture, whatever the magnitudes"
@@ -171,9 +171,9 @@ let tests =
                   let wiener = { Wiener.openUnmix with Window = Some 4 }
                   let whole = Wiener.estimates wiener magnitudes mixture
                   let second = Wiener.estimates wiener (magnitudes.narrow (2L, 4L, 4L)) (mixture.narrow (1L, 4L, 4L))
-                  Expect.isLessThan (difference (whole.narrow (2L, 4L, 4L)) second) 1e-12 "window"
+                  Expect.isLessThan (difference (whole.narrow (2L, 4L, 4L)) second) 1e-12 "a window is as by itself"
                   let turned = Wiener.estimates wiener (magnitudes.flip 0L) mixture
-                  Expect.isLessThan (difference (turned.flip 0L) whole) 1e-9 "order")
+                  Expect.isLessThan (difference (turned.flip 0L) whole) 1e-9 "the order of the sources does not matter")
 
           test "the filter is the textbook's: two sources of one channel share the mixture by their powers" {
               Memory.plain (fun () ->
@@ -182,7 +182,7 @@ let tests =
                   let estimates = Wiener.estimates { Wiener.openUnmix with Window = None } magnitudes mixture
                   let power = magnitudes.squared ()
                   let expected = mixture * (power / (power.sum 0L).add 1e-5)
-                  Expect.isLessThan (difference estimates expected) 1e-6 "estimates")
+                  Expect.isLessThan (difference estimates expected) 1e-6 "the filter shares by the powers")
           }
 
           test "a long sound in blocks is as long, near the whole, however it is cut, and sums to the mixture" {
@@ -203,7 +203,7 @@ let tests =
                       torch.cat(List.toArray (List.rev (SeparationStream.finish unmix last :: outputs)), 2L).transpose(0L, 1L)
 
                   let halves = inPieces [ 186000L; 186000L ]
-                  Expect.equal (List.ofArray halves.shape) [ 3L; 2L; 372000L ] "as long"
+                  Expect.equal (List.ofArray halves.shape) [ 3L; 2L; 372000L ] "the estimates are as long as the sound"
                   Expect.isLessThan (difference halves (inPieces [ 7L; 310993L; 61000L ])) 1e-6 "however it is cut"
                   Expect.isLessThan (difference (halves.sum 0L) sound) 0.01 "it sums to the mixture"
                   // Single samples differ by more where the filter has little to go by.
@@ -230,7 +230,7 @@ let tests =
                               .cat(List.toArray (List.rev (SeparationStream.finish unmix last :: outputs)), 2L)
                               .transpose(0L, 1L)
 
-                      Expect.equal (List.ofArray ours.shape) [ sources; 2L; 6000L ] "shape"
+                      Expect.equal (List.ofArray ours.shape) [ sources; 2L; 6000L ] "the estimates are as long as the song"
                       let whole = (Separation.estimate unmix Soft (sound.unsqueeze 0L)).squeeze 0L
                       let length = whole.shape[2]
 
@@ -242,7 +242,7 @@ let tests =
                       // The others see the authors' ones for zeros of the mixture.
                       if wiener.Iterations = 0 || wiener.SoftMask then
                           let theirs = numbers name [ sources; 2L; 6000L ]
-                          Expect.isLessThan (difference ours theirs / largest theirs) 1e-4 "golden")
+                          Expect.isLessThan (difference ours theirs / largest theirs) 1e-4 "the sounds are the authors'")
               }
 
           test "the golden folder plays a file: stems as of the whole at once, the residual before them" {
@@ -266,8 +266,8 @@ let tests =
                   for length in [ 1L; 50L; 128L; 129L; 130L; 300L ] do
                       let sound = (audio ()).narrow(1L, 0L, length)
                       let estimates = Scratch.separatedInPieces 40 unmix sound
-                      Expect.equal (List.ofArray estimates.shape) [ 2L; 2L; length ] "as long"
-                      Expect.isTrue (estimates.isfinite().all().item<bool>()) "numbers")
+                      Expect.equal (List.ofArray estimates.shape) [ 2L; 2L; length ] "the estimates are as long as the sound"
+                      Expect.isTrue (estimates.isfinite().all().item<bool>()) "every sample is a number")
           }
 
           test "a small one learns, is saved as a model folder with its statistics, and comes back" {
@@ -306,14 +306,14 @@ let tests =
                       let read = ModelFolder.load ModelFolder.families torch.CPU folder
                       let sound = (noise 9 [ 1L; 1L; 1500L ]).``to`` torch.float32
                       let estimates model = Separation.estimate model Soft sound
-                      Expect.equal read.Level None "no level"
+                      Expect.equal read.Level None "the model folder has no level"
                       Expect.equal (difference (estimates read) (estimates trained)) 0.0 "the same estimates"))
           }
 
           test "as a separator for applications: the residual first, stems sum to the song, of any number of channels" {
               withModelOf { Wiener.openUnmix with Residual = true } false (fun unmix ->
                   use separator = new NetworkSeparator("open-unmix", unmix) :> ISeparator
-                  Expect.sequenceEqual separator.Stems [ "residual"; "vocals"; "drums" ] "stems"
+                  Expect.sequenceEqual separator.Stems [ "residual"; "vocals"; "drums" ] "the residual comes first"
                   let channel seed = Array.map float32 (Key.uniforms 9000 (Key.ofSeed seed))
 
                   for channels in [ [| channel 1; channel 2 |]; [| channel 3 |]; [| channel 1; channel 2; channel 3 |] ] do
@@ -324,8 +324,8 @@ let tests =
                           let parts = [ for stem in separator.Stems -> stems[stem].Channels[index] ]
                           let sum = List.reduce (Array.map2 (+)) parts
                           let off = Array.map2 (fun a b -> abs (a - b)) sum channels[index] |> Array.max
-                          Expect.isLessThan off 1e-5f "sum"
-                          Expect.isTrue (parts |> List.forall (Array.exists (fun x -> x <> 0.0f))) "sound")
+                          Expect.isLessThan off 1e-5f "the stems sum to the song"
+                          Expect.isTrue (parts |> List.forall (Array.exists (fun x -> x <> 0.0f))) "no stem is silent")
           }
 
           for what, words, damage in damages do

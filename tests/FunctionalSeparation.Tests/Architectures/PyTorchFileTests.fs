@@ -110,11 +110,11 @@ let tests =
 
                   let file = read (zip (pickle root) [ "0", six; "1", BitConverter.GetBytes 7L; "2", [| 0x80uy; 0x3fuy |] ])
                   let tensors = Map.ofList file.Tensors
-                  Expect.equal (List.map fst file.Tensors) [ "a"; "turned"; "count"; "half" ] "in order"
-                  Expect.equal (difference tensors["a"] (torch.tensor([| 1f .. 6f |]).view(2L, 3L))) 0.0 "a"
-                  Expect.equal (difference tensors["turned"] (torch.tensor([| 2f; 5f; 3f; 6f |]).view(2L, 2L))) 0.0 "turned"
-                  Expect.equal (tensors["count"].item<int64>()) 7L "count"
-                  Expect.equal (tensors["half"].to_type(torch.float32).item<float32>()) 1f "half")
+                  Expect.equal (List.map fst file.Tensors) [ "a"; "turned"; "count"; "half" ] "the tensors keep their order"
+                  Expect.equal (difference tensors["a"] (torch.tensor([| 1f .. 6f |]).view(2L, 3L))) 0.0 "a is a plain view"
+                  Expect.equal (difference tensors["turned"] (torch.tensor([| 2f; 5f; 3f; 6f |]).view(2L, 2L))) 0.0 "is turned"
+                  Expect.equal (tensors["count"].item<int64>()) 7L "the count is read as int64"
+                  Expect.equal (tensors["half"].to_type(torch.float32).item<float32>()) 1f "a bfloat16 is read as well")
           }
 
           for what, words, bytes in refused do
@@ -135,7 +135,7 @@ let tests =
                               if tensor.dtype = torch.float32 && tensor.numel () = 6L then
                                   Expect.equal (tensor.sum().item<float32>()) 21f $"byte {index}")
                   with :? Core.InputException as wrong ->
-                      Expect.stringContains wrong.Message "w.pth" "named"
+                      Expect.stringContains wrong.Message "w.pth" "the message names the file"
           }
 
           test "the files that PyTorch wrote, in both formats, hold the same, and a change to either is seen or harmless" {
@@ -146,7 +146,7 @@ let tests =
                       [ for name in [ "vocals-0000.pth"; "vocals.legacy-format" ] ->
                             PyTorchFile.load (Path.Combine(folder, name)) ]
 
-                  Expect.equal (List.map fst both[0].Tensors) (List.map fst both[1].Tensors) "names"
+                  Expect.equal (List.map fst both[0].Tensors) (List.map fst both[1].Tensors) "both files have the same names"
 
                   for (name, tensor), (_, other) in List.zip both[0].Tensors both[1].Tensors do
                       Expect.isTrue (tensor.equal other |> fun same -> same.all().item<bool>()) name)
@@ -159,7 +159,7 @@ let tests =
                   try
                       Memory.plain (fun () -> read bytes |> ignore)
                   with :? Core.InputException as wrong ->
-                      Expect.stringContains wrong.Message "w.pth" "named"
+                      Expect.stringContains wrong.Message "w.pth" "the message names the file"
 
               for length in 0..997 .. older.Length - 1 do
                   Scratch.refuses [ "w.pth" ] (fun () -> read (Array.truncate length older) |> ignore)

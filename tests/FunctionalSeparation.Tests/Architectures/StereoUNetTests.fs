@@ -37,9 +37,9 @@ let tests =
                           let trained = trained (network { settings with BandWidth = width } 2)
                           let mixture = (noise 1 [ int64 channels; 3000L ]).``to``(torch.float32).mul 0.3
                           let estimates = separate trained mixture
-                          Expect.equal estimates.shape[..1] [| 2L; int64 channels |] "shape"
+                          Expect.equal estimates.shape[..1] [| 2L; int64 channels |] "estimates are sources by channels"
                           let length = estimates.shape[2]
-                          Expect.isLessThan (largest (estimates.sum 0L - mixture.narrow (1L, 0L, length))) 1e-4f "sum"
+                          Expect.isLessThan (largest (estimates.sum 0L - mixture.narrow (1L, 0L, length))) 1e-4f "sums to it"
                           use separator = new NetworkSeparator("own", trained)
                           let stems = (separator :> ISeparator).Separate(audio mixture)
                           let sum = stems["music"].ToTensor() .+ stems["voice"].ToTensor()
@@ -52,7 +52,7 @@ let tests =
                   let mono = (noise 1 [ 1L; 3000L ]).``to``(torch.float32).mul 0.3
                   let ofOne = separate trained mono
                   let ofTwo = separate trained (mono.expand (2L, -1L))
-                  Expect.isLessThan (largest (ofTwo - ofOne)) 1e-5f "both channels")
+                  Expect.isLessThan (largest (ofTwo - ofOne)) 1e-5f "both channels are that of the mono sound")
           }
 
           test "its two channels are heard together: what one hears depends on the other" {
@@ -60,7 +60,7 @@ let tests =
                   let trained = trained (network settings 2)
                   let left, right = (noise 1 [ 3000L ]).``to`` torch.float32, (noise 2 [ 3000L ]).``to`` torch.float32
                   let of2 (a: torch.Tensor) b = (separate trained (torch.stack [| a; b |])).select(1L, 0L)
-                  Expect.isGreaterThan (largest (of2 left right - of2 left left)) 1e-3f "left")
+                  Expect.isGreaterThan (largest (of2 left right - of2 left left)) 1e-3f "the left one depends on the right")
 
           }
 
@@ -76,7 +76,7 @@ let tests =
                   let band first = masks.narrow (4L, first, 4L)
 
                   for first in [ 24L; 28L ] do
-                      Expect.isLessThan (largest (band first - (band first).narrow(4L, 0L, 1L))) 1e-3f "one mask"
+                      Expect.isLessThan (largest (band first - (band first).narrow(4L, 0L, 1L))) 1e-3f "one mask for all bins"
 
                   Expect.isGreaterThan (largest (band 24L - band 28L)) 1e-3f "each its own")
           }
@@ -90,7 +90,7 @@ let tests =
                           ModelFolder.families
                           (System.Text.Json.JsonDocument.Parse(own.Architecture.ToJsonString()).RootElement)
 
-                  Expect.equal (read.Architecture.ToJsonString()) (own.Architecture.ToJsonString()) "words"
+                  Expect.equal (read.Architecture.ToJsonString()) (own.Architecture.ToJsonString()) "the description is kept"
                   Expect.equal read.MiddleSide (channels = 2) "middle and side"
           }
 

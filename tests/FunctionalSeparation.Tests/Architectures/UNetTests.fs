@@ -49,8 +49,8 @@ let tests =
                       let sound = Views.ofSpectrum network.Spec.FrontEnd.Stft spectrum
                       let heard: Mixture = { Sound = sound; Mode = Mode.Inference; InitialStates = [] }
                       let estimates = (Model.apply (Network.model network) model.Parameters heard).Views.Spectrum
-                      Expect.equal estimates.shape[..2] [| 2L; int64 sources.Length; int64 channels |] "shape"
-                      Expect.isLessThan ((estimates.sum 1L - spectrum).abs().max().item<float32>()) 1e-4f "sum"
+                      Expect.equal estimates.shape[..2] [| 2L; int64 sources.Length; int64 channels |] "no estimate is missing"
+                      Expect.isLessThan ((estimates.sum 1L - spectrum).abs().max().item<float32>()) 1e-4f "estimates sum to it"
                       let shares = (estimates / spectrum.unsqueeze 1L).narrow(4L, 24L, 9L)
                       let spread = (shares - shares.narrow (4L, 0L, 1L)).abs().max()
                       Expect.isLessThan (spread.item<float32>()) 1e-4f "above, one share for all bins of a frame")
@@ -74,7 +74,7 @@ let tests =
                   let struct (near, rough) = Grad.valueAndGrad (run Precision.Bfloat16) start
                   Expect.isLessThan (abs (near - exact)) 0.05 $"{near} and {exact} dB"
                   let norm (x: torch.Tensor) = x.norm().item<float32>()
-                  Expect.isLessThan (norm (rough - gradient)) (0.1f * norm gradient) "gradient")
+                  Expect.isLessThan (norm (rough - gradient)) (0.1f * norm gradient) "the gradient is near that of float32")
           }
 
           test "it starts with equal shares" {
@@ -96,7 +96,7 @@ let tests =
           test "its description is the way back" {
               let words = JsonElement.Parse((UNet.family.Network UNet.medium song).Architecture.ToJsonString())
               let network = Family.read ModelFolder.families words
-              Expect.equal (Network.layout network) (Network.layout (UNet.family.Network UNet.medium song)) "layout"
+              Expect.equal (Network.layout network) (Network.layout (UNet.family.Network UNet.medium song)) "the same layout"
           }
 
           test "it looks as far as it says, and no further" {

@@ -80,16 +80,16 @@ let tests =
                   Expect.isLessThan
                       (difference (ofVector VectorProduct.product point) (ofVector definition point))
                       1e-13
-                      "values"
+                      "the values are those of the definition"
 
                   let ours = Grad.grad (objective VectorProduct.product seed) point
-                  Expect.isLessThan (difference ours (Grad.grad (objective definition seed) point)) 1e-13 "gradients")
+                  Expect.isLessThan (difference ours (Grad.grad (objective definition seed) point)) 1e-13 "the same gradients")
 
           test "the gradient is that of finite differences" {
               Memory.plain (fun () ->
                   let point = noise 3 [ Array.sum sizes ]
                   let f = objective VectorProduct.product 3
-                  Expect.isLessThan (difference (Grad.grad f point) (slopes f point)) 1e-8 "every element")
+                  Expect.isLessThan (difference (Grad.grad f point) (slopes f point)) 1e-8 "every element agrees")
           }
 
           test "the gradient is that of the derivation: dw = a x delta, da = delta x w, db = delta" {
@@ -115,7 +115,7 @@ let tests =
                   let product (left: torch.Tensor) bias (right: torch.Tensor) =
                       VectorProduct.product (left.view (3L, 1L, 1L)) bias (right.view (1L, 3L))
 
-                  Expect.isLessThan (difference (product w zero a) (-(product a zero w))) 1e-15 "antisymmetric"
+                  Expect.isLessThan (difference (product w zero a) (-(product a zero w))) 1e-15 "the product is antisymmetric"
                   let along = product w bias (a.add (w, factor))
                   let error = difference along (product w bias a)
                   Expect.isLessThan error (1e-14 * (1.0 + abs factor)) "the parallel part is lost")
@@ -131,7 +131,7 @@ let tests =
                   let layer = VectorProduct.along (c[0], c[1], c[2]) (int inputs) (int units)
                   let projected = (bias * (torch.tensor c).view(3L, 1L)).sum(0L)
                   let output = (layer.Apply [ weight; projected ] (Activations.ofFrames x)).Value
-                  Expect.isLessThan (difference (output.squeeze 1L) expected) 1e-14 "projection")
+                  Expect.isLessThan (difference (output.squeeze 1L) expected) 1e-14 "the output is the projection")
 
           test "colours rise one after the other" {
               Memory.plain (fun () ->
@@ -165,7 +165,7 @@ let tests =
                   let mixture = { Sound = sound; Mode = Mode.Inference; InitialStates = [] }
                   let outputs = (Model.apply model parameters mixture).Outputs.permute(0L, 2L, 1L, 3L).reshape(7L, 10L)
                   let expected = windowNetwork (Params.split parameters) magnitude
-                  Expect.isLessThan (difference outputs expected) 1e-14 "outputs")
+                  Expect.isLessThan (difference outputs expected) 1e-14 "the outputs are those of the definition")
 
           test "the components of a weight start independently, uniform in the bound" {
               Memory.plain (fun () ->
@@ -173,7 +173,7 @@ let tests =
                   let parameters = Model.init torch.float64 torch.CPU (Key.ofSeed 1) layer
                   let parts: torch.Tensor = ((Params.named parameters |> Map.ofList)["weight"]).view(3L, -1L)
                   let bound = sqrt (6.0 / 200.0)
-                  Expect.isLessThan (parts.abs().max().item<float>()) bound "bound"
+                  Expect.isLessThan (parts.abs().max().item<float>()) bound "no weight is beyond the bound"
                   // Standard error of a correlation of 2400 pairs: 0.02.
                   for i: int64, j: int64 in [ 0L, 1L; 1L, 2L; 2L, 0L ] do
                       let correlation = (parts[i] * parts[j]).mean().item<float>() / (bound * bound / 3.0)

@@ -48,7 +48,7 @@ let tests =
                   Expect.equal (voice (MaskRule.Binary 2.5)) [ 0.0; 0.0; 0.0; 0.0 ] "2.5 times louder"
 
                   for expected, found in List.zip [ 0.5; 0.8; 0.1; 0.0 ] (voice (MaskRule.Ratio 2.0)) do
-                      Expect.floatClose Accuracy.high found expected "powers")
+                      Expect.floatClose Accuracy.high found expected "the share of the voice is one of powers")
           }
 
           test "bins below the voice's band belong to the music" {
@@ -57,8 +57,8 @@ let tests =
                   let limited = { rendering (MaskRule.Ratio 1.0) with VoiceFrom = 100.0 }
                   let voice = (Decomposition.masks limited parts)[1L]
                   // A bin is 15.625 Hz: 100 Hz lies between bins 6 and 7.
-                  Expect.equal (voice.narrow(1L, 0L, 7L).max().item<float32>()) 0.0f "music"
-                  Expect.equal (voice.narrow(1L, 7L, 506L).min().item<float32>()) 1.0f "voice")
+                  Expect.equal (voice.narrow(1L, 0L, 7L).max().item<float32>()) 0.0f "bins below 100 Hz hold no voice"
+                  Expect.equal (voice.narrow(1L, 7L, 506L).min().item<float32>()) 1.0f "bins from 100 Hz on are all voice")
           }
 
           test "estimates sum to the mixture and are as long" {
@@ -71,7 +71,7 @@ let tests =
                   for rule in rules do
                       let found = estimates (Decomposition.separator "halves" (rendering rule) halves) mixture
                       Expect.equal found.shape [| 2L; 20001L |] "sources x samples"
-                      Expect.isLessThan (difference (found.sum 0L) mixture) 1e-9 "sum")
+                      Expect.isLessThan (difference (found.sum 0L) mixture) 1e-9 "the estimates sum to the mixture")
           }
 
           test "on the front end of the paper, estimates are cut to whole frames" {
@@ -79,5 +79,5 @@ let tests =
                   let paper = { rendering (MaskRule.Ratio 1.0) with Stft = Stft.Huang2014 }
                   let copy (x: torch.Tensor) = { MusicPart = x.clone (); VoicePart = x.clone () }
                   let found = estimates (Decomposition.separator "copies" paper copy) (noise 3 [ 20001L ])
-                  Expect.equal found.shape [| 2L; 19968L |] "38 frames")
+                  Expect.equal found.shape [| 2L; 19968L |] "the estimates are as long as 38 whole frames")
           } ]

@@ -25,8 +25,8 @@ let tests =
         [ test "frames come equally from all clips, and are magnitudes of their sources" {
               Memory.plain (fun () ->
                   let frames = Dictionaries.frames torch.CPU stft 30 (Key.ofSeed 1) (clips ())
-                  Expect.equal frames.OfMusic.shape [| 30L; 513L |] "music"
-                  Expect.equal frames.OfVoice.shape [| 30L; 513L |] "voice"
+                  Expect.equal frames.OfMusic.shape [| 30L; 513L |] "the music gives 30 frames of 513 bins"
+                  Expect.equal frames.OfVoice.shape [| 30L; 513L |] "the voice gives 30 frames of 513 bins"
                   let first = List.head (clips ())
                   let sources = Clip.sources Mixing.unitNorm (Clip.key first) torch.float32 torch.CPU (Clip.read first)
                   let spectra = Spectra.magnitude stft (sources.squeeze 1L)
@@ -42,8 +42,8 @@ let tests =
                   let first, again, other = learn 1, learn 1, learn 2
                   Expect.equal first.OfMusic.shape [| 6L; 513L |] "atoms of music"
                   Expect.equal first.OfVoice.shape [| 4L; 513L |] "atoms of voice"
-                  Expect.isTrue (isSame first.OfVoice again.OfVoice && isSame first.OfMusic again.OfMusic) "same"
-                  Expect.isFalse (isSame first.OfVoice other.OfVoice) "other")
+                  Expect.isTrue (isSame first.OfVoice again.OfVoice && isSame first.OfMusic again.OfMusic) "one key, one set"
+                  Expect.isFalse (isSame first.OfVoice other.OfVoice) "another key learns other atoms of voice")
           }
 
           test "sources made of their own atoms are told apart" {
@@ -56,8 +56,8 @@ let tests =
                   for kind in [ Divergence.Euclidean; Divergence.KullbackLeibler ] do
                       let found = Dictionaries.decompose kind 3000 { OfMusic = ofMusic; OfVoice = ofVoice } (music .+ voice)
 
-                      Expect.isLessThan (relative found.MusicPart music) 0.02 $"{kind}: music"
-                      Expect.isLessThan (relative found.VoicePart voice) 0.02 $"{kind}: voice")
+                      Expect.isLessThan (relative found.MusicPart music) 0.02 $"{kind}: the music is found within 2 %%"
+                      Expect.isLessThan (relative found.VoicePart voice) 0.02 $"{kind}: the voice is found within 2 %%")
           }
 
           test "a silent source is refused, with the name of its clip" {

@@ -23,9 +23,9 @@ let tests =
         [ test "pitches go from the lowest to the highest in equal steps of an octave" {
               let pitches = HarmonicPrior.pitches { prior with Lowest = 100.0; Highest = 400.0; Resolution = 12 }
               Expect.equal pitches.Length 25 "two octaves and the last"
-              Expect.floatClose Accuracy.high pitches[0] 100.0 "lowest"
-              Expect.floatClose Accuracy.high pitches[12] 200.0 "an octave"
-              Expect.floatClose Accuracy.high pitches[24] 400.0 "highest"
+              Expect.floatClose Accuracy.high pitches[0] 100.0 "the first pitch is the lowest"
+              Expect.floatClose Accuracy.high pitches[12] 200.0 "twelve steps are an octave"
+              Expect.floatClose Accuracy.high pitches[24] 400.0 "the last pitch is the highest"
           }
 
           for pitch in [ 150.0; 220.0; 500.0 ] do
@@ -34,13 +34,13 @@ let tests =
                       let spectra = Spectra.magnitude stft (tone pitch)
                       let salience = (HarmonicPrior.salience prior (16000.0 / 1024.0) spectra).mean [| 0L |]
                       let found = (HarmonicPrior.pitches prior)[int (salience.argmax().item<int64>())]
-                      Expect.isLessThan (abs (Math.Log2(found / pitch))) (1.5 / float prior.Resolution) $"found {found}")
+                      Expect.isLessThan (abs (Math.Log2(found / pitch))) (1.5 / float prior.Resolution) $"{found} Hz is found")
               }
 
           test "the path is the loudest where moves are free, and straight where they are dear" {
               let salience = [| [| 1.0; 0.0; 0.0 |]; [| 0.0; 0.0; 1.5 |]; [| 1.0; 0.0; 0.0 |] |]
-              Expect.equal (HarmonicPrior.path 0.0 salience) [| 0; 2; 0 |] "free"
-              Expect.equal (HarmonicPrior.path 10.0 salience) [| 0; 0; 0 |] "dear"
+              Expect.equal (HarmonicPrior.path 0.0 salience) [| 0; 2; 0 |] "free moves follow the loudest pitches"
+              Expect.equal (HarmonicPrior.path 10.0 salience) [| 0; 0; 0 |] "dear moves keep the path straight"
           }
 
           testProperty "the path is the best of all paths"
@@ -68,8 +68,8 @@ let tests =
                   Expect.equal weights.shape spectra.shape "a weight a bin"
                   // 250 Hz is 16 bins.
                   let row = weights[30L].data<float>().ToArray()
-                  Expect.equal row[16] prior.OnHarmonic "first"
-                  Expect.equal row[48] prior.OnHarmonic "third"
-                  Expect.equal row[24] prior.OffHarmonic "between"
+                  Expect.equal row[16] prior.OnHarmonic "the first harmonic has the small weight"
+                  Expect.equal row[48] prior.OnHarmonic "the third harmonic has the small weight"
+                  Expect.equal row[24] prior.OffHarmonic "between harmonics the weight is large"
                   Expect.equal row[0] prior.OffHarmonic "below the first")
           } ]

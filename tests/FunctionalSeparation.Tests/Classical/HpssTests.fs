@@ -55,7 +55,7 @@ let tests =
               let theirs = MedianFilter(9).ApplyTo(DiscreteSignal(1, Array.map float32 (values column))).Samples
 
               for row in 4..45 do
-                  Expect.equal (float32 ours[row]) theirs[row] $"row {row}"
+                  Expect.equal (float32 ours[row]) theirs[row] $"the median of row {row} is that of NWaves"
           }
 
           test "beyond the ends the first and last rows are repeated" {
@@ -78,16 +78,16 @@ let tests =
                   Expect.equal
                       (found.MusicPart[10L, 40L].item<float>(), found.VoicePart[10L, 40L].item<float>())
                       (0.0, 1.0)
-                      "click")
+                      "the single frame is all voice")
           }
 
           test "a voice glides: steady tones and clicks go to the music" {
               let tone = shareOfVoice (sound (sine 600.0))
               let clicks = shareOfVoice (sound (fun n -> if n % 4000 = 2000 then 1.0 else 0.0))
               let voice = shareOfVoice (sound glide)
-              Expect.isLessThan tone 0.02 "tone"
-              Expect.isLessThan clicks 0.02 "clicks"
-              Expect.isGreaterThan voice 0.5 "voice"
+              Expect.isLessThan tone 0.02 "a steady tone goes to the music"
+              Expect.isLessThan clicks 0.02 "clicks go to the music"
+              Expect.isGreaterThan voice 0.5 "a gliding tone goes to the voice"
           }
 
           test "estimates sum to the mixture and are as long" {
@@ -95,7 +95,7 @@ let tests =
                   let mixture = noise 3 [ 20001L ]
                   let found = estimates mixture
                   Expect.equal found.shape [| 2L; 20001L |] "sources x samples"
-                  Expect.isLessThan ((found.sum 0L - mixture).abs().max().item<float>()) 1e-12 "sum")
+                  Expect.isLessThan ((found.sum 0L - mixture).abs().max().item<float>()) 1e-12 "they add up to the mixture")
           }
 
           test "what is no matrix of magnitudes, and settings that make no sense, are refused by name" {

@@ -18,8 +18,8 @@ let tests =
         [ test "applies the step so many times, or until it is finished" {
               Memory.plain (fun () ->
                   let double (x: torch.Tensor) = x.mul 2.0
-                  Expect.equal (one () |> Iteration.times List.singleton 5 double |> value) 32.0 "five times"
-                  Expect.equal (one () |> Iteration.times List.singleton 0 double |> value) 1.0 "never"
+                  Expect.equal (one () |> Iteration.times List.singleton 5 double |> value) 32.0 "five doublings give 32"
+                  Expect.equal (one () |> Iteration.times List.singleton 0 double |> value) 1.0 "without a step one stays"
 
                   Expect.equal
                       (one () |> Iteration.run List.singleton 100 (fun x -> value x >= 8.0) double |> value)
@@ -33,5 +33,5 @@ let tests =
               let before = Memory.liveTensors ()
               use last = one () |> Iteration.times List.singleton 10 (fun x -> x.add (1.0) * x.add 2.0 / x.add 3.0)
               Expect.equal (Memory.liveTensors ()) (before + 1L) "one tensor more"
-              Expect.isTrue (Double.IsFinite(value last)) "alive"
+              Expect.isTrue (Double.IsFinite(value last)) "the last state is still alive"
           } ]

@@ -22,8 +22,8 @@ let private planted (dictionaries: Dictionaries) =
     (z 6L 11).mm dictionaries.OfMusic, (z 5L 21).mm dictionaries.OfVoice
 
 let private agrees (music: torch.Tensor) (voice: torch.Tensor) (found: Decomposition) =
-    Expect.isLessThan (relative found.MusicPart music) 1e-3 "music"
-    Expect.isLessThan (relative found.VoicePart voice) 1e-3 "voice"
+    Expect.isLessThan (relative found.MusicPart music) 1e-3 "the music is the planted one"
+    Expect.isLessThan (relative found.VoicePart voice) 1e-3 "the voice is the planted one"
 
 [<Tests>]
 let tests =
@@ -51,8 +51,8 @@ let tests =
                   let music, _ = planted dictionaries
                   let same = { dictionaries with OfVoice = dictionaries.OfMusic }
                   let found = Mlrr.decompose { settings with VoiceRank = 5.0 } same music
-                  Expect.isLessThan (relative found.MusicPart music) 1e-3 "music"
-                  Expect.isLessThan (found.VoicePart.norm().item<float>() / music.norm().item<float>()) 1e-3 "voice")
+                  Expect.isLessThan (relative found.MusicPart music) 1e-3 "the music takes all it can explain"
+                  Expect.isLessThan (found.VoicePart.norm().item<float>() / music.norm().item<float>()) 1e-3 "nothing is left")
           }
 
           test "silence gives silence" {
@@ -62,5 +62,5 @@ let tests =
                   Expect.equal
                       (found.MusicPart.abs().sum().item<float>() + found.VoicePart.abs().sum().item<float>())
                       0.0
-                      "zeros")
+                      "both parts of silence are zero")
           } ]

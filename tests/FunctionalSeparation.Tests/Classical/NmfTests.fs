@@ -30,9 +30,9 @@ let tests =
 
                       for _ in 1..10 do
                           h <- Nmf.updateActivations kind w x h
-                          check "activations"
+                          check "the activations do not make the divergence grow"
                           w <- Nmf.updateDictionary kind h x w
-                          check "dictionary"
+                          check "the dictionary does not make the divergence grow"
 
                       Expect.isGreaterThanOrEqual (min (h.min().item<float>()) (w.min().item<float>())) 0.0 "at least 0")
 
@@ -41,9 +41,9 @@ let tests =
                       let x = (positive 1 [ 40L; 2L ]).mm(positive 2 [ 2L; 20L ])
                       let atoms = Nmf.learn kind 2 2000 (Key.ofSeed 3) x
                       let activations = Nmf.encode kind 2000 atoms x
-                      Expect.isLessThan (relative (activations.mm atoms) x) 1e-3 "product"
+                      Expect.isLessThan (relative (activations.mm atoms) x) 1e-3 "the product of the factors is the matrix"
                       let lengths = atoms.squared().sum(1L).sqrt()
-                      Expect.isLessThan (lengths.sub(1.0).abs().max().item<float>()) 1e-9 "unit atoms")
+                      Expect.isLessThan (lengths.sub(1.0).abs().max().item<float>()) 1e-9 "every atom has a length of one")
               }
 
           test "the divergences are those of their formulas" {
@@ -60,13 +60,13 @@ let tests =
 
                   for kind in kinds do
                       let atoms = Nmf.learn kind 2 5 (Key.ofSeed 1) x
-                      Expect.isTrue ((Nmf.encode kind 5 atoms x).isfinite().all().item<bool>()) $"{kind}")
+                      Expect.isTrue ((Nmf.encode kind 5 atoms x).isfinite().all().item<bool>()) $"{kind}: numbers are finite")
           }
 
           test "the same key, the same atoms; another key, others" {
               Memory.plain (fun () ->
                   let x = positive 1 [ 20L; 10L ]
                   let learn seed = Nmf.learn Divergence.KullbackLeibler 3 10 (Key.ofSeed seed) x
-                  Expect.isTrue (isSame (learn 1) (learn 1)) "same"
-                  Expect.isFalse (isSame (learn 1) (learn 2)) "other")
+                  Expect.isTrue (isSame (learn 1) (learn 1)) "the same key learns the same atoms"
+                  Expect.isFalse (isSame (learn 1) (learn 2)) "another key learns other atoms")
           } ]

@@ -32,7 +32,7 @@ let tests =
                   for _ in 1..20 do
                       factors <- Rnmf.update settings x factors
                       let now = Rnmf.objective settings x factors
-                      Expect.isLessThanOrEqual now (last * (1.0 + 1e-12)) "objective"
+                      Expect.isLessThanOrEqual now (last * (1.0 + 1e-12)) "the objective does not grow"
                       last <- now
 
                   for part in Rnmf.tensors factors do
@@ -46,8 +46,8 @@ let tests =
                   for name, found in
                       [ "unsupervised", Rnmf.decompose light 2 (Key.ofSeed 1) (music .+ voice)
                         "supervised", Rnmf.decomposeWith light dictionary (music .+ voice) ] do
-                      Expect.isLessThan (relative found.MusicPart music) 0.05 $"{name}: music"
-                      Expect.isLessThan (relative found.VoicePart voice) 0.05 $"{name}: voice")
+                      Expect.isLessThan (relative found.MusicPart music) 0.05 $"{name}: the planted music is found"
+                      Expect.isLessThan (relative found.VoicePart voice) 0.05 $"{name}: the planted bursts are the voice")
           }
 
           test "the level of the mixture does not matter" {
@@ -65,6 +65,6 @@ let tests =
               Memory.plain (fun () ->
                   let music, voice, _ = planted 7
                   let found seed = (Rnmf.decompose settings 3 (Key.ofSeed seed) (music .+ voice)).VoicePart
-                  Expect.isTrue (isSame (found 1) (found 1)) "same"
-                  Expect.isFalse (isSame (found 1) (found 2)) "other")
+                  Expect.isTrue (isSame (found 1) (found 1)) "the same key gives the same parts"
+                  Expect.isFalse (isSame (found 1) (found 2)) "another key gives other parts")
           } ]

@@ -25,8 +25,8 @@ let tests =
                   Memory.plain (fun () ->
                       let lowRank, sparse = planted seed
                       let found = Rpca.decompose Rpca.huang2012 (lowRank .+ sparse)
-                      Expect.isLessThan (relative found.MusicPart lowRank) 1e-4 "low rank"
-                      Expect.isLessThan (relative found.VoicePart sparse) 1e-4 "sparse")
+                      Expect.isLessThan (relative found.MusicPart lowRank) 1e-4 "the planted low-rank matrix is found"
+                      Expect.isLessThan (relative found.VoicePart sparse) 1e-4 "the planted sparse matrix is found")
               }
 
           test "the parts sum to the matrix within the tolerance, and scale with it" {
@@ -35,11 +35,11 @@ let tests =
 
                   for tolerance in [ 1e-3; 1e-6 ] do
                       let found = Rpca.decompose { Rpca.huang2012 with Tolerance = tolerance } magnitudes
-                      Expect.isLessThan (relative (found.MusicPart .+ found.VoicePart) magnitudes) tolerance "sum"
+                      Expect.isLessThan (relative (found.MusicPart .+ found.VoicePart) magnitudes) tolerance "the sum is right"
 
                   let found = Rpca.decompose Rpca.huang2012 magnitudes
                   let scaled = Rpca.decompose Rpca.huang2012 (magnitudes.mul 0.01)
-                  Expect.isLessThan (relative scaled.VoicePart (found.VoicePart.mul 0.01)) 1e-6 "scale")
+                  Expect.isLessThan (relative scaled.VoicePart (found.VoicePart.mul 0.01)) 1e-6 "the voice part scales too")
           }
 
           test "a heavier l1 norm leaves less in the sparse part; a heavy weight keeps a bin out of it" {
@@ -54,12 +54,12 @@ let tests =
                   let weights = torch.ones_like magnitudes
                   weights.narrow(1L, 0L, 20L).fill_(100.0) |> ignore
                   let weighted = Rpca.decomposeWeighted Rpca.huang2012 weights magnitudes
-                  Expect.isLessThan (norm (weighted.VoicePart.narrow (1L, 0L, 20L))) 1e-6 "kept out"
+                  Expect.isLessThan (norm (weighted.VoicePart.narrow (1L, 0L, 20L))) 1e-6 "heavy weights keep their bins out"
                   Expect.isGreaterThan (norm (weighted.VoicePart.narrow (1L, 20L, 20L))) 0.1 "the others are not")
           }
 
           test "silence gives silence" {
               Memory.plain (fun () ->
                   let found = Rpca.decompose Rpca.huang2012 (torch.zeros (5L, 7L))
-                  Expect.equal (norm found.MusicPart + norm found.VoicePart) 0.0 "zeros")
+                  Expect.equal (norm found.MusicPart + norm found.VoicePart) 0.0 "both parts of silence are zero")
           } ]

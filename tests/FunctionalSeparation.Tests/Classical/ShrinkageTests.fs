@@ -35,9 +35,9 @@ let tests =
               Memory.plain (fun () ->
                   let x = noise seed [ 6L; 4L ]
                   let soft = Shrinkage.soft
-                  Expect.isLessThan (difference (soft 0.2 (soft 0.1 x)) (soft 0.3 x)) 1e-15 "sum"
-                  Expect.isLessThan (difference (soft 0.2 -x) -(soft 0.2 x)) 1e-15 "odd"
-                  Expect.isLessThan (difference (soft 0.6 (x.mul 3.0)) ((soft 0.2 x).mul 3.0)) 1e-15 "scale")
+                  Expect.isLessThan (difference (soft 0.2 (soft 0.1 x)) (soft 0.3 x)) 1e-15 "their sum does the same at once"
+                  Expect.isLessThan (difference (soft 0.2 -x) -(soft 0.2 x)) 1e-15 "the threshold is an odd function"
+                  Expect.isLessThan (difference (soft 0.6 (x.mul 3.0)) ((soft 0.2 x).mul 3.0)) 1e-15 "it scales as its input")
 
           for shape in shapes do
               testProperty $"singular values shrink as their decomposition says: {shape}"
@@ -49,7 +49,7 @@ let tests =
                           Expect.isLessThan
                               (difference (Shrinkage.singularValues threshold x) (bySvd threshold x))
                               1e-7
-                              $"threshold {threshold}")
+                              $"the values shrink by the threshold {threshold}")
 
           testProperty "singular value threshold is optimal: the rest is a subgradient of the nuclear norm"
           <| fun (seed: int) ->

@@ -56,13 +56,13 @@ let private roundTrips =
                       let path = Path.Combine(folder, "new", "x.wav")
                       let limit = if step format = 0.0 then 3.0 else 1.0 - step format
                       let audio = noise seed (1 + channels % 5) (1 + length * 397 % 40_000) 44_100 limit
-                      Expect.equal (AudioFile.Write(path, audio, format)) 0L "nothing clips"
+                      Expect.equal (AudioFile.Write(path, audio, format)) 0L "no sample of the noise is clipped"
                       let back = AudioFile.Read path
 
                       Expect.equal
                           (back.SampleRate, back.Channels.Count, back.Length)
                           (44_100, audio.Channels.Count, audio.Length)
-                          "shape"
+                          "the rate, channels and length come back"
 
                       Expect.isLessThanOrEqual (worst audio back) (step format / 2.0) "half a step"
                       AudioFile.Write(path, back, format) |> ignore
@@ -80,7 +80,7 @@ let private reading =
                   let offset = offset * 997 % 30_000
                   let length = length * 997 % (30_001 - offset)
                   let part = AudioFile.Read(path, int64 offset, length)
-                  Expect.equal (samplesOf part) [ for c in whole.Channels -> c[offset .. offset + length - 1] ] "samples")
+                  Expect.equal (samplesOf part) [ for c in whole.Channels -> c[offset .. offset + length - 1] ] "as the slice")
           testCase "beyond the end"
           <| fun () ->
               inFolder (fun folder ->
@@ -91,14 +91,14 @@ let private reading =
 
                   Expect.throwsT<ArgumentOutOfRangeException>
                       (fun () -> AudioFile.Read(path, -1L, 1) |> ignore)
-                      "negative offset")
+                      "a negative offset is refused")
           testCase "a clip of MIR-1K"
           <| fun () ->
               let clip = sharedData [ "MIR-1K"; "Wavfile"; "abjones_1_01.wav" ]
 
               inFolder (fun folder ->
                   let audio = AudioFile.Read clip
-                  Expect.equal (audio.SampleRate, audio.Channels.Count) (16_000, 2) "shape"
+                  Expect.equal (audio.SampleRate, audio.Channels.Count) (16_000, 2) "the clip has two channels at 16 kHz"
                   let copy = Path.Combine(folder, "copy.wav")
                   AudioFile.Write(copy, audio, SampleFormat.Pcm16) |> ignore
                   Expect.equal (samplesOf (AudioFile.Read copy)) (samplesOf audio) "16-bit samples survive exactly") ]
@@ -120,25 +120,25 @@ let private writing =
 
                       writer.Complete())
 
-                  Expect.equal (File.ReadAllBytes pieces) (File.ReadAllBytes whole) "bytes")
+                  Expect.equal (File.ReadAllBytes pieces) (File.ReadAllBytes whole) "both files have the same bytes")
           testCase "without Complete nothing stays, and the older file is kept"
           <| fun () ->
               inFolder (fun folder ->
                   let path = Path.Combine(folder, "x.wav")
                   File.WriteAllText(path, "older")
                   using (new WavWriter(path, 8000, 1)) (fun writer -> writer.Write(noise 1 1 100_000 8000 1.0))
-                  Expect.equal (Directory.GetFiles folder) [| path |] "files"
-                  Expect.equal (File.ReadAllText path) "older" "content")
+                  Expect.equal (Directory.GetFiles folder) [| path |] "the older file is the only one left"
+                  Expect.equal (File.ReadAllText path) "older" "the older file keeps its content")
           testCase "values beyond full scale are counted and saturate"
           <| fun () ->
               inFolder (fun folder ->
                   let path = Path.Combine(folder, "x.wav")
                   let audio = AudioBuffer([| [| 1.5f; 1.f; 0.f |]; [| -1.f; -7.f; 1.001f |] |], 8000)
-                  Expect.equal (AudioFile.Write(path, audio, SampleFormat.Pcm16)) 3L "clipped"
+                  Expect.equal (AudioFile.Write(path, audio, SampleFormat.Pcm16)) 3L "three values are counted as clipped"
                   let top = 32767.f / 32768.f
-                  Expect.equal (samplesOf (AudioFile.Read path)) [ [| top; top; 0.f |]; [| -1.f; -1.f; top |] ] "saturated"
+                  Expect.equal (samplesOf (AudioFile.Read path)) [ [| top; top; 0.f |]; [| -1.f; -1.f; top |] ] "they saturate"
                   Expect.equal (AudioFile.Write(path, audio)) 0L "floats keep them"
-                  Expect.equal (samplesOf (AudioFile.Read path)) (samplesOf audio) "kept")
+                  Expect.equal (samplesOf (AudioFile.Read path)) (samplesOf audio) "floats come back beyond full scale")
           for format in formats do
               testCase $"RF64 from the size limit on, {format}"
               <| fun () ->
@@ -155,16 +155,16 @@ let private writing =
                       let size = FileInfo(let _ = write 1_000_000L in path).Length
                       let plain, samples = write (size - 8L)
                       let long, longSamples = write (size - 9L)
-                      Expect.equal (plain, long) ("RIFF", "RF64") "kind"
-                      Expect.equal longSamples samples "samples")
+                      Expect.equal (plain, long) ("RIFF", "RF64") "only the file beyond the limit is RF64"
+                      Expect.equal longSamples samples "both files hold the same samples")
           testCase "a header of 4 GiB and more is RF64 and as long as any other"
           <| fun () ->
               let build frames =
                   WavHeaderBytes.Build(SampleFormat.Pcm16, 1, 8000, frames, ReadOnlySpan(), WavHeaderBytes.RiffLimit)
 
               let short, long = build 1L, build 3_000_000_000L
-              Expect.equal long.Length short.Length "length"
-              Expect.equal (Encoding.ASCII.GetString(long, 0, 4)) "RF64" "kind"
+              Expect.equal long.Length short.Length "both headers are equally long"
+              Expect.equal (Encoding.ASCII.GetString(long, 0, 4)) "RF64" "the header of the long file is RF64"
               Expect.equal (BitConverter.ToInt64(long, 28)) 6_000_000_000L "bytes of samples" ]
 
 let private refusals =
@@ -212,7 +212,7 @@ let ffmpeg (arguments: string list) =
     try
         use run = Process.Start(ProcessStartInfo("ffmpeg", [ "-v"; "error"; "-nostdin"; "-y" ] @ arguments))
         run.WaitForExit()
-        Expect.equal run.ExitCode 0 "ffmpeg"
+        Expect.equal run.ExitCode 0 "ffmpeg ends without an error"
     with :? ComponentModel.Win32Exception ->
         Tests.skiptest "the ffmpeg program is not installed"
 
@@ -242,18 +242,18 @@ let private foreign =
         "through ffmpeg"
         [ decoded "FLAC gives the same samples, whole and in parts" (fun folder ->
               let audio, flac = encoded folder "a b'c.flac" []
-              Expect.equal (samplesOf (AudioFile.Read flac)) (samplesOf audio) "whole"
+              Expect.equal (samplesOf (AudioFile.Read flac)) (samplesOf audio) "the whole FLAC file gives the samples"
               Expect.equal (samplesOf (AudioFile.Read(flac, 1000L, 50))) [ for c in audio.Channels -> c[1000..1049] ] "part"
-              Expect.equal (AudioFile.Info flac) (AudioInfo(44_100, 2, 44_100L, "flac, decoded by ffmpeg")) "info")
+              Expect.equal (AudioFile.Info flac) (AudioInfo(44_100, 2, 44_100L, "flac, decoded by ffmpeg")) "the info matches")
           decoded "the content counts, not the name" (fun folder ->
               let audio, flac = encoded folder "x.flac" []
               let disguised = Path.Combine(folder, "really-flac.wav")
               File.Move(flac, disguised)
-              Expect.equal (samplesOf (AudioFile.Read disguised)) (samplesOf audio) "samples")
+              Expect.equal (samplesOf (AudioFile.Read disguised)) (samplesOf audio) "the samples are those of the WAV file")
           decoded "a WAV file of a compressed coding" (fun folder ->
               let audio, law = encoded folder "law.wav" [ "-c:a"; "pcm_mulaw" ]
               Expect.isLessThan (worst audio (AudioFile.Read law)) 0.005 "mu-law has steps of about 1/32 of the value"
-              Expect.equal (AudioFile.Info(law).Format) "pcm_mulaw, decoded by ffmpeg" "coding")
+              Expect.equal (AudioFile.Info(law).Format) "pcm_mulaw, decoded by ffmpeg" "the format names the coding")
           decoded "a cut FLAC file" (fun folder ->
               let _, flac = encoded folder "cut.flac" []
               File.WriteAllBytes(flac, let bytes = File.ReadAllBytes flac in bytes[.. bytes.Length / 4])
@@ -277,8 +277,8 @@ let private foreign =
 
                       use source = SoundSource.From path
                       use theirs = ForeignAudio.Open(source, searchPath)
-                      Expect.equal (theirs.Info.Length, theirs.Info.SampleRate) (501L, 32_000) "shape"
-                      Expect.equal (samplesOf (theirs.Read(0L, 501))) (samplesOf (AudioFile.Read path)) "samples") ]
+                      Expect.equal (theirs.Info.Length, theirs.Info.SampleRate) (501L, 32_000) "ffmpeg sees length and rate"
+                      Expect.equal (samplesOf (theirs.Read(0L, 501))) (samplesOf (AudioFile.Read path)) "the samples agree") ]
 
 [<Tests>]
 let tests = testList "AudioFile" [ roundTrips; reading; writing; refusals; foreign ]

@@ -72,10 +72,10 @@ let private golden folder name =
         let signals = readDoubles path |> Array.chunkBySize case.Samples |> List.ofArray
         let references, estimates = List.splitAt case.Sources signals
         let scores = scored 512 true references estimates
-        close 1e-8 scores.Sdr case.Sdr "SDR"
-        close 1e-8 scores.Sir case.Sir "SIR"
-        close 1e-8 scores.Sar case.Sar "SAR"
-        Expect.equal scores.Permutation case.Permutation "permutation")
+        close 1e-8 scores.Sdr case.Sdr "the SDR is the golden one"
+        close 1e-8 scores.Sir case.Sir "the SIR is the golden one"
+        close 1e-8 scores.Sar case.Sar "the SAR is the golden one"
+        Expect.equal scores.Permutation case.Permutation "the permutation is the golden one")
 
 let private recipe =
     testCase "the synthetic golden signals follow from their recipe" (fun () ->
@@ -88,7 +88,7 @@ let private recipe =
         | [ a; b; n1; n2 ] ->
             let e1 = mix [ 1.0, a; 0.5, delayed 1 a; 0.2, b; 0.1, n1 ]
             let e2 = mix [ 0.7, b; -0.3, delayed 2 b; 0.3, delayed 4 a; 0.2, n2 ]
-            close 1e-15 (readDoubles (Path.Combine(fixtures, "synthetic_lcg.f64"))) (Array.concat [ a; b; e1; e2 ]) "signals"
+            close 1e-15 (readDoubles (Path.Combine(fixtures, "synthetic_lcg.f64"))) (Array.concat [ a; b; e1; e2 ]) "as stored"
         | _ -> failtest "four signals")
 
 // ---- a slow oracle: explicit delayed copies, explicit least squares, explicit residuals ----
@@ -142,10 +142,10 @@ let private twoWays =
             let closed = ProjectionEnergies.FromDifferences(joint, single, [| 1.0; 1.0 |])
             let measured = ProjectionEnergies.Measured(references, estimates, joint, single)
             let flat (energies: float[,]) = Array.ofSeq (Seq.cast<float> energies)
-            close 1e-12 (flat closed.Target) (flat measured.Target) "target"
-            close 1e-12 (flat closed.Interference) (flat measured.Interference) "interference"
-            close 1e-12 (flat closed.Artifacts) (flat measured.Artifacts) "artifacts"
-            close 1e-12 (flat closed.Distortion) (flat measured.Distortion) "distortion"))
+            close 1e-12 (flat closed.Target) (flat measured.Target) "both ways give the energy of the target"
+            close 1e-12 (flat closed.Interference) (flat measured.Interference) "both ways give the interference energy"
+            close 1e-12 (flat closed.Artifacts) (flat measured.Artifacts) "both ways give the energy of the artifacts"
+            close 1e-12 (flat closed.Distortion) (flat measured.Distortion) "both ways give the energy of the distortion"))
 
 // ---- laws ----
 
@@ -163,10 +163,10 @@ let private laws =
               let x, y = muddled seed (a, b)
               let straight = scored taps true [ a; b ] [ x; y ]
               let swapped = scored taps true [ b; a ] [ x; y ]
-              close 1e-9 (Array.rev swapped.Sdr) straight.Sdr "SDR"
-              close 1e-9 (Array.rev swapped.Sir) straight.Sir "SIR"
-              close 1e-9 (Array.rev swapped.Sar) straight.Sar "SAR"
-              Expect.equal (Array.rev swapped.Permutation) straight.Permutation "permutation")
+              close 1e-9 (Array.rev swapped.Sdr) straight.Sdr "the SDR is permuted with the sources"
+              close 1e-9 (Array.rev swapped.Sir) straight.Sir "the SIR is permuted with the sources"
+              close 1e-9 (Array.rev swapped.Sar) straight.Sar "the SAR is permuted with the sources"
+              Expect.equal (Array.rev swapped.Permutation) straight.Permutation "the permutation follows the sources")
 
           testProperty "scale is nothing" (fun (seed: int) (NonZeroInt g) ->
               let a, b = pair seed
@@ -174,9 +174,9 @@ let private laws =
               let gain = float g * 1e-3
               let plain = scored taps true [ a; b ] [ x; y ]
               let scaled = scored taps true [ mix [ gain, a ]; b ] [ x; mix [ -3.0 * gain, y ] ]
-              close 1e-9 scaled.Sdr plain.Sdr "SDR"
-              close 1e-9 scaled.Sir plain.Sir "SIR"
-              close 1e-9 scaled.Sar plain.Sar "SAR")
+              close 1e-9 scaled.Sdr plain.Sdr "scale does not change the SDR"
+              close 1e-9 scaled.Sir plain.Sir "scale does not change the SIR"
+              close 1e-9 scaled.Sar plain.Sar "scale does not change the SAR")
 
           testProperty "a filter within the taps is forgiven, by version 3 alone" (fun (seed: int) ->
               let quiet (x: float[]) = Array.append (Array.take 480 x) (Array.zeroCreate 20)
@@ -188,7 +188,7 @@ let private laws =
               Expect.all scores.Sir (fun sir -> sir > 200.0) $"SIR {scores.Sir}"
               Expect.all scores.Sar (fun sar -> sar > 200.0) $"SAR {scores.Sar}"
               let gainOnly = Memory.plain (fun () -> BssEval.Version2GainOnly(rows [ a; b ], rows [ x; b ]))
-              Expect.isLessThan gainOnly[0].Sdr[0] 6.0 "gain only")
+              Expect.isLessThan gainOnly[0].Sdr[0] 6.0 "gain only does not forgive the filter")
 
           testProperty "gain only is the projection on the references themselves" (fun (seed: int) ->
               let a, b = pair seed
@@ -197,7 +197,7 @@ let private laws =
               let scores, (sdr, sir, sar) =
                   Memory.plain (fun () -> (BssEval.Version2GainOnly(rows [ a; b ], rows [ x; y ])).Item 0, naive 1 [ a; b ] y 1)
 
-              close 1e-9 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| sdr; sir; sar |] "scores") ]
+              close 1e-9 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| sdr; sir; sar |] "they are the projection's") ]
 
 // ---- edges ----
 
@@ -210,28 +210,28 @@ let private edges =
         "edges"
         [ testCase "a single source has nothing that interferes" (fun () ->
               let scores = scored taps true [ a ] [ x ]
-              Expect.equal scores.Sir [| infinity |] "SIR"
+              Expect.equal scores.Sir [| infinity |] "one source has an infinite SIR"
               close 1e-9 scores.Sar scores.Sdr "SAR is SDR"
               let flat = Memory.plain (fun () -> BssEval.Version3(torch.tensor a, torch.tensor x, taps))
-              Expect.equal flat.Sdr scores.Sdr "as [N]")
+              Expect.equal flat.Sdr scores.Sdr "signals of shape [N] score alike")
 
           testCase "a silent reference has no score and disturbs no other" (fun () ->
               let scores = scored taps true [ a; zero ] [ x; y ]
-              close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "silent"
-              close 1e-9 [| scores.Sdr[0] |] (scored taps true [ a ] [ x ]).Sdr "the other"
+              close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "the silent source has no score"
+              close 1e-9 [| scores.Sdr[0] |] (scored taps true [ a ] [ x ]).Sdr "the other source scores as if alone"
               let none = scored taps true [ zero; zero ] [ x; y ]
-              close 0.0 (Array.concat [ none.Sdr; none.Sir; none.Sar ]) (Array.create 6 nan) "all silent")
+              close 0.0 (Array.concat [ none.Sdr; none.Sir; none.Sar ]) (Array.create 6 nan) "silent sources have no scores")
 
           testCase "a silent or broken estimate has no score" (fun () ->
               for bad in [ zero; Array.create 500 nan; Array.create 500 infinity ] do
                   let scores = scored taps true [ a; b ] [ bad; x ]
                   Expect.equal scores.Permutation [| 1; 0 |] "the audible one is a"
-                  close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "silent"
-                  Expect.isTrue (Double.IsFinite scores.Sdr[0]) "the other")
+                  close 0.0 [| scores.Sdr[1]; scores.Sir[1]; scores.Sar[1] |] [| nan; nan; nan |] "the bad one has no score"
+                  Expect.isTrue (Double.IsFinite scores.Sdr[0]) "the other source has a score")
 
           testCase "perfect estimates have very high scores" (fun () ->
               let scores = scored taps true [ a; b ] [ b; a ]
-              Expect.equal scores.Permutation [| 1; 0 |] "permutation"
+              Expect.equal scores.Permutation [| 1; 0 |] "the permutation finds the swapped estimates"
               Expect.all (Array.concat [ scores.Sdr; scores.Sir; scores.Sar ]) (fun s -> s > 200.0) $"{scores.Sdr}")
 
           testCase "identical references are no error" (fun () ->
@@ -242,7 +242,7 @@ let private edges =
 
           testCase "float32 in is scored in float64" (fun () ->
               let single = Memory.plain (fun () -> BssEval.Version3((rows [ a; b ]).float(), (rows [ x; y ]).float(), taps))
-              close 1e-4 single.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "SDR")
+              close 1e-4 single.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "float32 scores as float64 does")
 
           testCase "a batch is its clips" (fun () ->
               let batch =
@@ -250,9 +250,9 @@ let private edges =
                       let clips first second = torch.stack [| rows first; rows second |]
                       BssEval.Version3Batch(clips [ a; b ] [ b; a ], clips [ x; y ] [ x; y ], taps))
 
-              Expect.hasLength batch 2 "clips"
-              Expect.equal batch[0].Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "first"
-              Expect.equal batch[1].Sdr (scored taps true [ b; a ] [ x; y ]).Sdr "second")
+              Expect.hasLength batch 2 "each clip has its scores"
+              Expect.equal batch[0].Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "the first clip scores as it does alone"
+              Expect.equal batch[1].Sdr (scored taps true [ b; a ] [ x; y ]).Sdr "the second clip scores as it does alone")
 
           testCase "channels: the mean of their scores in dB; one alone is a mono clip" (fun () ->
               let scores (channels: (float[] list * float[] list) list) =
@@ -263,12 +263,12 @@ let private edges =
               let left, right = ([ a; b ], [ x; y ]), ([ b; x ], [ Array.map2 (+) a b; y ])
               let alone = scores [ left ]
               let mono = scored taps true [ a; b ] [ x; y ]
-              Expect.equal (alone.Sdr, alone.Sir, alone.Sar) (mono.Sdr, mono.Sir, mono.Sar) "one channel"
+              Expect.equal (alone.Sdr, alone.Sir, alone.Sar) (mono.Sdr, mono.Sir, mono.Sar) "one channel scores as a mono clip"
               let second = scored taps false (fst right) (snd right)
               let both = scores [ left; right ]
-              Expect.equal both.Permutation mono.Permutation "one permutation"
-              close 1e-9 both.Sdr (Array.map2 (fun u v -> (u + v) / 2.0) mono.Sdr second.Sdr) "SDR"
-              close 1e-9 both.Sar (Array.map2 (fun u v -> (u + v) / 2.0) mono.Sar second.Sar) "SAR")
+              Expect.equal both.Permutation mono.Permutation "both channels share one permutation"
+              close 1e-9 both.Sdr (Array.map2 (fun u v -> (u + v) / 2.0) mono.Sdr second.Sdr) "the SDR is the channels' mean"
+              close 1e-9 both.Sar (Array.map2 (fun u v -> (u + v) / 2.0) mono.Sar second.Sar) "the SAR is the channels' mean")
 
           testCase "channels: one permutation for all, by the mean SIR; a channel without sound has no say" (fun () ->
               let channels (left: float[] list) (right: float[] list) = torch.stack ([ rows left; rows right ], 1L)
@@ -289,8 +289,8 @@ let private edges =
           testCase "the permutation maximises the mean, infinite and missing scores included" (fun () ->
               let order (scores: float[,]) = BssEvalScores.BestPermutation scores
               Expect.equal (order (array2D [ [ 1.0; 5.0 ]; [ 4.0; 6.0 ] ])) [| 1; 0 |] "5 + 4 > 1 + 6"
-              Expect.equal (order (array2D [ [ infinity; infinity ]; [ -infinity; 3.0 ] ])) [| 0; 1 |] "infinite"
-              Expect.equal (order (array2D [ [ nan; 1.0 ]; [ nan; 2.0 ] ])) [| 0; 1 |] "missing"
+              Expect.equal (order (array2D [ [ infinity; infinity ]; [ -infinity; 3.0 ] ])) [| 0; 1 |] "infinite scores count"
+              Expect.equal (order (array2D [ [ nan; 1.0 ]; [ nan; 2.0 ] ])) [| 0; 1 |] "missing scores do not count"
 
               Expect.equal (order (array2D [ [ 0.0; 9.0; 0.0 ]; [ 0.0; 0.0; 9.0 ]; [ 9.0; 0.0; 0.0 ] ])) [| 2; 0; 1 |] "of three")
 
@@ -303,10 +303,10 @@ let private edges =
                       e.Message
 
               let message = complaint [ a; b ] [ Array.take 400 x; Array.take 400 y ]
-              Expect.stringContains message "[2, 500]" "references"
-              Expect.stringContains message "[2, 400]" "estimates"
+              Expect.stringContains message "[2, 500]" "the message names the references' shape"
+              Expect.stringContains message "[2, 400]" "the message names the estimates' shape"
               Expect.stringContains (complaint [ a; Array.create 500 nan ] [ x; y ]) "not finite" "references must be numbers"
-              Expect.stringContains (complaint [ [||] ] [ [||] ]) "nothing to score" "empty")
+              Expect.stringContains (complaint [ [||] ] [ [||] ]) "nothing to score" "empty signals have nothing to score")
 
           testCase "transposed signals are asked about, by every measure that takes sources" (fun () ->
               let refuses words act = Scratch.refusesArgument words (fun () -> Memory.plain act)
@@ -346,7 +346,7 @@ let private edges =
           testCase "estimates of another type score as documented" (fun () ->
               let mixed = Memory.plain (fun () -> BssEval.Version3(rows [ a; b ], (rows [ x; y ]).``to`` torch.float32, taps))
 
-              close 1e-4 mixed.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "SDR") ]
+              close 1e-4 mixed.Sdr (scored taps true [ a; b ] [ x; y ]).Sdr "float32 estimates score as float64") ]
 
 let private leaks =
     testSequenced (
@@ -367,7 +367,7 @@ let private leaks =
                 BssEval.Version2GainOnly(references, estimates) |> ignore
                 SiSdr.Compute(references, estimates, true) |> ignore
                 // The two views that this test made itself.
-                Expect.equal (Memory.liveTensors () - before) 2L "live tensors"))
+                Expect.equal (Memory.liveTensors () - before) 2L "only the test's two views stay alive"))
     )
 
 [<Tests>]

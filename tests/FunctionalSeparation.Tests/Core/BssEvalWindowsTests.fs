@@ -101,12 +101,12 @@ let private golden (name: string) =
             let case = document.Value.RootElement.GetProperty name
             let references, estimates = signalsOf name
             let scores = BssEval.InWindows(tensorOf references, tensorOf estimates, settingsOf case)
-            close 1e-8 scores.Sdr (numbers case "SDR") "SDR"
-            close 1e-8 scores.Isr (numbers case "ISR") "ISR"
-            close 1e-8 scores.Sir (numbers case "SIR") "SIR"
-            close 1e-8 scores.Sar (numbers case "SAR") "SAR"
+            close 1e-8 scores.Sdr (numbers case "SDR") "the SDR is that of museval"
+            close 1e-8 scores.Isr (numbers case "ISR") "the ISR is that of museval"
+            close 1e-8 scores.Sir (numbers case "SIR") "the SIR is that of museval"
+            close 1e-8 scores.Sar (numbers case "SAR") "the SAR is that of museval"
             let permutation = scores.Permutation |> Array.map (Array.map float)
-            close 0.0 permutation (numbers case "perm0") "permutation")
+            close 0.0 permutation (numbers case "perm0") "the permutation is that of museval")
     }
 
 // ---- laws ----
@@ -138,7 +138,7 @@ let private tests =
               Expect.isLessThan
                   (Golden.relativeError (Array.concat (List.concat (references @ estimates))) stored)
                   1e-15
-                  "signals"
+                  "the made signals equal the stored ones"
           }
 
           test "sources of one channel in one window are version 3" {
@@ -155,9 +155,9 @@ let private tests =
 
                   let version3 = BssEval.Version3(references.squeeze 1L, estimates.squeeze 1L, taps, false)
                   let inOne (scores: float[]) = [| for score in scores -> [| score |] |]
-                  close 1e-6 windows.Sdr (inOne version3.Sdr) "SDR"
-                  close 1e-6 windows.Sir (inOne version3.Sir) "SIR"
-                  close 1e-6 windows.Sar (inOne version3.Sar) "SAR")
+                  close 1e-6 windows.Sdr (inOne version3.Sdr) "the SDR is that of version 3"
+                  close 1e-6 windows.Sir (inOne version3.Sir) "the SIR is that of version 3"
+                  close 1e-6 windows.Sar (inOne version3.Sar) "the SAR is that of version 3")
           }
 
           test "of images the SDR is that of the samples, whatever the filters; half the level is half an error" {
@@ -167,10 +167,10 @@ let private tests =
                   Expect.equal scores.Sdr[0].Length 2 "windows; what does not fill one is left out"
 
                   for score in Array.concat (Array.append scores.Sdr scores.Isr) do
-                      Expect.isLessThan (abs (score - 20.0 * log10 2.0)) 0.2 "dB"
+                      Expect.isLessThan (abs (score - 20.0 * log10 2.0)) 0.2 "half the level gives about 6 dB"
 
                   for score in Array.concat scores.Sir do
-                      Expect.isGreaterThan score 60.0 "no interference")
+                      Expect.isGreaterThan score 60.0 "the sources do not interfere")
           }
 
           test "long windows are computed in stretches that give what they give at once" {
@@ -180,9 +180,9 @@ let private tests =
                   let scores = BssEval.InWindows(references, estimates, whole)
                   let error = (estimates - references).squared().sum([| 1L; 2L |])
                   let expected = (references.squared().sum([| 1L; 2L |]) / error).log10().mul(10.0).data<float>().ToArray()
-                  close 1e-9 scores.Sdr [| for score in expected -> [| score |] |] "SDR"
+                  close 1e-9 scores.Sdr [| for score in expected -> [| score |] |] "the SDR is that of all samples at once"
                   let version3 = BssEval.Version3(references.squeeze 1L, estimates.squeeze 1L, taps, false)
-                  close 1e-6 scores.Sir [| for score in version3.Sir -> [| score |] |] "SIR")
+                  close 1e-6 scores.Sir [| for score in version3.Sir -> [| score |] |] "the SIR is that of version 3")
           }
 
           test "channels that are alike, multiples or silent span what one of them spans" {
@@ -203,19 +203,19 @@ let private tests =
               Memory.plain (fun () ->
                   let references, estimates = noise 1 [ 2L; 2L; 3000L ], noise 2 [ 2L; 2L; 3000L ]
                   let short = BssEval.InWindows(references.``to`` torch.float32, estimates.``to`` torch.float32, inWindows)
-                  close 1e-4 short.Sdr (BssEval.InWindows(references, estimates, inWindows)).Sdr "float32"
+                  close 1e-4 short.Sdr (BssEval.InWindows(references, estimates, inWindows)).Sdr "float32 scores as float64"
                   let silent = references.clone ()
                   silent[1L].zero_() |> ignore
                   let scores = BssEval.InWindows(silent, estimates, inWindows)
-                  Expect.isTrue (scores.Sdr |> Array.concat |> Array.forall Double.IsNaN) "no score"
-                  Expect.stringContains (string scores) "source 2: SDR NaN" "in words")
+                  Expect.isTrue (scores.Sdr |> Array.concat |> Array.forall Double.IsNaN) "no window has an SDR"
+                  Expect.stringContains (string scores) "source 2: SDR NaN" "the text says that there is no score")
           }
 
           test "the median leaves out windows without a score" {
-              Expect.equal (BssEvalWindowScores.Median [ 3.0; nan; 1.0; 2.0 ]) 2.0 "of three"
-              Expect.equal (BssEvalWindowScores.Median [ 1.0; 2.0 ]) 1.5 "of two"
-              Expect.equal (BssEvalWindowScores.Median [ infinity; infinity ]) infinity "no error"
-              Expect.isTrue (Double.IsNaN(BssEvalWindowScores.Median [ nan ])) "none"
+              Expect.equal (BssEvalWindowScores.Median [ 3.0; nan; 1.0; 2.0 ]) 2.0 "the window without a score is left out"
+              Expect.equal (BssEvalWindowScores.Median [ 1.0; 2.0 ]) 1.5 "two scores have their mean as median"
+              Expect.equal (BssEvalWindowScores.Median [ infinity; infinity ]) infinity "infinite scores stay infinite"
+              Expect.isTrue (Double.IsNaN(BssEvalWindowScores.Median [ nan ])) "without scores there is no median"
           }
 
           test "what cannot be scored is refused by name" {
@@ -260,7 +260,7 @@ let private leaks =
                 for settings in [ inWindows; whole; each ] do
                     BssEval.InWindows(references, estimates, settings) |> ignore
 
-                Expect.equal (Memory.liveTensors ()) before "live tensors"))
+                Expect.equal (Memory.liveTensors ()) before "no tensor stays alive"))
     )
 
 [<Tests>]

@@ -145,7 +145,7 @@ let private followers =
                       File.WriteAllBytes(path, naming address)
                       refuses [ "song.mp3" ] (fun () -> AudioFile.Open(path).Dispose())
 
-                  Expect.isFalse (listener.Pending()) "nobody called")
+                  Expect.isFalse (listener.Pending()) "nothing was fetched over the network")
           decoded "a track that lies in another file" (fun folder ->
               let path = Path.Combine(folder, "song.mov")
               ffmpeg [ "-i"; privateSound folder; "-c:a"; "pcm_s16le"; path ]
@@ -187,8 +187,8 @@ let private programs =
               let demuxers, devices = installed "-demuxers", installed "-devices"
               Expect.contains demuxers "hls" "ffmpeg's list is understood"
               let allowed = Set.ofSeq DecoderInput.Formats
-              Expect.isEmpty (Set.intersect allowed (Set.ofList (namers @ devices))) "allowed"
-              Expect.isEmpty (allowed |> Set.filter (fun name -> name.EndsWith("pipe", StringComparison.Ordinal))) "pictures")
+              Expect.isEmpty (Set.intersect allowed (Set.ofList (namers @ devices))) "no allowed format names other files"
+              Expect.isEmpty (allowed |> Set.filter (fun name -> name.EndsWith("pipe", StringComparison.Ordinal))) "no images")
           decoded "each that names others is refused, even where ffmpeg is told to take it" (fun folder ->
               let song = privateSound folder
               let demuxers = installed "-demuxers"
@@ -207,8 +207,8 @@ let private programs =
               privateSound folder |> ignore
               File.WriteAllText(path, "ffconcat version 1.0\nfile private.wav\n")
               let code, output, _ = outputOf "ffprobe" [ "-show_streams"; path ]
-              Expect.equal code 0 "concat"
-              Expect.stringContains output "codec_type=audio" "its sound") ]
+              Expect.equal code 0 "ffprobe follows the list without an error"
+              Expect.stringContains output "codec_type=audio" "the sound of the other file is found") ]
 
 /// Files of the formats that are read, by the muxers of ffmpeg: name, options.
 let private read =
@@ -238,11 +238,11 @@ let private formats =
               decoded name (fun folder ->
                   let path = Path.Combine(folder, name)
                   ffmpeg ([ "-f"; "lavfi"; "-i"; "sine=440:d=0.5:r=44100" ] @ options @ [ path ])
-                  Expect.isGreaterThan (AudioFile.Info(path).Seconds) 0.4 "its sound")
+                  Expect.isGreaterThan (AudioFile.Info(path).Seconds) 0.4 "almost all of the sound is there")
           decoded "a name with quotes and a backslash" (fun folder ->
               let path = Path.Combine(folder, "a \"b\" 'c' \\ 100%d.flac")
               ffmpeg [ "-f"; "lavfi"; "-i"; "sine=440:d=0.5:r=44100"; "file:" + path ]
-              Expect.isGreaterThan (AudioFile.Info(path).Seconds) 0.4 "its sound") ]
+              Expect.isGreaterThan (AudioFile.Info(path).Seconds) 0.4 "almost all of the sound is there") ]
 
 [<Tests>]
 let tests = testList "DecoderInput" [ followers; programs; formats ]

@@ -40,7 +40,7 @@ let private refused (words: string list) (outcome: Result<int, string>) =
     | Ok code -> failtest $"it ended with {code}"
     | Error message ->
         for word in "upload.mp3" :: words do
-            Expect.stringContains message word "the message"
+            Expect.stringContains message word "the message says what is wrong"
 
 let private watch limits = DecoderWatch("upload.mp3", limits)
 let private ignoring (output: Stream) = DecoderRun.Ignore output
@@ -83,8 +83,8 @@ let private runaways =
               if not (Directory.Exists "/proc/self") then Tests.skiptest "needs /proc"
 
               let run = DecoderRun.Of("sh", [ "-c"; "yes | head -c 5000000 >&2" ], ignoring, watch null)
-              Expect.equal run.ExitCode 0 "it ends"
-              Expect.isLessThanOrEqual (run.Log |> Array.sumBy (fun line -> line.Length + 1)) ((1 <<< 20) + 1) "the log"
+              Expect.equal run.ExitCode 0 "the program ends without an error"
+              Expect.isLessThanOrEqual (run.Log |> Array.sumBy (fun line -> line.Length + 1)) ((1 <<< 20) + 1) "log is bounded"
           }
 
           test "that is not wanted any more" {
@@ -96,7 +96,7 @@ let private runaways =
                   stop.Cancel()
                   output.CopyTo Stream.Null
 
-              Expect.equal (run "echo x; sleep 1000" cancelling watch) (Error "cancelled") "cancelled"
+              Expect.equal (run "echo x; sleep 1000" cancelling watch) (Error "cancelled") "the run ends as cancelled"
           }
 
           test "whose output cannot be kept" {
@@ -163,8 +163,10 @@ let private sounds =
                       AudioFile.OpenAsync(new MemoryStream(bytes), "up.flac", limits).GetAwaiter().GetResult().Dispose())
 
                   refuses [ path; limit ] (fun () -> AudioFile.OpenAsync(path, limits).GetAwaiter().GetResult().Dispose())
-                  Expect.isEmpty (leftovers ()) "temporary files"
-                  if Directory.Exists "/proc/self" then Expect.isFalse (lives folder) "decoders")
+                  Expect.isEmpty (leftovers ()) "no temporary file is left"
+
+                  if Directory.Exists "/proc/self" then
+                      Expect.isFalse (lives folder) "no decoder is left running")
 
           alone "that has no end" (fun _ ->
               let limits = DecoderLimits(Bytes = 1_000_000L)
@@ -174,7 +176,7 @@ let private sounds =
               refuses [ "up"; "Bytes" ] (fun () -> AudioFile.OpenAsync(endless, "up", limits).GetAwaiter().GetResult().Dispose())
 
               Expect.isLessThan endless.Reads 100 "no more is read"
-              Expect.isEmpty (leftovers ()) "temporary files")
+              Expect.isEmpty (leftovers ()) "no temporary file is left")
 
           alone "that is cancelled on its way" (fun folder ->
               use stop = new CancellationTokenSource()
@@ -193,18 +195,18 @@ let private sounds =
                       with :? OperationCanceledException ->
                           true
 
-                  Expect.isTrue ended "cancelled"
+                  Expect.isTrue ended "opening ends as cancelled"
 
               cancelled (fun () -> AudioFile.OpenAsync(stopping, "up", null, stop.Token))
               cancelled (fun () -> AudioFile.OpenAsync(silence folder, null, stop.Token))
-              Expect.isEmpty (leftovers ()) "temporary files")
+              Expect.isEmpty (leftovers ()) "no temporary file is left")
 
           test "limits that are none" {
               for limits in
                   [ fun () -> DecoderLimits(Time = TimeSpan.Zero)
                     fun () -> DecoderLimits(Bytes = 0L)
                     fun () -> DecoderLimits(Memory = -1L) ] do
-                  Expect.throwsT<ArgumentOutOfRangeException> (fun () -> limits () |> ignore) "none"
+                  Expect.throwsT<ArgumentOutOfRangeException> (fun () -> limits () |> ignore) "a limit that is none is refused"
           } ]
 
 [<Tests>]

@@ -16,12 +16,12 @@ let tests =
               let signals = [| for channel in 0..1 -> stereo.ToSignal channel |]
 
               for channel in 0..1 do
-                  Expect.equal signals[channel].SamplingRate 44_100 "rate"
-                  Expect.isTrue (obj.ReferenceEquals(signals[channel].Samples, stereo.Channels[channel])) "samples"
+                  Expect.equal signals[channel].SamplingRate 44_100 "the signal has the sound's rate"
+                  Expect.isTrue (obj.ReferenceEquals(signals[channel].Samples, stereo.Channels[channel])) "samples are shared"
 
               let back = DiscreteSignals.FromSignals signals
-              Expect.equal back.SampleRate 44_100 "rate"
-              Expect.equal (List.ofSeq back.Channels) (List.ofSeq stereo.Channels) "channels"
+              Expect.equal back.SampleRate 44_100 "the sound has the signals' rate"
+              Expect.equal (List.ofSeq back.Channels) (List.ofSeq stereo.Channels) "the channels come back as they were"
           }
 
           test "the first channel is the one that is meant" { Expect.equal (stereo.ToSignal().Samples) stereo.Channels[0] "left" }

@@ -27,9 +27,9 @@ let tests =
         "event files"
         [ test "CRC-32C of RFC 3720's examples and of the check string" {
               let crc (bytes: byte[]) = RecordFile.Crc32C(ReadOnlySpan bytes)
-              Expect.equal (crc (Encoding.ASCII.GetBytes "123456789")) 0xE3069283u "123456789"
-              Expect.equal (crc (Array.zeroCreate 32)) 0x8A9136AAu "32 zeros"
-              Expect.equal (crc (Array.create 32 0xFFuy)) 0x62A8AB43u "32 ones"
+              Expect.equal (crc (Encoding.ASCII.GetBytes "123456789")) 0xE3069283u "the check string has its known checksum"
+              Expect.equal (crc (Array.zeroCreate 32)) 0x8A9136AAu "32 zero bytes have RFC 3720's checksum"
+              Expect.equal (crc (Array.create 32 0xFFuy)) 0x62A8AB43u "32 bytes of ones have RFC 3720's checksum"
           }
 
           test "the masked checksums of a record that TensorFlow wrote" {
@@ -61,9 +61,9 @@ let tests =
 
                   let events = EventFile.read path
                   Expect.hasLength events 3 "version and two points"
-                  Expect.equal events.Head.FileVersion "brain.Event:2" "version"
+                  Expect.equal events.Head.FileVersion "brain.Event:2" "the file begins with its version"
                   Expect.isGreaterThanOrEqual (1000.0 * events[1].WallTime) (float before) "wall time in seconds"
-                  Expect.equal (points folder "loss") [ 1L, 0.5f ] "loss"
+                  Expect.equal (points folder "loss") [ 1L, 0.5f ] "the loss keeps its step and value"
 
                   Expect.equal
                       (points folder "dev/GNSDR (dB)" |> List.map (fun (step, _) -> step))
@@ -77,11 +77,11 @@ let tests =
           <| fun (NonEmptyArray(values: NormalFloat[])) ->
               let values = values |> Array.map (fun (NormalFloat x) -> float32 (x % 1e6))
               let histogram = Histogram.Of(ReadOnlySpan(Array.append values [| nanf; infinityf |]), 7)
-              Expect.equal histogram.Count values.LongLength "count"
+              Expect.equal histogram.Count values.LongLength "every finite value is counted"
               Expect.equal (Array.sum histogram.Buckets) (float values.Length) "sum of the buckets"
-              Expect.equal (histogram.Min, histogram.Max) (float (Array.min values), float (Array.max values)) "range"
+              Expect.equal (histogram.Min, histogram.Max) (float (Array.min values), float (Array.max values)) "the range fits"
               Expect.equal (Array.last histogram.Limits) histogram.Max "the last limit"
-              Expect.equal histogram.Limits (Array.sort histogram.Limits |> Array.distinct) "limits rise"
+              Expect.equal histogram.Limits (Array.sort histogram.Limits |> Array.distinct) "the limits rise without a repeat"
 
           test "a histogram of known values, and its message" {
               inFolder (fun folder ->
@@ -92,18 +92,18 @@ let tests =
 
                   let _, _, value = (EventFile.summaries folder).Head
                   let histogram: HistogramProto = value.Histo
-                  Expect.equal (List.ofSeq histogram.BucketLimit) [ 1.0; 2.0; 3.0; 4.0 ] "limits"
-                  Expect.equal (List.ofSeq histogram.Bucket) [ 2.0; 2.0; 1.0; 2.0 ] "buckets"
+                  Expect.equal (List.ofSeq histogram.BucketLimit) [ 1.0; 2.0; 3.0; 4.0 ] "four buckets share the range evenly"
+                  Expect.equal (List.ofSeq histogram.Bucket) [ 2.0; 2.0; 1.0; 2.0 ] "each bucket counts its values"
                   Expect.equal (histogram.Min, histogram.Max, histogram.Num) (0.0, 4.0, 7.0) "range and count"
-                  Expect.floatClose Accuracy.medium histogram.Sum 13.4 "sum"
+                  Expect.floatClose Accuracy.medium histogram.Sum 13.4 "the sum is that of the values"
                   Expect.floatClose Accuracy.medium histogram.SumSquares 42.88 "sum of squares")
           }
 
           test "equal values have one bucket, no value none" {
               let same = Histogram.Of(ReadOnlySpan [| 2.f; 2.f |])
-              Expect.equal (same.Limits, same.Buckets) ([| 2.0 |], [| 2.0 |]) "one bucket"
-              Expect.equal (Histogram.Of(ReadOnlySpan<float32>.Empty)).Count 0L "none"
-              Expect.equal (Histogram.Of(ReadOnlySpan [| nanf |])).Buckets [||] "nothing finite"
+              Expect.equal (same.Limits, same.Buckets) ([| 2.0 |], [| 2.0 |]) "equal values fill one bucket"
+              Expect.equal (Histogram.Of(ReadOnlySpan<float32>.Empty)).Count 0L "no values give a count of zero"
+              Expect.equal (Histogram.Of(ReadOnlySpan [| nanf |])).Buckets [||] "without a finite value no bucket is made"
           }
 
           test "a sound is a WAV file with its rate, channels and length; what exceeds full scale is clipped" {
@@ -114,12 +114,12 @@ let tests =
                   let step, tag, value = (EventFile.summaries folder).Head
                   Expect.equal (step, tag) (7L, "clip/voice") "step and tag"
                   let audio = value.Audio
-                  Expect.equal (audio.SampleRate, audio.NumChannels, audio.LengthFrames) (16000f, 2L, 3L) "facts"
-                  Expect.equal audio.ContentType "audio/wav" "type"
+                  Expect.equal (audio.SampleRate, audio.NumChannels, audio.LengthFrames) (16000f, 2L, 3L) "its facts are kept"
+                  Expect.equal audio.ContentType "audio/wav" "the sound is told to be WAV"
                   let path = Path.Combine(folder, "sound.wav")
                   File.WriteAllBytes(path, audio.EncodedAudioString.ToByteArray())
                   let read = AudioFile.Read path
-                  Expect.equal (List.ofSeq read.Channels) [ left; [| 0.125f; -1.f; 0.f |] ] "samples")
+                  Expect.equal (List.ofSeq read.Channels) [ left; [| 0.125f; -1.f; 0.f |] ] "samples come back, but clipped")
           }
 
           test "resumed: later steps and a record cut off are dropped, and a running TensorBoard is told" {
@@ -140,7 +140,7 @@ let tests =
                   Expect.equal (points folder "loss") expected "each step once"
                   Expect.equal (EventFile.files folder) [ first; second ] "read in this order"
                   let mark = (EventFile.read second)[1]
-                  Expect.equal (mark.Step, mark.SessionLog.Status) (500L, SessionLog.Types.SessionStatus.Start) "session mark"
+                  Expect.equal (mark.Step, mark.SessionLog.Status) (500L, SessionLog.Types.SessionStatus.Start) "marks a start"
                   // Once more, from an older checkpoint: the second session had come to nothing.
                   write folder 300L (fun writer -> writer.Scalar(301L, "loss", 0.0)) |> ignore
                   Expect.equal (points folder "loss" |> List.map (fun (step, _) -> step)) [ 1L .. 301L ] "each step once")

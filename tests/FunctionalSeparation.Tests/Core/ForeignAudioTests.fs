@@ -16,10 +16,10 @@ let private says (words: string list list) (path: string) =
     Expect.equal notes.Length words.Length $"notes: {notes}"
 
     for note, parts in List.zip notes words do
-        Expect.isFalse (note.Contains '\n') "one line"
+        Expect.isFalse (note.Contains '\n') "a note is one line"
 
         for part in parts do
-            Expect.stringContains note part "note"
+            Expect.stringContains note part "the note says what it must"
 
 /// Three seconds of a tone, beside a moving picture where there is one.
 let private tone = [ "-f"; "lavfi"; "-i"; "sine=440:d=3:r=44100" ]
@@ -64,7 +64,7 @@ let private timeLines =
               let languages = [ "-metadata:s:a:0"; "language=eng"; "-metadata:s:a:1"; "language=fra" ]
               ffmpeg (tone @ tone @ [ "-map"; "0"; "-map"; "1"; "-ac:a:0"; "2"; "-c:a"; "flac" ] @ languages @ [ path ])
               says [ [ "2 sound tracks"; "flac, eng, 2 channels" ] ] path
-              Expect.equal (AudioFile.Info(path).Channels) 2 "the first")
+              Expect.equal (AudioFile.Info(path).Channels) 2 "the first track is the one read")
           decoded "sound tracks by their numbers" (fun folder ->
               let parts = [ noise 1 1 4000 8000 0.9; noise 2 2 4000 16000 0.9 ]
 
@@ -84,8 +84,8 @@ let private timeLines =
 
               for track, file in List.indexed files do
                   let found, expected = AudioFile.ReadTrack(path, track), AudioFile.Read file
-                  Expect.equal found.SampleRate expected.SampleRate "rate"
-                  Expect.equal (samplesOf found) (samplesOf expected) "samples"
+                  Expect.equal found.SampleRate expected.SampleRate "the track has its own rate"
+                  Expect.equal (samplesOf found) (samplesOf expected) "the track has its own samples"
 
               let refuses words act = refuses words (fun () -> act () |> ignore)
               refuses [ "x.mkv"; "2 sound track(s)"; "track 2" ] (fun () -> AudioFile.ReadTrack(path, 2))
@@ -98,7 +98,7 @@ let private timeLines =
           decoded "rate, channels and length without decoding" (fun folder ->
               let wav = Path.Combine(folder, "x.wav")
               AudioFile.Write(wav, noise 1 3 800 22050 0.9) |> ignore
-              Expect.equal (AudioFile.Shape wav) (AudioShape(22050, 3, 800L, true)) "WAV"
+              Expect.equal (AudioFile.Shape wav) (AudioShape(22050, 3, 800L, true)) "the header gives the WAV file's shape"
 
               for name in [ "x.flac"; "x.m4a"; "x.mp3" ] do
                   let path = Path.Combine(folder, name)
@@ -138,7 +138,7 @@ let private damages =
           decoded "a bit of a FLAC file, which only its checksum tells" (fun folder ->
               let path = hissed folder "x.flac" [ "-sample_fmt"; "s16" ]
               damage (fun rest -> Array.append [| rest[0] ^^^ 0x10uy |] rest[1..]) path
-              Expect.exists (notesOf path) _.Contains("ffmpeg met damage") "told")
+              Expect.exists (notesOf path) _.Contains("ffmpeg met damage") "a note tells of the damage")
           decoded "half an mp3 file whose header counts the frames" (fun folder ->
               let path = hissed folder "x.mp3" []
               damage (fun _ -> [||]) path
@@ -156,7 +156,7 @@ let private damages =
               let info = AudioFile.Info path
               let isOfForm (note: string) = note.Contains "changes its form" && note.Contains "then 48000 Hz mono"
               Expect.exists info.Notes isOfForm $"{List.ofSeq info.Notes}"
-              Expect.equal info.SampleRate 44_100 "the first") ]
+              Expect.equal info.SampleRate 44_100 "the rate is that of the beginning") ]
 
 /// Saves the output that a program writes to a pipe. Skips the test if the program is not installed.
 let private piped program (line: string) path =
@@ -179,7 +179,7 @@ let private pipes =
               AudioFile.Write(wav, noise 1 2 8000 16_000 0.5, SampleFormat.Pcm16) |> ignore
               piped "sox" $"cat '{wav}' | sox -t wav - -t aiff - speed 1" path
               says [ [ "length open" ] ] path
-              Expect.equal (AudioFile.Info(path).Length) 8000L "length")
+              Expect.equal (AudioFile.Info(path).Length) 8000L "the length is that of the WAV file")
           testCase "a WAV file by SoX"
           <| fun () ->
               inFolder (fun folder ->
@@ -204,7 +204,7 @@ let private pipes =
                   let line = String.Join(" ", [ "-v error -f lavfi -i sine=440:d=3:r=44100" ] @ options @ [ "-f"; format; "-" ])
                   piped "ffmpeg" $"ffmpeg {line} < /dev/null" path
                   says [ [ "length open" ] ] path
-                  Expect.equal (AudioFile.Info(path).Length) 132_300L "length") ]
+                  Expect.equal (AudioFile.Info(path).Length) 132_300L "all three seconds are counted") ]
 
 let private colours =
     decoded "colours that the environment asks for stay out of notes and refusals" (fun folder ->
@@ -224,7 +224,7 @@ let private colours =
             [ for text in refusal :: List.ofSeq (AudioFile.Info path).Notes -> withoutAddresses text ]
 
         let plain = said ()
-        Expect.isGreaterThan plain.Length 1 "notes"
+        Expect.isGreaterThan plain.Length 1 "there are notes besides the refusal"
         Environment.SetEnvironmentVariable("AV_LOG_FORCE_COLOR", "1")
 
         try

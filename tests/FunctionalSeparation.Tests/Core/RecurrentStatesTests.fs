@@ -40,7 +40,7 @@ let tests =
                           let own, plain = inputs time, inputs time
                           let states = RecurrentStates.Apply(own[0], own[1], own[2], kind)
                           let expected = stepByStep activation plain[0] plain[1] plain[2]
-                          Expect.isLessThan (difference states expected) 1e-14 "states"
+                          Expect.isLessThan (difference states expected) 1e-14 "the states are those of the steps"
                           states.backward [| upstream time |]
                           expected.backward [| upstream time |]
 

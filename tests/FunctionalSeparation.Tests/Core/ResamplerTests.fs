@@ -93,17 +93,17 @@ let private laws =
               let source, target = pairs[(i &&& 0xFFFF) % pairs.Length]
               let n = n * 37 % 3000
               let expected = (int64 n * int64 target + int64 source - 1L) / int64 source
-              Expect.equal (Resampler.Resample(Array.zeroCreate n, source, target).LongLength) expected "length"
+              Expect.equal (Resampler.Resample(Array.zeroCreate n, source, target).LongLength) expected "the length is right"
           testCase "the same rate gives the same samples"
           <| fun () ->
               let audio = AudioBuffer([| sine 440.0 8000 100 |], 8000)
-              Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio, 8000), audio)) "buffer"
+              Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio, 8000), audio)) "the sound itself is given back"
               Expect.isTrue (obj.ReferenceEquals(Resampler.Resample(audio.Channels[0], 8000, 8000), audio.Channels[0])) "array"
           testCase "an impulse stays where it is, and its response is symmetric"
           <| fun () ->
               let impulse = Array.init 4001 (fun n -> if n = 2000 then 1.f else 0.f)
               let response = Resampler.Resample(impulse, 48_000, 16_000 * 6)
-              Expect.equal (Array.IndexOf(response, Array.max response)) 4000 "peak"
+              Expect.equal (Array.IndexOf(response, Array.max response)) 4000 "the impulse stays where it is"
 
               for lag in 1..600 do
                   Expect.equal response[4000 + lag] response[4000 - lag] $"lag {lag}"
@@ -122,7 +122,7 @@ let private laws =
           <| fun () ->
               for up, down in [ 160, 441; 441, 160; 2, 1; 1, 2; 640, 147 ] do
                   let filter = PolyphaseFilter(up, down)
-                  Expect.equal (filter.HasAllPhases, filter.Rows) (true, up) "all phases"
+                  Expect.equal (filter.HasAllPhases, filter.Rows) (true, up) "each phase has a row of its own"
 
                   for phase in [ 0; 1; up / 2; up - 1 ] do
                       let expected =
@@ -171,12 +171,12 @@ let private laws =
           <| fun () ->
               let left, right = sine 300.0 44_100 5000, sine 700.0 44_100 5000
               let both = Resampler.Resample(AudioBuffer([| left; right |], 44_100), 16_000)
-              Expect.equal both.SampleRate 16_000 "rate"
+              Expect.equal both.SampleRate 16_000 "the sound has the new rate"
 
               Expect.equal
                   (List.ofSeq both.Channels)
                   [ for c in [ left; right ] -> Resampler.Resample(c, 44_100, 16_000) ]
-                  "channels"
+                  "each channel is resampled by itself"
           testCase "a rate below 1 Hz is refused"
           <| fun () ->
               Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Resampler.Resample([| 1.f |], 8000, 0) |> ignore) "rate" ]
@@ -189,7 +189,7 @@ let private parts =
               <| fun () ->
                   let samples = Key.uniforms 5000 (Key.ofSeed 1) |> Array.map float32
                   let whole = Resampler.Resample(samples, source, target)
-                  Expect.equal (Resampler.LengthAt(5000L, source, target)) whole.LongLength "length"
+                  Expect.equal (Resampler.LengthAt(5000L, source, target)) whole.LongLength "the length is known beforehand"
 
                   for start, count in [ 0, 1; 0, whole.Length; whole.Length / 3, whole.Length / 4; whole.Length - 7, 7; 9, 0 ] do
                       let part = Array.zeroCreate<float32> count

@@ -127,14 +127,14 @@ let tests =
               decoded $"of {name} go to a FLAC stem, but for what is no longer true" (fun folder ->
                   let tags, streams = song folder name hasCover |> voiceAs StemFormat.Flac folder |> probed
                   isTold tags
-                  Expect.hasLength (pictures streams) (if hasCover then 1 else 0) "cover")
+                  Expect.hasLength (pictures streams) (if hasCover then 1 else 0) "a cover is kept where there is one")
 
           for format in [ StemFormat.Mp3; StemFormat.Opus; StemFormat.WavFloat32; StemFormat.WavPcm16 ] do
               decoded $"go to a stem of format {format}" (fun folder ->
                   let tags, streams = song folder "flac" true |> voiceAs format folder |> probed
                   isTold tags
                   let holdsPictures = format = StemFormat.Mp3 || format = StemFormat.Opus
-                  Expect.hasLength (pictures streams) (if holdsPictures then 1 else 0) "cover")
+                  Expect.hasLength (pictures streams) (if holdsPictures then 1 else 0) "the cover goes where it can")
 
           decoded "a song without any has its stem's name for a title, and what it was made of in a comment" (fun folder ->
               let path = Path.Combine(folder, "été a=b.wav")
@@ -194,29 +194,29 @@ let tests =
                   let path = around folder channels mask
                   // Left and right need no word.
                   let expected = if (channels, mask) = (2, 3) then 0u else uint32 mask
-                  Expect.equal (maskOf path) expected "song"
+                  Expect.equal (maskOf path) expected "the song has these loudspeakers"
 
                   for format in formats do
                       Expect.equal (maskOf (voiceAs format folder path)) expected $"{format}")
 
           decoded "loudspeakers that the Opus encoder does not know do not keep a stem from being written" (fun folder ->
-              Expect.equal (AudioFile.Info(voiceAs StemFormat.Opus folder (around folder 6 0x60F)).Channels) 6 "channels")
+              Expect.equal (AudioFile.Info(voiceAs StemFormat.Opus folder (around folder 6 0x60F)).Channels) 6 "channels stay")
 
           test "of WAV files: before and behind the samples, UTF-8 and Latin-1, numbers of either order" {
               let named title = info [ "INAM", title; "IART", ascii "A"; "IXXX", ascii "?" ]
               let data = chunk "data" sound
               let title bytes = (read bytes).Texts["title"]
-              Expect.equal (title (riff [ named (ascii "Song\000"); pcm16; data ])) "Song" "before"
-              Expect.equal (title (riff [ pcm16; data; named (Text.Encoding.UTF8.GetBytes "Été") ])) "Été" "behind, UTF-8"
-              Expect.equal (title (riff [ pcm16; data; named (Text.Encoding.Latin1.GetBytes "Été") ])) "Été" "Latin-1"
+              Expect.equal (title (riff [ named (ascii "Song\000"); pcm16; data ])) "Song" "a title before the samples is read"
+              Expect.equal (title (riff [ pcm16; data; named (Text.Encoding.UTF8.GetBytes "Été") ])) "Été" "UTF-8 is read too"
+              Expect.equal (title (riff [ pcm16; data; named (Text.Encoding.Latin1.GetBytes "Été") ])) "Été" "Latin-1 is read"
 
               let big =
                   [ bigChunk "fmt " (bigFmtBody 1 1 16)
                     bigChunk "data" (swapped 2 sound)
                     bigChunk "LIST" (Array.concat [ ascii "INFO"; bigChunk "INAM" (ascii "Song") ]) ]
 
-              Expect.equal (title (rifx big)) "Song" "RIFX"
-              Expect.isEmpty (read (riff [ pcm16; data ])).Texts "none"
+              Expect.equal (title (rifx big)) "Song" "the title of a RIFX file is read"
+              Expect.isEmpty (read (riff [ pcm16; data ])).Texts "a file without tags has none"
               Expect.isEmpty (read (riff [ pcm16; data; info [ "INAM", Array.create 2000 65uy ] ])).Texts "no title is that long"
           }
 
@@ -242,5 +242,5 @@ let tests =
                       () // of the header
 
               let short = chunk "bext" (Array.truncate 200 (bext 1L))
-              Expect.isNull (read (riff [ short; pcm16; chunk "data" sound ])).Broadcast "cut short"
+              Expect.isNull (read (riff [ short; pcm16; chunk "data" sound ])).Broadcast "a chunk cut short says nothing"
           } ]

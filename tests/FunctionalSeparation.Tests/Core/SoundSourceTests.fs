@@ -38,12 +38,12 @@ let private pipes =
 
               feeding path bytes (fun () ->
                   use reader = AudioFile.Open path
-                  Expect.equal (reader.Path, reader.Name) (path, "song") "names"
-                  Expect.equal reader.Info (AudioInfo(44_100, 2, 100_000L, "WAV, 24-bit PCM")) "info"
-                  Expect.equal (samplesOf (reader.Read(5L, 50))) [ for c in audio.Channels -> c[5..54] ] "part"
-                  Expect.equal (samplesOf (reader.Read(0L, 100_000))) (samplesOf audio) "whole")
+                  Expect.equal (reader.Path, reader.Name) (path, "song") "the path and name are the pipe's"
+                  Expect.equal reader.Info (AudioInfo(44_100, 2, 100_000L, "WAV, 24-bit PCM")) "the info is that of the song"
+                  Expect.equal (samplesOf (reader.Read(5L, 50))) [ for c in audio.Channels -> c[5..54] ] "the part is a slice"
+                  Expect.equal (samplesOf (reader.Read(0L, 100_000))) (samplesOf audio) "the whole song can be read")
 
-              Expect.isEmpty (leftovers () - before) "temporary files")
+              Expect.isEmpty (leftovers () - before) "no temporary file is left")
           onUnix "a descriptor, as a shell's <(...) gives it" (fun folder ->
               let audio, bytes = song folder
               use pipe = new AnonymousPipeServerStream(PipeDirection.Out)
@@ -58,8 +58,8 @@ let private pipes =
               // The reader has the pipe to itself once this side's copy of the other end is closed.
               use reader = AudioFile.Open $"/dev/fd/{descriptor}"
               writer.Wait()
-              Expect.equal reader.Name "pipe" "name"
-              Expect.equal (samplesOf (reader.Read(0L, 100_000))) (samplesOf audio) "samples")
+              Expect.equal reader.Name "pipe" "the name is that of a pipe"
+              Expect.equal (samplesOf (reader.Read(0L, 100_000))) (samplesOf audio) "the samples are those of the song")
           onUnix "a FIFO of another format" (fun folder ->
               let audio, flac = encoded folder "x.flac" []
               let path = fifo folder
@@ -67,9 +67,9 @@ let private pipes =
 
               feeding path (File.ReadAllBytes flac) (fun () ->
                   use reader = AudioFile.Open path
-                  Expect.equal (samplesOf (reader.Read(0L, 44_100))) (samplesOf audio) "samples")
+                  Expect.equal (samplesOf (reader.Read(0L, 44_100))) (samplesOf audio) "the samples are those of the song")
 
-              Expect.isEmpty (leftovers () - before) "temporary files")
+              Expect.isEmpty (leftovers () - before) "no temporary file is left")
           onUnix "an empty FIFO, a cut one, and noise" (fun folder ->
               let _, bytes = song folder
               let path = fifo folder
@@ -80,7 +80,7 @@ let private pipes =
 
               refused [ "empty" ] [||]
               refused [ "truncated" ] bytes[..9999]
-              Expect.isEmpty (leftovers () - before) "temporary files")
+              Expect.isEmpty (leftovers () - before) "no temporary file is left")
           testCase "names"
           <| fun () ->
               for path, name in

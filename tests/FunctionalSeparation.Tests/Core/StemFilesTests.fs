@@ -113,11 +113,11 @@ let tests =
                               false)
 
                   let succeeded = (Task.WhenAll(List.map separate songs)).Result
-                  Expect.hasLength (Array.filter id succeeded) 1 "one song"
+                  Expect.hasLength (Array.filter id succeeded) 1 "one song alone succeeds"
                   let tags = [ for name in [ "music"; "voice" ] -> StemTag.Read(stemOf folder name) ]
-                  Expect.equal ([ for tag in tags -> tag.Stem ]) [ "music"; "voice" ] "both stems"
+                  Expect.equal ([ for tag in tags -> tag.Stem ]) [ "music"; "voice" ] "both stems say what they are"
                   Expect.hasLength (List.distinct [ for tag in tags -> tag.Fingerprint ]) 1 "of one song"
-                  Expect.hasLength (Directory.GetFiles out) 2 "nothing else")
+                  Expect.hasLength (Directory.GetFiles out) 2 "the folder holds nothing else")
           }
 
           test "names that differ in case only, where the file system takes them for one" {
@@ -151,8 +151,8 @@ let tests =
                                   writer.Write audio
                                   writer.Complete())
 
-                          Expect.equal (StemTag.Read path) tag "tag"
-                          Expect.equal (List.ofSeq (AudioFile.Read path).Channels) (List.ofSeq audio.Channels) "samples")
+                          Expect.equal (StemTag.Read path) tag "the tag is read back"
+                          Expect.equal (List.ofSeq (AudioFile.Read path).Channels) (List.ofSeq audio.Channels) "samples stay")
           }
 
           test "damaged files say nothing" {
@@ -194,8 +194,8 @@ let tests =
                       let read =
                           Runtime.InteropServices.MemoryMarshal.Cast<byte, float32>(File.ReadAllBytes(raw).AsSpan()).ToArray()
 
-                      Expect.hasLength read samples.Length "length"
+                      Expect.hasLength read samples.Length "the program reads as many samples"
                       // sox computes with integers of 32 bits.
                       let off = Array.map2 (fun (a: float32) b -> abs (a - b)) read samples |> Array.max
-                      Expect.isLessThan off 1e-6f "samples")
+                      Expect.isLessThan off 1e-6f "the program reads the same samples")
               } ]

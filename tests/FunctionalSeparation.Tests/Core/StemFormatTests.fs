@@ -67,8 +67,8 @@ let tests =
               for format in formats |> List.except encoded do
                   for rate in rates do
                       for count in channels @ [ 1024 ] do
-                          Expect.isTrue (format.Holds(rate, count)) "held"
-                          Expect.equal (format.StoredRate rate) rate "rate"
+                          Expect.isTrue (format.Holds(rate, count)) "WAV holds every rate and channel count"
+                          Expect.equal (format.StoredRate rate) rate "WAV keeps the rate as it is"
           }
 
           test "what a format cannot hold is refused before the song is separated, with the formats that can" {
@@ -137,5 +137,5 @@ let tests =
                   let song = Path.Combine(folder, "{stem} {song}.wav")
                   AudioFile.Write(song, sound 16000 1) |> ignore
                   let files = separator.SeparateFile(song, folder)
-                  Expect.equal (Path.GetFileName files["voice"].Path) "{stem} {song}_voice.wav" "its stem")
+                  Expect.equal (Path.GetFileName files["voice"].Path) "{stem} {song}_voice.wav" "the stem has the song's name")
           } ]

@@ -29,7 +29,7 @@ let private checkGolden dtype bound =
             bound
             "real parts, relative to the largest magnitude"
 
-        Expect.isLessThan (largestDifference spectrogram.imag (expected snd) / scale) bound "imaginary parts")
+        Expect.isLessThan (largestDifference spectrogram.imag (expected snd) / scale) bound "the imaginary parts are theirs")
 
 let private settings =
     [ Stft.Huang2014
@@ -51,7 +51,7 @@ let tests =
               Memory.plain (fun () ->
                   let expected = Golden.csv (Golden.path "stft/istft.csv") |> Array.map (fun row -> float row["y"])
                   let actual = Stft.Huang2014.Inverse(Stft.Huang2014.Forward(goldenSignal torch.float64))
-                  Expect.isLessThan (largestDifference actual (torch.tensor expected)) 1e-12 "samples")
+                  Expect.isLessThan (largestDifference actual (torch.tensor expected)) 1e-12 "the samples are the authors'")
           }
 
           test "frames and samples of the unpadded transform" {
@@ -93,7 +93,7 @@ let tests =
                   let wrong =
                       Expect.throwsT<System.ArgumentException>(fun () -> Stft.Huang2014.Forward(torch.zeros 1023L) |> ignore)
 
-                  wrong "1023 samples")
+                  wrong "1023 samples are refused")
           }
 
           test "what is no signal and no spectrogram is refused by its shape and type" {

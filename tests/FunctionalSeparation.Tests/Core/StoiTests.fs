@@ -76,34 +76,34 @@ let tests =
         [ test "a stretch by hand" {
               // Both have energy 25, so the gain is 1. Where the clean envelope is 0, so is the clipped one: (0, 4, 0, 0). Around
               // the means: (-7, 5, -7, 9)/4 and (-1, 3, -1, -1); their product is 5, their energies are 12.75 and 12.
-              near 12.0 (segment [ 0.0; 3.0; 0.0; 4.0 ] [ 3.0; 4.0; 0.0; 0.0 ]) (5.0 / sqrt 153.0) "clipped"
-              near 12.0 (segment [ 1.0; 2.0; 3.0 ] [ 30.0; 20.0; 10.0 ]) -1.0 "reversed"
+              near 12.0 (segment [ 0.0; 3.0; 0.0; 4.0 ] [ 3.0; 4.0; 0.0; 0.0 ]) (5.0 / sqrt 153.0) "it is the value by hand"
+              near 12.0 (segment [ 1.0; 2.0; 3.0 ] [ 30.0; 20.0; 10.0 ]) -1.0 "the reversed envelope correlates at -1"
               Expect.equal (segment [ 1.0; 2.0; 3.0 ] [ 0.0; 0.0; 0.0 ]) 0.0 "nothing left of it"
               Expect.equal (segment [ 2.0; 2.0; 2.0 ] [ 1.0; 2.0; 3.0 ]) 0.0 "nothing to follow"
           }
 
           test "the bands: 15, without gap, the first around 150 Hz, the last around 3810 Hz" {
               let bands = List.ofSeq Stoi.BandBins |> List.map (fun (struct (first, last)) -> first, last)
-              Expect.equal bands.Length 15 "bands"
+              Expect.equal bands.Length 15 "there are 15 bands"
               // 150 Hz / 2^(1/6) = 133.6 Hz is bin 6.84, x 2^(1/6) = 168.4 Hz is bin 8.62; 4276 Hz is bin 218.9.
-              Expect.equal bands.Head (7, 9) "first"
-              Expect.equal (snd (List.last bands)) 219 "last"
-              Expect.all (List.pairwise bands) (fun ((_, last), (first, _)) -> last = first) "no gap"
+              Expect.equal bands.Head (7, 9) "the first band is around 150 Hz"
+              Expect.equal (snd (List.last bands)) 219 "the last band ends at bin 219"
+              Expect.all (List.pairwise bands) (fun ((_, last), (first, _)) -> last = first) "no gap is between two bands"
           }
 
           test "it is what its definition says" {
               let clean = speech 1 6400
               let processed = plus 0.8 clean (noise 2 6400)
-              near 5.0 (Stoi.Compute(clean, processed, 10000)) (byDefinition clean processed) "STOI"
+              near 5.0 (Stoi.Compute(clean, processed, 10000)) (byDefinition clean processed) "STOI is as its definition says"
           }
 
           testProperty "1 for the speech itself, whatever the scale"
           <| fun (seed: int) (PositiveInt gain) ->
               let clean = speech seed 8000
-              near 6.0 (Stoi.Compute(clean, clean, 10000)) 1.0 "itself"
+              near 6.0 (Stoi.Compute(clean, clean, 10000)) 1.0 "the speech itself scores 1"
               let processed = plus 1.0 clean (noise (seed + 1) 8000)
               let louder = processed |> Array.map (fun x -> x * float32 gain)
-              near 5.0 (Stoi.Compute(clean, louder, 10000)) (Stoi.Compute(clean, processed, 10000)) "scale"
+              near 5.0 (Stoi.Compute(clean, louder, 10000)) (Stoi.Compute(clean, processed, 10000)) "scale changes no score"
 
           test "more noise, less of it" {
               let clean, other = speech 3 20000, noise 4 20000
@@ -111,7 +111,7 @@ let tests =
               let scores =
                   [ for gain in [ 0.0; 0.1; 0.3; 1.0; 3.0; 10.0 ] -> Stoi.Compute(clean, plus gain clean other, 10000) ]
 
-              Expect.equal scores (List.sortDescending scores) "falls"
+              Expect.equal scores (List.sortDescending scores) "the score falls with the noise"
               Expect.isLessThan (List.last scores) 0.4 "in the end"
           }
 
@@ -134,18 +134,18 @@ let tests =
 
           test "silent or short speech has no score; unequal lengths are an error" {
               let clean = speech 1 8000
-              Expect.isTrue (Double.IsNaN(Stoi.Compute(Array.zeroCreate 8000, clean, 10000))) "silent"
-              Expect.isTrue (Double.IsNaN(Stoi.Compute(clean[..3000], clean[..3000], 10000))) "short"
+              Expect.isTrue (Double.IsNaN(Stoi.Compute(Array.zeroCreate 8000, clean, 10000))) "silent speech has no score"
+              Expect.isTrue (Double.IsNaN(Stoi.Compute(clean[..3000], clean[..3000], 10000))) "short speech has no score"
               Expect.isTrue (Double.IsNaN(Stoi.Compute(clean[..10], clean[..10], 10000))) "shorter than a frame"
-              Expect.throwsT<ArgumentException> (fun () -> Stoi.Compute(clean, clean[1..], 10000) |> ignore) "lengths"
+              Expect.throwsT<ArgumentException> (fun () -> Stoi.Compute(clean, clean[1..], 10000) |> ignore) "lengths must fit"
           }
 
           test "what is no number, and envelopes that would broadcast" {
               let clean = speech 1 8000
               let broken = Array.append [| nanf |] clean[1..]
               Scratch.refusesArgument [ "not finite" ] (fun () -> Stoi.Compute(broken, clean, 10000) |> ignore)
-              Expect.isTrue (Double.IsNaN(Stoi.Compute(clean, broken, 10000))) "no score"
-              Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Stoi.Compute(clean, clean, 0) |> ignore) "no rate"
+              Expect.isTrue (Double.IsNaN(Stoi.Compute(clean, broken, 10000))) "a broken signal has no score"
+              Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Stoi.Compute(clean, clean, 0) |> ignore) "0 Hz is refused"
 
               Scratch.refusesArgument [ "Stoi"; "[30]"; "[1]" ] (fun () ->
                   Memory.plain (fun () -> Stoi.SegmentCorrelation(torch.ones 30L, torch.ones 1L)) |> ignore)

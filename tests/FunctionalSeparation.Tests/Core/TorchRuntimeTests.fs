@@ -76,7 +76,7 @@ let tests =
               inFolder (fun cache ->
                   let before = File.ReadAllBytes packagedLibrary
                   let copies = Array.Parallel.init 8 (fun _ -> ElfPatch.WritePatchedCopy(packagedLibrary, cache))
-                  Expect.hasLength (Array.distinct copies) 1 "one copy"
+                  Expect.hasLength (Array.distinct copies) 1 "all processes get one copy"
                   Expect.hasLength (Directory.GetFiles(cache, "*", SearchOption.AllDirectories)) 1 "no temporary file stays"
                   Expect.equal (File.ReadAllBytes packagedLibrary) before "the package's file is untouched"))
 
@@ -84,7 +84,7 @@ let tests =
               let refused (bytes: byte[]) =
                   Expect.throwsT<BadImageFormatException>
                       (fun () -> ElfPatch.MarkVersionWeak(bytes.AsSpan(), ElfPatch.HarmlessVersion) |> ignore)
-                      "refused"
+                      "the file is refused"
 
               refused (Array.zeroCreate 100)
               refused (File.ReadAllBytes packagedLibrary |> Array.truncate 5000))
@@ -104,14 +104,14 @@ let tests =
                   let message = complaint (fun () -> NativeLibraries.Load wrong)
 
                   for part in [ empty; "libtorch 2.10.0"; Platform.FileName "torch_cpu"; "FUNCSEP_LIBTORCH"; "NuGet package" ] do
-                      Expect.stringContains message part "the diagnosis"
+                      Expect.stringContains message part "the diagnosis names every part"
 
                   Expect.isLessThan (message.Split('\n').Length) 40 "it fits one screen"))
 
           testCase "libraries that are nowhere give one sentence that names the package" (fun () ->
               inFolder (fun empty ->
                   let message = complaint (fun () -> NativeLibraries.Load(searchIn empty))
-                  Expect.isFalse (message.Contains '\n') "one line"
+                  Expect.isFalse (message.Contains '\n') "the message is one line"
                   Expect.stringContains message $"add the NuGet package libtorch-cpu-{Platform.Rid} 2.10.0" "what to add"))
 
           testCase "libraries that are there in part give every folder tried" (fun () ->
@@ -121,15 +121,15 @@ let tests =
                   let message = complaint (fun () -> NativeLibraries.Load inPart)
 
                   for folder in inPart.LibTorchFolders do
-                      Expect.stringContains message folder "the diagnosis"))
+                      Expect.stringContains message folder "the diagnosis names every folder tried"))
 
           testCase "without a home nothing is looked for below the current folder" (fun () ->
-              Expect.isNull (NativeSearch.PackagesOfUser(null, "")) "no home"
+              Expect.isNull (NativeSearch.PackagesOfUser(null, "")) "without a home there is no folder"
               Expect.isNull (NativeSearch.PackagesOfUser("packages", "")) "a setting that is no whole path"
               Expect.isNull (NativeSearch.PackagesOfUser("", "home")) "a home that is none"
               let root = Path.GetPathRoot Environment.CurrentDirectory
-              Expect.equal (NativeSearch.PackagesOfUser(null, root)) (Path.Combine(root, ".nuget", "packages")) "a home"
-              Expect.equal (NativeSearch.PackagesOfUser(root, "")) root "a setting"
+              Expect.equal (NativeSearch.PackagesOfUser(null, root)) (Path.Combine(root, ".nuget", "packages")) "below a home"
+              Expect.equal (NativeSearch.PackagesOfUser(root, "")) root "a whole path that is set is used"
               let homeless = NativeSearch(null, [| search.ApplicationFolders[0] |], null, "2.10.0", "0.107.0", null)
 
               for folder in Seq.append homeless.LibTorchFolders homeless.TorchSharpFolders do
@@ -153,12 +153,12 @@ let tests =
                       let message = complaint (fun () -> NativeLibraries.Load(searchIn folder))
 
                       for part in [ "failed to map segment"; "noexec"; "XDG_DATA_HOME"; "TMPDIR" ] do
-                          Expect.stringContains message part "the diagnosis"
+                          Expect.stringContains message part "the diagnosis names the cause and advice"
                   finally
                       Scratch.succeeds "umount" [ folder ] |> ignore))
 
           testCase "devices by name" (fun () ->
-              Expect.equal (Devices.Parse("CPU").``type``) TorchSharp.DeviceType.CPU "cpu"
+              Expect.equal (Devices.Parse("CPU").``type``) TorchSharp.DeviceType.CPU "the device's name may be in capitals"
               let automatic = Devices.Parse("auto").``type`` = TorchSharp.DeviceType.CUDA
               Expect.equal automatic (TorchRuntime.Info().CudaDevices > 0) "auto is the GPU exactly where there is one")
 
@@ -167,4 +167,4 @@ let tests =
                   Expect.stringContains (complaint (fun () -> Devices.Parse name)) "Available: cpu" name
 
               if TorchRuntime.Info().CudaDevices = 0 then
-                  Expect.stringContains (complaint (fun () -> Devices.Parse "cuda")) "cannot be used: " "the reason") ]
+                  Expect.stringContains (complaint (fun () -> Devices.Parse "cuda")) "cannot be used: " "the reason is told") ]

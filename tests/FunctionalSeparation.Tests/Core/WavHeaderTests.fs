@@ -25,9 +25,9 @@ let private reads name bytes (expected: float32[] list) =
     <| fun () ->
         withFile bytes (fun path ->
             let audio = AudioFile.Read path
-            Expect.equal audio.SampleRate 16000 "sample rate"
-            Expect.equal (List.ofSeq audio.Channels) expected "samples"
-            Expect.equal (AudioFile.Info(path).Length) (expected.Head.LongLength) "length")
+            Expect.equal audio.SampleRate 16000 "the sample rate is that of the header"
+            Expect.equal (List.ofSeq audio.Channels) expected "the samples are those written"
+            Expect.equal (AudioFile.Info(path).Length) (expected.Head.LongLength) "the length is that of a channel")
 
 let private refused name bytes words =
     testCase name
@@ -122,7 +122,7 @@ let private bigEndian =
           testCase "what it says"
           <| fun () ->
               withFile (stereo 1 16 (swapped 2 sampleBytes)) (fun path ->
-                  Expect.equal (AudioFile.Info path) (AudioInfo(16000, 1, 6L, "WAV, 16-bit PCM, big-endian")) "info") ]
+                  Expect.equal (AudioFile.Info path) (AudioInfo(16000, 1, 6L, "WAV, 16-bit PCM, big-endian")) "all is told") ]
 
 /// Sizes as programs leave them that cannot go back to the header: SoX, older arecord, LAME, arecord, ffmpeg, 0xFFFFFFFF less the
 /// header, less the whole head, flac.
@@ -142,12 +142,12 @@ let private noted name bytes (expected: float32[]) (words: string list) =
     <| fun () ->
         withFile bytes (fun path ->
             use reader = new WavReader(path)
-            Expect.equal (reader.Read(0L, int reader.Info.Length).Channels[0]) expected "samples"
+            Expect.equal (reader.Read(0L, int reader.Info.Length).Channels[0]) expected "the samples are those written"
             Expect.equal reader.Info.Notes.Count words.Length $"notes: {List.ofSeq reader.Info.Notes}"
 
             for note, word in Seq.zip reader.Info.Notes words do
-                Expect.stringContains note word "note"
-                Expect.isFalse (note.Contains '\n') "one line")
+                Expect.stringContains note word "the note says what was met"
+                Expect.isFalse (note.Contains '\n') "the note is one line")
 
 let private stream size body = file "RIFF" (size + 36L) [ pcm16; chunkOf "data" size body ]
 let private toTheEnd = "length open"
@@ -224,18 +224,18 @@ let private wrapped =
                   sparse head (head.LongLength + 2L * frames) (fun path ->
                       File.AppendAllBytes(path, list)
                       use reader = new WavReader(path)
-                      Expect.equal reader.Info.Length frames "length"
-                      Expect.stringContains (Seq.exactlyOne reader.Info.Notes) "too few bits" "note")
+                      Expect.equal reader.Info.Length frames "the length is that of the file"
+                      Expect.stringContains (Seq.exactlyOne reader.Info.Notes) "too few bits" "the note names the cause")
           testCase "a mark, and more than it says"
           <| fun () ->
               sparse (stream 0x7FFFF000L [||]) (44L + 3_000_000_000L) (fun path ->
-                  Expect.equal (AudioFile.Info(path).Length) 1_500_000_000L "length")
+                  Expect.equal (AudioFile.Info(path).Length) 1_500_000_000L "the length is that of the file")
           testCase "a size that looks like a mark, and is right"
           <| fun () ->
               sparse (stream 0x7FFFF000L [||]) (44L + 0x7FFFF000L) (fun path ->
                   File.AppendAllBytes(path, noise "LIST")
                   let info = AudioFile.Info path
-                  Expect.equal info.Length (0x7FFFF000L / 2L) "length"
+                  Expect.equal info.Length (0x7FFFF000L / 2L) "the length is that of the header"
                   Expect.isEmpty info.Notes "nothing to say") ]
 
 let private absurd =
@@ -327,7 +327,7 @@ let private longFile =
                 stream.Write(ReadOnlySpan(BitConverter.GetBytes 16384s)))
 
             use reader = new WavReader(path)
-            Expect.equal reader.Info.Length frames "length"
+            Expect.equal reader.Info.Length frames "all samples are counted"
             Expect.equal (reader.Read(frames - 2L, 2).Channels[0]) [| 0.f; 0.5f |] "the last samples"
             refuses [ "case.wav"; "too many" ] (fun () -> AudioFile.Read path |> ignore))
 

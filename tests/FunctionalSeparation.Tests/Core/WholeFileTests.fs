@@ -50,7 +50,7 @@ let tests =
                       ))
 
                   Expect.equal (File.ReadAllText path) "older" "the older file"
-                  Expect.hasLength (Directory.GetFileSystemEntries folder) 1 "nothing else")
+                  Expect.hasLength (Directory.GetFileSystemEntries folder) 1 "nothing lies beside the older file")
           }
 
           test "a full disk leaves older files as they were, and nothing else" {
@@ -66,9 +66,9 @@ let tests =
                   refuses [ "x.wav"; "space" ] (fun () ->
                       AudioFile.Write(wav, AudioBuffer([| Array.zeroCreate 1_000_000 |], 8000)) |> ignore)
 
-                  Expect.equal (File.ReadAllText text) "older\n" "the text"
-                  Expect.equal (File.ReadAllBytes wav) before "the sound"
-                  Expect.hasLength (Directory.GetFileSystemEntries folder) 2 "nothing else"
+                  Expect.equal (File.ReadAllText text) "older\n" "the older text is kept"
+                  Expect.equal (File.ReadAllBytes wav) before "the older sound is kept"
+                  Expect.hasLength (Directory.GetFileSystemEntries folder) 2 "nothing lies beside the older files"
                   WholeFile.Append(text, "newer\n")
                   Expect.equal (File.ReadAllText text) "older\nnewer\n" "and the disk can be written again")
           }
@@ -82,7 +82,7 @@ let tests =
 
                   WholeFile.Write(file "x.txt", "x")
                   let names = Directory.GetFiles folder |> Array.map Path.GetFileName |> Array.sort
-                  Expect.equal names [| ".other.part"; "song.mp3.part"; "x.txt" |] "names")
+                  Expect.equal names [| ".other.part"; "song.mp3.part"; "x.txt" |] "only the killed process's file is gone")
           }
 
           test "what another process has open is no leftover" {
@@ -93,5 +93,5 @@ let tests =
                       new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite ||| FileShare.Delete)
 
                   WholeFile.Write(Path.Combine(folder, "x.txt"), "x")
-                  Expect.isTrue (File.Exists path) "it stays")
+                  Expect.isTrue (File.Exists path) "the open file stays")
           } ]

@@ -59,15 +59,15 @@ let tests =
                       let once = apply 3
                       Expect.equal sound before "what it is given stays as it is"
                       Expect.equal (apply 3) once "the same key, the same sound"
-                      Expect.equal (once |> Array.map _.Length) (sound |> Array.map _.Length) "shape"
-                      Expect.isTrue (Array.forall (Array.forall Single.IsFinite) once) "finite"
+                      Expect.equal (once |> Array.map _.Length) (sound |> Array.map _.Length) "the sound keeps its shape"
+                      Expect.isTrue (Array.forall (Array.forall Single.IsFinite) once) "every sample is a number"
                       let silence = Array.init channels (fun _ -> Array.zeroCreate<float32> 8000)
-                      Expect.isLessThan (energy (effect.Apply rate (Key.ofSeed 3) silence)) 1e-9 "silence"
+                      Expect.isLessThan (energy (effect.Apply rate (Key.ofSeed 3) silence)) 1e-9 "of silence comes silence"
               }
 
           test "all identities differ, for they tell runs apart" {
-              Expect.equal (all |> List.distinctBy _.Id |> List.length) all.Length "words"
-              Expect.notEqual (Effect.sometimes 0.5 Effect.room).Id Effect.room.Id "a probability"
+              Expect.equal (all |> List.distinctBy _.Id |> List.length) all.Length "each effect has words of its own"
+              Expect.notEqual (Effect.sometimes 0.5 Effect.room).Id Effect.room.Id "a probability makes another identity"
           }
 
           test "sometimes: about as often as it says, never at 0, always at 1" {
@@ -79,23 +79,23 @@ let tests =
                   |> List.filter id
                   |> List.length
 
-              Expect.equal (count 0.0) 0 "never"
-              Expect.equal (count 1.0) 400 "always"
+              Expect.equal (count 0.0) 0 "at 0 the effect never applies"
+              Expect.equal (count 1.0) 400 "at 1 the effect always applies"
               Expect.isTrue (abs (count 0.3 - 120) < 40) "three in ten"
           }
 
           test "panned to one side, one channel has all of it; the power stays" {
               let sound = [| noise 1 4000; noise 1 4000 |]
               let left = AudioEffects.pan -1.0 sound
-              Expect.isLessThan (energy [| left[1] |]) 1e-9 "right"
-              Expect.isLessThan (abs (decibels left sound)) 1e-3 "power"
-              Expect.isLessThan (abs (decibels (AudioEffects.pan 0.4 sound) sound)) 1e-3 "power elsewhere"
+              Expect.isLessThan (energy [| left[1] |]) 1e-9 "nothing is left on the right"
+              Expect.isLessThan (abs (decibels left sound)) 1e-3 "the power stays, all on the left"
+              Expect.isLessThan (abs (decibels (AudioEffects.pan 0.4 sound) sound)) 1e-3 "the power stays between the sides"
           }
 
           test "width 0 is mono, 1 changes nothing, 2 doubles the difference" {
               let sound = [| noise 1 4000; noise 2 4000 |]
               let side (channels: float32[][]) = [| Array.map2 (-) channels[0] channels[1] |]
-              Expect.isLessThan (energy (side (AudioEffects.width 0.0 sound))) 1e-9 "mono"
+              Expect.isLessThan (energy (side (AudioEffects.width 0.0 sound))) 1e-9 "at width 0 there is no difference"
               Expect.equal (AudioEffects.width 1.0 sound) sound "as it was"
               Expect.floatClose Accuracy.medium (decibels (side (AudioEffects.width 2.0 sound)) (side sound)) 6.0206 "6 dB"
           }
@@ -120,7 +120,7 @@ let tests =
               let dry = impulse 32000
               let wet = (AudioEffects.room 1.0 0.05 7000.0 -6.0 rate (Key.ofSeed 1) [| dry; dry |])[0]
               Expect.isLessThan (energy [| wet[1..799] |]) 1e-9 "nothing before 50 ms"
-              Expect.isLessThan (abs (10.0 * log10 (energy [| wet[800..] |]) + 6.0)) 0.2 "level"
+              Expect.isLessThan (abs (10.0 * log10 (energy [| wet[800..] |]) + 6.0)) 0.2 "the room has the level asked for"
               let level start = 10.0 * log10 (energy [| wet[start .. start + 1599] |])
               Expect.isLessThan (abs (level 4000 - level 12000 - 30.0)) 6.0 "30 dB in half a second"
           }
@@ -129,7 +129,7 @@ let tests =
               let sound = [| tone 440.0 16000; tone 440.0 16000 |]
               let doubled = AudioEffects.doubled -6.0 rate (Key.ofSeed 4) sound
               let side = [| Array.map2 (-) doubled[0] doubled[1] |]
-              Expect.isGreaterThan (decibels side sound) -15.0 "wide"
+              Expect.isGreaterThan (decibels side sound) -15.0 "the two sides differ"
               Expect.isTrue (strength 440.0 doubled[0] > strength 440.0 sound[0] - 6.0) "the tone stays"
           }
 
@@ -137,15 +137,15 @@ let tests =
               let sound = [| Array.append (tone 300.0 8000) (tone 300.0 8000 |> Array.map ((*) 0.1f)) |]
               let compressed = AudioEffects.compress -30.0 4.0 rate sound
               let range (channels: float32[][]) = decibels [| channels[0].[2000..7999] |] [| channels[0].[12000..15999] |]
-              Expect.isLessThan (range compressed) (range sound - 8.0) "range"
-              Expect.isLessThan (abs (decibels compressed sound)) 0.01 "energy"
+              Expect.isLessThan (range compressed) (range sound - 8.0) "loud and soft are nearer by 8 dB"
+              Expect.isLessThan (abs (decibels compressed sound)) 0.01 "the energy stays as it was"
           }
 
           test "saturated, a tone has odd harmonics" {
               let saturated = AudioEffects.saturate 18.0 [| tone 500.0 16000 |]
               let harmonic number = strength (500.0 * number) saturated[0] - strength 500.0 saturated[0]
-              Expect.isGreaterThan (harmonic 3.0) -30.0 "the third"
-              Expect.isLessThan (harmonic 2.0) -60.0 "the second"
+              Expect.isGreaterThan (harmonic 3.0) -30.0 "the third harmonic is there"
+              Expect.isLessThan (harmonic 2.0) -60.0 "the second harmonic is not there"
           }
 
           test "a band leaves what lies in it" {
@@ -187,7 +187,7 @@ let tests =
               let robot = (AudioEffects.robotise 200.0 rate [| noise 1 32000 |])[0]
               let peaks = [ for number in 2.0 .. 9.0 -> strength (200.0 * number) robot ]
               let between = [ for number in 2.0 .. 9.0 -> strength (200.0 * (number + 0.5)) robot ]
-              Expect.isGreaterThan (List.average peaks - List.average between) 20.0 "its harmonics"
+              Expect.isGreaterThan (List.average peaks - List.average between) 20.0 "the harmonics stand out of the noise"
           }
 
           test "tuned, a tone a third of a semitone sharp has the pitch of the semitone" {
@@ -201,8 +201,8 @@ let tests =
 
               let tuned = Array.head (AudioEffects.tuned rate [| voice |])
               let tuned = tuned[2000..13999]
-              Expect.isGreaterThan (strength 440.0 tuned - strength sharp tuned) 15.0 "its pitch"
-              Expect.isLessThan (strength 440.0 voice[2000..13999] - strength sharp voice[2000..13999]) 0.0 "before"
+              Expect.isGreaterThan (strength 440.0 tuned - strength sharp tuned) 15.0 "the tone has the semitone's pitch"
+              Expect.isLessThan (strength 440.0 voice[2000..13999] - strength sharp voice[2000..13999]) 0.0 "it was sharp"
           }
 
           testProperty "levels: the lead lies against the accompaniment as asked, alone and silent as often as asked"
@@ -222,12 +222,12 @@ let tests =
                   10.0
                   * log10 (energy [| sources[source].Head.ToArray() |> Array.map ((*) (float32 factors[source])) |] / 8000.0)
 
-              Expect.isLessThan (abs (level 0 + 20.0)) 0.1 "accompaniment"
-              Expect.isLessThan (abs (level 1 + 29.0)) 0.1 "lead"
+              Expect.isLessThan (abs (level 0 + 20.0)) 0.1 "the accompaniment has its level"
+              Expect.isLessThan (abs (level 1 + 29.0)) 0.1 "the lead has its level"
               let silent = ExcerptLevels.factors { levels with LeadSilent = 1.0 } sources (Key.ofSeed seed)
-              Expect.equal silent[1] 0.0 "silent"
+              Expect.equal silent[1] 0.0 "a silent lead has no gain"
               let alone = ExcerptLevels.factors { levels with LeadAlone = 1.0 } sources (Key.ofSeed seed)
-              Expect.equal alone[0] 0.0 "alone"
+              Expect.equal alone[0] 0.0 "a lead alone has no accompaniment"
 
           test "numbers that make no effects or levels are refused" {
               Scratch.refusesArgument [ "probability"; "1.5" ] (fun () -> Effect.sometimes 1.5 Effect.room |> ignore)

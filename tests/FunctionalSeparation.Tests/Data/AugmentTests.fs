@@ -46,7 +46,7 @@ let tests =
               test $"stretched {factor} times, a tone is as much longer and has its pitch and its level" {
                   let sound = tone 220.0 24000
                   let stretched = Augment.stretch factor rate sound
-                  Expect.equal stretched.Length (int (round (factor * 24000.0))) "length"
+                  Expect.equal stretched.Length (int (round (factor * 24000.0))) "the length is stretched by the factor"
                   Expect.isLessThan (abs (centsFrom 220.0 stretched)) 1.5 "pitch in cents"
                   Expect.isLessThan (abs (decibels (energy stretched / energy sound))) 0.1 "level in dB"
               }
@@ -57,14 +57,14 @@ let tests =
                   let at seconds = int (seconds * factor * float rate)
                   let inside, all = stretched[at 0.48 .. at 1.02] |> Array.sumBy abs, stretched |> Array.sumBy abs
                   Expect.isGreaterThan (inside / all) 0.97f "share of the sound between 0.48 and 1.02 s"
-                  Expect.isGreaterThan (energy stretched[at 0.55 .. at 0.95] / energy sound[9000..15000]) 0.9 "level"
+                  Expect.isGreaterThan (energy stretched[at 0.55 .. at 0.95] / energy sound[9000..15000]) 0.9 "the level stays"
               }
 
           for semitones in [ -12.0; -5.0; 0.5; 3.0; 7.0; 12.0 ] do
               test $"transposed by {semitones} semitones, a tone has another pitch and the same length and level" {
                   let sound = tone 220.0 24000
                   let transposed = Augment.transpose semitones rate sound
-                  Expect.equal transposed.Length 24000 "length"
+                  Expect.equal transposed.Length 24000 "the length stays as it was"
                   // Rates in steps of 100 Hz: 50 Hz in 8000 are 11 cents.
                   Expect.isLessThan (abs (centsFrom (220.0 * 2.0 ** (semitones / 12.0)) transposed)) 12.0 "pitch in cents"
                   Expect.isLessThan (abs (decibels (energy transposed / energy sound))) 0.2 "level in dB"
@@ -72,14 +72,14 @@ let tests =
 
           test "stretched once and transposed by nothing, a signal stays what it is" {
               let sound = noise 1 5000
-              Expect.equal (Augment.stretch 1.0 rate sound) sound "stretched"
-              Expect.equal (Augment.transpose 0.0 rate sound) sound "transposed"
+              Expect.equal (Augment.stretch 1.0 rate sound) sound "stretched once it is the same"
+              Expect.equal (Augment.transpose 0.0 rate sound) sound "transposed by nothing it is the same"
           }
 
           test "signals shorter than a window, and none, have their lengths" {
               for samples in [ 0; 1; 100 ] do
                   Expect.equal (Augment.stretch 1.5 rate (noise 1 samples)).Length (int (round (1.5 * float samples))) "stretched"
-                  Expect.equal (Augment.transpose 4.0 rate (noise 1 samples)).Length samples "transposed"
+                  Expect.equal (Augment.transpose 4.0 rate (noise 1 samples)).Length samples "transposing keeps the length"
           }
 
           for factor in [ 0.8; 1.25 ] do
@@ -108,12 +108,12 @@ let tests =
               let sound = noise 1 4000
 
               for after, before in Array.zip (Augment.formants 1.0 rate sound) sound do
-                  Expect.isLessThan (abs (after - before)) 1e-5f "the same"
+                  Expect.isLessThan (abs (after - before)) 1e-5f "moved by nothing it is the same"
 
               for samples in [ 0; 1; 100; 513 ] do
-                  Expect.equal (Augment.formants 1.2 rate (noise 1 samples)).Length samples "samples"
+                  Expect.equal (Augment.formants 1.2 rate (noise 1 samples)).Length samples "the sound keeps its length"
 
-              Expect.equal (Augment.formants 1.2 rate (Array.zeroCreate 4000)) (Array.zeroCreate 4000) "silence"
+              Expect.equal (Augment.formants 1.2 rate (Array.zeroCreate 4000)) (Array.zeroCreate 4000) "silence stays silence"
           }
 
           testProperty "6.02 dB are a factor of 2, and two polarities are silence"
@@ -121,9 +121,9 @@ let tests =
               let sound = noise seed 100
 
               for louder, x in Array.zip (Augment.gain (20.0 * log10 2.0) sound) sound do
-                  Expect.isLessThan (abs (louder - 2.0f * x)) 1e-6f "twice"
+                  Expect.isLessThan (abs (louder - 2.0f * x)) 1e-6f "6.02 dB double a sample"
 
-              Expect.equal (Array.map2 (+) sound (Augment.invert sound)) (Array.zeroCreate 100) "sum"
+              Expect.equal (Array.map2 (+) sound (Augment.invert sound)) (Array.zeroCreate 100) "opposite polarities cancel"
 
           testPropertyWithConfig
               { FsCheckConfig.defaultConfig with maxTest = 20 }
@@ -138,18 +138,18 @@ let tests =
 
               let sound = noise seed 1000
               Expect.equal (filter sound) (Augment.equalise 6.0 rate (Key.ofSeed seed) sound) "the same key"
-              Expect.notEqual (filter sound) (Augment.equalise 6.0 rate (Key.ofSeed (seed + 1)) sound) "another key"
+              Expect.notEqual (filter sound) (Augment.equalise 6.0 rate (Key.ofSeed (seed + 1)) sound) "another key differs"
 
           test "an equalisation changes what it can, and one of range 0 nothing" {
               let spread =
                   [ for seed in 1..20 do
                         for hertz in [ 100.0; 1000.0; 6000.0 ] -> responseAt (Augment.equalise 6.0 rate (Key.ofSeed seed)) hertz ]
 
-              Expect.isGreaterThan (spread |> List.averageBy (fun x -> x * x) |> sqrt) 1.5 "dB, typical"
+              Expect.isGreaterThan (spread |> List.averageBy (fun x -> x * x) |> sqrt) 1.5 "typical gains exceed 1.5 dB"
               let sound = noise 3 1000
 
               for after, before in Array.zip (Augment.equalise 0.0 rate (Key.ofSeed 1) sound) sound do
-                  Expect.isLessThan (abs (after - before)) 1e-4f "range 0"
+                  Expect.isLessThan (abs (after - before)) 1e-4f "a range of 0 changes nothing"
           }
 
           test "numbers that make no sense are refused" {

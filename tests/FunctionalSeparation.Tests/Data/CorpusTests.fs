@@ -47,7 +47,7 @@ let private mixingTests =
                   let energies = (mixed Mixing.unitNorm seed recorded).squared().sum([| 1L; 2L |]) |> numbers
 
                   for found, expected in Array.zip energies [| 1.0; 0.0; 1.0 |] do
-                      Expect.floatClose Accuracy.high found expected "energy")
+                      Expect.floatClose Accuracy.high found expected "each source that sounds has energy 1")
 
           testProperty "gains stay in their range, differ from source to source, and come back with the key"
           <| fun (seed: int) ->
@@ -61,17 +61,17 @@ let private mixingTests =
                   Expect.all found (fun gain -> abs gain <= 6.0 + 1e-9) "at most 6 dB"
                   Expect.equal (Array.distinct found).Length 4 "one for all channels of a source, another for each source"
                   Expect.equal (gains seed) found "the same key"
-                  Expect.notEqual (gains (seed + 1)) found "another")
+                  Expect.notEqual (gains (seed + 1)) found "another key draws other gains")
 
           test "as recorded, and one after the other" {
               Memory.plain (fun () ->
                   let recorded = Key.uniformTensor -1.0 1.0 [ 2L; 1L; 9L ] (Key.ofSeed 1)
-                  Expect.equal (numbers (mixed Mixing.plain 0 recorded)) (numbers recorded) "plain"
+                  Expect.equal (numbers (mixed Mixing.plain 0 recorded)) (numbers recorded) "plain mixing changes nothing"
                   let both = Mixing.unitNorm |> Mixing.andThen (Mixing.gains 3.0)
-                  Expect.equal (IdText.text both.Id) "each source at unit norm, gains of up to 3 dB" "words"
+                  Expect.equal (IdText.text both.Id) "each source at unit norm, gains of up to 3 dB" "it says both in words"
                   let levels = (mixed both 4 recorded).squared().sum([| 1L; 2L |]).log10().mul 10.0 |> numbers
                   Expect.all levels (fun level -> abs level <= 3.0) "gains of unit norm"
-                  Expect.notEqual levels[0] levels[1] "drawn")
+                  Expect.notEqual levels[0] levels[1] "each source has a gain of its own")
           }
 
           test "what is no [sources, channels, samples], and a range below 0, are refused" {
@@ -90,8 +90,8 @@ let private corpusTests =
                   skiptest "sines are rounded otherwise on other systems"
 
               let songs = Corpus.embedded 0
-              Expect.equal (Corpus.fingerprint songs.Train) "32835fc6cca74e56" "training"
-              Expect.equal (Corpus.fingerprint (songs.Train @ songs.Dev @ songs.Test)) "da264f7b8644ff7f" "all"
+              Expect.equal (Corpus.fingerprint songs.Train) "32835fc6cca74e56" "the training songs are the same as ever"
+              Expect.equal (Corpus.fingerprint (songs.Train @ songs.Dev @ songs.Test)) "da264f7b8644ff7f" "all are as ever"
               Expect.equal (Corpus.fingerprint (Corpus.named [ "a"; "b" ] songs).Train) "32835fc6cca74e56" "whatever their names"
           }
 
@@ -101,14 +101,14 @@ let private corpusTests =
               let whole = { corpus band 2 with Train = [ clip band 2 seed ] }
               let grouped = Corpus.grouped groups whole
               let before, after = Clip.read whole.Train.Head, Clip.read grouped.Train.Head
-              Expect.equal (Stems.names after) [ "vocals"; "accompaniment" ] "order"
+              Expect.equal (Stems.names after) [ "vocals"; "accompaniment" ] "the sources keep the order given"
               Expect.equal grouped.Train.Head.Sources (Stems.names after) "the clip says so"
               Expect.equal (samples (Stems.find "vocals" after)) (samples (Stems.find "vocals" before)) "one alone is as it was"
-              Expect.isLessThan (difference (samples (Stems.sum after)) (samples (Stems.sum before))) 1e-6f "sum"
+              Expect.isLessThan (difference (samples (Stems.sum after)) (samples (Stems.sum before))) 1e-6f "the sum is kept"
 
           test "a group tells of itself; a source in none or two of them, or unknown, is refused by the clip's name" {
               let words = (Corpus.grouped [ "rest", [ "drums"; "bass"; "other" ]; "vocals", [ "vocals" ] ] (corpus band 1)).Name
-              Expect.equal words "noise as rest (drums + bass + other), vocals" "name"
+              Expect.equal words "noise as rest (drums + bass + other), vocals" "the name tells of the groups"
 
               for groups in
                   [ [ "rest", [ "drums"; "bass" ]; "vocals", [ "vocals" ] ]
@@ -123,8 +123,8 @@ let private corpusTests =
           test "other names, the same sound" {
               let named = Corpus.named [ "a"; "b" ] (corpus [ "music"; "voice" ] 1)
               let found, expected = Clip.read named.Train.Head, Clip.read (corpus [ "music"; "voice" ] 1).Train.Head
-              Expect.equal (Stems.names found) [ "a"; "b" ] "names"
-              Expect.equal (samples (Stems.find "b" found)) (samples (Stems.find "voice" expected)) "sound"
+              Expect.equal (Stems.names found) [ "a"; "b" ] "the sources have the new names"
+              Expect.equal (samples (Stems.find "b" found)) (samples (Stems.find "voice" expected)) "the sound is the same"
 
               for names in [ [ "a" ]; [ "a"; "a" ]; [ "a"; "b"; "c" ] ] do
                   Scratch.refusesArgument [ "clip 1"; "music, voice" ] (fun () ->
@@ -134,14 +134,14 @@ let private corpusTests =
           test "another rate and one channel are made where they are asked for, and said" {
               let stereo = corpus band 2
               let slow, mono = Corpus.resampled 4000 stereo, Corpus.mono stereo
-              Expect.equal (slow.Name, mono.Name) ("noise at 4000 Hz", "noise, mono") "names"
+              Expect.equal (slow.Name, mono.Name) ("noise at 4000 Hz", "noise, mono") "the names say what was made"
               let clip = slow.Train.Head
-              Expect.equal (clip.SampleRate, clip.Channels) (4000, 2) "rate"
+              Expect.equal (clip.SampleRate, clip.Channels) (4000, 2) "the rate is new and the channels stay"
               Expect.equal (Stems.length (Clip.read clip)) 100 "half as many samples"
               let recorded = Stems.find "bass" (Clip.read stereo.Test.Head)
               let mean = Array.map2 (fun left right -> (left + right) / 2.0f) recorded.Channels[0] recorded.Channels[1]
               Expect.equal (samples (Stems.find "bass" (Clip.read mono.Test.Head))) mean "the mean of the channels"
-              Expect.equal mono.Test.Head.Channels 1 "one channel"
+              Expect.equal mono.Test.Head.Channels 1 "the mono clip has one channel"
           }
 
           test "several corpora are one, their clips told apart by their places" {
@@ -154,9 +154,9 @@ let private corpusTests =
                   names
                   [ for place in [ one; two ] do
                         for clip in place.Train -> $"{place.Place}/{clip.Name}" ]
-                  "all"
+                  "the clips of both are there in order"
 
-              Expect.hasLength (joined.Test @ joined.Dev) (2 * (one.Test @ one.Dev).Length) "parts"
+              Expect.hasLength (joined.Test @ joined.Dev) (2 * (one.Test @ one.Dev).Length) "the other parts are joined too"
               Expect.equal (Corpus.joined [ one ]).Place "one" "one is itself"
 
               Scratch.refuses [ "other: has a, c"; "one has a, b" ] (fun () ->

@@ -23,7 +23,7 @@ let private ffmpeg (arguments: string list) =
         use running = Process.Start(ProcessStartInfo("ffmpeg", arguments, RedirectStandardError = true))
         running.StandardError.ReadToEnd() |> ignore
         running.WaitForExit()
-        Expect.equal running.ExitCode 0 "ffmpeg"
+        Expect.equal running.ExitCode 0 "ffmpeg ends without an error"
     with :? ComponentModel.Win32Exception ->
         skiptest "ffmpeg is not installed"
 
@@ -97,10 +97,10 @@ let tests =
                       write $"{clips[1]}.WAV"
                       let corpus = load root
                       let length = corpus.Test |> List.sumBy (fun clip -> Stems.length (Clip.read clip))
-                      Expect.isGreaterThan length 0 "sound"
+                      Expect.isGreaterThan length 0 "the test clips have sound"
 
                       if not (isOfPairs name) then
-                          Expect.equal (all corpus |> List.map _.Name |> List.sort) (List.sort clips) "both clips"
+                          Expect.equal (all corpus |> List.map _.Name |> List.sort) (List.sort clips) "both clips are found"
 
                       Expect.isEmpty corpus.LeftOut "nothing is left out")
               }
@@ -134,14 +134,14 @@ let tests =
                           let corpus = load root
 
                           if not (isOfPairs name) then
-                              Expect.equal (all corpus |> List.map _.Name) [ clips[1] ] "the other"
+                              Expect.equal (all corpus |> List.map _.Name) [ clips[1] ] "the other clip is read"
 
                           for one, other in [ first, second; second, first ] do
                               match leftOutOf corpus (clips[0] + one) with
-                              | [ said ] -> Expect.stringContains said (clips[0] + other) "named"
+                              | [ said ] -> Expect.stringContains said (clips[0] + other) "the reason names the other file"
                               | others -> failtest $"{one}: {others}"
 
-                          Expect.equal (corpus.LeftOut |> List.filter LeftOut.isUnusable |> List.length) 2 "faults"
+                          Expect.equal (corpus.LeftOut |> List.filter LeftOut.isUnusable |> List.length) 2 "both are unusable"
                           File.Delete(Path.Combine(root, below, clips[0] + second)))
               }
 
@@ -162,8 +162,8 @@ let tests =
                   try
                       match (AudioFolder.files root).LeftOut with
                       | [ one ] ->
-                          Expect.stringContains one.Reason "not in UTF-8" "why"
-                          Expect.isTrue (LeftOut.isUnusable one) "a fault"
+                          Expect.stringContains one.Reason "not in UTF-8" "the reason says what is wrong"
+                          Expect.isTrue (LeftOut.isUnusable one) "the file counts as a fault"
                           Scratch.refuses [ "not in UTF-8"; "rename" ] (fun () -> AudioFile.Open one.Path |> ignore)
                       | others -> failtest $"{others}"
                   finally
@@ -195,7 +195,7 @@ let tests =
                   ffmpeg [ "-v"; "error"; "-i"; wav; "-f"; "flac"; flac ]
                   File.Delete wav
                   let corpus = Mir1k.load root
-                  Expect.equal [ for clip in corpus.Train -> clip.Name ] [ "abjones_1_01" ] "trains"
+                  Expect.equal [ for clip in corpus.Train -> clip.Name ] [ "abjones_1_01" ] "the FLAC clip is for training"
                   Expect.equal (voice corpus.Train.Head) expected "the same samples")
           }
 
@@ -207,8 +207,8 @@ let tests =
 
                   writeAs (Path.Combine(root, "male_tests.wav")) [| tone 0.1f |]
                   let corpus = SpeechPair.timit root
-                  Expect.equal (Stems.length (Clip.read corpus.Test.Head)) 4000 "read"
-                  Expect.equal (leftOutOf corpus "male_tests.wav") [ "not one of the six of the pair" ] "said"
+                  Expect.equal (Stems.length (Clip.read corpus.Test.Head)) 4000 "the test clip is read whole"
+                  Expect.equal (leftOutOf corpus "male_tests.wav") [ "not one of the six of the pair" ] "the reason is told"
                   File.Delete(Path.Combine(root, "male_dev.WAV"))
                   Scratch.refuses [ "male_dev.wav"; "male_tests.wav" ] (fun () -> SpeechPair.timit root |> ignore))
           }
@@ -222,10 +222,10 @@ let tests =
                   writeAs (Path.Combine(root, "Ani_1_02.wav")) stereo
                   Directory.CreateDirectory(Path.Combine(root, "train")) |> ignore
                   let corpus = Mir1k.load root
-                  Expect.equal [ for clip in all corpus -> clip.Name ] [ "Ani_1_01" ] "one clip"
+                  Expect.equal [ for clip in all corpus -> clip.Name ] [ "Ani_1_01" ] "only the clip with a good name is read"
                   Expect.equal (leftOutOf corpus "abjones-1-02.wav") [ "not named singer_song_clip" ] "not a test singer's"
-                  Expect.equal (leftOutOf corpus "Ani_1_02.wav") [ "beside Wavfile" ] "not read"
-                  Expect.equal (leftOutOf corpus "train") [ "beside Wavfile" ] "nor this"
+                  Expect.equal (leftOutOf corpus "Ani_1_02.wav") [ "beside Wavfile" ] "a clip beside Wavfile is not read"
+                  Expect.equal (leftOutOf corpus "train") [ "beside Wavfile" ] "nor is a folder beside Wavfile"
                   let said = LeftOut.text corpus.LeftOut
 
                   Expect.equal
@@ -241,10 +241,10 @@ let tests =
               Expect.equal
                   (LeftOut.text (texts @ discs))
                   "102 left out: 1.txt, 2.txt, 3.txt and 97 more (not audio by its name); CD1, CD2 (a folder)"
-                  "by reason"
+                  "leftovers are told by their reason"
 
               let each = LeftOut.text [ for i in 1..100 -> { Path = $"{i}.wav"; Reason = $"fault {i}" } ]
-              Expect.stringEnds each "8.wav (fault 8); and 92 more" "short"
+              Expect.stringEnds each "8.wav (fault 8); and 92 more" "the rest is only counted"
           }
 
           test "a part without clips is refused, naming folder and part" {
@@ -306,10 +306,10 @@ let tests =
                   [ for i in 1..2 ->
                         { Clip = $"clip{i}"; Samples = 10; Estimates = AsNamed; Sources = [ "music", none; "voice", none ] } ]
 
-              Expect.equal (Results.row "x" rows) ("x" :: List.replicate 6 "no score") "a table"
+              Expect.equal (Results.row "x" rows) ("x" :: List.replicate 6 "no score") "the table says that there is no score"
               Expect.all (List.tail (Results.columns rows)) (fun (_, cell) -> cell = "no score") "a CSV file"
-              Expect.stringContains (List.head (Results.remarks rows)) "all 2 clip(s) have no voice score" "named"
+              Expect.stringContains (List.head (Results.remarks rows)) "all 2 clip(s) have no voice score" "the voice is named"
 
               let claim = { Text = "A beats B"; Pairs = [ ("A", "B") ] }
-              Expect.stringContains (TableReport.verdict None (fun _ -> None) claim) "not measured" "no verdict"
+              Expect.stringContains (TableReport.verdict None (fun _ -> None) claim) "not measured" "the claim has no verdict"
           } ]

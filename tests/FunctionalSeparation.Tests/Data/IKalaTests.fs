@@ -33,30 +33,30 @@ let tests =
                   let clip = (IKala.load folder).Test.Head
                   let stems = Clip.read clip
                   let music, voice = Stems.find "music" stems, Stems.find "voice" stems
-                  Expect.equal (clip.Name, clip.Song, clip.SampleRate) ("10161_chorus", "10161", 16000) "clip"
-                  Expect.equal (music.Length, voice.Length) (16000, 16000) "samples"
+                  Expect.equal (clip.Name, clip.Song, clip.SampleRate) ("10161_chorus", "10161", 16000) "its facts are right"
+                  Expect.equal (music.Length, voice.Length) (16000, 16000) "both sources have a second of samples"
 
                   let isSine frequency (samples: float32[]) =
                       let error = Array.map2 (-) (sine frequency 16000 16000) samples
                       // The ends hear the silence around the clip.
                       energyOf error[2000..14000] < 1e-8 * energyOf samples[2000..14000]
 
-                  Expect.isTrue (isSine 220.0 music.Channels[0]) "music"
-                  Expect.isTrue (isSine 1000.0 voice.Channels[0]) "voice")
+                  Expect.isTrue (isSine 220.0 music.Channels[0]) "the left channel is the music"
+                  Expect.isTrue (isSine 1000.0 voice.Channels[0]) "the right channel is the voice")
           }
 
           test "the first quarter in ordinal order trains" {
               Scratch.inFolder (fun folder ->
                   madeUp folder [ "10161"; "10164"; "2000"; "54194" ]
                   let corpus = IKala.load folder
-                  Expect.equal (corpus.Train |> List.map _.Name) [ "10161_chorus"; "10161_verse" ] "training clips"
+                  Expect.equal (corpus.Train |> List.map _.Name) [ "10161_chorus"; "10161_verse" ] "the first song trains"
 
                   Expect.equal
                       (corpus.Test |> List.map _.Name)
                       [ "10164_chorus"; "10164_verse"; "2000_chorus"; "2000_verse"; "54194_chorus"; "54194_verse" ]
-                      "test clips"
+                      "the other songs are for testing"
 
-                  Expect.isEmpty corpus.Dev "development clips")
+                  Expect.isEmpty corpus.Dev "there are no development clips")
           }
 
           test "252 clips are 63 for training and 189 for testing" {
@@ -73,12 +73,12 @@ let tests =
 
           test "a folder of iKala is told from others" {
               Scratch.inFolder (fun folder ->
-                  Expect.isFalse (IKala.isIn (Path.Combine(folder, "nowhere"))) "no folder"
-                  Expect.isFalse (IKala.isIn folder) "empty"
+                  Expect.isFalse (IKala.isIn (Path.Combine(folder, "nowhere"))) "a folder that is not there is not iKala"
+                  Expect.isFalse (IKala.isIn folder) "an empty folder is not iKala"
                   write folder "abjones_5_08.wav" [ second 220.0; second 1000.0 ] 16000
-                  Expect.isFalse (IKala.isIn folder) "MIR-1K"
+                  Expect.isFalse (IKala.isIn folder) "clips of MIR-1K are not iKala"
                   madeUp folder [ "10161" ]
-                  Expect.isTrue (IKala.isIn folder) "iKala")
+                  Expect.isTrue (IKala.isIn folder) "a song of iKala is recognised")
           }
 
           test "what is no iKala is refused by name" {

@@ -34,13 +34,13 @@ let private stems =
                   writeSong (Path.Combine(root, "test", "two")) (song 8000 1 band)
                   let corpus = StemFolder.load root
                   let one, two = corpus.Train.Head, corpus.Test.Head
-                  Expect.equal (one.Name, one.SampleRate, one.Channels) ("one", 16000, 2) "one"
-                  Expect.equal (two.Name, two.SampleRate, two.Channels) ("two", 8000, 1) "two"
+                  Expect.equal (one.Name, one.SampleRate, one.Channels) ("one", 16000, 2) "song one is as it was written"
+                  Expect.equal (two.Name, two.SampleRate, two.Channels) ("two", 8000, 1) "song two is as it was written"
 
                   Expect.equal
                       [ for clip in all corpus -> clip.Sources ]
                       (List.replicate 2 [ "bass"; "drums"; "other"; "vocals" ])
-                      "names"
+                      "the sources are in the order of their names"
 
                   Expect.isEmpty corpus.Dev "no development songs"
                   Expect.isEmpty corpus.LeftOut "nothing is left out"
@@ -55,7 +55,7 @@ let private stems =
           test "sources are in the order of their names, not of their files" {
               Scratch.inFolder (fun root ->
                   writeSong (Path.Combine(root, "train", "one")) (song 16000 1 [ "bass-2"; "bass" ])
-                  Expect.equal (StemFolder.load root).Train.Head.Sources [ "bass"; "bass-2" ] "order")
+                  Expect.equal (StemFolder.load root).Train.Head.Sources [ "bass"; "bass-2" ] "the order is that of the names")
           }
 
           test "what is no source and no song is left out, and named with the reason" {
@@ -84,7 +84,7 @@ let private stems =
                       | [ _, reason ] -> Expect.stringContains reason word path
                       | others -> failtest $"{path}: {others}"
 
-                  Expect.hasLength corpus.LeftOut 7 "nothing else")
+                  Expect.hasLength corpus.LeftOut 7 "nothing else is left out")
           }
 
           test "a song that cannot be used is named with its path and the reason, and the rest is read" {
@@ -105,7 +105,7 @@ let private stems =
                   let cut = Path.Combine(place "dev" "cut", "music.wav")
                   File.WriteAllBytes(cut, File.ReadAllBytes cut |> Array.truncate 1000)
                   let corpus = StemFolder.load root
-                  Expect.equal [ for clip in all corpus -> clip.Name ] [ "good"; "good too" ] "the rest"
+                  Expect.equal [ for clip in all corpus -> clip.Name ] [ "good"; "good too" ] "the good songs are read"
                   let faults = corpus.LeftOut |> List.filter LeftOut.isUnusable
 
                   for part, name, words in
@@ -122,7 +122,7 @@ let private stems =
                               Expect.stringContains (LeftOut.why fault) word name
                       | others -> failtest $"{name}: {others}"
 
-                  Expect.hasLength faults 7 "nothing else")
+                  Expect.hasLength faults 7 "nothing else is at fault")
           }
 
           test "a stem that ends a little early is filled up with silence, read whole or in parts, and noted" {
@@ -140,7 +140,7 @@ let private stems =
                   let clip = corpus.Train.Head
                   let voice = Clip.read clip |> Stems.find "voice"
                   let written = (AudioFile.Read(Path.Combine(folder, "voice.wav"))).Channels[0]
-                  Expect.equal voice.Channels[0] (Array.append written (Array.zeroCreate 1000)) "whole"
+                  Expect.equal voice.Channels[0] (Array.append written (Array.zeroCreate 1000)) "silence fills the stem up"
                   Expect.equal (Clip.readableSamples clip) 8000 "as long as the longest"
                   let part start count = (clip.Parts.Value.Read "voice" start count).Channels[0]
 
@@ -160,7 +160,7 @@ let private stems =
 
               let whole () = failtest "the whole clip is not read"
               let clip = { Clip.create "long" 16000 1 [ "music"; "voice" ] whole with Parts = Some parts }
-              Expect.equal (Clip.readableSamples clip) 100000 "length"
+              Expect.equal (Clip.readableSamples clip) 100000 "the length is that of the parts"
               Expect.equal (List.rev read) [ "music", 99999, 1; "voice", 99999, 1 ] "what is read"
           }
 
@@ -192,12 +192,12 @@ let private musdb =
                       writeSong (Path.Combine(root, part, name)) (song 44100 2 (band @ [ "mixture" ]))
 
                   let corpus = Musdb.load root
-                  Expect.equal [ for clip in corpus.Dev -> clip.Name ] [ "Actions - One Minute Smile" ] "chooses"
+                  Expect.equal [ for clip in corpus.Dev -> clip.Name ] [ "Actions - One Minute Smile" ] "a listed song chooses"
                   Expect.equal [ for clip in corpus.Train -> clip.Name, clip.Singer ] [ "A Band - A - Song", "A Band" ] "trains"
-                  Expect.equal [ for clip in corpus.Test -> clip.Name ] [ "Other - Song" ] "tests"
+                  Expect.equal [ for clip in corpus.Test -> clip.Name ] [ "Other - Song" ] "the test song is for testing"
                   Expect.isEmpty corpus.LeftOut "mixtures are part of the layout"
                   let read = Clip.read corpus.Test.Head
-                  Expect.equal (Stems.names read) band "names"
+                  Expect.equal (Stems.names read) band "the sources keep their order"
 
                   for seed, stem in List.indexed read do
                       Expect.isLessThan (worst stem.Sound (sound seed 2 44100)) (1.0 / 32768.0) stem.Name)
@@ -214,7 +214,7 @@ let private musdb =
                   Expect.equal
                       (leftOut corpus |> List.map snd)
                       [ "a companion file of macOS, not sound"; "not named .stem.mp4" ]
-                      "left out"
+                      "strange files are left out with a reason"
 
                   Scratch.refuses [ "A - B"; "22050 Hz"; "44100 Hz" ] (fun () -> Clip.read corpus.Test.Head |> ignore)
                   File.Delete(Path.Combine(folder, "vocals.wav"))
@@ -242,9 +242,9 @@ let private musdb =
 
               ffmpeg (tones @ tracks @ [ "-ac"; "2"; "-c:a"; "aac"; path ])
               let clip = (Musdb.load root).Train.Head
-              Expect.equal (clip.Name, clip.Singer) ("A - B", "A") "called"
+              Expect.equal (clip.Name, clip.Singer) ("A - B", "A") "the clip is called after its file"
               let read = Clip.read clip
-              Expect.equal (Stems.names read) band "names"
+              Expect.equal (Stems.names read) band "the four sources keep their order"
 
               let energyAt (samples: float32[]) frequency =
                   let sum wave =

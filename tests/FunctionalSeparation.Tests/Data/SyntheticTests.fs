@@ -129,10 +129,10 @@ let tests =
               let clock = Diagnostics.Stopwatch.StartNew()
               let songs = allSongs corpus.Value
               Expect.isLessThan clock.Elapsed.TotalSeconds 20.0 "generation is quick"
-              Expect.equal (songs.Length, corpus.Value.Train.Length, corpus.Value.Test.Length) (18, 12, 4) "sizes"
-              Expect.equal (List.distinctBy voice songs).Length 18 "voices differ"
-              Expect.equal (List.distinctBy music songs).Length 18 "accompaniments differ"
-              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Name) songs).Length 18 "names differ"
+              Expect.equal (songs.Length, corpus.Value.Train.Length, corpus.Value.Test.Length) (18, 12, 4) "it has those sizes"
+              Expect.equal (List.distinctBy voice songs).Length 18 "the voices of all songs differ"
+              Expect.equal (List.distinctBy music songs).Length 18 "the accompaniments of all songs differ"
+              Expect.equal (List.distinctBy (fun (s: SyntheticSong) -> s.Name) songs).Length 18 "the names of all songs differ"
 
               Expect.isGreaterThan
                   (List.distinctBy (fun (s: SyntheticSong) -> s.Description) songs).Length
@@ -143,7 +143,7 @@ let tests =
           test "a smaller corpus is a part of a larger one" {
               let one = Synthetic.corpusOf { Train = 1; Dev = 0; Test = 1; Seconds = 2.0 } 5
               let two = Synthetic.corpusOf { Train = 2; Dev = 1; Test = 1; Seconds = 2.0 } 5
-              Expect.equal (both one.Train.Head, both one.Test.Head) (both two.Train.Head, both two.Test.Head) "same songs"
+              Expect.equal (both one.Train.Head, both one.Test.Head) (both two.Train.Head, both two.Test.Head) "the same songs"
               Expect.notEqual (voice one.Train.Head) (voice one.Test.Head) "train is not test"
           }
 
@@ -175,12 +175,12 @@ let tests =
               let parts = (Synthetic.bandSong 2.0 "parts" (Key.ofSeed seed)).Stems
               let again = (Synthetic.bandSong 2.0 "again" (Key.ofSeed seed)).Stems
               let samples (stems: Stems) = [ for stem in stems -> List.ofSeq stem.Sound.Channels ]
-              Expect.equal (Stems.names parts) [ "drums"; "bass"; "other"; "vocals" ] "names"
-              Expect.equal (samples again) (samples parts) "the same"
+              Expect.equal (Stems.names parts) [ "drums"; "bass"; "other"; "vocals" ] "the four sources are in order"
+              Expect.equal (samples again) (samples parts) "the same key gives the same sound"
 
               for sound in Stems.sum parts :: List.map _.Sound parts do
-                  Expect.equal (sound.SampleRate, sound.Channels.Count, sound.Length) (44100, 2, 88200) "shape"
-                  Expect.isGreaterThan (rms sound.Channels[0]) 1e-3 "it sounds"
+                  Expect.equal (sound.SampleRate, sound.Channels.Count, sound.Length) (44100, 2, 88200) "two seconds in stereo"
+                  Expect.isGreaterThan (rms sound.Channels[0]) 1e-3 "each sound can be heard"
                   Expect.all (Seq.concat sound.Channels) (fun x -> abs x < 1.0f) "below full scale"
 
               let vocals, other = Stems.find "vocals" parts, Stems.find "other" parts

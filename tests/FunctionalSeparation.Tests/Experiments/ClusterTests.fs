@@ -56,19 +56,19 @@ let tests =
                           [ "table.fsx"; "--data"; "two words" ]
                           [ "SLURM_ARRAY_TASK_ID", "2"; "SLURM_ARRAY_TASK_COUNT", "5"; "SLURM_CPUS_PER_TASK", "3" ]
 
-                  Expect.equal code 0 "exit code"
-                  Expect.equal calls [ "3 3: fsi table.fsx --data two words --cell 2/5" ] "the call")
+                  Expect.equal code 0 "the task ends with exit code 0"
+                  Expect.equal calls [ "3 3: fsi table.fsx --data two words --cell 2/5" ] "fsi gets options and its part")
           }
 
           test "without an array the options are as they are" {
               withDotnet [ writesDown ] (fun folder ->
                   let _, calls = run folder "array.sbatch" [ "table.fsx"; "--merge" ] []
-                  Expect.equal calls [ "1 1: fsi table.fsx --merge" ] "the call")
+                  Expect.equal calls [ "1 1: fsi table.fsx --merge" ] "the options are passed on as they are")
           }
 
           test "a task that fails fails the job" {
               withDotnet [ "exit 2" ] (fun folder ->
-                  Expect.equal (fst (run folder "array.sbatch" [ "table.fsx" ] [])) 2 "exit code")
+                  Expect.equal (fst (run folder "array.sbatch" [ "table.fsx" ] [])) 2 "the job fails with the task's code")
           }
 
           test "submitting: a task for each row, then the merge" {
@@ -76,15 +76,15 @@ let tests =
                   let code, calls =
                       run folder "submit.sh" [ "table.fsx"; "--preset"; "brief" ] [ "SBATCH_ARGS", "--mem=2G --nice" ]
 
-                  Expect.equal code 0 "exit code"
+                  Expect.equal code 0 "submitting ends with exit code 0"
 
                   match calls with
                   | [ array; merge ] ->
                       for part in [ "--mem=2G --nice"; "--array=1-3"; "array.sbatch table.fsx --preset brief" ] do
-                          Expect.stringContains array part "the array"
+                          Expect.stringContains array part "the array has options, size and script"
 
                       Expect.stringContains merge "--dependency=afterok:41 " "the merge waits for the array"
-                      Expect.stringEnds merge "table.fsx --preset brief --merge" "the merge"
+                      Expect.stringEnds merge "table.fsx --preset brief --merge" "the merge has the options of the script"
                   | _ -> failtest $"two submissions, not {calls}")
           }
 

@@ -67,7 +67,7 @@ let tests =
               for text, number in [ "2.5", 2.5; "-1", -1.0; "1e3", 1000.0; ".5", 0.5; "+3", 3.0 ] do
                   Expect.equal (CommandLine.real "--x" text) number text
 
-              Expect.equal (CommandLine.whole "--x" "-12") -12 "whole"
+              Expect.equal (CommandLine.whole "--x" "-12") -12 "a whole number may be negative"
               refuses [ "--x 2,5"; "Write 2.5" ] (fun () -> CommandLine.real "--x" "2,5" |> ignore)
               refuses [ "--x 1,234,567" ] (fun () -> CommandLine.real "--x" "1,234,567" |> ignore)
               refuses [ "--x two" ] (fun () -> CommandLine.real "--x" "two" |> ignore)

@@ -38,20 +38,20 @@ let tests =
         "inputs"
         [ test "the rest is done, each fault is named with its path in one line, and how many they were is told in the end" {
               let results, error = told (fun () -> each (faults @ good))
-              Expect.equal results [ 1; 2 ] "the rest"
+              Expect.equal results [ 1; 2 ] "the other inputs are done"
               let lines = error.TrimEnd().Split '\n'
               Expect.hasLength lines 3 $"a line each: {error}"
 
               for line, (path, _) in Seq.zip lines faults do
-                  Expect.stringStarts line $"not used: {path}" "named"
+                  Expect.stringStarts line $"not used: {path}" "the line names the faulty path"
 
               Expect.equal (Inputs.failure ()) (Some "3 of 5 songs were not separated.") "for the exit code"
-              Expect.equal (Inputs.failure ()) None "told once"
+              Expect.equal (Inputs.failure ()) None "the failure is told once"
           }
 
           test "where all goes well nothing is told" {
               let results, error = told (fun () -> each good)
-              Expect.equal (results, error, Inputs.failure ()) ([ 1; 2 ], "", None) "nothing"
+              Expect.equal (results, error, Inputs.failure ()) ([ 1; 2 ], "", None) "all is done and nothing told"
           }
 
           test "a single one is refused" {
@@ -71,11 +71,11 @@ let tests =
                   [ for name in [ "notes.txt"; "cover.jpg" ] -> { Path = "/x/" + name; Reason = "not audio by its name" } ]
 
               let (), error = told (fun () -> Inputs.tellLeftOut "/x" junk)
-              Expect.equal error "/x: 2 left out: notes.txt, cover.jpg (not audio by its name)\n" "one line"
-              Expect.equal (Inputs.failure ()) None "no failure"
+              Expect.equal error "/x: 2 left out: notes.txt, cover.jpg (not audio by its name)\n" "both files share a line"
+              Expect.equal (Inputs.failure ()) None "what is no sound fails nothing"
               let (), error = told (fun () -> Inputs.tellLeftOut "/x" (LeftOut.unusable "/x/a.wav" "a link" :: junk))
               Expect.stringContains error "not used: /x/a.wav: a link" "path and reason"
-              Expect.isSome (Inputs.failure ()) "a failure"
+              Expect.isSome (Inputs.failure ()) "sound that cannot be used is a failure"
           }
 
           test "clips that cannot be read are left out of a corpus and named, whatever their fault" {
@@ -100,9 +100,9 @@ let tests =
                   Expect.equal [ for clip in corpus.Train -> clip.Name ] [ "good" ] "what is left"
 
                   for name in [ "bits"; "cut"; "foreign"; "mono"; "rate" ] do
-                      Expect.stringContains error $"not used: {name}: {path name}" "named"
+                      Expect.stringContains error $"not used: {name}: {path name}" "the faulty clip and its path are named"
 
-                  Expect.isSome (Inputs.failure ()) "a failure"
+                  Expect.isSome (Inputs.failure ()) "faulty clips make the command fail"
                   let refused _ (clip: Clip) = raise (InputException $"{clip.Name}: too short")
                   let corpus, _ = told (fun () -> Mir1k.load root |> Inputs.usable refused)
                   Expect.isEmpty corpus.Train "the check counts"

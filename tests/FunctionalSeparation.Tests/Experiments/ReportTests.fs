@@ -75,21 +75,21 @@ let private figureTests =
           test "silence, and what is not a number, is drawn as silence" {
               let silent = { ramp 2 4 with Decibels = [| Array.create 4 -infinity; Array.create 4 nan |] }
               let levels = levels (Figures.spectrogram "t" (Figures.peak silent) silent)
-              Expect.all levels (fun level -> level = -60y) "floor"
+              Expect.all levels (fun level -> level = -60y) "silence is drawn at -60 dB"
           }
 
           test "a long spectrogram is pooled by its maximum" {
               let long = ramp 5000 257
               let chart = Figures.spectrogram "t" 0.0 { long with HertzPerBin = 5.0 }
-              Expect.isLessThanOrEqual (levels chart).Length (700 * 256) "size"
+              Expect.isLessThanOrEqual (levels chart).Length (700 * 256) "the pooled levels fit into 700 x 256"
               Expect.equal (Array.head (levels chart)) 0y "the maximum stays"
-              Expect.isLessThan (GenericChart.toFigureJson chart).Length 300_000 "JSON"
+              Expect.isLessThan (GenericChart.toFigureJson chart).Length 300_000 "the chart is smaller than 300 kB"
           }
 
           test "panels share the scale of the loudest" {
               let quiet = { ramp 5 8 with Decibels = Array.create 5 (Array.create 8 -30.0) }
               let panels = Figures.panels [ "loud", ramp 5 8; "quiet", quiet ]
-              Expect.equal (List.map fst panels) [ "loud"; "quiet" ] "order"
+              Expect.equal (List.map fst panels) [ "loud"; "quiet" ] "the panels keep their order"
               Expect.equal (Array.head (levels (snd panels[1]))) -30y "30 dB below the loudest panel"
               let named (_, chart) = (GenericChart.toFigureJson chart).Contains "Time (s)"
               Expect.equal (List.map named panels) [ false; true ] "time is named once"
@@ -99,7 +99,7 @@ let private figureTests =
               let refused frames =
                   Expect.throwsT<ArgumentException>
                       (fun () -> Figures.spectrogram "t" 0.0 { ramp 1 1 with Decibels = frames } |> ignore)
-                      "refused"
+                      "the spectrogram is refused"
 
               List.iter refused [ [||]; [| [||] |]; [| [| 1.0 |]; [| 1.0; 2.0 |] |] ]
           } ]
@@ -110,30 +110,30 @@ let private pageTests =
         [ test "the page loads nothing" {
               let rest = withoutPlotly page.Value
               let isLocal (target: string) = target.StartsWith "data:audio/wav;base64," || target.StartsWith '#'
-              Expect.all (group "(?:src|href|srcset|action|poster|data)=\"([^\"]*)\"" rest) isLocal "targets"
-              Expect.equal (count "<(link|iframe|img|object|embed|base)[ >]" rest) 0 "loading elements"
-              Expect.equal (count @"@import|url\(|https?://" rest) 0 "addresses"
+              Expect.all (group "(?:src|href|srcset|action|poster|data)=\"([^\"]*)\"" rest) isLocal "all targets are embedded"
+              Expect.equal (count "<(link|iframe|img|object|embed|base)[ >]" rest) 0 "no element loads anything"
+              Expect.equal (count @"@import|url\(|https?://" rest) 0 "there is no address of the web"
           }
 
           test "plotly.js is embedded once, and the size is bounded" {
-              Expect.equal (count "<script id=\"plotly\"" page.Value) 1 "elements"
-              Expect.isLessThan page.Value.Length 2_500_000 "characters"
+              Expect.equal (count "<script id=\"plotly\"" page.Value) 1 "plotly.js is embedded once"
+              Expect.isLessThan page.Value.Length 2_500_000 "the page is smaller than 2.5 MB"
           }
 
           test "every clip, label, player, panel and fact is there" {
               let rest = withoutPlotly page.Value
-              Expect.equal (count "<audio " rest) 10 "players"
-              Expect.equal (count "class=\"chart panel\"" rest) 10 "panels"
-              Expect.equal (count "class=\"chart wide\"" rest) 2 "charts"
-              Expect.equal (group "<h4>([^<]*)</h4>" rest) (labels @ labels) "labels"
-              Expect.equal (group "<h3>([^<]*)</h3>" rest) [ "first"; WebUtility.HtmlEncode hostile ] "clips"
-              Expect.equal (count "<dt>Seed</dt><dd>1</dd>" rest) 1 "facts"
+              Expect.equal (count "<audio " rest) 10 "every sound has a player"
+              Expect.equal (count "class=\"chart panel\"" rest) 10 "every spectrogram has a panel"
+              Expect.equal (count "class=\"chart wide\"" rest) 2 "both charts are on the page"
+              Expect.equal (group "<h4>([^<]*)</h4>" rest) (labels @ labels) "each clip has all labels in order"
+              Expect.equal (group "<h3>([^<]*)</h3>" rest) [ "first"; WebUtility.HtmlEncode hostile ] "both clips have titles"
+              Expect.equal (count "<dt>Seed</dt><dd>1</dd>" rest) 1 "the seed is among the facts"
           }
 
           test "no text can become markup" {
               let rest = withoutPlotly page.Value
               Expect.equal (count "<script" rest) (2 + 10 + 1) "one script for each chart, and the page's own"
-              Expect.equal (count "<script>alert|<b>" rest) 0 "hostile text"
+              Expect.equal (count "<script>alert|<b>" rest) 0 "hostile text makes no markup"
           }
 
           testPropertyWithConfig few "any title is shown as it is" (fun (NonNull title) ->
@@ -143,8 +143,8 @@ let private pageTests =
           test "columns of numbers are aligned to the right, others are not" {
               let table = (group "<table[^>]*>(.*?)</table>" page.Value).Head
               Expect.equal (count "<t[hd][^>]*class=\"number\"[^>]*>" table) 3 "the SDR column: heading and two cells"
-              Expect.stringContains table "<td class=\"number\">−1.25</td>" "number"
-              Expect.stringContains table "<td>good</td>" "text"
+              Expect.stringContains table "<td class=\"number\">−1.25</td>" "the number is in an aligned cell"
+              Expect.stringContains table "<td>good</td>" "the text is in a plain cell"
           }
 
           test "a row that does not fit its header is refused" {
@@ -159,19 +159,19 @@ let private pageTests =
               let samples (bytes: byte[]) = Array.init 800 (fun i -> float32 (BitConverter.ToInt16(bytes, 44 + 2 * i)) / 32767.0f)
 
               let soft, loud = html 0.5f, html 2.0f
-              Expect.equal (wav soft).Length (44 + 1600) "bytes"
+              Expect.equal (wav soft).Length (44 + 1600) "the sound is 16-bit WAV with its header"
               let error = Array.map2 (fun a b -> abs (a - b)) (samples (wav soft)) (tone 0.5f).Channels[0] |> Array.max
-              Expect.isLessThan error 2e-5f "samples"
+              Expect.isLessThan error 2e-5f "the samples are those of the sound"
               let difference = Array.map2 (fun a b -> abs (a - b)) (samples (wav loud)) (tone 1.0f).Channels[0] |> Array.max
               Expect.isLessThan difference 1e-3f "scaled, not clipped"
-              Expect.stringContains loud "6.0 dB softer" "note"
+              Expect.stringContains loud "6.0 dB softer" "the page says how much softer it is"
               Expect.isFalse (soft.Contains "softer") "no note without need"
           }
 
           test "a clip may have sounds without panels, and panels without sounds" {
               let mixed = { Name = "c"; Panels = [ "seen", ramp 3 3 ]; Audio = [ "heard", tone 0.5f ] }
               let html = withoutPlotly (Report.toHtml { empty with Clips = [ mixed; { mixed with Panels = [] } ] })
-              Expect.equal (group "<h4>([^<]*)</h4>" html) [ "seen"; "heard"; "heard" ] "rows"
+              Expect.equal (group "<h4>([^<]*)</h4>" html) [ "seen"; "heard"; "heard" ] "each sound or panel has its row"
               Expect.equal (count "<audio " html, count "class=\"chart panel\"" html) (2, 1) "players and panels"
           }
 
@@ -182,15 +182,15 @@ let private pageTests =
               try
                   Report.save path { empty with Title = "before" }
                   Report.save path { empty with Title = "after" }
-                  Expect.equal (Directory.GetFiles(Path.GetDirectoryName path)) [| path |] "files"
-                  Expect.stringContains (File.ReadAllText path) "<h1>after</h1>" "content"
+                  Expect.equal (Directory.GetFiles(Path.GetDirectoryName path)) [| path |] "the page is the only file"
+                  Expect.stringContains (File.ReadAllText path) "<h1>after</h1>" "the second page replaces the first"
               finally
                   Directory.Delete(folder, true)
           }
 
           test "the same report gives the same page" {
               let report = { full with Charts = [] }
-              Expect.isTrue (Report.toHtml report = Report.toHtml report) "same text"
+              Expect.isTrue (Report.toHtml report = Report.toHtml report) "two pages of one report are the same"
           } ]
 
 [<Tests>]

@@ -80,7 +80,7 @@ let tests =
                           skiptest "the tests run where the signal is ignored"
 
                       stop name running
-                      Expect.equal running.ExitCode (128 + number) "exit code"
+                      Expect.equal running.ExitCode (128 + number) "the exit code is that of the signal"
                       Expect.isEmpty (Directory.GetFileSystemEntries out) "nothing is left")
               }
 
@@ -107,8 +107,8 @@ let tests =
                   let voice = Path.Combine(out, "song_voice.wav")
                   File.WriteAllText(voice, "mine")
                   running.WaitForExit()
-                  Expect.notEqual running.ExitCode 0 "it failed"
-                  Expect.equal (Directory.GetFileSystemEntries out) [| voice |] "nothing else"
+                  Expect.notEqual running.ExitCode 0 "the application ends with an error"
+                  Expect.equal (Directory.GetFileSystemEntries out) [| voice |] "only the file of the other is left"
                   Expect.equal (File.ReadAllText voice) "mine" "as it was")
           }
 
@@ -147,7 +147,7 @@ let tests =
                       skiptest "the ffmpeg program is not installed"
 
                   use reader = AudioFile.Open flac
-                  Expect.equal reader.Info.Length 960000L "decoded"
+                  Expect.equal reader.Info.Length 960000L "the reader knows the whole length"
 
                   let opened =
                       [ for descriptor in Directory.GetFiles "/proc/self/fd" do

@@ -76,7 +76,7 @@ let tests =
                   let grid = grid folder [ cell ]
                   makeAll grid
                   makeAll grid
-                  Expect.equal (made ()) 1 "made once"
+                  Expect.equal (made ()) 1 "the row is made once only"
                   let row = (Sweep.tryRow grid "data" (cell, 0)).Value
 
                   Expect.equal
@@ -85,9 +85,9 @@ let tests =
                         Seconds = 1.5
                         Extra = [ ("STOI", 0.75); ("SDR", infinity) ]
                         Curve = [ (1, 2.5); (2, infinity) ] }
-                      "outcome"
+                      "the outcome is read back as it was"
 
-                  Expect.equal (row.Cell, row.Seed, row.Plan) ("one", 0, "a") "names")
+                  Expect.equal (row.Cell, row.Seed, row.Plan) ("one", 0, "a") "cell, seed and plan are read back")
           }
 
           test "rows with the same settings are one row; other settings, data or seeds make another" {
@@ -96,10 +96,10 @@ let tests =
                   let same, sameMade = counting "also one" "a" 1.0
                   let other, otherMade = counting "two" "b" 2.0
                   makeAll { grid folder [ first; same; other ] with Seeds = [ 0; 1 ] }
-                  Expect.equal (firstMade (), sameMade (), otherMade ()) (2, 0, 2) "made"
+                  Expect.equal (firstMade (), sameMade (), otherMade ()) (2, 0, 2) "rows of the same settings are made once"
                   let grid = grid folder [ first ]
-                  Expect.isNone (Sweep.tryRow grid "other data" (first, 0)) "other data"
-                  Expect.isNone (Sweep.tryRow grid "data" (first, 2)) "other seed")
+                  Expect.isNone (Sweep.tryRow grid "other data" (first, 0)) "other data have no row yet"
+                  Expect.isNone (Sweep.tryRow grid "data" (first, 2)) "another seed has no row yet")
           }
 
           test "a row that another process is at is left alone" {
@@ -116,7 +116,7 @@ let tests =
 
                   Expect.equal (made ()) 1 "not while it is taken"
                   makeAll grid
-                  Expect.equal (made ()) 2 "afterwards")
+                  Expect.equal (made ()) 2 "once it is free the row is made")
           }
 
           test "a row that fails leaves nothing behind and can be made again" {
@@ -127,11 +127,11 @@ let tests =
                   let cell = { good with Run = fun site -> if broken then raise (InputException "broken") else good.Run site }
 
                   let grid = grid folder [ cell ]
-                  Expect.throwsT<InputException> (fun () -> makeAll grid) "fails"
-                  Expect.isNone (Sweep.tryRow grid "data" (cell, 0)) "no row"
+                  Expect.throwsT<InputException> (fun () -> makeAll grid) "the failure comes through"
+                  Expect.isNone (Sweep.tryRow grid "data" (cell, 0)) "a failed row leaves no row"
                   broken <- false
                   makeAll grid
-                  Expect.isSome (Sweep.tryRow grid "data" (cell, 0)) "made")
+                  Expect.isSome (Sweep.tryRow grid "data" (cell, 0)) "the row can be made afterwards")
           }
 
           test "a damaged row is refused, and its file named" {
@@ -148,7 +148,7 @@ let tests =
                           Sweep.tryRow grid "data" (cell, 0) |> ignore
                           failtest $"'{text}' is refused"
                       with :? InputException as refused ->
-                          Expect.stringContains refused.Message path "named")
+                          Expect.stringContains refused.Message path "the message names the damaged file")
           }
 
           test "the parts of a job array make every row exactly once, and --merge shows them all" {
@@ -165,7 +165,7 @@ let tests =
                   Expect.equal (report.Rows |> List.map List.head) names "rows in order"
                   // Seeds 0 and 1 score 1 and 2 dB.
                   Expect.equal report.Rows[0].[1] "1.50 (1.00 to 2.00)" "mean and spread"
-                  Expect.equal (List.length report.Made) 10 "all rows")
+                  Expect.equal (List.length report.Made) 10 "the report has all ten rows")
           }
 
           test "a table that is made in one go is shown; some of its rows can be chosen, and those that are finished stay" {
@@ -173,15 +173,15 @@ let tests =
                   let one, _ = counting "one" "a" 1.0
                   let two, made = counting "two" "b" 2.0
                   let report = (script [ one; two ] [ "--out"; folder; "--row"; "one" ]).Value
-                  Expect.equal (report.Rows |> List.map List.head) [ "one" ] "chosen"
-                  Expect.equal (made ()) 0 "not made"
+                  Expect.equal (report.Rows |> List.map List.head) [ "one" ] "only the chosen row is shown"
+                  Expect.equal (made ()) 0 "the row that was not chosen is not made"
                   let report = (script [ two; one ] [ "--out"; folder; "--row"; "two" ]).Value
                   Expect.equal (report.Rows |> List.map List.head) [ "two"; "one" ] "in the order of the table"
-                  Expect.stringContains report.Caption "one seed" "told"
+                  Expect.stringContains report.Caption "one seed" "the caption tells of one seed"
                   script [ two; one ] [ "--out"; folder; "--row"; "two"; "--seeds"; "2" ] |> ignore
                   let report = (script [ two; one ] [ "--out"; folder; "--row"; "one" ]).Value
                   Expect.equal report.Rows[0].[1] "2.50 (2.00 to 3.00)" "a second seed stays"
-                  Expect.stringContains report.Caption "1 to 2 seeds a row" "told")
+                  Expect.stringContains report.Caption "1 to 2 seeds a row" "the caption tells the numbers of seeds")
           }
 
           test "rows that results.csv has stay in a table whose rows were made elsewhere, and are marked" {
@@ -208,17 +208,17 @@ let tests =
                   let here = rows |> List.filter (fun row -> row.Cell = "two" && row.Seed = 0)
                   let elsewhere = report "data" here
                   Expect.equal (figures elsewhere) (figures whole) "the same figures"
-                  Expect.equal (elsewhere.Rows |> List.map List.head) [ "one, with a comma *"; "two *" ] "marked"
-                  Expect.stringContains elsewhere.Caption "; *: not made here, as results.csv has it" "told"
+                  Expect.equal (elsewhere.Rows |> List.map List.head) [ "one, with a comma *"; "two *" ] "both rows are marked"
+                  Expect.stringContains elsewhere.Caption "; *: not made here, as results.csv has it" "the mark is explained"
                   Expect.equal (whole.Rows |> List.map List.head) [ "one, with a comma"; "two" ] "not marked where it was made"
-                  Expect.equal (List.length elsewhere.Made) 1 "made here"
+                  Expect.equal (List.length elsewhere.Made) 1 "one row counts as made here"
                   Expect.equal (figures (report "data" [])) (figures whole) "nothing made here"
 
                   let names table grid = (TableReport.create "" table grid "data" here).Rows |> List.map List.head
                   let other = { first with Settings = (counting "" "c" 0.0 |> fst).Settings }
-                  Expect.equal (names { table with Rows = [ other; second ] } grid) [ "two *" ] "other settings"
-                  Expect.equal (names table { grid with Preset = Smoke }) [ "two" ] "smoke"
-                  Expect.isEmpty (report "other data" []).Rows "other clips"
+                  Expect.equal (names { table with Rows = [ other; second ] } grid) [ "two *" ] "other settings are left out"
+                  Expect.equal (names table { grid with Preset = Smoke }) [ "two" ] "another preset takes none of them"
+                  Expect.isEmpty (report "other data" []).Rows "rows of other clips are not taken"
 
                   for damaged in [ "cut"; lines[1].Replace("Z,1,", "Z,one,") ] do
                       File.WriteAllLines(csv, [| lines[0]; damaged |])
@@ -227,7 +227,7 @@ let tests =
                           report "data" here |> ignore
                           failtest $"'{damaged}' is refused"
                       with :? InputException as cause ->
-                          Expect.stringContains cause.Message $"{csv}: line 2 is damaged" "named")
+                          Expect.stringContains cause.Message $"{csv}: line 2 is damaged" "the damaged line is named")
           }
 
           test "a table of four sources has a column for each, and its row of figures the columns of every table" {
@@ -242,18 +242,18 @@ let tests =
                   Expect.equal
                       (List.truncate 7 report.Header)
                       [ "system"; "vocals GNSDR"; "GSIR"; "GSAR"; "drums GNSDR"; "bass GNSDR"; "other GNSDR" ]
-                      "header"
+                      "the header has columns for each source"
 
                   Expect.equal
                       (List.truncate 7 report.Rows.Head)
                       [ "one"; "3.00"; "3.00"; "3.00"; "0.00"; "1.00"; "2.00" ]
-                      "figures")
+                      "the row has figures for each source")
           }
 
           test "rows on other mixtures of the same sound are other rows" {
               let mixed mixing = Sweep.fingerprint { grid "" [] with Corpus = { one with Mixing = mixing } }
               Expect.equal (mixed Mixing.unitNorm) (Corpus.fingerprint [ clip ]) "the papers' way is not mentioned"
-              Expect.stringContains (mixed Mixing.plain) "as recorded" "another is"
+              Expect.stringContains (mixed Mixing.plain) "as recorded" "another mixing is in the fingerprint"
           }
 
           test "two rows of one name and claims about no row are refused" {
@@ -263,8 +263,8 @@ let tests =
               let refuse table =
                   Expect.throwsT<ArgumentException>(fun () -> Table.main [| "test.fsx"; "--list" |] (fun _ _ -> ()) table)
 
-              refuse (table [ one; again ]) "one name"
-              refuse { table [ one ] with Claims = [ { Text = "Claim"; Pairs = [ ("one", "two") ] } ] } "no row"
+              refuse (table [ one; again ]) "two rows of one name are refused"
+              refuse { table [ one ] with Claims = [ { Text = "Claim"; Pairs = [ ("one", "two") ] } ] } "no claim without rows"
           }
 
           test "verdicts count the comparisons in which a claim holds" {
@@ -279,9 +279,9 @@ let tests =
               let verdict pairs = TableReport.verdict None gnsdr { Text = "Claim"; Pairs = pairs }
               Expect.stringContains (verdict [ ("a", "b"); ("a", "c") ]) "holds, in 2 of 2 comparisons, by +0.75 dB" "holds"
               Expect.stringContains (verdict [ ("c", "a") ]) "does not hold, in 0 of 1 comparisons, by -1.00 dB" "does not"
-              Expect.stringContains (verdict [ ("b", "a"); ("b", "c") ]) "holds in part, in 1 of 2" "in part"
+              Expect.stringContains (verdict [ ("b", "a"); ("b", "c") ]) "holds in part, in 1 of 2" "the claim holds in part"
               Expect.stringContains (verdict [ ("a hair less than c", "c") ]) "by +0.00 dB" "zero has no sign of its own"
-              Expect.stringContains (verdict [ ("a", "missing") ]) "not measured" "not measured"
+              Expect.stringContains (verdict [ ("a", "missing") ]) "not measured" "a missing row is not measured"
               let known = TableReport.verdict (Some 0.75) gnsdr { Text = "Claim"; Pairs = [ ("a", "b"); ("a", "c") ] }
               Expect.stringEnds known "1 of them by no more than seeds of one row differ (0.75 dB)." "spread of seeds"
           } ]

@@ -57,7 +57,7 @@ let tests =
               Expect.equal
                   (List.map Results.decibels [ 151.82; infinity; 99.994; -0.001; nan ])
                   [ "–"; "–"; "99.99"; "0.00"; "no score" ]
-                  "cells"
+                  "each number has its text in a cell"
           }
 
           test "the mixture has no artifacts: its SAR is a dash in the table and not in the figure" {
@@ -67,7 +67,7 @@ let tests =
               Expect.equal
                   [ for row in page.Tables.Head.Rows -> row[0], (row[sar] = "–") ]
                   [ "mixture", true; "ideal ratio mask", false ]
-                  "table"
+                  "only the mixture has a dash for SAR"
 
               let sets = Listening.scoreSets "mixture" made.Value.Made.Head.Outcome.Scores
 
@@ -75,17 +75,17 @@ let tests =
                   [ for set in sets do
                         if set.Metric = "SAR" then set.Decibels ]
                   [ []; [] ]
-                  "figure"
+                  "the figure leaves the mixture's SAR out"
           }
 
           test "the data are in the title; a smoke page says first that nothing was trained" {
               let page = TablePage.report made.Value
-              Expect.equal page.Title "Two systems: generated songs" "title"
-              Expect.stringContains page.Summary[0] "hardly trained, on 2 clips (generated songs)" "notice"
-              Expect.stringContains page.Summary[1] "A mask beats none: holds" "verdict"
+              Expect.equal page.Title "Two systems: generated songs" "the title names table and data"
+              Expect.stringContains page.Summary[0] "hardly trained, on 2 clips (generated songs)" "the smoke notice is first"
+              Expect.stringContains page.Summary[1] "A mask beats none: holds" "the verdict follows the notice"
               let trained = TableReport.create "" table (grid Brief) "data" made.Value.Made
               Expect.isNone trained.Notice "no such notice above a table that was trained"
-              Expect.equal (TablePage.report trained).Summary trained.Verdicts "verdicts alone"
+              Expect.equal (TablePage.report trained).Summary trained.Verdicts "a trained table has verdicts alone"
           }
 
           test "rows scored on other clips than the test clips are not said to be scored on those" {
@@ -98,8 +98,8 @@ let tests =
           test "a page says which command made it and whose table it is" {
               let facts = (TablePage.report { made.Value with Citation = Some "A. Author, a title, 2014." }).Provenance
               let command = facts |> List.find (fst >> (=) "command line") |> snd
-              Expect.stringStarts command "dotnet fsi \"a script.fsx\" --out " "command line"
-              Expect.contains facts ("paper", "A. Author, a title, 2014.") "citation"
+              Expect.stringStarts command "dotnet fsi \"a script.fsx\" --out " "the command line is among the facts"
+              Expect.contains facts ("paper", "A. Author, a title, 2014.") "the paper is cited among the facts"
               Expect.isNone made.Value.Citation "a table of no paper has none"
           }
 
@@ -109,7 +109,7 @@ let tests =
                   if File.Exists path then Papers.expected path else []
 
               let published = papers |> List.filter (tables >> List.isEmpty >> not)
-              Expect.isGreaterThan published.Length 2 "papers"
+              Expect.isGreaterThan published.Length 2 "several papers have published tables"
 
               for folder in published do
                   let citation = Papers.citation folder
@@ -117,7 +117,7 @@ let tests =
                   Expect.isFalse (citation.Value.Contains '\n') folder
 
                   for row in tables folder do
-                      Expect.equal row.Figures.Length 3 $"{folder}: {row.Model}"
+                      Expect.equal row.Figures.Length 3 $"{folder}: {row.Model} has three figures"
                       let names = row.Figures |> List.map fst |> String.concat ", "
                       let isSpeech = Path.GetFileName folder = "huang2015"
                       Expect.equal names (if isSpeech then "SDR, SIR, SAR" else "voice GNSDR, voice GSIR, voice GSAR") folder
@@ -126,10 +126,10 @@ let tests =
           test "a clip can be heard as every system separates it, at the level of the clean one" {
               let clip = (TablePage.report made.Value).Clips |> List.exactlyOne
               let labels = [ "Mixture"; "Clean voice"; "mixture"; "ideal ratio mask" ]
-              Expect.equal (List.map fst clip.Panels, List.map fst clip.Audio) (labels, labels) "labels"
+              Expect.equal (List.map fst clip.Panels, List.map fst clip.Audio) (labels, labels) "every system has its labels"
               let samples label = (clip.Audio |> List.find (fst >> (=) label) |> snd).Channels[0]
               let norm label = samples label |> Array.sumBy (fun x -> float x * float x) |> sqrt
-              Expect.floatClose Accuracy.medium (samples "Mixture" |> Array.map abs |> Array.max |> float) 0.5 "peak"
+              Expect.floatClose Accuracy.medium (samples "Mixture" |> Array.map abs |> Array.max |> float) 0.5 "the peak is .5"
 
               // Masks drop the tail of a clip that fills no frame: a hundredth of its energy.
               for system in [ "mixture"; "ideal ratio mask" ] do
@@ -166,13 +166,13 @@ let tests =
                         let bytes = System.Convert.FromBase64String found.Groups[1].Value
                         [ for i in 0..8 .. bytes.Length - 1 -> System.BitConverter.ToDouble(bytes, i) ] ]
 
-              Expect.equal values [ [ 1.0; 0.5 ]; [ -1.0 ] ] "curves"
+              Expect.equal values [ [ 1.0; 0.5 ]; [ -1.0 ] ] "each curve is relative to its beginning"
           }
 
           test "a long log is kept as means over stretches" {
               let curve = [ for step in 1..1000 -> step, float step ]
               let kept = Row.thinned curve
-              Expect.hasLength kept Row.mostPoints "points"
+              Expect.hasLength kept Row.mostPoints "the thinned curve has the most points allowed"
 
               Expect.equal
                   (List.head kept, List.last kept)

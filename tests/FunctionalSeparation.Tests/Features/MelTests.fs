@@ -56,7 +56,7 @@ let tests =
               let bins = 100001
               let weights = filter 1400 bins 2 0
               let bin = int (Math.Round(half / 700.0 * float (bins - 1)))
-              Expect.floatClose { absolute = 1e-4; relative = 0.0 } weights[bin] 0.5 "half way"
+              Expect.floatClose { absolute = 1e-4; relative = 0.0 } weights[bin] 0.5 "half way in mel the weight is one half"
           }
 
           testProperty "the filters leave no gap: they sum to 1 from the first centre to the last"
@@ -81,16 +81,16 @@ let tests =
                   let length = 1 + n % 50
                   let whole = Mel.cosines length length torch.float64 torch.CPU
                   let identity = torch.eye (length, dtype = torch.float64)
-                  Expect.isLessThan (difference (whole.t().matmul whole) identity) 5e-6 "columns"
-                  Expect.isLessThan (difference (whole.matmul (whole.t ())) identity) 5e-6 "rows")
+                  Expect.isLessThan (difference (whole.t().matmul whole) identity) 5e-6 "the columns are orthonormal"
+                  Expect.isLessThan (difference (whole.matmul (whole.t ())) identity) 5e-6 "the rows are orthonormal")
 
           test "a constant has only the constant cepstrum, n ones have sqrt n" {
               let cepstra =
                   Memory.plain (fun () ->
                       numbers (torch.ones(1L, 41L, dtype = torch.float64).matmul(Mel.cosines 41 13 torch.float64 torch.CPU)))
 
-              Expect.floatClose single cepstra[0] (sqrt 41.0) "coefficient 0"
-              Expect.all cepstra[1..] (fun c -> abs c < single.absolute) "the others"
+              Expect.floatClose single cepstra[0] (sqrt 41.0) "the constant coefficient is the root of 41"
+              Expect.all cepstra[1..] (fun c -> abs c < single.absolute) "the other coefficients are zero"
           }
 
           testProperty "the delta of a ramp is its slope, the delta-delta of a parabola its second derivative"
@@ -98,10 +98,10 @@ let tests =
               Memory.plain (fun () ->
                   let t = Arithmetic.Integers(0L, 20L).to_type torch.float64
                   let ramp = t.mul(float a).add(float b).view(-1L, 1L)
-                  Expect.allEqual (numbers (Mel.delta ramp)) (float a) "slope"
+                  Expect.allEqual (numbers (Mel.delta ramp)) (float a) "the delta is the slope"
                   let parabola = (t * t).mul(0.5 * float c).view(-1L, 1L)
                   let threefold = Mel.withDeltas parabola
-                  Expect.equal threefold.shape [| 12L; 3L |] "shape"
+                  Expect.equal threefold.shape [| 12L; 3L |] "four frames at each edge are lost"
 
                   for row in 0L .. 11L do
                       let time = float (row + 4L)
@@ -137,7 +137,7 @@ let tests =
               // Loud, so that 1 + 10^6 x is 10^6 x to float32.
               let sound = noise 7 [ 8192L ]
               let stft = Stft(1024, 512, StftWindow.Hann, false)
-              let shown: Shown = { Features = Mfcc; Context = 1; InputScale = 1.0 }
+              let shown: FrameFeatures = { Features = Mfcc; Context = 1; InputScale = 1.0 }
 
               Memory.plain (fun () ->
                   let magnitude = (Spectra.magnitude stft sound).unsqueeze 1L
@@ -159,6 +159,6 @@ let tests =
               Memory.plain (fun () ->
                   let frames = noise seed [ 30L; 2L; 3L ]
                   let whole = Mel.withDeltas frames
-                  Expect.equal whole.shape [| 22L; 2L; 9L |] "shape"
+                  Expect.equal whole.shape [| 22L; 2L; 9L |] "four frames at each edge are lost"
                   let part = Mel.withDeltas (frames.narrow (0L, 7L, 12L))
                   Expect.equal (difference part (whole.narrow (0L, 7L, 4L))) 0.0 "the same frames") ]

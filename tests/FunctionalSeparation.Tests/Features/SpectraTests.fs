@@ -11,13 +11,13 @@ open FunctionalSeparation.Core
 let private noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSeed seed)
 let private difference (a: torch.Tensor) (b: torch.Tensor) = (a - b).abs().max().item<float>()
 let private frontEnd = FrontEnd.huang2014
-let private showing features : Shown = { Features = features; Context = 3; InputScale = 1.0 }
+let private showing features : FrameFeatures = { Features = features; Context = 3; InputScale = 1.0 }
 
 let private sizes = [ Magnitude, 513; LogPower, 513; LogMel, 123; Mfcc, 39 ]
 
 /// The features of a whole clip, its edges repeated.
 let private ofWhole shown (magnitude: torch.Tensor) =
-    Spectra.withMargins (Shown.margin shown) magnitude |> Spectra.features frontEnd shown
+    Spectra.withMargins (FrameFeatures.margin shown) magnitude |> Spectra.features frontEnd shown
 
 [<Tests>]
 let tests =
@@ -27,24 +27,24 @@ let tests =
               test $"{features}: {size} numbers for each of 3 frames, one input for each frame of the mixture" {
                   Memory.plain (fun () ->
                       let shown = showing features
-                      Expect.equal (Shown.inputs frontEnd.Stft shown) (3 * size) "inputs"
+                      Expect.equal (FrameFeatures.inputs frontEnd.Stft shown) (3 * size) "the network has so many inputs"
                       let input = ofWhole shown ((noise 1 [ 20L; 2L; 513L ]).abs())
-                      Expect.equal input.shape [| 20L; 2L; int64 (3 * size) |] "input"
+                      Expect.equal input.shape [| 20L; 2L; int64 (3 * size) |] "there is an input for each frame"
                       // Oldest first: the middle third is the frame itself, the first third the frame before.
                       let part index = input.narrow (2L, int64 (index * size), int64 size)
                       let earlier, own = part 0, part 1
-                      Expect.equal (difference (earlier.narrow (0L, 1L, 19L)) (own.narrow (0L, 0L, 19L))) 0.0 "context")
+                      Expect.equal (difference (earlier.narrow (0L, 1L, 19L)) (own.narrow (0L, 0L, 19L))) 0.0 "oldest first")
               }
 
               test $"{features}: an excerpt has the features that the whole clip has there" {
                   Memory.plain (fun () ->
                       let shown = showing features
-                      let margin = Shown.margin shown
+                      let margin = FrameFeatures.margin shown
                       let clip = (noise 2 [ 40L; 1L; 513L ]).abs()
                       let excerpt = clip.narrow (0L, 11L - margin, 9L + 2L * margin)
                       let alone = Spectra.features frontEnd shown excerpt
                       let there = (ofWhole shown clip).narrow(0L, 11L, 9L)
-                      Expect.isLessThan (difference alone there) 1e-12 "features")
+                      Expect.isLessThan (difference alone there) 1e-12 "the features are those of the whole clip")
               }
 
               test $"{features}: separated block by block or at once, the estimates are the same" {
@@ -78,7 +78,7 @@ let tests =
               Memory.plain (fun () ->
                   for features, _ in sizes do
                       let silence = torch.zeros (10L, 1L, 513L, dtype = torch.float64)
-                      Expect.equal ((ofWhole (showing features) silence).abs().max().item<float>()) 0.0 "silence"
+                      Expect.equal ((ofWhole (showing features) silence).abs().max().item<float>()) 0.0 "silence gives zeros"
 
                   let shown = { showing LogPower with Context = 1 }
 
@@ -106,6 +106,6 @@ let tests =
                   let shown = { showing LogMel with Context = 1 }
                   let steady = (noise 5 [ 1L; 1L; 513L ]).abs().expand(15L, 1L, 513L)
                   let input = ofWhole shown steady
-                  Expect.isLessThan ((input.narrow (2L, 41L, 82L)).abs().max().item<float>()) 1e-12 "deltas"
-                  Expect.isGreaterThan ((input.narrow (2L, 0L, 41L)).min().item<float>()) 0.0 "log powers")
+                  Expect.isLessThan ((input.narrow (2L, 41L, 82L)).abs().max().item<float>()) 1e-12 "there are no deltas"
+                  Expect.isGreaterThan ((input.narrow (2L, 0L, 41L)).min().item<float>()) 0.0 "the log powers are positive")
           } ]

@@ -16,7 +16,7 @@ let readWithin reader (bytes: byte[]) =
     let clock = Stopwatch.StartNew()
     let reading = read reader bytes
     let taken = GC.GetAllocatedBytesForCurrentThread() - before
-    Expect.isLessThan taken (16L * int64 bytes.Length + slack) "bytes allocated"
+    Expect.isLessThan taken (16L * int64 bytes.Length + slack) "reading takes memory in proportion to the file"
     Expect.isLessThan clock.Elapsed.TotalSeconds 20.0 "it does not hang"
     reading
 
@@ -112,6 +112,6 @@ let tests =
                   bytes[at] <- bytes[at] ^^^ 16uy
 
                   match read CheckpointFile bytes with
-                  | Refused message -> Expect.stringContains message "damaged" "said"
+                  | Refused message -> Expect.stringContains message "damaged" "the message says that it is damaged"
                   | Accepted -> failtest $"byte {at} is not what was written"
           } ]

@@ -30,7 +30,7 @@ let judge (path: string) (bytes: byte[]) (what: string) =
     Expect.isLessThanOrEqual allocated (16L * bytes.LongLength + constantBytes) $"{what}: bytes allocated"
 
     match outcome with
-    | Ok length -> Expect.isGreaterThan length 0 $"{what}: samples"
+    | Ok length -> Expect.isGreaterThan length 0 $"{what}: a file that is read has samples"
     | Error message ->
         Expect.isFalse (message.Contains '\n') $"{what}: one line"
         Expect.stringContains message "case.wav" $"{what}: the name"
@@ -63,14 +63,15 @@ let tests =
         [ testCase "the same seed gives the same bytes"
           <| fun () ->
               for seed in 0..50 do
-                  Expect.equal (WavMutations.mutated seed) (WavMutations.mutated seed) $"seed {seed}"
+                  Expect.equal (WavMutations.mutated seed) (WavMutations.mutated seed) $"seed {seed} gives the same bytes"
           testCase "what mutations start from is read"
           <| fun () ->
               inCase (fun path ->
                   for index in 0 .. WavMutations.sources.Length - 2 do
-                      Expect.isOk (judge path WavMutations.sources[index] $"source {index}") $"source {index}")
+                      Expect.isOk (judge path WavMutations.sources[index] $"source {index}") $"source {index} can be read")
           for name, bytes in regressions do
-              testCase name <| fun () -> inCase (fun path -> Expect.isError (judge path bytes name) "refused")
+              testCase name
+              <| fun () -> inCase (fun path -> Expect.isError (judge path bytes name) "a broken file is refused")
           testCase "4000 damaged files are read or refused with one line"
           <| fun () ->
               inCase (fun path ->

@@ -47,13 +47,13 @@ let tests =
                           )
 
                       let actual = output model parameters input
-                      Expect.isLessThan (difference actual expected) 1e-12 "values"
+                      Expect.isLessThan (difference actual expected) 1e-12 "the values are those of torch's conv2d"
                       let up size stride = (size + stride - 1) / stride
 
                       Expect.equal
                           actual.shape[2..]
                           [| int64 (up 11 (fst conv.Stride)); int64 (up 12 (snd conv.Stride)) |]
-                          "size")
+                          "the stride divides the size")
               }
 
           test "a transposed convolution multiplies the size by its stride, and undoes a strided one's sums" {
@@ -70,7 +70,7 @@ let tests =
                   let x, y = noise 2 [ 1L; 6L; 8L; 10L ], noise 3 [ 1L; 8L; 4L; 5L ]
                   let left = (output down parameters x * y).sum().item<float>()
                   let right = (x * output up (Params.create up.Layout parameters.Vector) y).sum().item<float>()
-                  Expect.floatClose Accuracy.high left right "adjoint")
+                  Expect.floatClose Accuracy.high left right "convolution and transposed convolution are adjoint")
           }
 
           test "an enlarging convolution has the values of torch's conv_transpose2d, bias included" {
@@ -79,7 +79,7 @@ let tests =
                   let parameters = random 1 up
                   let weights = Params.split parameters |> Array.ofList
                   let expected = torch.nn.functional.conv_transpose2d (input, weights[0], weights[1], [| 2L; 2L |])
-                  Expect.isLessThan (difference (output up parameters input) expected) 1e-12 "values")
+                  Expect.isLessThan (difference (output up parameters input) expected) 1e-12 "the values are those of torch")
           }
 
           test "the start is He's: a deep stack of rectified convolutions keeps its power" {
@@ -99,7 +99,7 @@ let tests =
                       let model, input = Conv.patches (int factor) 6 8, noise 1 [ 2L; 6L; 7L; 10L ]
                       let parameters = random 2 model
                       let actual = output model parameters input
-                      Expect.equal actual.shape [| 2L; 8L; 7L / factor; 10L / factor |] "size"
+                      Expect.equal actual.shape [| 2L; 8L; 7L / factor; 10L / factor |] "patches divide the size by the factor"
                       let weight, bias = (Params.split parameters)[0], (Params.split parameters)[1]
                       let patch = input.narrow(2L, factor, factor).narrow(3L, 2L * factor, factor)
                       let expected = (patch.unsqueeze 1L * weight).sum([| 2L; 3L; 4L |]) .+ bias

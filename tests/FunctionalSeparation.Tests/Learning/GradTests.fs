@@ -31,10 +31,10 @@ let tests =
                   let x, v = torch.tensor [| 1.0; 2.0; 3.0 |], torch.tensor [| 1.0; 0.5; -1.0 |]
                   // Rows of the Jacobian: 2 x and (x2 x3, x1 x3, x1 x2).
                   let f (x: torch.Tensor) = torch.stack [ (x * x).sum(); x.prod () ]
-                  Expect.equal (values (Grad.jvp f x v)) [ 2.0 + 2.0 - 6.0; 6.0 + 1.5 - 2.0 ] "J v"
+                  Expect.equal (values (Grad.jvp f x v)) [ 2.0 + 2.0 - 6.0; 6.0 + 1.5 - 2.0 ] "J v is what is known by hand"
                   Expect.equal (values (Grad.vjp f x (torch.tensor [| 1.0; -1.0 |]))) [ 2.0 - 6.0; 4.0 - 3.0; 6.0 - 2.0 ] "J' u"
                   // The Hessian of the sum of cubes is diagonal, 6 x.
-                  Expect.equal (values (Grad.hvp (fun x -> (x * x * x).sum()) x v)) [ 6.0; 6.0; -18.0 ] "H v")
+                  Expect.equal (values (Grad.hvp (fun x -> (x * x * x).sum()) x v)) [ 6.0; 6.0; -18.0 ] "H v is that by hand")
           }
 
           test "what depends on nothing, and what is linear, has zeros" {
@@ -66,15 +66,15 @@ let tests =
               Memory.plain (fun () ->
                   let x, v = noise seed [ 60L ], noise (seed + 1) [ 60L ]
                   let slope (f: torch.Tensor -> torch.Tensor) = (f (x.add (v, 1e-5)) - f (x.add (v, -1e-5))).div(2e-5)
-                  Expect.isLessThan (difference (Grad.jvp network3 x v) (slope network3)) 1e-7 "J v"
-                  Expect.isLessThan (difference (Grad.hvp cost x v) (slope (Grad.grad cost))) 1e-6 "H v")
+                  Expect.isLessThan (difference (Grad.jvp network3 x v) (slope network3)) 1e-7 "J v is the slope of the values"
+                  Expect.isLessThan (difference (Grad.hvp cost x v) (slope (Grad.grad cost))) 1e-6 "H v is a gradient's slope")
 
           test "float32 stays float32, and vectors of another shape are refused by name" {
               Memory.plain (fun () ->
                   let x = (noise 1 [ 60L ]).to_type torch.float32
                   let f (x: torch.Tensor) = (x * x * x).sum()
-                  Expect.equal (Grad.hvp f x x).dtype torch.float32 "H v"
-                  Expect.equal (Grad.jvp f x x).dtype torch.float32 "J v")
+                  Expect.equal (Grad.hvp f x x).dtype torch.float32 "H v stays in float32"
+                  Expect.equal (Grad.jvp f x x).dtype torch.float32 "J v stays in float32")
 
               let x = noise 1 [ 60L ]
               refuses [ "vjp"; "[3]"; "[5, 3]" ] (fun () -> Grad.vjp network3 x (noise 2 [ 3L ]))

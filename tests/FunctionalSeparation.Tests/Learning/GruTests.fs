@@ -49,8 +49,8 @@ let tests =
                   let ours = layer.Apply ourWeights (Activations.continuing [ ourStart ] ourX)
                   ours.Value.backward [| upstream |]
 
-                  Expect.isLessThan (difference ours.Value theirFrames) 1e-14 "states"
-                  Expect.isLessThan (difference (Activations.finalStates ours).Head (theirEnd.squeeze 0L)) 1e-14 "end state"
+                  Expect.isLessThan (difference ours.Value theirFrames) 1e-14 "the states are those of torch.nn.GRU"
+                  Expect.isLessThan (difference (Activations.finalStates ours).Head (theirEnd.squeeze 0L)) 1e-14 "the same end"
                   Expect.isLessThan (difference ourX.grad theirX.grad) 1e-13 "gradient of the input"
                   Expect.isLessThan (difference ourStart.grad (theirStart.grad.squeeze 0L)) 1e-13 "gradient of the start"
 
@@ -69,7 +69,7 @@ let tests =
                   let rest = x.narrow (0L, cut, time - cut)
                   let second = layer.Apply weights (Activations.continuing (Activations.finalStates first) rest)
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
-                  Expect.isLessThan (difference joined whole.Value) 1e-14 "frames")
+                  Expect.isLessThan (difference joined whole.Value) 1e-14 "both parts give the frames of the whole")
 
           test "an update gate held open keeps the state, one held shut forgets it" {
               Memory.plain (fun () ->
@@ -83,6 +83,6 @@ let tests =
                       let weights = List.updateAt 1 gates weights
                       (layer.Apply weights (Activations.continuing [ start ] x) |> Activations.finalStates).Head
 
-                  Expect.isLessThan (difference (last 100.0 start) start) 1e-14 "kept"
-                  Expect.isGreaterThan (difference (last -100.0 start) start) 0.1 "forgotten")
+                  Expect.isLessThan (difference (last 100.0 start) start) 1e-14 "an open gate keeps the state"
+                  Expect.isGreaterThan (difference (last -100.0 start) start) 0.1 "a shut gate forgets the state")
           } ]

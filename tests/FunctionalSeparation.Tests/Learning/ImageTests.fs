@@ -30,15 +30,15 @@ let tests =
                       own[name].copy_(if weight.dim () = 2L then weight.t () else weight) |> ignore
 
                   let expected, _ = theirs.call (x, x, x, null, false, null)
-                  Expect.isLessThan (difference (output model parameters x) expected) 1e-13 "values")
+                  Expect.isLessThan (difference (output model parameters x) expected) 1e-13 "the values are those of torch")
 
           test "frames to an image and back are themselves, features are channels x bins" {
               Memory.plain (fun () ->
                   let frames = noise 1 [ 4L; 3L; 10L ]
                   let image = output (Image.ofFrames 2) (random 1 (Image.ofFrames 2)) frames
-                  Expect.equal (List.ofArray image.shape) [ 3L; 2L; 4L; 5L ] "image"
+                  Expect.equal (List.ofArray image.shape) [ 3L; 2L; 4L; 5L ] "the image has its axes in this order"
                   Expect.equal (image.[2L, 1L, 3L, 4L].item<float>()) (frames.[3L, 2L, 9L].item<float>()) "last of all"
-                  Expect.equal (difference (output Image.toFrames (random 1 Image.toFrames) image) frames) 0.0 "back")
+                  Expect.equal (difference (output Image.toFrames (random 1 Image.toFrames) image) frames) 0.0 "as they were")
           }
 
           testProperty "over time and over bands a layer sees each band, each frame, by itself"
@@ -54,8 +54,8 @@ let tests =
                   let frame = image.select(2L, 1L).permute(2L, 0L, 1L)
                   let expectedBand = (output inner parameters band).permute(1L, 2L, 0L)
                   let expectedFrame = (output inner parameters frame).permute(1L, 2L, 0L)
-                  Expect.isLessThan (difference (overTime.select (3L, 2L)) expectedBand) 1e-14 "a band"
-                  Expect.isLessThan (difference (overBands.select (2L, 1L)) expectedFrame) 1e-14 "a frame")
+                  Expect.isLessThan (difference (overTime.select (3L, 2L)) expectedBand) 1e-14 "a band is as by itself"
+                  Expect.isLessThan (difference (overBands.select (2L, 1L)) expectedFrame) 1e-14 "a frame is as by itself")
 
           test "over time states are carried on, over bands there are none" {
               Memory.plain (fun () ->
@@ -66,8 +66,8 @@ let tests =
                   let first = run time (Activations.ofImages (image.narrow (2L, 0L, 2L)))
                   let second = run time (Activations.continuing (Activations.finalStates first) (image.narrow (2L, 2L, 4L)))
                   let whole = run time (Activations.ofImages image)
-                  Expect.isLessThan (difference (torch.cat ([| first.Value; second.Value |], 2L)) whole.Value) 1e-14 "time"
-                  Expect.isEmpty (run (Image.overBands inner) (Activations.ofImages image)).FinalStates "bands")
+                  Expect.isLessThan (difference (torch.cat ([| first.Value; second.Value |], 2L)) whole.Value) 1e-14 "no seam"
+                  Expect.isEmpty (run (Image.overBands inner) (Activations.ofImages image)).FinalStates "bands carry no state")
           }
 
           test "a linear layer over bins, means and repetitions" {
@@ -76,7 +76,7 @@ let tests =
                   let parameters, image = random 1 linear, noise 2 [ 2L; 3L; 4L; 5L ]
                   let weights = Params.split parameters
                   let expected = (image.matmul weights[0]) .+ weights[1]
-                  Expect.isLessThan (difference (output linear parameters image) expected) 1e-14 "linear"
+                  Expect.isLessThan (difference (output linear parameters image) expected) 1e-14 "it is a product and a bias"
                   let both = Image.pool (2, 2) --> Image.enlarge (2, 2)
                   let pooled = output both (random 1 both) image
                   Expect.equal (List.ofArray pooled.shape) [ 2L; 3L; 4L; 4L ] "what is left over is cut off"

@@ -62,7 +62,7 @@ let tests =
                       let parameters, input = random 1 model, noise 2 shape
                       let item (value: torch.Tensor) = value.narrow (batchAxis shape, 1L, 1L)
                       let outputItem = (output model parameters input).narrow(batchAxis shape, 1L, 1L)
-                      Expect.isLessThan (difference (output model parameters (item input)) outputItem) 1e-12 "alone")
+                      Expect.isLessThan (difference (output model parameters (item input)) outputItem) 1e-12 "as in the batch")
               }
 
           test "activations have the values of their formulas" {
@@ -88,7 +88,7 @@ let tests =
                   Expect.equal
                       ((output large (random 1 large) (torch.tensor([| 1000.0 |]).view(1L, 1L, 1L))).item<float>())
                       1000.0
-                      "no overflow")
+                      "a large number does not overflow")
           }
 
           testProperty "dropout: one key one mask, each draw its own, the mean stays"
@@ -107,15 +107,15 @@ let tests =
                   Expect.isLessThan (abs (once.Value.mean().item<float>() - 1.0)) 0.03 "mean, 7 deviations"
                   let kept = (run twice training).Value.count_nonzero().item<int64>() |> float
                   Expect.isLessThan (abs (kept / 20000.0 - 0.5625)) 0.03 "two masks are independent"
-                  Expect.equal (difference (run twice Mode.Inference).Value ones) 0.0 "inference")
+                  Expect.equal (difference (run twice Mode.Inference).Value ones) 0.0 "at inference dropout changes nothing")
 
           test "repeated names are numbered, whatever the order of composition" {
               let a, b = Layer.linear 3 3, Model.prefixed "block" (Layer.linear 3 3 --> Layer.linear 3 3)
               let names (model: Model<Activations, Activations>) = model.Layout |> List.map _.Name
-              Expect.equal (names (a --> a --> a)) [ "weight"; "bias"; "weight.2"; "bias.2"; "weight.3"; "bias.3" ] "chain"
-              Expect.equal (names (a --> (a --> a))) (names (a --> a --> a)) "associative"
+              Expect.equal (names (a --> a --> a)) [ "weight"; "bias"; "weight.2"; "bias.2"; "weight.3"; "bias.3" ] "numbered"
+              Expect.equal (names (a --> (a --> a))) (names (a --> a --> a)) "the grouping does not change the names"
               Expect.equal (names ((b --> a) --> (b --> a))) (names (b --> (a --> b) --> a)) "associative, with prefixes"
-              Expect.equal (names (b --> b) |> List.distinct |> List.length) 8 "unique"
+              Expect.equal (names (b --> b) |> List.distinct |> List.length) 8 "the eight names are all different"
               Expect.equal (names (Model.prefixed "hidden1" a --> Model.prefixed "hidden2" a)).[2] "hidden2.weight" "no clash"
 
               refuses [ "empty name" ] (fun () -> Layout.join [] [ { Name = " "; Shape = [ 1L ]; Init = Zeros } ] |> ignore)
@@ -129,7 +129,7 @@ let tests =
 
                   let deviation = (start [ 100L; 100L ] (Normal 0.3)).std().item<float>()
                   Expect.isLessThan (abs (deviation / 0.3 - 1.0)) 0.03 "normal, 4 deviations"
-                  Expect.equal ((start [ 5L ] (Constant 2.5)).sum().item<float>()) 12.5 "constant"
+                  Expect.equal ((start [ 5L ] (Constant 2.5)).sum().item<float>()) 12.5 "the weights start at the constant"
 
                   for shape in [ [ 6L; 9L ]; [ 9L; 6L ]; [ 4L; 3L; 3L ] ] do
                       let w = (start shape (Orthogonal 2.0)).view(shape.Head, -1L)
@@ -143,10 +143,10 @@ let tests =
                   let inner = Conv.layer 3 6 6
                   let zeros = Params.create inner.Layout (torch.zeros (Layout.total inner.Layout, dtype = torch.float64))
                   let input = noise 2 images
-                  Expect.equal (difference (output (Model.residual inner) zeros input) input) 0.0 "residual"
+                  Expect.equal (difference (output (Model.residual inner) zeros input) input) 0.0 "it gives back its input"
                   let shown = output (Model.skip inner) zeros input
-                  Expect.equal (difference (shown.narrow (1L, 0L, 6L)) input) 0.0 "input"
-                  Expect.equal (difference (shown.narrow (1L, 6L, 6L)) (torch.zeros_like input)) 0.0 "output")
+                  Expect.equal (difference (shown.narrow (1L, 0L, 6L)) input) 0.0 "the skip shows its input first"
+                  Expect.equal (difference (shown.narrow (1L, 6L, 6L)) (torch.zeros_like input)) 0.0 "the output comes second")
           }
 
           test "states, moments and keys pass through all combinators in order" {
@@ -158,13 +158,13 @@ let tests =
                   let key = Key.ofSeed 4
                   let run mode = Model.apply model parameters (Activations.ofFrames input |> Activations.inMode mode)
                   let states = Activations.finalStates (run Mode.Inference)
-                  Expect.hasLength states 2 "both layers"
+                  Expect.hasLength states 2 "both recurrent layers have a state"
                   let single = Params.create recurrent.Layout (parameters.Vector.narrow (0L, 0L, Layout.total recurrent.Layout))
                   let first = Model.apply recurrent single (Activations.ofFrames input)
                   Expect.equal (difference states[0] (Activations.finalStates first).Head) 0.0 "first layer first"
-                  Expect.hasLength (run Mode.Observing).Moments 2 "moments"
+                  Expect.hasLength (run Mode.Observing).Moments 2 "both normalisations observe their moments"
                   Expect.isEmpty (run Mode.Inference).Moments "only where they are asked for"
-                  Expect.equal (run (Mode.Training key)).Mode (Mode.Training(Key.fold 1 key)) "one draw")
+                  Expect.equal (run (Mode.Training key)).Mode (Mode.Training(Key.fold 1 key)) "dropout alone uses up a draw")
           }
 
           test "GLU and PReLU refuse what they cannot take by name" {

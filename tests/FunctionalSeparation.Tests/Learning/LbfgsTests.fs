@@ -186,16 +186,16 @@ let private behaviour =
               let step = run (Lbfgs.minFunc 10) (quadratic target target) 1 target
               Expect.isSome step.Stopped "the gradient is 0"
               Expect.equal (values step.Parameters) [| 1.0; 2.0 |] "the same point"
-              Expect.equal step.Evaluations 1 "one evaluation"))
+              Expect.equal step.Evaluations 1 "one evaluation is enough"))
 
       testCase "the iteration limit stops it and more iterations go on from its state" (fun () ->
           Memory.plain (fun () ->
               let start = rosenbrockStart ()
               let half = run (Lbfgs.minFunc 7) rosenbrock 100 start
-              Expect.equal half.Stopped (Some "the maximum number of iterations is reached") "reason"
+              Expect.equal half.Stopped (Some "the maximum number of iterations is reached") "the reason is the limit"
               let resumed = (Lbfgs.minFunc 8).Step 8 rosenbrock half.State half.Parameters
               let whole = run (Lbfgs.minFunc 8) rosenbrock 100 start
-              Expect.equal (values resumed.Parameters) (values whole.Parameters) "bit-equal"))
+              Expect.equal (values resumed.Parameters) (values whole.Parameters) "the resumed run ends at the same bits"))
 
       testCase "the memory keeps the newest pairs only" (fun () ->
           Memory.plain (fun () ->
@@ -210,7 +210,7 @@ let private behaviour =
               // -log(x) + 10 x + 5 x^2 has no value for x <= 0; its minimum solves 10 x^2 + 10 x = 1.
               let barrier = byAutograd (fun x -> (x.mul 10.0 .+ x.squared().mul 5.0 - x.log ()).sum())
               let last = run (Lbfgs.minFunc 50) barrier 50 (vector [ 0.5 ])
-              Expect.isLessThan (abs ((values last.Parameters)[0] - (sqrt 0.35 - 0.5))) 1e-5 "the minimum"))
+              Expect.isLessThan (abs ((values last.Parameters)[0] - (sqrt 0.35 - 0.5))) 1e-5 "the search finds the minimum"))
 
       testCase "an objective that is not finite at the start is an InputException" (fun () ->
           Memory.plain (fun () ->
@@ -219,11 +219,11 @@ let private behaviour =
               for loss, slope in [ nan, 1.0; -infinity, 1.0; 1.0, nan ] do
                   let bad: Objective = fun x -> struct (loss, x.mul (slope: float))
                   let step () = (Lbfgs.minFunc 10).Step 10 bad OptimiserState.empty start |> ignore
-                  Expect.throwsT<InputException> step "refused"))
+                  Expect.throwsT<InputException> step "a start that is not finite is refused"))
 
       testCase "settings that cannot work are refused" (fun () ->
           for wrong in [ { Lbfgs.defaults with Memory = 0 }; { Lbfgs.defaults with Curvature = 1e-5 } ] do
-              Expect.throwsT<ArgumentException> (fun () -> Lbfgs.create wrong |> ignore) "refused")
+              Expect.throwsT<ArgumentException> (fun () -> Lbfgs.create wrong |> ignore) "such settings are refused")
 
       testCase "a step is pure" (pureStep (Lbfgs.minFunc 100))
       testCase "200 steps leak nothing" (fun () ->
@@ -255,7 +255,7 @@ let private lineSearch =
           let f t = t ** 3.0 - 3.0 * t
           let slope t = 3.0 * t * t - 3.0
           let low, high = probeOf f slope 0.0, probeOf f slope 3.0
-          Expect.floatClose Accuracy.high (LineSearch.cubicMinimum 0.0 3.0 low high) 1.0 "at 1"
+          Expect.floatClose Accuracy.high (LineSearch.cubicMinimum 0.0 3.0 low high) 1.0 "the minimum of the cubic is at 1"
           Expect.floatClose Accuracy.high (LineSearch.cubicMinimum 0.0 3.0 high low) 1.0 "in either order"
           Expect.equal (LineSearch.cubicMinimum 1.5 3.0 low high) 1.5 "not below the bound") ]
 

@@ -49,8 +49,8 @@ let tests =
                   ours.Value.backward [| upstream |]
 
                   let theirEnd = torch.cat([| theirHidden; theirCell |], -1L).squeeze 0L
-                  Expect.isLessThan (difference ours.Value theirFrames) 1e-14 "states"
-                  Expect.isLessThan (difference (Activations.finalStates ours).Head theirEnd) 1e-14 "end state"
+                  Expect.isLessThan (difference ours.Value theirFrames) 1e-14 "the states are those of torch.nn.LSTM"
+                  Expect.isLessThan (difference (Activations.finalStates ours).Head theirEnd) 1e-14 "the end state is torch's"
                   Expect.isLessThan (difference ourX.grad theirX.grad) 1e-13 "gradient of the input"
                   Expect.isLessThan (difference ourStart.grad theirStart.grad) 1e-13 "gradient of the start"
                   let theirs (name: string) = lstm.get_parameter(name).grad
@@ -66,8 +66,8 @@ let tests =
                   use lstm = native true (Params.split parameters)
                   let struct (theirs, _, _) = lstm.call x
                   let ours = Model.apply model parameters (Activations.ofFrames x)
-                  Expect.isLessThan (difference ours.Value theirs) 1e-14 "frames"
-                  Expect.hasLength ours.FinalStates 1 "states")
+                  Expect.isLessThan (difference ours.Value theirs) 1e-14 "the frames are those of torch.nn.LSTM"
+                  Expect.hasLength ours.FinalStates 1 "only the first direction has a state to carry")
 
           testProperty "a sequence cut in two, with the state carried on, gives the same frames"
           <| fun (seed: int) (PositiveInt cut) ->
@@ -79,7 +79,7 @@ let tests =
                   let rest = x.narrow (0L, cut, time - cut)
                   let second = Model.apply layer parameters (Activations.continuing (Activations.finalStates first) rest)
                   let joined = torch.cat ([| first.Value; second.Value |], 0L)
-                  Expect.isLessThan (difference joined whole.Value) 1e-14 "frames")
+                  Expect.isLessThan (difference joined whole.Value) 1e-14 "both parts give the frames of the whole")
 
           for batch, units in [ 1L, 4; 1L, 37; 3L, 37; 2L, 64 ] do
               test $"float32 gives what float64 gives, also of views: batch {batch}, {units} units" {
@@ -96,9 +96,9 @@ let tests =
                           Model.apply model parameters (Activations.continuing start (x.``to`` dtype))
 
                       let exact, actual = run parameters torch.float64, run short torch.float32
-                      Expect.isLessThan (difference (actual.Value.to_type torch.float64) exact.Value) 1e-5 "frames"
+                      Expect.isLessThan (difference (actual.Value.to_type torch.float64) exact.Value) 1e-5 "the frames agree"
                       let last = (Activations.finalStates actual).Head.to_type torch.float64
-                      Expect.isLessThan (difference last (Activations.finalStates exact).Head) 1e-5 "end state")
+                      Expect.isLessThan (difference last (Activations.finalStates exact).Head) 1e-5 "the end states agree")
               }
 
           for batch in [ 1L; 3L ] do
@@ -115,7 +115,7 @@ let tests =
                           states :: [ for leaf in leaves -> leaf.grad ]
 
                       for exact, actual in List.zip (run torch.float64) (run torch.float32) do
-                          Expect.isLessThan (difference (actual.to_type torch.float64) exact) 1e-5 "states, gradients")
+                          Expect.isLessThan (difference (actual.to_type torch.float64) exact) 1e-5 "float32 is near float64")
               }
 
           test "float32 and bfloat16 are close to float64, gradients included" {
@@ -131,9 +131,9 @@ let tests =
                       torch.cat [| torch.tensor [| value |]; gradient |]
 
                   let exact = run layer torch.float64
-                  Expect.isLessThan (difference (run layer torch.float32) exact) 1e-4 "float32"
+                  Expect.isLessThan (difference (run layer torch.float32) exact) 1e-4 "float32 is close to float64"
                   let brief = run (Precision.network Precision.Bfloat16 layer) torch.float32
-                  Expect.isLessThan (difference brief exact) 0.3 "bfloat16")
+                  Expect.isLessThan (difference brief exact) 0.3 "bfloat16 is close to float64")
           }
 
           test "the operations by themselves name what does not fit" {

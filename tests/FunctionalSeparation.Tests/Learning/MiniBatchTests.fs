@@ -71,7 +71,7 @@ let tests =
                   let restarted = path (Optimiser.restarted 4 inner) (bowl ()) 8 (start ())
                   let first = path inner (bowl ()) 4 (start ())
                   let second = path inner (bowl ()) 4 (vector (List.last first))
-                  Expect.equal restarted (first @ second) "points"
+                  Expect.equal restarted (first @ second) "a restart goes on as a fresh start does"
                   Expect.notEqual restarted (path inner (bowl ()) 8 (start ())) "the memory does matter here")
           }
 
@@ -84,7 +84,7 @@ let tests =
                   for target in [ 1.0; -2.0 ] do
                       for _ in 1..30 do
                           let step = optimiser.Step 60 (toward target) state point
-                          Expect.isNone step.Stopped "goes on"
+                          Expect.isNone step.Stopped "a solved stretch does not end the run"
                           state <- step.State
                           point <- step.Parameters
 
@@ -96,22 +96,22 @@ let tests =
               let gradient = Key.ofSeed seed |> Key.normals 6
               let bound = 0.5 * norm gradient
               let clipped = clippedGradient (Transform.clipNorm bound) gradient
-              Expect.floatClose Accuracy.high (norm clipped) bound "norm"
-              Expect.isTrue (Array.forall2 (fun a b -> abs (a - 0.5 * b) < 1e-9) clipped gradient) "direction"
-              Expect.equal (clippedGradient (Transform.clipNorm (2.0 * norm gradient)) gradient) gradient "short"
+              Expect.floatClose Accuracy.high (norm clipped) bound "the norm is shortened to the bound"
+              Expect.isTrue (Array.forall2 (fun a b -> abs (a - 0.5 * b) < 1e-9) clipped gradient) "the direction is kept"
+              Expect.equal (clippedGradient (Transform.clipNorm (2.0 * norm gradient)) gradient) gradient "a short one is kept"
 
           testProperty "elements are clamped one by one"
           <| fun (seed: int) ->
               let gradient = Key.ofSeed seed |> Key.normals 6
               let expected = gradient |> Array.map (fun x -> max -0.7 (min 0.7 x))
-              Expect.equal (clippedGradient (Transform.clipElements 0.7) gradient) expected "elements"
+              Expect.equal (clippedGradient (Transform.clipElements 0.7) gradient) expected "each element is clamped by itself"
 
           test "a period below 1 and bounds that are not positive are refused" {
               Expect.throwsT<System.ArgumentException> (fun () -> Optimiser.restarted 0 (Lbfgs.minFunc 5) |> ignore) "period"
 
-              Expect.throwsT<System.ArgumentException> (fun () -> Transform.clipNorm 0.0 |> ignore) "norm"
+              Expect.throwsT<System.ArgumentException> (fun () -> Transform.clipNorm 0.0 |> ignore) "a norm of 0 is refused"
 
-              Expect.throwsT<System.ArgumentException> (fun () -> Transform.clipElements -1.0 |> ignore) "elements"
+              Expect.throwsT<System.ArgumentException> (fun () -> Transform.clipElements -1.0 |> ignore) "a bound of -1 fails"
           }
 
           test "rotations: each as the whole-clip feed makes it, and round again" {
@@ -120,7 +120,7 @@ let tests =
                   let network = Drnn.network recipe.Network
                   let feed = Feed.rotations network Scratch.magnitudes (Some 60000) 100000 torch.CPU clips
                   let offsets = Augment.shifts (Some 60000) (Stems.length (Clip.read clips.Head))
-                  Expect.equal feed.Count offsets.Length "rotations"
+                  Expect.equal feed.Count offsets.Length "there is one rotation for each offset"
                   Expect.isGreaterThan feed.Count 1 "more than one"
 
                   let energy (batches: Batch list) =
@@ -134,7 +134,7 @@ let tests =
                   Expect.equal
                       ((Scratch.mixtures (feed.Batches feed.Count).Head).data<float32>().ToArray())
                       ((Scratch.mixtures (feed.Batches 0).Head).data<float32>().ToArray())
-                      "round again"
+                      "behind the last rotation the first comes again"
 
                   Expect.notEqual
                       ((Scratch.mixtures (feed.Batches 1).Head).data<float32>().ToArray())
@@ -151,5 +151,5 @@ let tests =
                   for step, resume in [ 2, false; 3, true; 7, true ] do
                       Expect.throwsT<Cut> (fun () -> train cut resume (Some step) |> ignore) $"stopped at {step}"
 
-                  Expect.equal (snd (train cut true None)) whole "parameters")
+                  Expect.equal (snd (train cut true None)) whole "the resumed run ends with the same parameters")
           } ]

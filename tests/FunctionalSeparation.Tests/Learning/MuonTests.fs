@@ -40,15 +40,15 @@ let tests =
                       // Of the singular vectors of the matrix it is diagonal.
                       let values = left.t().mm(Muon.orthogonalised matrix).mm(right.t ())
                       let diagonal = values.diagonal ()
-                      Expect.isLessThan (difference values (diagonal.diag ())) 1e-9 "diagonal"
-                      Expect.isGreaterThan (diagonal.min().item<float>()) 0.3 "least"
-                      Expect.isLessThan (diagonal.max().item<float>()) 1.3 "most")
+                      Expect.isLessThan (difference values (diagonal.diag ())) 1e-9 "the singular vectors stay as they are"
+                      Expect.isGreaterThan (diagonal.min().item<float>()) 0.3 "no singular value is near 0"
+                      Expect.isLessThan (diagonal.max().item<float>()) 1.3 "no singular value is far above 1")
               }
 
           test "no gradient, no step" {
               Memory.plain (fun () ->
                   let zeros = torch.zeros (8L, 9L, dtype = torch.float64)
-                  Expect.equal (difference (Muon.orthogonalised zeros) zeros) 0.0 "zeros")
+                  Expect.equal (difference (Muon.orthogonalised zeros) zeros) 0.0 "a gradient of zeros makes no step")
           }
 
           test "matrices move by Muon, whatever the size of their gradients; all else moves as Adam has it" {
@@ -68,7 +68,7 @@ let tests =
 
                   let larger = updates muon [ for gradient in gradients -> gradient.mul 1000.0 ]
                   let plain = updates muon gradients
-                  Expect.isLessThan (difference (part 2 larger[2]) (part 2 plain[2])) 1e-9 "1000 times")
+                  Expect.isLessThan (difference (part 2 larger[2]) (part 2 plain[2])) 1e-9 "1000 times larger changes nothing")
           }
 
           test "a network without matrices, or of nothing else, is moved too" {

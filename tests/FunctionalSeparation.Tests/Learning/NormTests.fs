@@ -49,10 +49,10 @@ let tests =
                   let parameters = random (seed + 1) model
                   use theirs = native (Params.split parameters)
                   theirs.eval ()
-                  Expect.isLessThan (difference (output model parameters input) (theirs.call input)) 1e-12 "inference"
+                  Expect.isLessThan (difference (output model parameters input) (theirs.call input)) 1e-12 "as torch infers it"
                   theirs.train ()
                   let training = (run (Mode.Training(Key.ofSeed 1)) model parameters input).Value
-                  Expect.isLessThan (difference training (theirs.call input)) 1e-12 "training"
+                  Expect.isLessThan (difference training (theirs.call input)) 1e-12 "training gives what torch's does"
                   let statistics = parameters.Statistics.clone ()
                   run Mode.Observing model parameters input |> ignore
                   Expect.equal (difference statistics parameters.Statistics) 0.0 "statistics stand still")
@@ -78,8 +78,8 @@ let tests =
 
                   let standard axes (values: torch.Tensor) =
                       let struct (variance, mean) = values.var_mean ((axes: int64[]), false)
-                      Expect.isLessThan (mean.abs().max().item<float>()) 1e-12 "mean"
-                      Expect.isLessThan ((variance.sub 1.0).abs().max().item<float>()) 1e-3 "variance"
+                      Expect.isLessThan (mean.abs().max().item<float>()) 1e-12 "the mean is 0"
+                      Expect.isLessThan ((variance.sub 1.0).abs().max().item<float>()) 1e-3 "the variance is 1"
 
                   let images, frames = (noise 2 [ 3L; 6L; 4L; 5L ]).mul 100.0, (noise 3 [ 7L; 3L; 6L ]).mul 100.0
                   let grouped = output (Norm.group 3 6) (start (Norm.group 3 6)) images
@@ -97,7 +97,7 @@ let tests =
                   let frames = noise seed [ 7L; 3L; 6L ]
                   let parameters = random 1 model
                   let observe batches = Statistics.observe model parameters batches
-                  Expect.isLessThan (difference (observe [ frames ]) (momentsOf 2L frames)) 1e-12 "one batch"
+                  Expect.isLessThan (difference (observe [ frames ]) (momentsOf 2L frames)) 1e-12 "one batch gives its moments"
                   let halves = [ frames.narrow (0L, 0L, cut); frames.narrow (0L, cut, 7L - cut) ]
                   Expect.isLessThan (difference (observe halves) (momentsOf 2L frames)) 1e-12 "weighted by their counts")
 
@@ -107,14 +107,14 @@ let tests =
                   let observed = parameters |> Params.withStatistics (Statistics.observe network parameters [ batch ])
                   Expect.equal observed.Statistics.shape [| 18L |] "two layers, mean and variance"
                   let training = (run (Mode.Training(Key.ofSeed 1)) network parameters batch).Value
-                  Expect.isLessThan (difference (output network observed batch) training) 1e-10 "the same"
+                  Expect.isLessThan (difference (output network observed batch) training) 1e-10 "inference is as training was"
                   Expect.isGreaterThan (difference (output network parameters batch) training) 0.01 "and only then")
           }
 
           test "statistics are no parameters: layout, vector, names, gradient" {
               Memory.plain (fun () ->
                   let parameters = random 1 network
-                  Expect.equal (Layout.total network.Layout) (6L * 4L * 9L + 4L + 8L + 4L * 5L * 9L + 5L + 10L) "learnt"
+                  Expect.equal (Layout.total network.Layout) (6L * 4L * 9L + 4L + 8L + 4L * 5L * 9L + 5L + 10L) "no statistics"
                   let names = Params.named parameters |> List.map fst
                   Expect.equal names[2..5] [ "scale"; "shift"; "mean"; "variance" ] "in layout order"
                   let start = Model.init torch.float64 torch.CPU (Key.ofSeed 1) network
@@ -125,7 +125,7 @@ let tests =
                       (5.0, 0.0)
                       "before any is observed"
 
-                  Expect.hasLength (Params.tensors start) 2 "two vectors"
+                  Expect.hasLength (Params.tensors start) 2 "parameters and statistics are one vector each"
                   refuses [ "18 statistics"; "[3]" ] (fun () -> start |> Params.withStatistics (noise 1 [ 3L ]) |> ignore)
 
                   refuses [ "statistics [18]"; "[4]" ] (fun () ->
@@ -136,7 +136,7 @@ let tests =
               Memory.plain (fun () ->
                   let linear = Layer.linear 3 3
                   let never = Seq.delay (fun () -> failwith "looked at")
-                  Expect.equal (Statistics.observe linear (random 1 linear) never).shape [| 0L |] "none"
+                  Expect.equal (Statistics.observe linear (random 1 linear) never).shape [| 0L |] "no statistics are observed"
 
                   refuses [ "standardise 6"; "at least one batch" ] (fun () ->
                       Statistics.observe (Norm.standardise 6) (random 1 (Norm.standardise 6)) [] |> ignore)
@@ -154,12 +154,12 @@ let tests =
                   let batch = (noise 2 [ 3L; 6L; 9L; 8L ]).to_type torch.float32
                   let observe (model: Model<Activations, Activations>) = Statistics.observe model parameters [ batch ]
                   let long, brief = observe network, observe short
-                  Expect.equal brief.dtype torch.float32 "statistics"
-                  Expect.isLessThan (difference long brief) 0.03 "close"
+                  Expect.equal brief.dtype torch.float32 "the statistics are float32"
+                  Expect.isLessThan (difference long brief) 0.03 "the statistics are close to those in float32"
                   let observed = parameters |> Params.withStatistics long
 
                   for mode in [ Mode.Inference; Mode.Training(Key.ofSeed 1) ] do
                       let long, brief = (run mode network observed batch).Value, (run mode short observed batch).Value
-                      Expect.equal brief.dtype torch.float32 "results"
+                      Expect.equal brief.dtype torch.float32 "the results are float32"
                       Expect.isLessThan (difference long brief) 0.1 $"{mode}")
           } ]

@@ -107,9 +107,9 @@ let private laws =
 let private rules =
     [ testCase "a schedule warms up, falls and ends" (fun () ->
           let cosine = (Schedule.warmupCosine 10 2.0).Rate 110
-          close 1e-12 [ 0.2; 2.0; 1.0; 0.0; 0.0 ] [ cosine 0; cosine 10; cosine 60; cosine 110; cosine 500 ] "cosine"
+          close 1e-12 [ 0.2; 2.0; 1.0; 0.0; 0.0 ] [ cosine 0; cosine 10; cosine 60; cosine 110; cosine 500 ] "the cosine falls"
           let steps = (Schedule.stepwise 1.0 0.1 [ 3; 5 ]).Rate 9
-          close 1e-12 [ 1.0; 1.0; 0.1; 0.1; 0.01 ] [ steps 0; steps 2; steps 3; steps 4; steps 5 ] "stepwise"
+          close 1e-12 [ 1.0; 1.0; 0.1; 0.1; 0.01 ] [ steps 0; steps 2; steps 3; steps 4; steps 5 ] "the rate falls at 3 and 5"
 
           Expect.throwsT<ArgumentException>
               (fun () -> (Schedule.warmupCosine 5 1.0).Rate 5 0 |> ignore)
@@ -119,13 +119,13 @@ let private rules =
           Memory.plain (fun () ->
               let flat: Objective = fun x -> struct (0.0, torch.zeros_like x)
               let decoupled = run (Optimiser.adamW 0.5 (Schedule.constant 0.1)) flat 1 (vector [ 2.0; -4.0 ])
-              close 1e-12 [ 1.9; -3.8 ] (values decoupled.Parameters) "decoupled"
+              close 1e-12 [ 1.9; -3.8 ] (values decoupled.Parameters) "the decay is apart from the direction"
 
               let penalty =
                   Transform.chain [ Transform.weightDecay 0.5; Transform.adam 0.9 0.999 1e-8 ]
                   |> Optimiser.descend (Schedule.constant 0.1)
 
-              close 1e-7 [ 1.9; -3.9 ] (values (run penalty flat 1 (vector [ 2.0; -4.0 ])).Parameters) "L2"))
+              close 1e-7 [ 1.9; -3.9 ] (values (run penalty flat 1 (vector [ 2.0; -4.0 ])).Parameters) "it is an L2 penalty"))
 
       testCase "momentum and Nesterov's form add up past gradients" (fun () ->
           Memory.plain (fun () ->
@@ -182,8 +182,8 @@ let pureStep (optimiser: Optimiser) () =
         let first, second =
             optimiser.Step 5 objective from.State from.Parameters, optimiser.Step 5 objective from.State from.Parameters
 
-        Expect.equal (all second) (all first) "equal bits"
-        Expect.equal second.State.Numbers first.State.Numbers "equal numbers"
+        Expect.equal (all second) (all first) "the second step has the same bits"
+        Expect.equal second.State.Numbers first.State.Numbers "the second step has the same numbers"
         Expect.equal (all from) before "nothing given was changed"
         OptimiserStep.dispose first
         Expect.equal (all from) before "freeing a step leaves the one before"
@@ -193,7 +193,7 @@ let pureStep (optimiser: Optimiser) () =
 let leakFree (optimiser: Optimiser) (objective: Objective) (start: torch.Tensor) () =
     let before = Memory.liveTensors ()
     run optimiser objective 200 start |> OptimiserStep.dispose
-    Expect.equal (Memory.liveTensors ()) before "live tensors"
+    Expect.equal (Memory.liveTensors ()) before "no tensor is left behind"
 
 let private everyRule =
     Transform.chain
@@ -226,13 +226,13 @@ let tests =
                      let averaged, start = Optimiser.averaged decay plain, vector [ 0.0; 0.0 ]
                      let points = [ for steps in 1..5 -> values (run plain objective steps start).Parameters ]
                      let last = run averaged objective 5 start
-                     Expect.equal (values last.Parameters) (List.last points) "the points"
+                     Expect.equal (values last.Parameters) (List.last points) "the points are those without averages"
                      let weights = [ for t in 0..4 -> (1.0 - decay) * decay ** float (4 - t) / (1.0 - decay ** 5.0) ]
                      let average i = List.map2 (fun weight (point: float[]) -> weight * point[i]) weights points |> List.sum
                      let answer = values (averaged.Answer last.State last.Parameters)
 
                      for i in 0..1 do
-                         Expect.floatClose Accuracy.high answer[i] (average i) "the average"
+                         Expect.floatClose Accuracy.high answer[i] (average i) "the answer is the corrected average"
 
                      Expect.equal (values (averaged.Answer (averaged.Init start) start)) (values start) "before the first step"
                      Expect.throwsT<ArgumentException> (fun () -> Optimiser.averaged 1.0 plain |> ignore) "a decay of 1")

@@ -68,7 +68,7 @@ let tests =
                           let tensor = torch.tensor([| -3.0; -2.0; 0.0; 1.0; 7.0 |]).``to`` dtype
                           Safetensors.save path { Tensors = [ "a", tensor; "b", tensor.neg () ]; Texts = Map.empty }
                           let read = Map.ofList (Safetensors.load path).Tensors
-                          Expect.equal read["a"].dtype dtype "type"
+                          Expect.equal read["a"].dtype dtype "the tensor has the type that was written"
                           let same (a: torch.Tensor) (b: torch.Tensor) = (a.eq b).all().item<bool>()
                           Expect.isTrue (same read["a"] tensor && same read["b"] (tensor.neg ())) $"{dtype}"))
           }
@@ -99,9 +99,9 @@ let tests =
                                   (fun wrong -> wrong)
 
                           Expect.equal (wrong.GetType()) typeof<ArgumentException> "a fault of the program"
-                          Expect.stringContains wrong.Message words "named")
+                          Expect.stringContains wrong.Message words "the message names what is wrong")
 
-                  Expect.isFalse (File.Exists path) "nothing written")
+                  Expect.isFalse (File.Exists path) "no file is written")
           }
 
           test "a missing file, a folder" {

@@ -65,14 +65,14 @@ let tests =
                   TrainState.dispose last
 
               let second = states () |> Seq.take 2 |> Seq.last
-              Expect.equal (numbers second) (after 2) "stopped early"
+              Expect.equal (numbers second) (after 2) "an early stop leaves the state of that step"
               TrainState.dispose second
           }
 
           test "earlier states tell their numbers and refuse their tensors with a sentence" {
               let states = Train.states { task.Value with Steps = 3 } (start task.Value) |> List.ofSeq
-              Expect.equal (states |> List.map _.Step) [ 1; 2; 3 ] "steps"
-              Expect.all states (fun state -> Double.IsFinite state.Value && state.Evaluations = state.Step) "curve"
+              Expect.equal (states |> List.map _.Step) [ 1; 2; 3 ] "each step has one state"
+              Expect.all states (fun state -> Double.IsFinite state.Value && state.Evaluations = state.Step) "numbers are told"
 
               for state in List.take 2 states do
                   isRefused state.Step (fun () -> ignore state.Parameters)
@@ -88,8 +88,8 @@ let tests =
 
           test "the first state is freed by the first step, and stays the caller's where none is made" {
               let first = start task.Value
-              Expect.isEmpty (Train.states { task.Value with Steps = 0 } first) "no step"
-              Expect.hasLength (numbers first) (int (Layout.total task.Value.Layout)) "whole"
+              Expect.isEmpty (Train.states { task.Value with Steps = 0 } first) "without a step there is no state"
+              Expect.hasLength (numbers first) (int (Layout.total task.Value.Layout)) "the first state is whole"
               let states = Train.states { task.Value with Steps = 1 } first
               Seq.last states |> TrainState.dispose
               isRefused 0 (fun () -> Seq.last states |> ignore)
@@ -98,8 +98,8 @@ let tests =
           test "a state whose step failed is as it was" {
               let failing = { task.Value with Loss = fun _ _ _ -> failwith "no loss" }
               let first = start failing
-              Expect.throws (fun () -> Train.states { failing with Steps = 3 } first |> Seq.last |> ignore) "fails"
-              Expect.isTrue (numbers first |> Array.forall Single.IsFinite) "whole"
+              Expect.throws (fun () -> Train.states { failing with Steps = 3 } first |> Seq.last |> ignore) "the failure shows"
+              Expect.isTrue (numbers first |> Array.forall Single.IsFinite) "the state before the failure is whole"
               TrainState.dispose first
           }
 

@@ -46,8 +46,8 @@ let tests =
                               let sources = cut (voiceAndMusic ())
                               let shares = rule sources (sources.sum 0L) (cut (spectrum 5 (bins - band)))
                               Expect.equal [| 2L; 1L; count |] shares.shape[..2] "sources x channels x time"
-                              Expect.isGreaterThanOrEqual (shares.min().item<float>()) 0.0 "least"
-                              Expect.isLessThanOrEqual (shares.sum(0L).max().item<float>()) (1.0 + 1e-9) "sum")
+                              Expect.isGreaterThanOrEqual (shares.min().item<float>()) 0.0 "no share is below 0"
+                              Expect.isLessThanOrEqual (shares.sum(0L).max().item<float>()) (1.0 + 1e-9) "no sum is above 1")
               }
 
               test $"what is masked {name} sums to the mixture where the masks do, and is as it was in the band" {
@@ -59,7 +59,7 @@ let tests =
                       Expect.equal all.shape [| 2L; 1L; frames; bins |] "sources x channels x time x bins"
                       let inside = all.narrow (-1L, 0L, band)
                       Expect.isLessThan (difference inside (masks * mixture.narrow (-1L, 0L, band))) 1e-12 "in the band"
-                      Expect.isLessThan (difference (inside.sum 0L) (mixture.narrow (-1L, 0L, band))) 1e-12 "sum"
+                      Expect.isLessThan (difference (inside.sum 0L) (mixture.narrow (-1L, 0L, band))) 1e-12 "they sum to it"
                       let narrow = Mask.extended rule masks (mixture.narrow (-1L, 0L, 10L))
                       Expect.isLessThan (difference narrow (all.narrow (-1L, 0L, 10L))) 1e-12 "fewer bins than masks")
               }

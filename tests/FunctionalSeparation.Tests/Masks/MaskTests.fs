@@ -64,7 +64,7 @@ let tests =
                                   (objective asPublished outputs).item<float>() / (objective exact outputs).item<float>() - 1.0
                               ))
                               1e-12
-                              "value"
+                              "both kinds have the same value"
 
                           Expect.isLessThan
                               (gradient exact outputs |> close (measured exact outputs))
@@ -118,7 +118,7 @@ let tests =
 
                   for kind in [ AbsoluteExact; SquaredExact ] do
                       (Mask.apply kind outputs wanting).sum().backward()
-                      Expect.isGreaterThan (wanting.grad.abs().max().item<float>()) 0.0 "has one")
+                      Expect.isGreaterThan (wanting.grad.abs().max().item<float>()) 0.0 "the mixture has a gradient")
           }
 
           test "masks of what has no sources are refused" {

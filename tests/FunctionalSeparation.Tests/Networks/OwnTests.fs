@@ -103,11 +103,11 @@ let tests =
                       let trained = trained ()
                       ModelFolder.save folder trained (JsonObject())
                       let loaded = ModelFolder.load [ Drnn.family; family.Reader ] torch.CPU folder
-                      Expect.equal (string loaded.Network.Architecture) (string network.Architecture) "words"
-                      Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "layout"
+                      Expect.equal (string loaded.Network.Architecture) (string network.Architecture) "the description is kept"
+                      Expect.equal loaded.Parameters.Layout trained.Parameters.Layout "the layout is kept"
                       let mixture = noise 1 [ 1L; 1L; 3000L ]
                       let estimate model = Separation.estimate model Soft mixture
-                      Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "estimates"
+                      Expect.equal (difference (estimate loaded) (estimate trained)) 0.0 "the estimates are the same"
 
                       // The file is whole: another copy would do no better.
                       Scratch.refuses [ "model.json"; "'own'"; "it has drnn, "; "ModelFolder.openWith" ] (fun () ->
@@ -153,7 +153,7 @@ let tests =
                   // A whole clip is heard between other edges; inside, where the network looks at none, all is the same.
                   let atOnce = (Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze(2L)
                   let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
-                  Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
+                  Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside, the stream is as at once")
           }
 
           for size in [ 0.0; 1.0 ] do
@@ -167,9 +167,9 @@ let tests =
                       Expect.equal whole.shape [| 2L; 2L; 20011L |] "channels x sources x samples"
 
                       if size = 0.0 then
-                          Expect.isLessThan (difference (whole.sum 1L) mixture) 1e-5 "halves"
+                          Expect.isLessThan (difference (whole.sum 1L) mixture) 1e-5 "the halves sum to the mixture"
                       else
-                          Expect.isGreaterThan (difference (whole.sum 1L) mixture) 1e-3 "not halves"
+                          Expect.isGreaterThan (difference (whole.sum 1L) mixture) 1e-3 "the sum is not the mixture"
 
                       for samples in [ 500; 7777 ] do
                           let pieces = Scratch.separatedInPieces samples trained mixture
@@ -177,7 +177,7 @@ let tests =
 
                       let atOnce = (Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze(2L)
                       let inner (x: torch.Tensor) = x.narrow (-1L, 2000L, 16000L)
-                      Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside")
+                      Expect.isLessThan (difference (inner atOnce) (inner whole)) 1e-5 "inside, the stream is as at once")
               }
 
           test "a network of samples that strides over frames keeps the end of a clip" {
@@ -191,7 +191,7 @@ let tests =
                       let estimates = Separation.estimate trained Soft mixture
                       let heard = mixture.narrow (2L, 0L, estimates.shape[3])
                       Expect.isLessThan (samples - heard.shape[2]) 64L "to whole frames"
-                      Expect.isLessThan (difference (estimates.sum 1L) heard) 1e-6 "halves")
+                      Expect.isLessThan (difference (estimates.sum 1L) heard) 1e-6 "the halves sum to what is heard")
           }
 
           test "a network of samples learns, with a loss on samples" {
@@ -210,7 +210,7 @@ let tests =
                       let trained = runOf recipe (Corpus.embedded 3) false (fun report -> values.Add report.Value) folder
                       Params.dispose trained.Parameters
                       let first, last = Seq.average (Seq.take 3 values), Seq.average (Seq.skip 27 values)
-                      Expect.isLessThan last (first - 1.0) "dB gained"))
+                      Expect.isLessThan last (first - 1.0) "the loss falls by a dB"))
           }
 
           test "a run stopped and resumed ends bit-identical, with averages, dropout and statistics" {
@@ -218,12 +218,12 @@ let tests =
                   Memory.plain (fun () ->
                       let whole = run (Path.Combine(folder, "whole")) false None
                       let cut = Path.Combine(folder, "cut")
-                      Expect.throwsT<Stopped> (fun () -> run cut false (Some 3) |> ignore) "stopped"
+                      Expect.throwsT<Stopped> (fun () -> run cut false (Some 3) |> ignore) "the run stops at step 3"
                       let resumed = run cut true None
-                      Expect.equal (difference resumed.Parameters.Vector whole.Parameters.Vector) 0.0 "weights"
-                      Expect.equal (difference resumed.Parameters.Statistics whole.Parameters.Statistics) 0.0 "statistics"
+                      Expect.equal (difference resumed.Parameters.Vector whole.Parameters.Vector) 0.0 "all weights are equal"
+                      Expect.equal (difference resumed.Parameters.Statistics whole.Parameters.Statistics) 0.0 "they agree too"
                       let untouched = Params.create whole.Parameters.Layout whole.Parameters.Vector
-                      Expect.isGreaterThan (difference whole.Parameters.Statistics untouched.Statistics) 1e-3 "observed"))
+                      Expect.isGreaterThan (difference whole.Parameters.Statistics untouched.Statistics) 1e-3 "were observed"))
           }
 
           test "four stems in stereo: learnt together, scored by name, taken out of a song" {
@@ -252,13 +252,13 @@ let tests =
                       Expect.equal (List.map fst scores.Sources) clip.Sources "a score for each"
                       use application = new NetworkSeparator("four", trained) :> ISeparator
                       let stems = application.Separate(Stems.sum (Clip.read test))
-                      Expect.containsAll (List.ofSeq stems.Keys) clip.Sources "stems"
-                      Expect.equal stems["vocals"].Channels.Count 2 "stereo"))
+                      Expect.containsAll (List.ofSeq stems.Keys) clip.Sources "each source has a stem"
+                      Expect.equal stems["vocals"].Channels.Count 2 "the stems are in stereo"))
           }
 
           test "another loss is another run" {
               Scratch.inFolder (fun folder ->
-                  Expect.throwsT<Stopped> (fun () -> run folder false (Some 3) |> ignore) "stopped"
+                  Expect.throwsT<Stopped> (fun () -> run folder false (Some 3) |> ignore) "the run stops at step 3"
 
                   Scratch.refuses [ "other settings" ] (fun () ->
                       Run.train

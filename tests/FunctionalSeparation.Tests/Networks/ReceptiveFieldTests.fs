@@ -70,7 +70,7 @@ let tests =
 
           test "measured: no further than 64 frames beyond what is asked for" {
               let back, ahead = ReceptiveField.measure (0, 3) (declaring (0, 3) (recurrent Lstm.bidirectional))
-              Expect.equal back 0 "states"
+              Expect.equal back 0 "the past is in the states"
               Expect.isGreaterThanOrEqual ahead 67 "all that follows"
           }
 
@@ -93,7 +93,7 @@ let tests =
               [ "that declares what it looks at", declaring (8, 8) (along 17)
                 "that declares more", declaring (9, 30) (along 17) ] do
               test $"a network {name} is trained" {
-                  Scratch.inFolder (fun folder -> Expect.equal (train folder network).StepsMade 1 "steps")
+                  Scratch.inFolder (fun folder -> Expect.equal (train folder network).StepsMade 1 "the one step is made")
               }
 
           for name, network in

@@ -148,7 +148,7 @@ let tests =
                       Model.apply network (Model.init dtype torch.CPU (Key.ofSeed 1) network) (Activations.ofFrames frames)
 
                   let frames = noise 1 [ 4L; 2L; 5L ]
-                  Expect.equal (apply torch.float32 (frames.to_type torch.float32)).Value.dtype torch.float32 "works"
+                  Expect.equal (apply torch.float32 (frames.to_type torch.float32)).Value.dtype torch.float32 "float32 works"
 
                   refuses [ "linear 7 in bfloat16"; "frames of float32"; "float64" ] (fun () ->
                       apply torch.float32 frames |> ignore)

@@ -16,8 +16,7 @@ let private corpus = lazy (Corpus.embedded 3)
 
 let private feed settings () = Feed.excerpts small Scratch.magnitudes settings torch.CPU corpus.Value.Train |> ignore
 
-let private network = Drnn.net Drnn.huang2014
-let private net changed () = Nets.create changed |> ignore
+let private net changed () = Drnn.network changed |> ignore
 let private architecture changed () = Network.model (Drnn.network changed) |> ignore
 
 let private rpca settings () = Rpca.decompose settings (noise 1 [ 4L; 5L ]) |> ignore
@@ -83,8 +82,7 @@ let private refused: (string * string list * (unit -> unit)) list =
       "a layer without inputs", [ "inputs"; "0" ], (fun () -> Layer.linear 0 3 |> ignore)
       "a layer without units", [ "-3" ], (fun () -> Gru.layer 3 -3 |> ignore)
       "vectors without inputs", [ "inputs" ], (fun () -> VectorProduct.layer 0 3 |> ignore)
-      "a network without sources", [ "sources"; "0" ], net { network with Sources = 0 }
-      "a network without bins", [ "bins" ], net { network with Bins = 0 }
+      "a network without sources", [ "source" ], net { Drnn.huang2014 with Sources = [] }
       "an input scale of 0", [ "InputScale"; "0" ], architecture { Drnn.huang2014 with InputScale = 0.0 }
       "a sample rate of 0",
       [ "SampleRate"; "0" ],
@@ -155,7 +153,7 @@ let tests =
                   Expect.equal
                       (string (ModelFolder.load ModelFolder.families torch.CPU folder).Network.Architecture)
                       (string whole.Network.Architecture)
-                      "loaded"
+                      "the model loaded is the one saved"
 
                   let refuses name trained =
                       Scratch.refusesArgument [ name ] (fun () -> ModelFolder.save folder trained (Text.Json.Nodes.JsonObject()))

@@ -72,7 +72,7 @@ let private onPage (test: Browser.Tab -> string -> unit) =
             test tab path))
 
 let private fits (tab: Browser.Tab) (place: string) =
-    Expect.isLessThanOrEqual (number tab "document.documentElement.scrollWidth") (number tab "innerWidth") $"{place}: width"
+    Expect.isLessThanOrEqual (number tab "document.documentElement.scrollWidth") (number tab "innerWidth") $"{place}: it fits"
     Expect.isEmpty (strings (tab.Value overprinted)) $"{place}: facts on each other"
     let order = "document.querySelector('.wide > .plot')._fullLayout.xaxis._categories.map(category => category[1])"
     Expect.equal (strings (tab.Value order)) [ "SDR"; "SIR"; "SAR"; "NSDR" ] $"{place}: order of metrics"
@@ -121,9 +121,9 @@ let tests =
                   Expect.equal
                       (string (tab.Value "document.querySelector('.wide .plot')._fullData[0].visible"))
                       "legendonly"
-                      "hidden"
+                      "a click hides the system"
 
-                  Expect.isEmpty tab.Errors "errors"))
+                  Expect.isEmpty tab.Errors "the page throws no errors"))
 
           test "axe-core finds nothing to mend" {
               if String.IsNullOrEmpty axe then
@@ -133,5 +133,5 @@ let tests =
                   for width, colours in [ 390, "dark"; 1280, "light" ] do
                       tab.Show(path, width, colours)
                       tab.Value(File.ReadAllText axe + "; 0") |> ignore
-                      Expect.isEmpty (strings (tab.Value violations)) $"{width} {colours}")
+                      Expect.isEmpty (strings (tab.Value violations)) $"{width} {colours}: nothing is to mend")
           } ]

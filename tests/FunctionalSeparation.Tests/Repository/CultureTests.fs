@@ -170,7 +170,7 @@ let tests =
                   Scratch.inFolder (fun folder ->
                       Memory.plain (fun () -> files folder |> ignore)
                       let expected = readBack folder
-                      Expect.equal (under culture (fun () -> readBack folder)) expected "read")
+                      Expect.equal (under culture (fun () -> readBack folder)) expected "what is read is what was written")
               }
 
               test $"{name}: options of scripts have a decimal point" {
@@ -181,5 +181,5 @@ let tests =
                           let arguments = Experiment.arguments<TrainArgument> [| "drnn.fsx"; "--gamma"; "0.05" |]
                           gamma <- (DrnnOptions.recipe arguments).Gamma))
 
-                  Expect.equal gamma 0.05 "gamma"
+                  Expect.equal gamma 0.05 "a decimal point is read as one"
               } ]

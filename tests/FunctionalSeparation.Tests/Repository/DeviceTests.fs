@@ -93,8 +93,8 @@ let tests =
                           let struct (expected, slope) = gradient torch.CPU torch.float64 architecture Loss.squaredError
                           let struct (value, own) = gradient device torch.float32 architecture Loss.squaredError
                           Expect.isTrue (isOn device own) "the gradient stays where the parameters are"
-                          Expect.floatClose { absolute = 0.0; relative = 1e-4 } value expected "value"
-                          Expect.isLessThan (off slope own) 2e-3 "gradient")
+                          Expect.floatClose { absolute = 0.0; relative = 1e-4 } value expected "the loss is that of the CPU"
+                          Expect.isLessThan (off slope own) 2e-3 "the gradient is that of the CPU")
                   }
 
               for title, loss in losses do
@@ -104,8 +104,8 @@ let tests =
                       Memory.plain (fun () ->
                           let struct (expected, slope) = gradient torch.CPU torch.float64 (net FeedForward) loss
                           let struct (value, own) = gradient device torch.float32 (net FeedForward) loss
-                          Expect.floatClose { absolute = 1e-6; relative = 1e-4 } value expected "value"
-                          Expect.isLessThan (off slope own) 2e-3 "gradient")
+                          Expect.floatClose { absolute = 1e-6; relative = 1e-4 } value expected "the loss is that of the CPU"
+                          Expect.isLessThan (off slope own) 2e-3 "the gradient is that of the CPU")
                   }
 
               for optimiser in optimisers do
@@ -116,8 +116,8 @@ let tests =
                           let expected = steps torch.CPU torch.float64 optimiser
                           let own = steps device torch.float32 optimiser
                           Expect.isTrue (TrainState.tensors own |> List.forall (isOn device)) "the state stays on the device"
-                          Expect.isLessThan (off expected.Parameters own.Parameters) 5e-3 "parameters"
-                          Expect.floatClose { absolute = 0.0; relative = 1e-3 } own.Value expected.Value "value")
+                          Expect.isLessThan (off expected.Parameters own.Parameters) 5e-3 "the parameters are those of the CPU"
+                          Expect.floatClose { absolute = 0.0; relative = 1e-3 } own.Value expected.Value "the loss is as well")
                   }
 
               test $"{name}: STFT and back" {
@@ -130,7 +130,7 @@ let tests =
                           let expected = stft.Forward signal
                           let own = stft.Forward(signal |> at device torch.float32)
                           Expect.isTrue (isOn device own) "on the device"
-                          Expect.isLessThan (off (expected.abs ()) (own.abs ())) 1e-5 "magnitudes"
+                          Expect.isLessThan (off (expected.abs ()) (own.abs ())) 1e-5 "the magnitudes are those of the CPU"
                           Expect.isLessThan (off (stft.Inverse expected) (stft.Inverse own)) 1e-5 "there and back")
               }
 
@@ -150,7 +150,7 @@ let tests =
 
                       let expected, own = (feed torch.CPU).Batch (Key.ofSeed 5) 3, (feed device).Batch (Key.ofSeed 5) 3
                       Expect.isTrue (Batch.tensors own |> List.forall (isOn device)) "on the device"
-                      Expect.isLessThan (off (Scratch.references expected) (Scratch.references own)) 1e-5 "references"
+                      Expect.isLessThan (off (Scratch.references expected) (Scratch.references own)) 1e-5 "same as on the CPU"
 
                       let trained dtype device =
                           let architecture = net (RecurrentAt 2)
@@ -168,7 +168,7 @@ let tests =
                       let own =
                           Scratch.separatedInPieces 3000 (trained torch.float32 device) (mixture |> at device torch.float32)
 
-                      Expect.isLessThan (off expected own) 1e-3 "estimates")
+                      Expect.isLessThan (off expected own) 1e-3 "the estimates are those of the CPU")
               }
 
               test $"{name}: BSS Eval takes tensors from there" {
@@ -179,5 +179,5 @@ let tests =
                       let estimates = references .+ (draw 8 [ 2L; 4000L ]).mul 0.1
                       let expected = BssEval.Version3(references, estimates, 16)
                       let own = BssEval.Version3(references.``to`` device, estimates.``to`` device, 16)
-                      Expect.equal own.Sdr expected.Sdr "SDR")
+                      Expect.equal own.Sdr expected.Sdr "the SDR is that of the CPU")
               } ]

@@ -18,7 +18,7 @@ let private pageAt (path: string) =
     let html = File.ReadAllText path
     File.Delete path
     let own = Regex.Replace(html, "<script id=\"plotly\"[^>]*>.*?</script>", "", RegexOptions.Singleline)
-    Expect.isFalse (Regex.IsMatch(own, "(src|href)=\"https?:")) "loads nothing"
+    Expect.isFalse (Regex.IsMatch(own, "(src|href)=\"https?:")) "the page loads nothing"
     own
 
 let private count (text: string) part = Regex.Matches(text, Regex.Escape part).Count
@@ -38,7 +38,7 @@ let tests =
                         torch.complex (torch.ones 1L, torch.ones(1L).neg()), "1 + -1i" ]
 
                   for tensor, words in cases do
-                      Expect.stringContains (Describe.tensor tensor) words "in words"
+                      Expect.stringContains (Describe.tensor tensor) words "the tensor is described in words"
 
                   let before = DisposeScopeManager.Statistics.ThreadTotalLiveCount
 
@@ -55,32 +55,32 @@ let tests =
           test "layouts list each weight, or the parts of large networks, and count all" {
               let model = Conv.layer 3 2 4 --> Norm.batch 4
               let small = Describe.model model
-              Expect.stringContains small "4, 2, 3, 3        72" "a weight"
-              Expect.stringContains small "84 parameters, and 8 statistics" "all"
+              Expect.stringContains small "4, 2, 3, 3        72" "the weight has its shape and size"
+              Expect.stringContains small "84 parameters, and 8 statistics" "all parameters are counted"
 
               let spec = { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
 
               let network = UNet.family.Network UNet.medium spec
               let large = Describe.network network
-              Expect.isLessThan (large.Split('\n').Length) 30 "one screen"
+              Expect.isLessThan (large.Split('\n').Length) 30 "the description fits one screen"
               Expect.stringContains large ((Layout.total (Network.layout network)).ToString "N0") "all of them"
           }
 
           test "corpora, clips, scores, recipes" {
               let corpus = Corpus.embedded 3
               let words = Describe.corpus corpus
-              Expect.stringContains words "music, voice" "sources"
+              Expect.stringContains words "music, voice" "the corpus names its sources"
               Expect.isTrue (Regex.IsMatch(words, "Test +4 +4 +4")) "the test clips"
-              Expect.floatClose Accuracy.medium (Corpus.hours corpus.Test) (4.0 * 8.0 / 3600.0) "hours"
-              Expect.stringContains (Describe.clip corpus.Test.Head) "mono, 16000 Hz" "a clip"
+              Expect.floatClose Accuracy.medium (Corpus.hours corpus.Test) (4.0 * 8.0 / 3600.0) "four clips of 8 s are counted"
+              Expect.stringContains (Describe.clip corpus.Test.Head) "mono, 16000 Hz" "the clip has channels and rate"
               let scores sdr = { Sdr = sdr; Sir = 7.0; Sar = nan; Nsdr = -0.001 }
 
               let row =
                   { Clip = "c"; Samples = 100; Estimates = AsNamed; Sources = [ "music", scores 1.0; "voice", scores 2.25 ] }
 
               let table = Describe.scores [ row ]
-              Expect.stringContains table "2.25" "SDR"
-              Expect.stringContains table "no score" "NaN"
+              Expect.stringContains table "2.25" "the table shows the SDR"
+              Expect.stringContains table "no score" "a missing score is told as such"
               Expect.isFalse (table.Contains "-0.00") "no negative zero"
               let recipe = DrnnRecipe.toRecipe (DrnnRecipe.forTables Smoke)
               Expect.stringContains (Describe.recipe recipe) "\"loss\": \"squared error\"" "words of the recipe"
@@ -88,15 +88,15 @@ let tests =
 
           test "a trained model says at what level it hears" {
               let trained = DefaultModel.load torch.CPU
-              Expect.stringContains (Describe.trained trained) "RMS" "a level"
-              Expect.stringContains (Describe.trained { trained with Level = None }) "as they are" "none"
+              Expect.stringContains (Describe.trained trained) "RMS" "the model says its level"
+              Expect.stringContains (Describe.trained { trained with Level = None }) "as they are" "without one it says so"
               Params.dispose trained.Parameters
           }
 
           test "sounds to see and hear beside each other" {
               let page = pageAt (Show.compare [ "first", song.Value; "second", song.Value ])
-              Expect.equal (count page "<audio") 2 "two players"
-              Expect.stringContains page "first" "names"
+              Expect.equal (count page "<audio") 2 "each sound has a player"
+              Expect.stringContains page "first" "the sounds have their names"
               let short = AudioBuffer([| [| 0.1f; -0.1f |]; [| 0.2f; 0.0f |] |], 44100)
               Expect.equal (count (pageAt (Show.listen short)) "<audio") 1 "of two samples"
 
@@ -109,22 +109,22 @@ let tests =
               // Opposite phases, as in a voice that is out of the middle: the mean of the samples would be silence.
               let opposite = AudioBuffer([| tone 12000.0f; Array.map (~-) (tone 12000.0f) |], rate)
               let page = pageAt (Show.spectrogram opposite)
-              Expect.stringContains page $"<h1>{opposite}</h1>" "title"
+              Expect.stringContains page $"<h1>{opposite}</h1>" "the page is titled after the sound"
               Expect.isFalse (page.Contains "compared") "nothing is compared"
               Expect.equal (count page "chart panel tall") 1 "a tall panel"
               let spectrogram = Listening.wholeSpectrogram (Stft(2048, 512, StftWindow.Hann, true)) opposite
               let middle = spectrogram.Decibels[40]
               Expect.equal middle.Length 1025 "up to half the rate"
               let loudest = Array.findIndex ((=) (Array.max middle)) middle
-              Expect.isLessThan (abs (float loudest * spectrogram.HertzPerBin - 12000.0)) 30.0 "the tone"
-              Expect.isGreaterThan (Array.max middle) 20.0 "is loud"
+              Expect.isLessThan (abs (float loudest * spectrogram.HertzPerBin - 12000.0)) 30.0 "the tone is at 12 kHz"
+              Expect.isGreaterThan (Array.max middle) 20.0 "the tone is loud in it"
 
               let waves = Figures.waveforms opposite
               Expect.equal (List.map fst waves) [ "left"; "right" ] "a chart for each channel"
               Expect.equal (count (pageAt (Show.waveform opposite)) "chart wide") 2 "on the page"
               // A part of plotly.js, once and packed, and the sound itself: 16 bits of two channels in Base64.
               let size = FileInfo(Show.listen opposite).Length
-              Expect.isLessThan size (2_500_000L + 4L * 44100L * 4L / 3L) "size"
+              Expect.isLessThan size (2_500_000L + 4L * 44100L * 4L / 3L) "the page is no larger than its parts"
           }
 
           test "a waveform keeps the greatest and least sample" {
@@ -147,8 +147,8 @@ let tests =
                   [ for m in Regex.Matches(chart, "\"bdata\":\"([^\"]*)\"") -> Convert.FromBase64String m.Groups[1].Value ]
 
               let values = Array.init (data[1].Length / 8) (fun i -> BitConverter.ToDouble(data[1], 8 * i))
-              Expect.equal (float32 (Array.max values), float32 (Array.min values)) (0.9f, -0.8f) "both"
-              Expect.isLessThanOrEqual values.Length 4000 "few points"
+              Expect.equal (float32 (Array.max values), float32 (Array.min values)) (0.9f, -0.8f) "both extremes are kept"
+              Expect.isLessThanOrEqual values.Length 4000 "the chart has few points"
           }
 
           test "the curves of a run, also of one under way" {
@@ -164,6 +164,6 @@ let tests =
 
                   let lines = String.concat "" [ for step in 1..5 -> line step ]
                   File.WriteAllText(Path.Combine(folder, "log.jsonl"), lines + "{\"step\":6,\"val")
-                  Expect.stringContains (pageAt (Show.training folder)) "objective" "the curve"
+                  Expect.stringContains (pageAt (Show.training folder)) "objective" "the page shows the curve"
                   Scratch.refuses [ "log.jsonl" ] (fun () -> Show.training (Path.Combine(folder, "nothing")) |> ignore))
           } ]

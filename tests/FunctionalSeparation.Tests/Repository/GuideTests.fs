@@ -114,7 +114,7 @@ let private opensIn (tab: Browser.Tab) (folder: string) =
     Expect.isEmpty (find "no such thing") "nothing for nothing"
     tab.Show(Path.Combine(folder, "reference", "index.html"), 1280, "light")
     Expect.isEmpty (list "[...document.querySelectorAll('td')].filter(cell => !cell.textContent.trim())") "namespaces have words"
-    Expect.isEmpty tab.Errors "errors"
+    Expect.isEmpty tab.Errors "the page throws no errors"
 
 [<Tests>]
 let tests =
@@ -122,7 +122,7 @@ let tests =
         "guides"
         [ test "all guides of the folder are run" {
               let found = Directory.GetFiles(folder, "*.fsx") |> Array.map Path.GetFileNameWithoutExtension |> List.ofArray
-              Expect.equal (List.sort found) (guides |> List.map fst |> List.sort) "guides"
+              Expect.equal (List.sort found) (guides |> List.map fst |> List.sort) "every guide of the folder is run"
           }
 
           test "the C# of the guide is the program that is compiled" {
@@ -141,7 +141,7 @@ let tests =
                   File.WriteAllLines(script, everything ())
                   let code, output, error = run script []
                   Expect.equal code 0 $"guides and examples: {error} {output}"
-                  Expect.stringContains output "a page of a sound: True" "Show"
+                  Expect.stringContains output "a page of a sound: True" "a guide shows a page of a sound"
 
                   for name, said in guides do
                       Expect.stringContains output said name

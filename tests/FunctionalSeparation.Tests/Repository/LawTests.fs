@@ -63,10 +63,10 @@ let tests =
                   | [ a; b; c ] ->
                       let left, right = (a --> b) --> c, a --> (b --> c)
                       let start model = Model.init torch.float64 torch.CPU (Key.ofSeed seed) model
-                      Expect.equal left.Layout right.Layout "layout"
-                      Expect.isTrue (isEqual (start left).Vector (start right).Vector) "start"
+                      Expect.equal left.Layout right.Layout "both models have the same layout"
+                      Expect.isTrue (isEqual (start left).Vector (start right).Vector) "both models start the same"
                       let output model = (Model.apply model (start model) (frames seed)).Value
-                      Expect.isTrue (isEqual (output left) (output right)) "output"
+                      Expect.isTrue (isEqual (output left) (output right)) "both models have the same output"
                   | _ -> failwith "three layers")
 
           testProperty "a sequence cut in two, with the states carried on, gives the same frames"
@@ -89,7 +89,7 @@ let tests =
                   Expect.isLessThan
                       (difference joined (Model.apply model parameters (Activations.ofFrames whole)).Value)
                       1e-14
-                      "frames")
+                      "both ways give the same frames")
 
           testProperty "masks lie in [0, 1] and sum to one"
           <| fun (seed: int) ->
@@ -127,7 +127,7 @@ let tests =
           <| fun (seed: int) (offset: int) ->
               Memory.plain (fun () ->
                   let x = noise seed [ 2L; 100L ]
-                  Expect.isTrue (isEqual (Augment.rotate 100L x) x) "whole length"
+                  Expect.isTrue (isEqual (Augment.rotate 100L x) x) "a whole turn changes nothing"
 
                   Expect.isTrue
                       (isEqual (x |> Augment.rotate (int64 offset) |> Augment.rotate (int64 -offset)) x)
@@ -139,7 +139,7 @@ let tests =
                   let x = (noise seed [ 50L ]).to_type torch.float32
                   let target = Array.zeroCreate 50
                   Augment.copyCircular (x.data<float32>().ToArray()) (offset % 1000) (Span target)
-                  Expect.equal target ((Augment.rotate (int64 (offset % 1000)) x).data<float32>().ToArray()) "samples")
+                  Expect.equal target ((Augment.rotate (int64 (offset % 1000)) x).data<float32>().ToArray()) "as rotate does")
 
           testProperty "pieces cover a clip without gap or overlap"
           <| fun (PositiveInt frames) ->
@@ -148,22 +148,22 @@ let tests =
               Expect.equal
                   (pieces |> List.collect (fun (start, length) -> [ start .. start + length - 1 ]))
                   [ 0 .. frames - 1 ]
-                  "frames"
+                  "every frame is covered exactly once"
 
           test "context stacks oldest first and repeats the edges" {
               Memory.plain (fun () ->
                   let frames = torch.tensor([| 1.0; 2.0; 3.0 |]).view(3L, 1L, 1L)
                   let stacked = (Spectra.stackContext 3 frames).view(3L, 3L).data<float>().ToArray()
-                  Expect.equal stacked [| 1.0; 1.0; 2.0; 1.0; 2.0; 3.0; 2.0; 3.0; 3.0 |] "rows")
+                  Expect.equal stacked [| 1.0; 1.0; 2.0; 1.0; 2.0; 3.0; 2.0; 3.0; 3.0 |] "rows hold neighbours, oldest first")
           }
 
           testProperty "the same key draws the same numbers, other keys others; permutations permute"
           <| fun (seed: int) (PositiveInt count) ->
               let key = Key.ofSeed seed
               let children = Key.split 2 key
-              Expect.equal (Key.uniforms 5 key) (Key.uniforms 5 (Key.ofSeed seed)) "same key"
-              Expect.notEqual (Key.uniforms 5 children[0]) (Key.uniforms 5 children[1]) "children"
-              Expect.equal (Key.permutation count key |> Array.sort) [| 0 .. count - 1 |] "permutation"
+              Expect.equal (Key.uniforms 5 key) (Key.uniforms 5 (Key.ofSeed seed)) "the same key draws the same numbers"
+              Expect.notEqual (Key.uniforms 5 children[0]) (Key.uniforms 5 children[1]) "two children draw other numbers"
+              Expect.equal (Key.permutation count key |> Array.sort) [| 0 .. count - 1 |] "no number is lost or drawn twice"
 
           testProperty "the discriminative loss is linear in gamma; gamma 0 is the loss itself"
           <| fun (seed: int) ->
@@ -173,14 +173,14 @@ let tests =
 
                   for loss in [ Loss.squaredError; Loss.kullbackLeibler ] do
                       let at gamma = ((Loss.discriminative gamma loss).Of y s).item<float>()
-                      Expect.floatClose Accuracy.high (at 0.0) ((loss.Of y s).item<float>()) "gamma 0"
-                      Expect.floatClose Accuracy.high (at 0.1 - at 0.0) (2.0 * (at 0.05 - at 0.0)) "linear")
+                      Expect.floatClose Accuracy.high (at 0.0) ((loss.Of y s).item<float>()) "gamma 0 gives the loss itself"
+                      Expect.floatClose Accuracy.high (at 0.1 - at 0.0) (2.0 * (at 0.05 - at 0.0)) "it is linear in gamma")
 
           test "the NSDR of the mixture is 0" {
               let clip = List.head corpus.Value.Test
               let scores = Evaluate.clip Scoring.papers torch.float64 torch.CPU (Evaluate.mixture small.FrontEnd) clip
-              Expect.isLessThan (abs scores["voice"].Nsdr) 1e-9 "voice"
-              Expect.isLessThan (abs scores["music"].Nsdr) 1e-9 "music"
+              Expect.isLessThan (abs scores["voice"].Nsdr) 1e-9 "the mixture gains nothing on the voice"
+              Expect.isLessThan (abs scores["music"].Nsdr) 1e-9 "the mixture gains nothing on the music"
           }
 
           test "STOI of a clip: a perfect estimate has 1, the ideal mask more than the mixture" {
@@ -189,7 +189,7 @@ let tests =
               let perfect = { Evaluate.mixture small.FrontEnd with Estimator = Oracle id }
               Expect.floatClose Accuracy.medium (stoi perfect) 1.0 "the voice itself"
               let mixture = stoi (Evaluate.mixture small.FrontEnd)
-              Expect.isGreaterThan (stoi (Evaluate.idealRatioMask small.FrontEnd)) (mixture + 0.05) "ideal mask"
+              Expect.isGreaterThan (stoi (Evaluate.idealRatioMask small.FrontEnd)) (mixture + 0.05) "the ideal mask has more"
           }
 
           test "swapping the sources swaps the scores" {
@@ -203,8 +203,8 @@ let tests =
 
               let score clip = Evaluate.clip Scoring.papers torch.float64 torch.CPU (Evaluate.idealBinaryMask small.FrontEnd) clip
               let plain, other = score clip, score swapped
-              Expect.floatClose Accuracy.high plain["voice"].Sdr other["music"].Sdr "SDR"
-              Expect.floatClose Accuracy.high plain["music"].Sir other["voice"].Sir "SIR"
+              Expect.floatClose Accuracy.high plain["voice"].Sdr other["music"].Sdr "the SDR goes with the source"
+              Expect.floatClose Accuracy.high plain["music"].Sir other["voice"].Sir "the SIR goes with the source"
           }
 
           test "silent references give NaN scores that are counted and named" {
@@ -221,7 +221,7 @@ let tests =
                       (Evaluate.idealRatioMask small.FrontEnd)
                       [ clip; silent ]
 
-              Expect.isTrue (Double.IsNaN rows[1].["voice"].Sdr && Double.IsNaN rows[1].["music"].Sir) "NaN"
+              Expect.isTrue (Double.IsNaN rows[1].["voice"].Sdr && Double.IsNaN rows[1].["music"].Sir) "silence has no score"
 
               Expect.floatClose
                   Accuracy.high
@@ -244,8 +244,8 @@ let tests =
                           if state.Step = 3 then Safetensors.save path (TrainState.toFile state)
 
                       let resumed = TrainState.ofFile torch.CPU (Safetensors.load path)
-                      Expect.equal resumed.Step 3 "step"
-                      Expect.equal (after task resumed) whole "parameters"
+                      Expect.equal resumed.Step 3 "the file holds step 3"
+                      Expect.equal (after task resumed) whole "both runs end with the same parameters"
                   finally
                       IO.File.Delete path
               }
@@ -256,6 +256,6 @@ let tests =
                   let first = start task
                   let before = first.Parameters.clone ()
                   let once, twice = Train.step task first, Train.step task first
-                  Expect.isTrue (isEqual first.Parameters before) "untouched"
-                  Expect.isTrue (isEqual once.Parameters twice.Parameters) "pure")
+                  Expect.isTrue (isEqual first.Parameters before) "the step leaves its state as it was"
+                  Expect.isTrue (isEqual once.Parameters twice.Parameters) "two steps from a state are the same")
           } ]

@@ -20,7 +20,7 @@ let private leaksNothing work =
     GC.WaitForPendingFinalizers()
     let before = Memory.liveTensors ()
     work ()
-    Expect.equal (Memory.liveTensors ()) before "live tensors"
+    Expect.equal (Memory.liveTensors ()) before "no tensor stays alive"
 
 let private trainNet architecture optimiser steps () =
     let feed =
@@ -117,7 +117,7 @@ let tests =
                   for _ in 1..50 do
                       stream.Push piece |> ignore
 
-                  Expect.equal (Memory.liveTensors ()) held "tensors"
+                  Expect.equal (Memory.liveTensors ()) held "the stream holds no more tensors"
                   stream.Finish() |> ignore)
           }
 
@@ -144,12 +144,12 @@ let tests =
                             Report = fun report -> if not resume && report.Step = 2 then failwith "stopped" }
 
                   try
-                      Expect.throws (fun () -> run false |> ignore) "stopped"
+                      Expect.throws (fun () -> run false |> ignore) "the run stops with an error"
                       let finished = run true
                       ModelFolder.save folder finished.Trained (System.Text.Json.Nodes.JsonObject())
                       finished.Trained.Parameters.Vector.Dispose()
                       use separator = ModelFolder.openSeparator "cpu" folder
-                      Expect.equal (List.ofSeq separator.Stems) [ "music"; "voice" ] "stems"
+                      Expect.equal (List.ofSeq separator.Stems) [ "music"; "voice" ] "the saved model has both stems"
                   finally
                       Directory.Delete(folder, true))
           }

@@ -67,5 +67,5 @@ let tests =
                             | Some other -> $"{space}.{name} hides {other}.{name}"
                             | None -> () ]
 
-                  Expect.isEmpty hidden "names"
+                  Expect.isEmpty hidden "no public name hides another"
               } ]

@@ -200,7 +200,7 @@ let tests =
                       Expect.stringStarts fsharp "10.0." "that of every SDK of .NET 10"
 
                   Expect.containsAll files [ "README.md"; $"lib/net10.0/{id}.dll"; $"lib/net10.0/{id}.xml" ] id
-                  Expect.contains (fst (contents (package $"{id}.0.1.0.snupkg"))) $"lib/net10.0/{id}.pdb" "symbols"
+                  Expect.contains (fst (contents (package $"{id}.0.1.0.snupkg"))) $"lib/net10.0/{id}.pdb" "symbols are packed"
 
               Expect.hasLength (Directory.GetFiles feed.Value) 8 "nothing else is packed")
 
@@ -215,7 +215,7 @@ let tests =
                     textIn ours "README.md"
                     textIn (package "FunctionalSeparation.Plots.0.1.0.nupkg") "README.md"
                     File.ReadAllText(Path.Combine(Golden.repository, "README.md")) ] do
-                  Expect.stringContains text "MIT" "the code"
+                  Expect.stringContains text "MIT" "the text names the terms of the code"
                   Expect.isTrue (Regex.IsMatch(text, "model[\\s\\S]{0,150}?for\\s+research")) $"the model: {text}"
 
               Expect.stringContains
@@ -249,9 +249,9 @@ let tests =
                   Directory.Delete(Path.Combine(folder, "packages"), true)
                   let program = Path.Combine(folder, "app", "Application")
                   let output = run program [ "song.wav"; "stems"; "true" ]
-                  Expect.stringContains output "song_music.wav, song_voice.wav" "files"
-                  Expect.stringContains output "32000 samples of the voice in a stream" "stream"
-                  Expect.hasLength (Regex.Matches(output, @"source [12]: SDR -?\d+\.\d\d")) 2 $"scores: {output}"))
+                  Expect.stringContains output "song_music.wav, song_voice.wav" "the output names both files"
+                  Expect.stringContains output "32000 samples of the voice in a stream" "the stream gives all samples"
+                  Expect.hasLength (Regex.Matches(output, @"source [12]: SDR -?\d+\.\d\d")) 2 $"both are scored: {output}"))
 
           test "the guide to it has the program on the page of FunctionalSeparation.Learning" {
               let lines (text: string) =
@@ -296,16 +296,16 @@ let tests =
                       Expect.equal
                           (show "tensor" "TorchSharp.torch.ones(3L)")
                           [ "text/plain", "[3] of float32: 1, 1, 1" ]
-                          "tensor"
+                          "a tensor is shown in words"
 
                       match show "sound" "FunctionalSeparation.Core.AudioBuffer([| Array.create 16000 0.1f |], 16000)" with
                       | [ "text/html", html ] ->
-                          Expect.stringStarts html "<figure><audio controls src='data:audio/wav;base64," "a player"
+                          Expect.stringStarts html "<figure><audio controls src='data:audio/wav;base64," "a sound has a player"
                           Expect.stringContains html "sound of 1 s, mono, 16000 Hz" "what it is"
                       | other -> failtest $"a sound is shown as {other}"
 
                       match show "corpus" "FunctionalSeparation.Corpus.embedded 0" with
-                      | [ "text/plain", text ] -> Expect.stringContains text "clips  songs  singers" "a corpus"
+                      | [ "text/plain", text ] -> Expect.stringContains text "clips  songs  singers" "a corpus has a table"
                       | other -> failtest $"a corpus is shown as {other}"
                   finally
                       notebook.Kill true)) ]

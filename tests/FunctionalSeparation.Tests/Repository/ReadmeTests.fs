@@ -67,7 +67,7 @@ let tests =
 
                   File.WriteAllText(at "program.fsx", program)
                   run "dotnet" [ "fsi"; at "program.fsx" ] |> ignore
-                  Expect.isTrue (File.Exists(Path.Combine(at "stems", "song_voice.wav"))) "a stem"))
+                  Expect.isTrue (File.Exists(Path.Combine(at "stems", "song_voice.wav"))) "the program writes the voice"))
 
           test "the lines of C# are compiled" {
               let folder = Path.Combine(Golden.repository, "tests", "FunctionalSeparation.CSharpConsumer")
@@ -114,8 +114,8 @@ let tests =
                       )
 
                   let output = run "dotnet" [ program; song; Path.Combine(folder, "stems"); Path.Combine(folder, "model") ]
-                  Expect.stringContains output "DNN: music, voice, 40000 samples, 3136 late" "said"
-                  Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "song_voice.wav"))).Length 40000L "voice"
+                  Expect.stringContains output "DNN: music, voice, 40000 samples, 3136 late" "the application tells its work"
+                  Expect.equal (AudioFile.Info(Path.Combine(folder, "stems", "song_voice.wav"))).Length 40000L "it is as long"
               finally
                   Directory.Delete(folder, true)
           } ]

@@ -53,7 +53,7 @@ let tests =
         [ for name, recipe in recipes do
               test $"{name}: title and description are as they were" {
                   let recipe = DrnnRecipe.toRecipe recipe
-                  Expect.equal (Recipe.title recipe, (Recipe.toJson recipe).ToJsonString()) written.Value[name] "as written"
+                  Expect.equal (Recipe.title recipe, (Recipe.toJson recipe).ToJsonString()) written.Value[name] "is as written"
               }
 
           // A seed and a step say what is heard: sums over frames and bins that the code before (0bd4c17) drew for the same key, but
@@ -86,5 +86,5 @@ let tests =
               let changed = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with Effects = [ Effect.polarity ] }) brief
               let fuller = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with SecondAccompaniment = 0.5 }) brief
               let all = [ plain; { plain with Mixing = Mixing.plain }; DrnnRecipe.toRecipe changed; DrnnRecipe.toRecipe fuller ]
-              Expect.hasLength (all |> List.map text |> List.distinct) all.Length "told apart"
+              Expect.hasLength (all |> List.map text |> List.distinct) all.Length "each change makes another run"
           } ]

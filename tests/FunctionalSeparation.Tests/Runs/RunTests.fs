@@ -68,7 +68,7 @@ let tests =
                   let objective name = RunLog.objectives (Path.Combine(folder, name)) |> List.map snd
                   Expect.isLessThan (objective "second").Head (List.last (objective "first")) "it goes on from there"
                   Expect.equal (parameters (run "again" second)) (parameters onwards) "the same weights, the same run"
-                  Expect.notEqual (string (Recipe.toJson second)) (string (Recipe.toJson fresh)) "its description"
+                  Expect.notEqual (string (Recipe.toJson second)) (string (Recipe.toJson fresh)) "its description is another"
 
                   let wider = Drnn.network { recipe.Network with Hidden = [ 13; 12 ] }
                   Scratch.refusesArgument [ "hidden1.weight" ] (fun () -> run "wider" { second with Network = wider } |> ignore)
@@ -81,11 +81,11 @@ let tests =
                   let whole = parameters (run "whole" false None)
 
                   for step in 1..7 do
-                      Expect.throwsT<Stopped> (fun () -> run "cut" (step > 1) (Some step) |> ignore) "stopped"
+                      Expect.throwsT<Stopped> (fun () -> run "cut" (step > 1) (Some step) |> ignore) "the report stops the run"
 
                   let finished = run "cut" true None
                   Expect.equal finished.StepsMade 1 "one step was left"
-                  Expect.equal (parameters finished) whole "parameters"
+                  Expect.equal (parameters finished) whole "stopped and whole run end with the same parameters"
                   Expect.equal (run "cut" true None).StepsMade 0 "an ended run is opened, not made again")
           }
 
@@ -121,7 +121,7 @@ let tests =
                       |> ignore
 
                   run "whole" false None
-                  Expect.throwsT<Stopped> (fun () -> run "cut" false (Some 5)) "stopped"
+                  Expect.throwsT<Stopped> (fun () -> run "cut" false (Some 5)) "the report stops the run at step 5"
                   run "cut" true None
 
                   let summaries name = EventFile.summaries (Path.Combine(folder, name, "tensorboard"))
@@ -133,7 +133,7 @@ let tests =
                   for tag in [ "training/objective"; "training/max gradient"; "dev/voice GNSDR (dB)" ] do
                       Expect.equal (curve "cut" tag) (curve "whole" tag) tag
 
-                  Expect.equal (curve "whole" "training/objective" |> List.map fst) [ 1L .. 8L ] "steps"
+                  Expect.equal (curve "whole" "training/objective" |> List.map fst) [ 1L .. 8L ] "the curve has every step"
                   Expect.isEmpty (curve "whole" "training/learning rate") "L-BFGS has none"
 
                   let at tag =
@@ -153,14 +153,14 @@ let tests =
                   Expect.stringContains
                       (message (fun () -> Run.train (settings folder recipe false None) |> ignore))
                       "--resume"
-                      "in use"
+                      "the message tells how to resume"
 
                   let other = { recipe with Gamma = 0.1 }
 
                   Expect.stringContains
                       (message (fun () -> Run.train (settings folder other true None) |> ignore))
                       "other settings"
-                      "other settings"
+                      "the message tells of other settings"
 
                   let checkpoint = Path.Combine(folder, "checkpoint.safetensors")
                   File.WriteAllBytes(checkpoint, (File.ReadAllBytes checkpoint)[..5000])
@@ -168,15 +168,15 @@ let tests =
                   Expect.stringContains
                       (message (fun () -> Run.train (settings folder recipe true None) |> ignore))
                       checkpoint
-                      "damaged")
+                      "the message names the damaged checkpoint")
           }
 
           test "no clips, and no development clips to choose with" {
               inScratch (fun folder ->
                   let none = { settings folder recipe false None with Train = [] }
-                  Expect.stringContains (message (fun () -> Run.train none |> ignore)) "no training clips" "train"
+                  Expect.stringContains (message (fun () -> Run.train none |> ignore)) "no training clips" "no clips, no run"
                   let undecided = { settings folder recipe false None with Dev = [] }
-                  Expect.stringContains (message (fun () -> Run.train undecided |> ignore)) "development clips" "dev")
+                  Expect.stringContains (message (fun () -> Run.train undecided |> ignore)) "development clips" "no dev clips")
           }
 
           test "development clips that could not choose are refused before the first step" {
@@ -195,12 +195,12 @@ let tests =
 
                       let said = message (fun () -> Run.train settings |> ignore)
                       Expect.stringContains said "changed" "names the clip"
-                      Expect.stringContains said words "says why")
+                      Expect.stringContains said words "the message says why")
           }
 
           test "a checkpoint with a changed byte is not resumed from; an older one without a hash is" {
               inScratch (fun folder ->
-                  Expect.throwsT<Stopped> (fun () -> Run.train (settings folder recipe false (Some 3)) |> ignore) "stopped"
+                  Expect.throwsT<Stopped> (fun () -> Run.train (settings folder recipe false (Some 3)) |> ignore) "it stops"
                   let path = Checkpoint.path folder
                   let bytes = File.ReadAllBytes path
                   let damaged = Array.copy bytes
@@ -208,7 +208,7 @@ let tests =
                   File.WriteAllBytes(path, damaged)
                   let said = message (fun () -> Run.train (settings folder recipe true None) |> ignore)
                   Expect.stringContains said path "names the file"
-                  Expect.stringContains said "damaged" "says why"
+                  Expect.stringContains said "damaged" "the message says what is wrong"
                   File.WriteAllBytes(path, bytes)
 
                   Memory.plain (fun () ->
@@ -225,6 +225,6 @@ let tests =
                       { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = Selection.lastStep }
 
                   let said = message (fun () -> Run.train (settings folder wild false None) |> ignore)
-                  Expect.stringContains said "step" "says where"
-                  Expect.isFalse (File.Exists(Path.Combine(folder, "model.json"))) "no model")
+                  Expect.stringContains said "step" "the message names the step"
+                  Expect.isFalse (File.Exists(Path.Combine(folder, "model.json"))) "no model is left behind")
           } ]

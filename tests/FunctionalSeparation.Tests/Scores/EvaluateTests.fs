@@ -51,22 +51,22 @@ let private bandTests =
         [ test "ideal masks give each of them back, by name" {
               let row = bandRow.Value
               Expect.equal (List.map fst row.Sources) [ "drums"; "bass"; "other"; "vocals" ] "names and order"
-              Expect.equal (row.Estimates, row.Samples) (AsNamed, 88200) "row"
+              Expect.equal (row.Estimates, row.Samples) (AsNamed, 88200) "the row keeps the names and all samples"
 
               for name, scores in row.Sources do
-                  Expect.isGreaterThan scores.Nsdr 6.0 $"{name}: NSDR"
-                  Expect.isGreaterThan scores.Sir 10.0 $"{name}: SIR"
+                  Expect.isGreaterThan scores.Nsdr 6.0 $"{name}: the NSDR is above 6 dB"
+                  Expect.isGreaterThan scores.Sir 10.0 $"{name}: the SIR is above 10 dB"
           }
 
           test "estimates under other names are found by their SIR, and scored as they are called where that is asked" {
               let found = scoreBand plain turned
-              Expect.equal found.Estimates Exchanged "told"
+              Expect.equal found.Estimates Exchanged "the row says that estimates were exchanged"
 
               for name, scores in bandRow.Value.Sources do
                   Expect.floatClose Accuracy.high found[name].Sdr scores.Sdr name
 
               let named = scoreBand { plain with Pairing = ByName } turned
-              Expect.equal named.Estimates AsNamed "as asked"
+              Expect.equal named.Estimates AsNamed "paired by name, nothing is exchanged"
               Expect.isLessThan (named["vocals"].Sir) 0.0 "drums are no vocals"
           }
 
@@ -104,14 +104,14 @@ let private bandTests =
               let rows = [ bandRow.Value ]
               let json = Results.ofSystem "ideal" rows
               let read = (Results.toScores json).Head
-              Expect.equal (List.map fst read.Sources) [ "drums"; "bass"; "other"; "vocals" ] "order"
-              Expect.floatClose Accuracy.medium (read["other"].Sar) (bandRow.Value["other"].Sar) "figures"
+              Expect.equal (List.map fst read.Sources) [ "drums"; "bass"; "other"; "vocals" ] "the names keep their order"
+              Expect.floatClose Accuracy.medium (read["other"].Sar) (bandRow.Value["other"].Sar) "the figures are read back"
               Expect.equal (json["bass"].["clips"].GetValue<int>()) 1 "summaries under their names"
 
               Expect.equal
                   (List.filter (fun (text: string) -> text.EndsWith "GNSDR") (Results.header excerpt.Value.Sources))
                   [ "vocals GNSDR"; "drums GNSDR"; "bass GNSDR"; "other GNSDR" ]
-                  "header"
+                  "every source has a GNSDR in the header"
 
               Expect.hasLength (Results.row "ideal" rows) (Results.header excerpt.Value.Sources).Length "a cell a column"
               let columns = Results.columns rows |> List.map fst
@@ -122,7 +122,7 @@ let private bandTests =
                   "the columns of every corpus"
 
               let further = Results.further rows
-              Expect.stringStarts further "voice is vocals; music is drums; bass GNSDR " "the rest"
+              Expect.stringStarts further "voice is vocals; music is drums; bass GNSDR " "the text tells of the rest"
               Expect.equal (Results.further [ score ByBestSir false ]) "" "nothing more of two"
 
               Expect.throwsT<System.ArgumentException>
@@ -147,28 +147,28 @@ let tests =
               let clip = $$"""{ "clip": "a", "samples": 7, "estimates": "as named", "voice": {{entry}}, "music": {{entry}} }"""
               let row = (Results.toScores (JsonNode.Parse($$"""{ "clips": [ {{clip}} ] }"""))).Head
               let expected = { Sdr = 1.5; Sir = 2.5; Sar = infinity; Nsdr = 0.5 }
-              Expect.equal row.Sources [ "music", expected; "voice", expected ] "sources"
+              Expect.equal row.Sources [ "music", expected; "voice", expected ] "the old entries become two sources"
           }
 
           test "estimates under each other's names are exchanged, and the scores say so" {
               let plain, swapped = score ByBestSir false, score ByBestSir true
-              Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, Exchanged) "told"
+              Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, Exchanged) "only the swapped row is exchanged"
               Expect.floatClose Accuracy.high swapped["voice"].Sdr plain["voice"].Sdr "the better pairing is scored"
-              Expect.floatClose Accuracy.high swapped["music"].Nsdr plain["music"].Nsdr "of both"
+              Expect.floatClose Accuracy.high swapped["music"].Nsdr plain["music"].Nsdr "the music is paired the same way"
           }
 
           test "paired by name, they are scored as they are called" {
               let plain, swapped = score ByName false, score ByName true
-              Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, AsNamed) "told"
+              Expect.equal (plain.Estimates, swapped.Estimates) (AsNamed, AsNamed) "paired by name, none is exchanged"
               Expect.equal plain["voice"] (score ByBestSir false).["voice"] "the same where names are right"
               Expect.isLessThan swapped["voice"].Sir -5.0 "the voice is scored by what is called voice"
           }
 
           test "many clips are scored as each of them" {
               let given = Evaluate.clips Scoring.papers torch.float32 torch.CPU ignore (separator true) [ clip.Value ]
-              Expect.equal given [ score ByBestSir true ] "clips"
+              Expect.equal given [ score ByBestSir true ] "many clips have the scores of each"
               Expect.equal (Evaluate.clip Scoring.papers torch.float32 torch.CPU (separator true) clip.Value) given.Head "clip"
-              Expect.equal (Evaluate.exchanged given) [ clip.Value.Name ] "named"
+              Expect.equal (Evaluate.exchanged given) [ clip.Value.Name ] "the exchanged clip is named"
 
               let byName =
                   Evaluate.clips
@@ -185,14 +185,14 @@ let tests =
           test "files and remarks tell which clips were exchanged" {
               let rows = [ score ByBestSir true; { score ByBestSir false with Clip = "other" } ]
               let json = Results.ofSystem "system" rows
-              Expect.equal (json["clips"].[0].["estimates"].GetValue<string>()) "exchanged" "a row"
-              Expect.equal (json["clips"].[1].["estimates"].GetValue<string>()) "as named" "another"
-              Expect.equal (json["exchanged"].AsArray().Count) 1 "all together"
-              Expect.equal (Results.toScores json |> List.map _.Estimates) [ Exchanged; AsNamed ] "read again"
+              Expect.equal (json["clips"].[0].["estimates"].GetValue<string>()) "exchanged" "the first clip was exchanged"
+              Expect.equal (json["clips"].[1].["estimates"].GetValue<string>()) "as named" "the other clip was as named"
+              Expect.equal (json["exchanged"].AsArray().Count) 1 "one clip is listed as exchanged"
+              Expect.equal (Results.toScores json |> List.map _.Estimates) [ Exchanged; AsNamed ] "they are read as written"
               let remarks = Results.remarks rows
-              Expect.hasLength remarks 1 "one remark"
-              Expect.stringContains remarks.Head $"1 of 2 clip(s) are scored with their estimates exchanged" "counted"
-              Expect.stringContains remarks.Head clip.Value.Name "named"
+              Expect.hasLength remarks 1 "there is one remark for all clips"
+              Expect.stringContains remarks.Head $"1 of 2 clip(s) are scored with their estimates exchanged" "it counts clips"
+              Expect.stringContains remarks.Head clip.Value.Name "the remark names the exchanged clip"
               Expect.isEmpty (Results.remarks rows.Tail) "nothing to say where none is"
           }
 
@@ -200,7 +200,7 @@ let tests =
               let row = { Clip = "a"; Samples = 3; Estimates = AsNamed; Sources = [ "music", silent; "voice", silent ] }
               let json = Results.ofSystem "system" [ row ]
               json["clips"].[0].AsObject().Remove "estimates" |> ignore
-              Expect.equal (Results.toScores json).Head.Estimates NotRecorded "not recorded"
+              Expect.equal (Results.toScores json).Head.Estimates NotRecorded "an old file has no record of it"
               json["clips"].[0].["estimates"] <- JsonValue.Create "perhaps"
               Scratch.refuses [ "perhaps" ] (fun () -> Results.toScores json |> ignore)
           } ]

@@ -48,21 +48,21 @@ let tests =
               test $"BSS Eval {version}: a leak is what it is in dB, and the mixture has what it gains" {
                   withFolders (fun references estimates ->
                       let tracks = fst (FolderScores.tracks references estimates)
-                      Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "tracks"
+                      Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "both tracks are found"
 
                       for track, leak in List.zip tracks [ 0.1; 0.4 ] do
                           let stems = FolderScores.score version None track
-                          Expect.equal (stems |> List.map _.Stem) [ "drums"; "vocals" ] "stems"
+                          Expect.equal (stems |> List.map _.Stem) [ "drums"; "vocals" ] "both stems of a track have scores"
 
                           for stem in stems do
                               let summary = FolderScores.summary stem
-                              Expect.equal (List.map fst summary) metrics "metrics"
+                              Expect.equal (List.map fst summary) metrics "the version has its own metrics"
                               let scores = Map.ofList summary
                               let expected = -20.0 * log10 leak
-                              Expect.isLessThan (abs (scores["SIR"] - expected)) 1.0 "SIR"
-                              Expect.isLessThan (abs (scores["SI-SDR"] - expected)) 0.3 "SI-SDR"
+                              Expect.isLessThan (abs (scores["SIR"] - expected)) 1.0 "the SIR is that of the leak"
+                              Expect.isLessThan (abs (scores["SI-SDR"] - expected)) 0.3 "the SI-SDR is that of the leak"
                               // The mixture has 0 dB.
-                              Expect.isLessThan (abs (scores["NSDR"] - expected)) 1.0 "NSDR")
+                              Expect.isLessThan (abs (scores["NSDR"] - expected)) 1.0 "the NSDR is the gain of the stem")
               }
 
           test "the file of a track holds each window" {
@@ -70,26 +70,26 @@ let tests =
                   let stems = FolderScores.score BssEvalVersion.Four None (fst (FolderScores.tracks references estimates)).Head
                   let json = JsonNode.Parse((FolderScores.toJson stems).ToJsonString())
                   let target = json["targets"].AsArray().[1]
-                  Expect.equal (target["name"].GetValue()) "vocals" "name"
+                  Expect.equal (target["name"].GetValue()) "vocals" "the second target is vocals"
                   let frames = target["frames"].AsArray()
-                  Expect.equal frames.Count 2 "windows"
+                  Expect.equal frames.Count 2 "20000 samples have two windows"
                   let last = frames.[1]
-                  Expect.equal (last["time"].GetValue()) 1.0 "time"
+                  Expect.equal (last["time"].GetValue()) 1.0 "the second window begins at 1 s"
                   let metrics = last["metrics"]
                   let sdr: float = metrics["SDR"].GetValue()
-                  Expect.isLessThan (abs (sdr - (snd stems[1].Windows.Head).[1])) 1e-5 "SDR")
+                  Expect.isLessThan (abs (sdr - (snd stems[1].Windows.Head).[1])) 1e-5 "the file has the SDR of the window")
           }
 
           test "a whole track is one frame as long as it" {
               withFolders (fun references estimates ->
                   let stems = FolderScores.score BssEvalVersion.Three None (fst (FolderScores.tracks references estimates)).Head
-                  Expect.equal (stems |> List.map _.WindowSeconds) [ 2.5; 2.5 ] "20000 samples")
+                  Expect.equal (stems |> List.map _.WindowSeconds) [ 2.5; 2.5 ] "20000 samples are one frame of 2.5 s")
           }
 
           test "a folder of stems is a track; what is missing or of another kind is refused by name" {
               withFolders (fun references estimates ->
                   let track, _ = FolderScores.tracks (Path.Combine(references, "a")) (Path.Combine(estimates, "a"))
-                  Expect.equal (track |> List.map _.Name) [ "a" ] "one track"
+                  Expect.equal (track |> List.map _.Name) [ "a" ] "the folder of stems is one track"
                   let score () = FolderScores.score BssEvalVersion.Three None track.Head |> ignore
                   let vocals = Path.Combine(estimates, "a", "vocals.wav")
                   AudioFile.Write(vocals, noise 1 1 20000) |> ignore
@@ -121,14 +121,14 @@ let tests =
                   let tracks, _ = FolderScores.tracks (Path.Combine(folder, "true")) (Path.Combine(folder, "estimates"))
                   let sdr above = snd (FolderScores.score BssEvalVersion.Four above tracks.Head).Head.Windows.Head
                   let all, loud = sdr None, sdr (Some -50.0)
-                  Expect.floatClose Accuracy.medium all[0] 20.0 "loud"
-                  Expect.isLessThan all[1] 0.0 "soft"
-                  Expect.isTrue (Double.IsNaN loud[1]) "not counted"
-                  Expect.equal loud[0] all[0] "counted"
+                  Expect.floatClose Accuracy.medium all[0] 20.0 "the loud second has an SDR of 20 dB"
+                  Expect.isLessThan all[1] 0.0 "the soft second has more error than sound"
+                  Expect.isTrue (Double.IsNaN loud[1]) "the soft second is not counted"
+                  Expect.equal loud[0] all[0] "the loud second counts as before"
                   let reference = AudioBuffer([| voice |], 8000)
                   let own = WindowedSdr.ofEstimate reference (AudioBuffer([| estimate |], 8000))
                   Expect.floatClose Accuracy.medium own[0] all[0] "the same without filters"
-                  Expect.floatClose Accuracy.medium (WindowedSdr.medianAbove -50.0 reference own) 20.0 "median")
+                  Expect.floatClose Accuracy.medium (WindowedSdr.medianAbove -50.0 reference own) 20.0 "only loud ones count")
           }
 
           test "what systems and people leave beside tracks is no track, and is named" {
@@ -141,24 +141,24 @@ let tests =
 
                   File.CreateSymbolicLink(Path.Combine(references, "c"), Path.Combine(references, "c")) |> ignore
                   let tracks, leftOut = FolderScores.tracks references estimates
-                  Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "tracks"
+                  Expect.equal (tracks |> List.map _.Name) [ "a"; "b" ] "only folders of stems are tracks"
                   let named = leftOut |> List.map (fun one -> Path.GetFileName one.Path) |> List.sort
 
                   Expect.equal
                       named
                       (List.sort [ "@eaDir"; "lost+found"; ".cache"; "covers"; ".DS_Store"; "desktop.ini"; "a.txt"; "c" ])
-                      "named"
+                      "everything left out is named"
 
                   Expect.equal
                       [ for one in leftOut do
                             if LeftOut.isUnusable one then Path.GetFileName one.Path ]
                       [ "c" ]
-                      "a fault"
+                      "only the link to itself is unusable"
                   // The folder of one track, with what a system keeps in it.
                   let alone = Path.Combine(references, "a")
                   Directory.CreateDirectory(Path.Combine(alone, "@eaDir")) |> ignore
                   let tracks, _ = FolderScores.tracks alone (Path.Combine(estimates, "a"))
-                  Expect.equal (tracks |> List.map _.References) [ alone ] "itself")
+                  Expect.equal (tracks |> List.map _.References) [ alone ] "the folder itself is the track")
           }
 
           test "a track shorter than a filter is refused in words" {
@@ -180,7 +180,7 @@ let tests =
                   let at name = Path.Combine(references, "a", name + ".wav")
                   let bass, drums = noise 21 2 20000, AudioFile.Read(at "drums")
                   AudioFile.Write(at "bass", bass) |> ignore
-                  Expect.isEmpty (FolderScores.sums (track ())) "three parts"
+                  Expect.isEmpty (FolderScores.sums (track ())) "none of the three is a sum"
                   AudioFile.Write(at "accompaniment", sum [ 1.0f, bass; 1.0f, drums ], SampleFormat.Pcm16) |> ignore
-                  Expect.equal (FolderScores.sums (track ())) [ "accompaniment", [ "bass"; "drums" ] ] "its parts")
+                  Expect.equal (FolderScores.sums (track ())) [ "accompaniment", [ "bass"; "drums" ] ] "it tells the parts")
           } ]

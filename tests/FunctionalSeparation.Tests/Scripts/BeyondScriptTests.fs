@@ -31,11 +31,11 @@ let tests =
                       let at name = Path.Combine(folder, name)
                       let data = [ "--data"; at "one"; "--data"; at "two"; "--out"; at "model" ]
                       let output = succeed "beyond/train.fsx" (data @ [ "--smoke" ])
-                      Expect.stringContains output "speech GNSDR" "scores"
+                      Expect.stringContains output "speech GNSDR" "the scores name the source speech"
                       let song = Path.Combine(at "two", "test", "third", "guitar.wav")
                       succeed "separate.fsx" [ song; "--model"; at "model"; "--out"; at "stems" ] |> ignore
                       let stem = AudioFile.Read(Path.Combine(at "stems", "guitar_speech.wav"))
-                      Expect.equal (stem.SampleRate, stem.Channels.Count, stem.Length) (16000, 2, 48000) "a stem"
+                      Expect.equal (stem.SampleRate, stem.Channels.Count, stem.Length) (16000, 2, 48000) "it is like the song"
                       refuse "beyond/train.fsx" [ "--data"; at "stems"; "--out"; at "other" ] [ at "stems" ]
                       refuse "beyond/train.fsx" [ "--out"; at "other"; "--steps"; "60" ] [ "--steps 60" ]))
 
@@ -99,6 +99,6 @@ let tests =
                   let card = Path.Combine(folder, "card.md")
                   File.WriteAllText(card, "before\n<!-- scores -->\nold\n<!-- end of scores -->\nafter\n")
                   let table = (succeed "beyond/card.fsx" [ "--card"; card ]).TrimEnd()
-                  Expect.stringContains table "| all |" "all clips"
+                  Expect.stringContains table "| all |" "the table has a row of all clips"
                   let wanted = $"before\n<!-- scores -->\n{table}\n<!-- end of scores -->\nafter\n"
-                  Expect.equal (File.ReadAllText card) wanted "the card")) ]
+                  Expect.equal (File.ReadAllText card) wanted "the table stands between the marks")) ]

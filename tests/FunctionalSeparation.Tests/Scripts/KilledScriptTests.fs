@@ -34,7 +34,7 @@ let private killedAndResumed script (arguments: string -> string list) (modelIn:
     let step = killScript script (arguments cut) (modelIn cut) 0
     Expect.isLessThan step (stepOf (modelIn whole)) "killed on the way"
     succeed script (arguments cut) |> ignore
-    Expect.equal (weights (modelIn cut)) (weights (modelIn whole)) "weights"
+    Expect.equal (weights (modelIn cut)) (weights (modelIn whole)) "both runs end with the same weights"
 
 let private killDuringTraining folder delay arguments = killScript train (arguments @ [ "--out"; folder ]) folder delay
 
@@ -52,10 +52,10 @@ let tests =
                       let song = Path.Combine(root, "song.wav")
                       Scratch.writeSong song 2
                       let output = succeed "own.fsx" [ "separate"; whole; song; stems ]
-                      Expect.stringContains output "song_voice.wav" "told"
+                      Expect.stringContains output "song_voice.wav" "the output names the voice's file"
                       let read name = AudioFile.Read(Path.Combine(stems, $"song_{name}.wav"))
                       let mixture, music, voice = AudioFile.Read song, read "music", read "voice"
-                      Expect.equal voice.Length mixture.Length "length"
+                      Expect.equal voice.Length mixture.Length "the voice is as long as the song"
 
                       for i in 0..997 .. mixture.Length - 1 do
                           let sum = music.Channels[0][i] + voice.Channels[0][i]
@@ -83,8 +83,8 @@ let tests =
                   Expect.equal (List.sort steps |> List.distinct) steps "each went on from the one before"
                   Expect.isFalse (File.Exists(Path.Combine(cut, "model.json"))) "no model yet"
                   succeed train (arguments @ [ "--resume"; "--out"; cut ]) |> ignore
-                  Expect.equal (weights cut) (weights whole) "weights"
-                  Expect.equal (clipsOf cut) (clipsOf whole) "scores"
+                  Expect.equal (weights cut) (weights whole) "both runs end with the same weights"
+                  Expect.equal (clipsOf cut) (clipsOf whole) "both runs have the same scores"
                   let log = File.ReadAllLines(Path.Combine(cut, "log.jsonl"))
                   Expect.equal log.Length total "one log line a step"
-                  Expect.isEmpty (Directory.GetFiles(cut, "*.part")) "no leftovers")) ]
+                  Expect.isEmpty (Directory.GetFiles(cut, "*.part")) "no unfinished file is left")) ]

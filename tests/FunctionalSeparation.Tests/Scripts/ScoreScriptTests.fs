@@ -25,15 +25,15 @@ let tests =
                   let score () =
                       let code, output, error = run "score.fsx" [ at "true"; at "found"; "--version"; "3" ]
                       Expect.equal code 2 "the exit code tells"
-                      Expect.stringContains output "2 tracks" "the others"
-                      Expect.stringContains error "1 of 3 tracks were not scored" "how many"
+                      Expect.stringContains output "2 tracks" "the other two tracks are scored"
+                      Expect.stringContains error "1 of 3 tracks were not scored" "the error tells how many are missing"
                       error
 
                   let cut = at "found/b/voice.wav"
                   File.WriteAllBytes(cut, (File.ReadAllBytes cut)[..5000])
-                  Expect.stringContains (score ()) cut "cut"
+                  Expect.stringContains (score ()) cut "the file that was cut is named"
                   File.Delete cut
-                  Expect.stringContains (score ()) "no estimate of voice" "missing"))
+                  Expect.stringContains (score ()) "no estimate of voice" "the missing estimate is told"))
 
           Scratch.long "score.fsx writes table, files of scores and page" (fun () ->
               Scratch.inFolder (fun folder ->
@@ -45,8 +45,8 @@ let tests =
                       AudioFile.Write(at $"found/song/{stem.Name}.wav", stem.Sound, SampleFormat.Pcm8) |> ignore
 
                   let output = succeed "score.fsx" [ at "true"; at "found"; "--json"; at "json"; "--page"; at "page.html" ]
-                  Expect.stringContains output "voice" "a row"
-                  Expect.isGreaterThan (FileInfo(at "page.html").Length) 1000L "page"
+                  Expect.stringContains output "voice" "the table has a row for the voice"
+                  Expect.isGreaterThan (FileInfo(at "page.html").Length) 1000L "the page is written with content"
                   let json = JsonNode.Parse(File.ReadAllText(at "json/song.json"))
-                  Expect.equal (json["targets"].AsArray().Count) 2 "stems"
+                  Expect.equal (json["targets"].AsArray().Count) 2 "the file has both stems"
                   refuse "score.fsx" [ at "true"; at "nothing" ] [ at "nothing" ])) ]

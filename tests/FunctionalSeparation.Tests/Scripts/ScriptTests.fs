@@ -56,7 +56,7 @@ let private separatePiped (bytes: byte[]) (arguments: string list) =
     use output = new MemoryStream()
     running.StandardOutput.BaseStream.CopyTo output
     running.WaitForExit()
-    Expect.equal running.ExitCode 0 $"succeeds: {error.Result}"
+    Expect.equal running.ExitCode 0 $"the script succeeds: {error.Result}"
     output.ToArray(), error.Result
 
 [<Tests>]
@@ -67,10 +67,10 @@ let tests =
               let folder, output = model.Value
 
               for part in [ "ideal binary mask"; "DRNN-2 + discrim"; "voice GNSDR" ] do
-                  Expect.stringContains output part "table"
+                  Expect.stringContains output part "the table shows its parts"
 
               let results = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "results.json")))
-              Expect.isTrue (Double.IsFinite(results["voice"].["GNSDR"].GetValue<float>())) "GNSDR"
+              Expect.isTrue (Double.IsFinite(results["voice"].["GNSDR"].GetValue<float>())) "the GNSDR is a finite number"
 
               for entry in [ "commit"; "recipe"; "trainingData"; "torchSharp"; "libTorch"; "device"; "time"; "trainingSeconds" ] do
                   Expect.isNotNull (results["provenance"].[entry]) entry
@@ -80,7 +80,7 @@ let tests =
               Expect.equal
                   (string trained.Network.Architecture)
                   (string (Drnn.network DrnnRecipe.smoke.Network).Architecture)
-                  "network"
+                  "the model has the network of the recipe"
 
               trained.Parameters.Vector.Dispose()
           }
@@ -90,7 +90,7 @@ let tests =
                   let script = Path.Combine(folder, "first.fsx")
                   let load = Path.Combine(Golden.repository, "scripts", "load.fsx")
                   File.WriteAllLines(script, [ $"#load @\"{load}\""; "printfn \"%d\" (TorchSharp.torch.ones(3L).numel ())" ])
-                  Expect.equal (succeed script []) "3\n" "a tensor")
+                  Expect.equal (succeed script []) "3\n" "the script prints the size of a tensor")
           }
 
           test "separate.fsx writes stems of the song's rate, channels and length that sum to it" {
@@ -105,7 +105,7 @@ let tests =
                   let output = succeed "separate.fsx" (separate path)
                   let stem name = AudioFile.Read(Path.Combine(folder, "stems", $"my song_{name}.wav"))
                   let music, voice = stem "music", stem "voice"
-                  Expect.equal (music.SampleRate, music.Channels.Count, music.Length) (22050, 2, song.Length) "shape"
+                  Expect.equal (music.SampleRate, music.Channels.Count, music.Length) (22050, 2, song.Length) "as the song is"
 
                   for channel in 0..1 do
                       let sum = Array.map2 (+) music.Channels[channel] voice.Channels[channel]
@@ -127,7 +127,7 @@ let tests =
                   let bytes = File.ReadAllBytes path
                   BitConverter.GetBytes(0x7FFFF000).CopyTo(bytes, bytes.Length - 40004) // as SoX writes to a pipe
                   let _, error = separatePiped bytes [ "--out"; out ]
-                  Expect.stringContains error "note: standard input: its header leaves the length open" "said"
+                  Expect.stringContains error "note: standard input: its header leaves the length open" "the open end is noted"
                   let stem name = (AudioFile.Read(Path.Combine(out, $"stdin_{name}.wav"))).Channels[0]
                   let sum = Array.map2 (+) (stem "music") (stem "voice")
                   let worst = Array.map2 (fun a b -> abs (a - b)) sum (AudioFile.Read path).Channels[0] |> Array.max
@@ -146,19 +146,19 @@ let tests =
                   let json = Path.Combine(folder, "scores.json")
                   let arguments = [ "--model"; fst model.Value; "--data"; data; "--no-permutation"; "--json"; json ]
                   let output = succeed "evaluate.fsx" arguments
-                  Expect.stringContains output "1 clip(s) have no voice score" "said"
+                  Expect.stringContains output "1 clip(s) have no voice score" "the clip without a score is told"
                   let results = JsonNode.Parse(File.ReadAllText json)
                   Expect.equal (results["clips"].AsArray().Count) 2 "a row a clip"
-                  Expect.equal (results["provenance"].["pairing"].GetValue<string>()) "ByName" "as asked"
+                  Expect.equal (results["provenance"].["pairing"].GetValue<string>()) "ByName" "the pairing is as asked"
                   Expect.equal (results["clips"].[0].["estimates"].GetValue<string>()) "as named" "told of each clip"
-                  Expect.equal (results["voice"].["clips"].GetValue<int>()) 1 "counted"
-                  Expect.equal (results["voice"].["unscored"].[0].GetValue<string>()) "singer1_1_01" "named"
+                  Expect.equal (results["voice"].["clips"].GetValue<int>()) 1 "only the scored clip counts"
+                  Expect.equal (results["voice"].["unscored"].[0].GetValue<string>()) "singer1_1_01" "the silent clip is named"
                   Expect.equal (results["music"].["clips"].GetValue<int>()) 1 "nor does the other source count"
                   let scores = [ for entry in [ "GNSDR"; "GSIR"; "GSAR" ] -> results["music"].[entry].GetValue<float>() ]
 
                   Expect.isTrue
                       (scores |> List.forall (fun score -> Double.IsFinite score && abs score < 60.0))
-                      $"music {scores}"
+                      $"the scores of the music are plausible: {scores}"
 
                   for row in [ "mixture"; "ideal binary mask" ] do
                       Expect.stringContains output row "floor and ceiling"))
@@ -179,7 +179,7 @@ let tests =
                       [ "--data"; dataFolder folder same; "--out"; Path.Combine(folder, "run") ]
                       [ "no training clips" ]
 
-                  Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "nothing half-written"))
+                  Expect.isFalse (File.Exists(Path.Combine(folder, "run", "weights.safetensors"))) "no weights are left over"))
 
           Scratch.long "a folder without test clips is refused before training; what is left out is said" (fun () ->
               Scratch.inFolder (fun folder ->
@@ -202,10 +202,10 @@ let tests =
                   Expect.equal code 0 $"it trains: {error}"
                   let told = error.Split '\n' |> Array.filter (fun line -> line.Contains "left out")
                   Expect.hasLength told 1 $"one line: {error}"
-                  Expect.stringContains told[0] "1 left out: ._a.WAV" "said"
+                  Expect.stringContains told[0] "1 left out: ._a.WAV" "the file left out is named"
                   Expect.isFalse (Text.RegularExpressions.Regex.IsMatch(output, @"\d,\d|NaN")) $"decimal points: {output}"
                   let recipe = JsonNode.Parse(File.ReadAllText(Path.Combine(out, "model.json"))).["provenance"].["recipe"]
-                  Expect.equal (recipe["gamma"].GetValue<float>()) 0.05 "gamma"))
+                  Expect.equal (recipe["gamma"].GetValue<float>()) 0.05 "the recipe has the gamma of the options"))
 
           Scratch.long "a wrong sample rate or channel count, a truncated, foreign, empty or silent file" (fun () ->
               Scratch.inFolder (fun folder ->
@@ -259,14 +259,14 @@ let tests =
                   BitConverter.GetBytes(nanf).CopyTo(bytes, bytes.Length - 400)
                   File.WriteAllBytes(song, bytes)
                   refuse "separate.fsx" [ song; "--model"; fst model.Value; "--out"; out ] [ "song.wav" ]
-                  Expect.isFalse (Directory.Exists out) "nothing half-written"))
+                  Expect.isFalse (Directory.Exists out) "no folder of stems is left"))
 
           Scratch.long "a full disk" (fun () ->
               Scratch.onSmallDisk 2 (fun folder ->
                   let run = Path.Combine(folder, "run")
                   refuse train [ "--epochs"; "2"; "--out"; run ] [ "checkpoint.safetensors"; "space" ]
-                  Expect.isEmpty (Directory.GetFiles(run, "*safetensors*")) "no checkpoint"
-                  Expect.isEmpty (Scratch.unfinished run) "nothing half-written"))
+                  Expect.isEmpty (Directory.GetFiles(run, "*safetensors*")) "no checkpoint is left on the disk"
+                  Expect.isEmpty (Scratch.unfinished run) "no unfinished file is left"))
 
           Scratch.long "separate.fsx that is stopped says so in one line, ends as SIGTERM wants it and leaves nothing" (fun () ->
               if OperatingSystem.IsWindows() then skiptest "there are no signals to send"
@@ -281,10 +281,10 @@ let tests =
                   Scratch.signal "TERM" running
                   running.WaitForExit()
                   Expect.equal running.ExitCode 143 $"exit code ({error.Result})"
-                  Expect.equal output.Result "" "no results"
+                  Expect.equal output.Result "" "a stopped script prints no results"
                   let lines = error.Result.TrimEnd().Split '\n' |> Array.filter (fun line -> line.Contains "stopped")
                   Expect.hasLength lines 1 $"one line: {error.Result}"
-                  Expect.stringContains lines[0] "SIGTERM: no stem of " "said"
+                  Expect.stringContains lines[0] "SIGTERM: no stem of " "the line says what was stopped"
                   Expect.isEmpty (Directory.GetFileSystemEntries(file "stems")) "nothing is left"))
 
           Scratch.long "a training that is stopped keeps its checkpoint and says how to go on" (fun () ->
@@ -298,11 +298,11 @@ let tests =
                   Scratch.signal "TERM" running
                   running.WaitForExit()
                   Expect.equal running.ExitCode 143 $"exit code ({error.Result})"
-                  Expect.equal output.Result "" "no results"
-                  Expect.stringContains error.Result "stopped by SIGTERM" "said"
+                  Expect.equal output.Result "" "a stopped script prints no results"
+                  Expect.stringContains error.Result "stopped by SIGTERM" "the error names the signal"
                   Expect.stringContains error.Result "--resume" "how to go on"
                   Expect.isGreaterThan (stepOf folder) 0 "a whole checkpoint"
-                  Expect.isEmpty (Scratch.unfinished folder) "nothing half-written"))
+                  Expect.isEmpty (Scratch.unfinished folder) "no unfinished file is left"))
 
           Scratch.long "on a terminal there is a bar" (fun () ->
               if not (Scratch.succeeds "script" [ "-qec"; "true"; "/dev/null" ]) then
@@ -313,10 +313,10 @@ let tests =
                   Scratch.writeSong (file "song.wav") 1
                   let script = Path.Combine(Golden.repository, "scripts", "separate.fsx")
                   let command = $"dotnet fsi '{script}' {folder}/song.wav --model {fst model.Value} --out {folder}/stems"
-                  Expect.isTrue (Scratch.succeeds "script" [ "-qec"; command; file "terminal" ]) "script"
+                  Expect.isTrue (Scratch.succeeds "script" [ "-qec"; command; file "terminal" ]) "the script has succeeded"
                   let shown = File.ReadAllText(file "terminal")
-                  Expect.stringContains shown "\rseparating █" "a bar"
-                  Expect.stringContains shown "running on" "the device"))
+                  Expect.stringContains shown "\rseparating █" "the terminal shows a bar"
+                  Expect.stringContains shown "running on" "the terminal shows the device"))
 
           Scratch.long
               "separate.fsx takes many songs, goes on behind one that cannot be read, and skips what it has done"
@@ -339,14 +339,14 @@ let tests =
                           @ [ "--stems"; "voice"; "--format"; "wav16"; "--name"; "{song}/{stem}" ]
 
                       let code, output, error = run "separate.fsx" arguments
-                      Expect.equal code 2 "one failed"
+                      Expect.equal code 2 "one failed song sets the exit code"
                       Expect.equal (output.TrimEnd().Split '\n') [| at "out/a/voice.wav"; at "out/b/voice.wav" |] "the others"
-                      Expect.stringContains error "broken.wav" "its name"
-                      Expect.stringContains error "1 of 3 songs" "how many"
+                      Expect.stringContains error "broken.wav" "the broken song is named"
+                      Expect.stringContains error "1 of 3 songs" "the error tells how many failed"
                       File.Delete(at "songs/broken.wav")
                       let _, output, error = run "separate.fsx" arguments
-                      Expect.equal output "" "nothing new"
-                      Expect.stringContains error (at "b.wav" + ": separated before") "said"))
+                      Expect.equal output "" "the second run writes nothing new"
+                      Expect.stringContains error (at "b.wav" + ": separated before") "songs done before are told"))
 
           Scratch.long
               "a folder that its stems are written into is separated once; a link to itself and a song like another do not stop it"
@@ -369,12 +369,12 @@ let tests =
                       Expect.stringContains
                           error
                           "a_music.wav, a_voice.wav, b_music.wav and 1 more (a stem that was made before)"
-                          "told"
+                          "stems made before are left out and told"
 
-                      Expect.stringContains error "CD1 (a folder)" "told, too"
-                      Expect.stringContains error $"""not used: {at "loop.wav"}: a link that leads to itself""" "the link"
+                      Expect.stringContains error "CD1 (a folder)" "the folder is told as well"
+                      Expect.stringContains error $"""not used: {at "loop.wav"}: a link that leads to itself""" "link is named"
                       Expect.stringContains error $"""not used: {at "b.wave"}: nothing was written""" "the other b"
-                      Expect.stringContains error (at "a.wav" + ": separated before") "the others"))
+                      Expect.stringContains error (at "a.wav" + ": separated before") "the other songs are told as done"))
 
           Scratch.long
               "separate.fsx: behind --stems comes a song, names are joined by commas; a rate that changes is told"
@@ -388,12 +388,12 @@ let tests =
                       let arguments names = [ "--model"; fst model.Value; "--out"; folder; "--stems"; names; song ]
                       let code, output, error = run "separate.fsx" (arguments "voice" @ [ "--format"; "mp3" ])
                       Expect.equal (code, output.TrimEnd()) (0, Path.Combine(folder, "song_voice.mp3")) $"one stem: {error}"
-                      Expect.stringContains error "the stems have 16000 Hz" "the rate"
+                      Expect.stringContains error "the stems have 16000 Hz" "the change of the rate is told"
 
                       Expect.hasLength
                           (succeed "separate.fsx" (arguments "voice,music") |> _.TrimEnd().Split('\n'))
                           2
-                          "two stems"
+                          "both stems are written and named"
 
                       refuse "separate.fsx" (arguments "voice,song") [ "'song'" ]
                       refuse "separate.fsx" (arguments "voice" @ [ "--from"; "-1" ]) [ "from -1 s to its end" ]
@@ -414,7 +414,7 @@ let tests =
                   let error = running.StandardError.ReadToEnd()
                   running.WaitForExit()
                   Expect.equal running.ExitCode 2 error
-                  Expect.stringContains error "Unknown encoder" "why"
+                  Expect.stringContains error "Unknown encoder" "the error says what ffmpeg lacks"
                   Expect.isFalse (error.Contains "separating") $"nothing was separated: {error}"
                   Expect.equal (Directory.GetFiles folder |> Array.sort) [| lacking; song |] "nothing is left"))
 
@@ -441,7 +441,7 @@ let tests =
                   info.WorkingDirectory <- folder
                   use running = Process.Start info
                   let error = running.StandardError.ReadToEndAsync()
-                  Expect.stringContains (running.StandardOutput.ReadToEnd()) "voice GNSDR" "a table"
+                  Expect.stringContains (running.StandardOutput.ReadToEnd()) "voice GNSDR" "the table goes to the output"
                   running.WaitForExit()
                   Expect.equal running.ExitCode 0 error.Result
                   Expect.equal (File.ReadAllText(at "artifacts")) "x" "nothing was written where the shell is"))
@@ -460,7 +460,7 @@ let tests =
                   let finished script arguments =
                       let code, output, error = run script arguments
                       Expect.equal code 2 $"{script}: the exit code tells: {error}"
-                      Expect.stringContains error (at "test/d.wav") "the path"
+                      Expect.stringContains error (at "test/d.wav") "the bad clip's path is named"
                       Expect.stringContains output "voice GNSDR" "the table of the rest"
                       Expect.stringContains (error.TrimEnd().Split '\n' |> Array.last) "error: " "the last line"
 
@@ -474,17 +474,17 @@ let tests =
                   Scratch.writeSong song 1
                   succeed "separate.fsx" [ song; "--out"; folder ] |> ignore
                   let voice = AudioFile.Info(Path.Combine(folder, "song_voice.wav"))
-                  Expect.equal voice.Length (AudioFile.Info song).Length "the voice"))
+                  Expect.equal voice.Length (AudioFile.Info song).Length "the voice is as long as the song"))
 
           Scratch.long "pack.fsx halves the weights" (fun () ->
               Scratch.inFolder (fun folder ->
                   succeed "pack.fsx" [ "--model"; fst model.Value; "--out"; folder ] |> ignore
                   let bytes model = FileInfo(Path.Combine(model, "weights.safetensors")).Length
-                  Expect.isLessThan (bytes folder) (6L * bytes (fst model.Value) / 10L) "bytes"
+                  Expect.isLessThan (bytes folder) (6L * bytes (fst model.Value) / 10L) "the packed weights are much smaller"
                   let weights model = (ModelFolder.load ModelFolder.families TorchSharp.torch.CPU model).Parameters.Vector
                   let packed, whole = weights folder, weights (fst model.Value)
                   let off = (packed - whole).abs().max().item<float32>()
-                  Expect.isTrue (off < 1e-3f * whole.abs().max().item<float32>()) $"rounded: {off}"))
+                  Expect.isTrue (off < 1e-3f * whole.abs().max().item<float32>()) $"the weights are but rounded: {off}"))
 
           Scratch.long "options that make no sense" (fun () ->
               for arguments, part in

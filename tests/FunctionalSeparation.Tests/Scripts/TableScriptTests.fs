@@ -29,4 +29,4 @@ let tests =
                       for row in rows do
                           Expect.stringContains table (row.Trim()) "a row of the table"
 
-                      Expect.hasLength (Directory.GetFiles(folder, "*.html", SearchOption.AllDirectories)) 1 "a page")) ]
+                      Expect.hasLength (Directory.GetFiles(folder, "*.html", SearchOption.AllDirectories)) 1 "has one page")) ]

@@ -22,16 +22,16 @@ let tests =
     testList
         "the library's own model"
         [ test "lies inside the assembly, in at most 8 MB, as the folder of the sources has it" {
-              Expect.isLessThan (FileInfo(Path.Combine(folder, "weights.safetensors"))).Length 8_000_000L "bytes"
-              Expect.isTrue (File.Exists(Path.Combine(folder, "README.md"))) "model card"
+              Expect.isLessThan (FileInfo(Path.Combine(folder, "weights.safetensors"))).Length 8_000_000L "they fit into 8 MB"
+              Expect.isTrue (File.Exists(Path.Combine(folder, "README.md"))) "the model has a card"
 
               Memory.plain (fun () ->
                   let inside = DefaultModel.load torch.CPU
                   let files = ModelFolder.load ModelFolder.families torch.CPU folder
-                  Expect.equal inside.Level files.Level "level"
+                  Expect.equal inside.Level files.Level "both have the same level"
                   Expect.equal inside.Parameters.Vector.dtype torch.float32 "computed in float32"
                   let off = (inside.Parameters.Vector - files.Parameters.Vector).abs().max().item<float32>()
-                  Expect.equal off 0.0f "weights")
+                  Expect.equal off 0.0f "both have the same weights")
           }
 
           for channels, rate in [ 1, 8000; 2, 44100; 3, 48000 ] do
@@ -39,7 +39,7 @@ let tests =
                   use separator = Separators.Default "cpu"
                   let song = noise channels rate (rate * 3 / 2)
                   let stems = separator.Separate song
-                  Expect.equal (List.ofSeq separator.Stems) Stems.musicAndVoice "stems"
+                  Expect.equal (List.ofSeq separator.Stems) Stems.musicAndVoice "the stems are music and voice"
 
                   for channel in 0 .. channels - 1 do
                       let sum = Array.map2 (+) stems["music"].Channels[channel] stems["voice"].Channels[channel]

@@ -53,7 +53,7 @@ let tests =
                       Expect.isGreaterThan distances.Head 0.1 "random phases are inconsistent"
 
                       for earlier, later in List.pairwise distances do
-                          Expect.isLessThanOrEqual later (earlier + 1e-12) $"{stft}"
+                          Expect.isLessThanOrEqual later (earlier + 1e-12) $"{stft}: the inconsistency does not rise"
 
                       Expect.isLessThan (List.last distances) (0.9 * distances.Head) $"it falls: {stft}")
 
@@ -63,16 +63,16 @@ let tests =
                   for settings in [ GriffinLim.classic 3; GriffinLim.fast 3 ] do
                       let start = magnitudes seed stfts[1]
                       let refined = GriffinLim.refine settings stfts[1] start
-                      Expect.isLessThan (difference (refined.abs ()) (start.abs ())) 1e-12 "magnitudes")
+                      Expect.isLessThan (difference (refined.abs ()) (start.abs ())) 1e-12 "the magnitudes stay as they were")
 
           testProperty "the spectrogram of a signal is a fixed point"
           <| fun (seed: int) ->
               Memory.plain (fun () ->
                   for stft in stfts do
                       let spectrogram = stft.Forward(noise seed [ 2L; 500L ])
-                      Expect.isLessThan (GriffinLim.inconsistency stft spectrogram) 1e-12 $"consistent: {stft}"
+                      Expect.isLessThan (GriffinLim.inconsistency stft spectrogram) 1e-12 $"{stft}: a signal is consistent"
                       let refined = GriffinLim.refine (GriffinLim.fast 5) stft spectrogram
-                      Expect.isLessThan (difference (stft.Inverse refined) (stft.Inverse spectrogram)) 1e-9 $"{stft}")
+                      Expect.isLessThan (difference (stft.Inverse refined) (stft.Inverse spectrogram)) 1e-9 $"{stft} is fixed")
 
           test "no iteration changes nothing, silence stays silence" {
               Memory.plain (fun () ->
@@ -88,8 +88,8 @@ let tests =
                   let stft = Stft(256, 64, StftWindow.Hann, true)
                   let start = (stft.Forward(tone sin)).abs() |> GriffinLim.withRandomPhases (Key.ofSeed 1)
                   let refined settings = GriffinLim.refine settings stft start
-                  Expect.isLessThan (purity (stft.Inverse start)) 1.0 "random phases"
-                  Expect.isGreaterThan (purity (stft.Inverse(refined (GriffinLim.fast 200)))) 10.0 "refined phases"
+                  Expect.isLessThan (purity (stft.Inverse start)) 1.0 "random phases give no pure tone"
+                  Expect.isGreaterThan (purity (stft.Inverse(refined (GriffinLim.fast 200)))) 10.0 "refined phases give a tone"
 
                   Expect.isLessThan
                       (GriffinLim.inconsistency stft (refined (GriffinLim.fast 50)))
@@ -130,14 +130,14 @@ let tests =
 
                   let masked = estimates (Separation.separator trained Soft)
                   let refined count = estimates (Separation.refinedSeparator (GriffinLim.classic count) trained Soft)
-                  Expect.isLessThan (difference (refined 0) masked) 1e-12 "no iteration"
-                  Expect.isGreaterThan (difference (refined 5) masked) 1e-4 "five iterations"
-                  Expect.equal (refined 5).shape masked.shape "length")
+                  Expect.isLessThan (difference (refined 0) masked) 1e-12 "no iteration gives the masked estimates"
+                  Expect.isGreaterThan (difference (refined 5) masked) 1e-4 "five iterations change the estimates"
+                  Expect.equal (refined 5).shape masked.shape "iterations keep the length of the estimates")
           }
 
           test "settings out of range" {
               for wrong in [ GriffinLim.classic -1; { Iterations = 1; Momentum = 1.0 }; { Iterations = 1; Momentum = nan } ] do
                   Expect.throwsT<ArgumentException>
                       (fun () -> GriffinLim.refine wrong stfts[0] (torch.zeros (2L, 33L)) |> ignore)
-                      $"{wrong}"
+                      $"{wrong} is refused as out of range"
           } ]

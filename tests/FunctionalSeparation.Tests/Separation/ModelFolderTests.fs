@@ -101,7 +101,7 @@ let tests =
                   (fun folder ->
                       load folder ()
                       let training = (ModelFolder.provenance ModelFolder.families folder)["training"]
-                      Expect.equal (training["anything"].ToJsonString()) """[1,{"at":"all"}]""" "kept")
+                      Expect.equal (training["anything"].ToJsonString()) """[1,{"at":"all"}]""" "what is given is kept")
           }
 
           test "a model of format 1, without a hash, is read; one of format 2 without is not" {
@@ -116,12 +116,12 @@ let tests =
                       Expect.equal
                           (string read.Network.Architecture)
                           (string (Drnn.network architecture).Architecture)
-                          "architecture"
+                          "the model of format 1 has its architecture"
 
                       Expect.equal
                           (read.Parameters.Vector.data<float32>().ToArray())
                           ((start torch.float32).Vector.data<float32>().ToArray())
-                          "weights"))
+                          "the model of format 1 has its weights"))
 
               refusedWith [ "'weightsSha256' is unknown" ] (fun json -> json["format"] <- JsonValue.Create 1)
           }
@@ -155,7 +155,7 @@ let tests =
                           Scratch.refuses [ path; "hidden2.bias"; "finite" ] (fun () ->
                               ModelFolder.save folder (broken ()) (JsonObject()))
 
-                          Expect.isFalse (File.Exists path) "not written"))
+                          Expect.isFalse (File.Exists path) "no weights file was written"))
 
                   withDescription
                       (fun json ->
@@ -241,7 +241,7 @@ let tests =
                     [ ""; "voice" ], "no name"
                     [ "../voice"; "music" ], "'../voice'" ] do
                   let wrong = Expect.throwsC (fun () -> Drnn.network { architecture with Sources = sources } |> ignore) id
-                  Expect.stringContains wrong.Message words "said"
+                  Expect.stringContains wrong.Message words "the message says what is wrong"
 
                   refusedWith [ words ] (fun json ->
                       json["architecture"].["sources"] <-

@@ -103,7 +103,7 @@ let tests =
                       let whole = Scratch.separatedInPieces 1000000 trained mixture
                       let loudest = whole.abs().max().item<float32>()
                       Expect.equal whole.shape [| 2L; 2L; 30011L |] "channels x sources x samples"
-                      Expect.isGreaterThan loudest 0.01f "sound"
+                      Expect.isGreaterThan loudest 0.01f "the estimates are not silent"
 
                       // The state of a recurrent network may collect rounding; the promise is 1e-5.
                       let most = if List.exists (fst >> (=) name) feedForward then 0.0f else 1e-5f * loudest
@@ -146,7 +146,7 @@ let tests =
           test "the latency at the network's own rate is one window and what it looks ahead" {
               use separator = separator (net 3 (RecurrentAt 1))
               use stream = separator.Open(16000, 1, SoundLevel.WithoutOffset 0.1)
-              Expect.equal stream.Latency (1024 + 512) "samples"
+              Expect.equal stream.Latency (1024 + 512) "the latency is a window and what it looks ahead"
           }
 
           test "wrong pieces are refused, and so is a stream that has ended" {
@@ -155,21 +155,21 @@ let tests =
               let mono rate samples = AudioBuffer([| samples |], rate)
               stream.Push(mono 16000 (Array.zeroCreate 100)) |> ignore
 
-              Expect.throwsT<ArgumentException> (fun () -> stream.Push(mono 8000 [| 0.0f |]) |> ignore) "rate"
+              Expect.throwsT<ArgumentException> (fun () -> stream.Push(mono 8000 [| 0.0f |]) |> ignore) "a wrong rate throws"
 
               Expect.throwsT<ArgumentException>
                   (fun () -> stream.Push(AudioBuffer([| [| 0.0f |]; [| 0.0f |] |], 16000)) |> ignore)
-                  "channels"
+                  "a piece of two channels is refused"
 
               Scratch.refuses [ "NaN at sample 102 of channel 0 (both counted from 0; " ] (fun () ->
                   stream.Push(mono 16000 [| 0.0f; 0.0f; nanf |]) |> ignore)
 
               stream.Finish() |> ignore
-              Expect.throwsT<InvalidOperationException> (fun () -> stream.Push(mono 16000 [| 0.0f |]) |> ignore) "ended"
+              Expect.throwsT<InvalidOperationException> (fun () -> stream.Push(mono 16000 [| 0.0f |]) |> ignore) "it has ended"
 
               Expect.throwsT<ArgumentOutOfRangeException>
                   (fun () -> separator.Open(16000, 1, SoundLevel.WithoutOffset nan) |> ignore)
-                  "level"
+                  "a level that is no number is refused"
           }
 
           test "one push of more frames than run at once is what pieces give" {
@@ -177,7 +177,7 @@ let tests =
                   let trained = ofDrnn { net 1 FeedForward with Hidden = [ 32 ] }
                   let mixture = (Key.uniformTensor -0.03 0.03 [ 1L; 1_200_000L ] (Key.ofSeed 1)).``to`` torch.float32
                   let whole = Scratch.separatedInPieces 2_000_000 trained mixture
-                  Expect.equal (difference (Scratch.separatedInPieces 100_000 trained mixture) whole) 0.0f "estimates")
+                  Expect.equal (difference (Scratch.separatedInPieces 100_000 trained mixture) whole) 0.0f "they are the same")
           }
 
           test "a stream outlives the dispose scopes that an application opens around its pieces" {
@@ -187,7 +187,7 @@ let tests =
               use stream = Memory.plain (fun () -> separator.Open(16000, 1, mixture.Level()))
               let parts = [ for piece in cut [ 3000 ] mixture -> Memory.plain (fun () -> stream.Push piece) ]
               let all = parts @ [ stream.Finish() ]
-              Expect.equal (joined all "voice" 0) (whole["voice"].Channels[0]) "voice"
+              Expect.equal (joined all "voice" 0) (whole["voice"].Channels[0]) "the voice in pieces is that of the whole"
           }
 
           for offset in [ 0.01f; 0.05f; 0.1f; 0.3f ] do
@@ -209,23 +209,23 @@ let tests =
                                   Array.map2 (fun a b -> abs (a - b - offset)) stems[stem].Channels[c] expected[stem].Channels[c]
                                   |> Array.max
 
-                              Expect.isLessThan (largest "voice" 0.0f) 1e-6f "voice"
-                              Expect.isLessThan (largest "music" offsets[c]) 1e-6f "music")
+                              Expect.isLessThan (largest "voice" 0.0f) 1e-6f "the offset leaves the voice as it was"
+                              Expect.isLessThan (largest "music" offsets[c]) 1e-6f "the offset stays in the music")
               }
 
           test "a constant is silence with an offset, and all of it is music" {
               use separator = separator (net 3 FeedForward)
               let constant = AudioBuffer([| Array.create 20000 0.3f |], 16000)
-              Expect.equal (constant.Level().RootMeanSquare) 0.0 "level"
+              Expect.equal (constant.Level().RootMeanSquare) 0.0 "a constant has no level"
               let stems = separator.Separate constant
-              Expect.all (stems["voice"].Channels[0]) (fun x -> abs x < 1e-6f) "voice"
-              Expect.equal (stems["music"].Channels[0]) (constant.Channels[0]) "music"
+              Expect.all (stems["voice"].Channels[0]) (fun x -> abs x < 1e-6f) "a constant leaves the voice silent"
+              Expect.equal (stems["music"].Channels[0]) (constant.Channels[0]) "all of the constant is music"
           }
 
           test "a level belongs to a sound of as many channels" {
               use separator = separator (net 1 FeedForward)
               let ofTwo = SoundLevel(0.1, [| 0.0; 0.1 |])
-              Expect.throwsT<ArgumentException> (fun () -> separator.Open(16000, 1, ofTwo) |> ignore) "one channel"
+              Expect.throwsT<ArgumentException> (fun () -> separator.Open(16000, 1, ofTwo) |> ignore) "one channel is refused"
           }
 
           test "a file is separated as its sound is" {
@@ -244,11 +244,11 @@ let tests =
 
                   for stem in separator.Stems do
                       let written = AudioFile.Read files[stem].Path
-                      Expect.equal (Path.GetFileName files[stem].Path) $"song_{stem}.wav" "name"
+                      Expect.equal (Path.GetFileName files[stem].Path) $"song_{stem}.wav" "song and stem make the file's name"
                       Expect.equal (List.ofSeq written.Channels) (List.ofSeq expected[stem].Channels) stem
 
                   Expect.equal (Seq.last shares) 1.0 "all of it"
-                  Expect.equal (List.ofSeq shares) (List.sort (List.ofSeq shares)) "forwards")
+                  Expect.equal (List.ofSeq shares) (List.sort (List.ofSeq shares)) "progress never goes backwards")
           }
 
           test "a song that breaks off in the middle, a folder that cannot be written, a stop: nothing is left behind" {
@@ -267,7 +267,7 @@ let tests =
 
                   Expect.throwsT<OperationCanceledException>
                       (fun () -> separator.SeparateFile(song, out, null, stopping, stop.Token) |> ignore)
-                      "stopped"
+                      "the stop ends the separation"
 
                   let failing =
                       { new IProgress<float> with

@@ -49,8 +49,8 @@ let tests =
                       let mixture = noise 1 [ 2L; 30001L ]
                       let estimates = Scratch.separatedInPieces 3001 (constantMask stft 0.25) mixture
                       Expect.equal estimates.shape [| 2L; 2L; 30001L |] "channels x sources x samples"
-                      Expect.isLessThan (difference (estimates.select (1L, 1L)) (mixture.mul 0.25)) 1e-9 "voice"
-                      Expect.isLessThan (difference (estimates.select (1L, 0L)) (mixture.mul 0.75)) 1e-9 "music")
+                      Expect.isLessThan (difference (estimates.select (1L, 1L)) (mixture.mul 0.25)) 1e-9 "a quarter is voice"
+                      Expect.isLessThan (difference (estimates.select (1L, 0L)) (mixture.mul 0.75)) 1e-9 "the rest is music")
               }
 
           for rate in [ 16000; 44100 ] do
@@ -97,7 +97,7 @@ let tests =
                           (inner (Scratch.separatedInPieces 20480 trained mixture))
                           (inner ((Separation.estimate trained Soft (mixture.unsqueeze 1L)).squeeze 2L)))
                       1e-10
-                      "samples")
+                      "both give the same samples inside")
           }
 
           test "the test masks: soft is in between, hard is all or nothing" {
@@ -111,7 +111,7 @@ let tests =
                       Accuracy.high
                       (energy (voice Soft))
                       (0.0625 * energy (Stft.Huang2014.Inverse(Stft.Huang2014.Forward mixture)))
-                      "soft"
+                      "the soft mask keeps a quarter of the amplitude"
 
                   Expect.equal (energy (voice Hard)) 0.0 "hard: music is larger everywhere")
           }
@@ -119,14 +119,14 @@ let tests =
           test "a silent mixture separates into silence; an empty or broken one is refused" {
               use separator = new NetworkSeparator("test", withStft Stft.Huang2014 FeedForward) :> ISeparator
               let silent = separator.Separate(AudioBuffer([| Array.zeroCreate 5000 |], 44100))
-              Expect.all silent.Values (fun stem -> stem.Channels[0] |> Array.forall ((=) 0.0f)) "silence"
+              Expect.all silent.Values (fun stem -> stem.Channels[0] |> Array.forall ((=) 0.0f)) "silence gives silent stems"
 
               let refuse samples part =
                   let wrong =
                       Expect.throwsT<InputException>(fun () -> separator.Separate(AudioBuffer([| samples |], 16000)) |> ignore)
 
                   ignore part
-                  wrong "refused"
+                  wrong "an empty or broken mixture is refused"
 
               refuse [||] "empty"
               refuse [| 0.0f; nanf; 0.0f |] "no finite number"
@@ -139,7 +139,7 @@ let tests =
 
               Expect.throwsT<OperationCanceledException>
                   (fun () -> separator.Separate(AudioBuffer([| Array.create 50000 0.1f |], 16000), null, source.Token) |> ignore)
-                  "cancelled"
+                  "the cancelled run throws"
           }
 
           test "damaged model folders are refused by name" {
@@ -154,10 +154,10 @@ let tests =
                   let refuse (name: string) =
                       try
                           (ModelFolder.load ModelFolder.families torch.CPU folder).Parameters.Vector.Dispose()
-                          failtest $"{name}: loaded"
+                          failtest $"{name}: it was loaded although it is damaged"
                       with :? InputException as wrong ->
                           Expect.stringContains wrong.Message name "names the file"
-                          Expect.equal (wrong.Message.Split('\n').Length) 1 "one line"
+                          Expect.equal (wrong.Message.Split('\n').Length) 1 "the message has one line"
 
                   for damaged in
                       [ text[.. text.Length / 2]
@@ -190,7 +190,7 @@ let tests =
 
                   File.WriteAllBytes(weights, bytes)
                   let loaded = ModelFolder.load ModelFolder.families torch.CPU folder
-                  Expect.equal (string loaded.Network.Architecture) (string trained.Network.Architecture) "whole again"
+                  Expect.equal (string loaded.Network.Architecture) (string trained.Network.Architecture) "it is whole again"
               finally
                   Directory.Delete(folder, true)
           }
@@ -211,8 +211,8 @@ let tests =
                   | Blind separate ->
                       let estimates = separate mixture
                       let heard = mixture.narrow (1L, 0L, 800L)
-                      Expect.equal estimates.shape [| 2L; 2L; 800L |] "the shortest"
-                      Expect.isLessThan (difference estimates (torch.stack [| heard; heard.mul 2.0 |])) 1e-12 "the mean"
+                      Expect.equal estimates.shape [| 2L; 2L; 800L |] "the mean is as long as the shortest"
+                      Expect.isLessThan (difference estimates (torch.stack [| heard; heard.mul 2.0 |])) 1e-12 "it is the mean"
 
                   let refuses words separators =
                       Scratch.refusesArgument words (fun () -> Separation.mean "mean" separators |> ignore)

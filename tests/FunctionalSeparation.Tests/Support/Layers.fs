@@ -11,7 +11,7 @@ let noise seed (shape: int64 list) = Key.uniformTensor -1.0 1.0 shape (Key.ofSee
 
 /// The largest absolute difference, of tensors of one shape.
 let difference (a: torch.Tensor) (b: torch.Tensor) =
-    Expect.equal (List.ofArray a.shape) (List.ofArray b.shape) "one shape"
+    Expect.equal (List.ofArray a.shape) (List.ofArray b.shape) "both tensors have one shape"
     (a - b).abs().max().to_type(torch.float64).item<float>()
 
 /// Parameters that are random throughout, biases included; statistics have means in [-1, 1) and variances in [1, 2).

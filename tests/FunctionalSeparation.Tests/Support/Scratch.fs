@@ -69,7 +69,7 @@ let waitFor (what: string) (condition: unit -> bool) =
 
 /// Sends a signal, such as TERM, to a process.
 let signal (name: string) (running: Process) =
-    Expect.isTrue (succeeds "sh" [ "-c"; $"kill -{name} {running.Id}" ]) $"kill -{name}"
+    Expect.isTrue (succeeds "sh" [ "-c"; $"kill -{name} {running.Id}" ]) $"kill -{name} reaches the process"
 
 /// Makes a FIFO; the test is skipped where there is none.
 let fifo (folder: string) =
@@ -161,7 +161,7 @@ let refuses (words: string list) (action: unit -> unit) =
     Expect.isFalse (message.Contains '\n') "the message is one line"
 
     for word in words do
-        Expect.stringContains message word "the message"
+        Expect.stringContains message word "the message holds the word"
 
 /// Expects an ArgumentException of one line that holds all the words.
 let refusesArgument (words: string list) (action: unit -> unit) =
@@ -175,7 +175,7 @@ let refusesArgument (words: string list) (action: unit -> unit) =
     Expect.isFalse (message.Contains '\n') $"the message is one line: {message}"
 
     for word in words do
-        Expect.stringContains message word "the message"
+        Expect.stringContains message word "the message holds the word"
 
 /// The contents of a batch that the papers' networks and losses need: magnitudes of the mixtures and of the references.
 let magnitudes: BatchSpec =

@@ -54,7 +54,7 @@ let refuse script arguments (parts: string list) =
     Expect.hasLength lines 1 $"one line: {error}"
 
     for part in parts do
-        Expect.stringContains lines[0] part "message"
+        Expect.stringContains lines[0] part "the line holds every part"
 
 /// The script of the papers' network.
 let train = "huang2014/drnn.fsx"

@@ -109,7 +109,7 @@ let tests =
 
                   let clip = corpus.Train.Head
                   let whole, parts = Clip.read clip, clip.Parts.Value
-                  Expect.equal parts.Samples (Stems.length whole) "samples"
+                  Expect.equal parts.Samples (Stems.length whole) "the parts have the length of the clip"
 
                   for source in [ "music"; "voice" ] do
                       for start, count in [ 0, 100; 5000, 2000; parts.Samples - 50, 50; 77, 0 ] do
@@ -199,7 +199,7 @@ let tests =
 
                   let grown = GC.GetTotalMemory true - before
                   GC.KeepAlive feed
-                  Expect.isLessThan grown 20_000_000L "bytes")
+                  Expect.isLessThan grown 20_000_000L "the feed grows by less than 20 MB")
           }
 
           test "a fingerprint of long files tells another length, name and sound" {
@@ -211,7 +211,7 @@ let tests =
 
                   let long = 8000 * 25
                   let prints = [ print 1 long "a"; print 1 long "b"; print 3 long "a"; print 1 (long + 8000) "a" ]
-                  Expect.hasLength (List.distinct prints) 4 "told apart"
+                  Expect.hasLength (List.distinct prints) 4 "each of the four has its own fingerprint"
                   let again = Path.Combine(root, $"1-{long}-a")
-                  Expect.equal (Corpus.fingerprint (StemFolder.load again).Train) prints.Head "the same")
+                  Expect.equal (Corpus.fingerprint (StemFolder.load again).Train) prints.Head "the same songs, the same print")
           } ]

@@ -49,16 +49,16 @@ let tests =
               Memory.plain (fun () ->
                   let whole = batch ()
                   let cut = Batch.inSequences 4 whole
-                  Expect.equal (Scratch.mixtures cut).shape [| 6L; 6L; 1L; 5L |] "mixture"
-                  Expect.equal (Scratch.references cut).shape [| 4L; 6L; 2L; 1L; 5L |] "references"
+                  Expect.equal (Scratch.mixtures cut).shape [| 6L; 6L; 1L; 5L |] "six sequences of four frames with margins"
+                  Expect.equal (Scratch.references cut).shape [| 4L; 6L; 2L; 1L; 5L |] "six sequences of four reference frames"
 
                   for index in 0L .. 2L do
                       for sequence in 0L .. 1L do
                           let part = piece whole sequence index
                           let place = 2L * index + sequence
                           let at (x: torch.Tensor) = x.narrow (1L, place, 1L)
-                          Expect.equal (difference (at (Scratch.mixtures cut)) (Scratch.mixtures part)) 0.0 "mixture"
-                          Expect.equal (difference (at (Scratch.references cut)) (Scratch.references part)) 0.0 "references")
+                          Expect.equal (difference (at (Scratch.mixtures cut)) (Scratch.mixtures part)) 0.0 "the same mixture"
+                          Expect.equal (difference (at (Scratch.references cut)) (Scratch.references part)) 0.0 "same sources")
           }
 
           test "a recurrent network forgets at every cut; a feed-forward one does not see it" {
@@ -71,8 +71,8 @@ let tests =
                             for sequence in 0L .. 1L -> piece whole sequence index ]
 
                   Expect.floatClose Accuracy.high (lossOf Stacked [ cut ]) (lossOf Stacked pieces) "recurrent, piece by piece"
-                  Expect.notEqual (lossOf Stacked [ cut ]) (lossOf Stacked [ whole ]) "recurrent, uncut"
-                  Expect.floatClose Accuracy.high (lossOf FeedForward [ cut ]) (lossOf FeedForward [ whole ]) "feed-forward")
+                  Expect.notEqual (lossOf Stacked [ cut ]) (lossOf Stacked [ whole ]) "cuts change the loss of recurrent nets"
+                  Expect.floatClose Accuracy.high (lossOf FeedForward [ cut ]) (lossOf FeedForward [ whole ]) "no cut matters")
           }
 
           test "a length that does not divide the excerpt is refused" {
@@ -92,7 +92,7 @@ let tests =
 
                   let cut = draw { settings with Sequence = Some 4 }
                   let expected = Batch.inSequences 4 (draw settings)
-                  let same (a: torch.Tensor) b = Expect.isTrue (difference a b = 0.0) "tensors"
+                  let same (a: torch.Tensor) b = Expect.isTrue (difference a b = 0.0) "both excerpts have the same numbers"
                   same (Scratch.mixtures cut) (Scratch.mixtures expected)
                   same (Scratch.references cut) (Scratch.references expected))
           }
@@ -106,10 +106,10 @@ let tests =
                   Memory.plain (fun () -> (Scratch.mixtures (feed.Batch (Key.ofSeed 5) step)).data<float32>().ToArray())
 
               let expected = List.map numbers [ 0..7 ]
-              Expect.equal (List.map numbers [ 7..-1..0 ]) (List.rev expected) "backwards"
+              Expect.equal (List.map numbers [ 7..-1..0 ]) (List.rev expected) "backwards the batches are the same"
 
               let together = Array.replicate 4 [| 0..7 |] |> Array.concat |> Array.Parallel.map numbers
-              Expect.equal (List.ofArray together) (List.concat (List.replicate 4 expected)) "at once"
+              Expect.equal (List.ofArray together) (List.concat (List.replicate 4 expected)) "threads draw the same batches"
           }
 
           test "an excerpt is what the clip has there, to the rounding of 16 bits" {
@@ -128,7 +128,7 @@ let tests =
                   // Eight samples a frame, each wrong by a 65534th of the largest one at most.
                   let bound = 8.0f * sources.abs().max().item<float32>() / 65534.0f
                   let error = (excerpt - whole).abs().max().item<float32>()
-                  Expect.isGreaterThan error 0.0f "rounded"
+                  Expect.isGreaterThan error 0.0f "the samples are rounded to 16 bits"
                   Expect.isLessThan error bound "no more than that")
           }
 

@@ -70,11 +70,11 @@ let tests =
                       Accuracy.medium
                       (share (Loss.logErrorShareInParts 4 1e-3) 0L 10L)
                       (List.average parts)
-                      "parts"
+                      "the loss is the mean of the shares of the parts"
 
                   Expect.isGreaterThan (abs (share whole 0L 10L - List.average parts)) 0.05 "which is not the share of the whole"
                   let one = share (Loss.logErrorShareInParts 10 1e-3) 0L 10L
-                  Expect.floatClose Accuracy.medium one (share whole 0L 10L) "one part")
+                  Expect.floatClose Accuracy.medium one (share whole 0L 10L) "one part gives the share of the whole")
           }
 
           test "the log error share in parts refuses parts of no frame, and no share" {
@@ -93,7 +93,7 @@ let tests =
                       (Loss.logErrorShare.Of (Views.ofSpectrum stft y) (Views.ofSpectrum stft references)).item<float>()
                   // Each of two sources: an error of the whole mixture, and one of a tenth of its energy.
                   Expect.floatClose Accuracy.high (share (references.flip 1L)) (10.0 * log10 1.001) "the other way round"
-                  Expect.floatClose Accuracy.high (share references) -30.0 "right"
+                  Expect.floatClose Accuracy.high (share references) -30.0 "the references themselves reach -30 dB"
                   let off = references.add (torch.cat ([| sound; sound |], 1L), sqrt 0.1)
                   Expect.floatClose Accuracy.high (share off) (10.0 * log10 0.101) "a tenth off")
           }
@@ -123,7 +123,7 @@ let tests =
                   // Orthogonal to s, a hundredth of its energy: 20 dB.
                   let error = torch.tensor([| 0.1; -0.1; 0.0; 0.0 |]).repeat(8L).view(1L, 1L, 1L, 32L)
                   let y = s .+ error
-                  Expect.floatClose Accuracy.medium (of' Loss.siSdr y s) -20.0 "SI-SDR"
+                  Expect.floatClose Accuracy.medium (of' Loss.siSdr y s) -20.0 "an error of 20 dB gives -20 dB"
                   Expect.floatClose Accuracy.medium (of' Loss.siSdr (y.mul 3.0) s) -20.0 "SI-SDR, three times as loud"
                   Expect.floatClose Accuracy.medium (of' Loss.logErrorRatio y s) -20.0 "log error ratio"
                   Expect.floatClose Accuracy.medium (of' Loss.logErrorRatio (s.mul 1.1) s) -20.0 "a tenth too loud"
@@ -140,7 +140,7 @@ let tests =
                   // One element in another order than the other.
                   let mixed = torch.stack [| s[0L]; swapped[1L] |]
                   let loss = Loss.permutationInvariant Loss.squaredError
-                  Expect.isLessThan (value loss mixed s) 1e-12 "found"
+                  Expect.isLessThan (value loss mixed s) 1e-12 "the order of each element is found"
                   Expect.isGreaterThan (value Loss.squaredError mixed s) 0.1 "out of order"
                   let y = noise 3 [ 2L; 3L; 5L ]
                   Expect.isLessThanOrEqual (value loss y s) (value Loss.squaredError y s + 1e-12) "never more than as named"

@@ -7,6 +7,7 @@ open Expecto
 open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Learning
+open FunctionalSeparation.Core
 
 let private bins, frames = 9, 9
 
@@ -25,14 +26,11 @@ let private clipTensors c =
     Spectra.stackContext 3 (x.unsqueeze 1L), x.unsqueeze 1L, torch.stack([ tensor (music c); tensor (voice c) ], 1L).unsqueeze(1L)
 
 let private net recurrence activation =
-    { Inputs = 3 * bins
-      Hidden = [ 5; 5 ]
-      Neuron = Plain
-      Recurrence = recurrence
-      Activation = activation
-      Output = LinearOutput
-      Sources = 2
-      Bins = bins }
+    { Drnn.huang2014 with
+        FrontEnd = { SampleRate = 16000; Stft = Stft(2 * (bins - 1), bins - 1, StftWindow.Sine, false) }
+        Hidden = [ 5; 5 ]
+        Recurrence = recurrence
+        Activation = activation }
 
 let private theta (layout: Layout) =
     let matrix formula rows columns =
@@ -60,7 +58,7 @@ let private theta (layout: Layout) =
     layout |> List.map block |> Array.concat
 
 let private objective net mask loss =
-    let model = Nets.create net
+    let model = Drnn.layers net
     let tensors = [ clipTensors 1.0; clipTensors 2.0 ]
 
     let part (features: torch.Tensor, mixture: torch.Tensor, references: torch.Tensor) start count vector =
@@ -96,11 +94,11 @@ let private checkCase name cost net mask loss =
         let struct (value, gradient) = Grad.valueAndGradOfSum parts (torch.tensor (theta layout))
         Expect.isLessThan (abs (value / cost - 1.0)) 1e-9 $"cost {value}, reference {cost}"
         let reference = Golden.numbers (Golden.path $"objective/grad_{name}.txt") |> Golden.reorder layout
-        Expect.isLessThan (Golden.relativeError (gradient.data<float>().ToArray()) reference) 1e-9 "gradient")
+        Expect.isLessThan (Golden.relativeError (gradient.data<float>().ToArray()) reference) 1e-9 "the gradient is theirs")
 
 let private checkPrediction name net clipNumber =
     Memory.plain (fun () ->
-        let model = Nets.create net
+        let model = Drnn.layers net
         let features, x, _ = clipTensors (float clipNumber)
         let parameters = Params.create model.Layout (torch.tensor (theta model.Layout))
         let outputs = (Model.apply model parameters (Activations.ofFrames features)).Value
@@ -111,16 +109,16 @@ let private checkPrediction name net clipNumber =
         Expect.isLessThan
             (Golden.relativeError ours (Golden.numbers (Golden.path $"objective/pred_{name}_clip{clipNumber}.csv")))
             1e-9
-            "prediction")
+            "the estimates are those of the authors' code")
 
 [<Tests>]
 let tests =
     testList
         "objective"
         [ test "the start weights follow the recipe" {
-              let layout = (Nets.create (net (RecurrentAt 2) Relu)).Layout
+              let layout = (Drnn.layers (net (RecurrentAt 2) Relu)).Layout
               let reference = Golden.numbers (Golden.path "objective/theta_rnn2.txt") |> Golden.reorder layout
-              Expect.isLessThan (Golden.relativeError (theta layout) reference) 1e-12 "theta"
+              Expect.isLessThan (Golden.relativeError (theta layout) reference) 1e-12 "the start weights are the reference's"
           }
 
           for name, recurrence, activation, mask, loss in cases do

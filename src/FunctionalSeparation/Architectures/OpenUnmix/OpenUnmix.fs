@@ -155,7 +155,7 @@ module OpenUnmix =
     let private stateOf (device: torch.Device) path : Map<string, torch.Tensor> =
         (PyTorchFile.load path).Tensors |> List.map (fun (name, tensor) -> name, tensor.``to`` device) |> Map.ofList
 
-    /// Refuses what its sentences of shapes and names would tell a programmer: here a file is wrong.
+    /// Turns errors about shapes and names, which are meant for programmers, into an InputException: here a file is wrong.
     let private ofFiles (make: unit -> 'a) : 'a =
         try
             make ()
@@ -187,10 +187,10 @@ module OpenUnmix =
     /// Whether a folder is one of open-unmix's.
     let isIn (folder: string) : bool = File.Exists(Path.Combine(folder, separatorName))
 
-    /// Loads a folder of open-unmix onto a device: `separator.json`, and for each target `vocals.json` and `vocals-*.pth`, in either
-    /// of PyTorch's formats. Its sources are the targets (vocals, drums, bass, other, and then what else there is, by name), behind the
-    /// residual where the filter has one. Raises InputException, naming the file, where one is missing, damaged, or does not fit the
-    /// others, and ArgumentException for a filter that has nothing to refine there.
+    /// Loads a folder of open-unmix onto a device: `separator.json`, and for each target `vocals.json` and `vocals-*.pth`, in
+    /// either of PyTorch's formats. Its sources are the targets (vocals, drums, bass, other, and then what else there is, by
+    /// name), behind the residual where the filter has one. Raises InputException, naming the file, where one is missing,
+    /// damaged, or does not fit the others, and ArgumentException for a filter that has nothing to refine there.
     let load (wiener: WienerSettings) (device: torch.Device) (folder: string) : TrainedModel =
         if not (Directory.Exists folder) then
             refuse $"{folder}: there is no such folder. Give a folder of open-unmix's weights."

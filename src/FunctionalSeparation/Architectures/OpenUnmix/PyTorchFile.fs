@@ -7,8 +7,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Weights as PyTorch's `torch.save` writes them: a dictionary of named tensors, in the zip format (since PyTorch 1.6) or the older
-/// one of several pickles. Any other content is refused, and no code that a file names is run.
+/// Weights as PyTorch's `torch.save` writes them: a dictionary of named tensors, in the zip format (since PyTorch 1.6) or the
+/// older one of several pickles. Any other content is refused, and no code that a file names is run.
 [<RequireQualifiedAccess>]
 module PyTorchFile =
 
@@ -176,7 +176,7 @@ module PyTorchFile =
         let tensors = storagesOf entries |> List.map (readStored archive folder) |> Map.ofList
         build entries (fun key -> tensors[key])
 
-    /// The older format: three pickles of what it is, one of the tensors, one of the keys of their storages, then these.
+    /// The older format: three pickles that identify it, one of the tensors, one of the keys of their storages, then these.
     let private readOlder (stream: Stream) : TensorFile =
         let next () = Pickle.read isKnown stream
         next () |> ignore
@@ -260,5 +260,6 @@ module PyTorchFile =
         | :? InvalidDataException as wrong -> refuse "its zip archive is damaged" wrong
 
     /// Reads a file; the tensors are on the CPU, in the order of the dictionary, and belong to the caller. Raises InputException,
-    /// naming the file, where it is missing, cut off, damaged, of another kind, or names a function that is not PyTorch's for tensors.
+    /// naming the file, where it is missing, cut off, damaged, of another kind, or names a function that is not PyTorch's for
+    /// tensors.
     let load (path: string) : TensorFile = WholeFile.Read(path, read path)

@@ -62,8 +62,8 @@ module Unmix =
         Model.prefixed $"fc{number}" (Layer.product inputs outputs)
         --> Model.prefixed $"bn{number}" (Norm.batch outputs)
 
-    /// The network of one source: scaled input, dense layer with tanh, LSTM beside it, two dense layers, scaled output, all of it a mask on
-    /// the mixture's magnitudes [batch, channels, time, bins].
+    /// The network of one source: scaled input, dense layer with tanh, LSTM beside it, two dense layers, scaled output. All of it
+    /// is a mask on the mixture's magnitudes [batch, channels, time, bins].
     let private target (net: UnmixSettings) channels bins : Model<Activations, Activations> =
         lowest net.BinsRead
         --> Model.prefixed "input" (shiftedThenScaled net.BinsRead)
@@ -99,8 +99,8 @@ module Unmix =
         if count = 0 then invalidArg (nameof net) $"{name} wants a source besides the residual."
         Wiener.require net.Wiener (int64 count) (int64 spec.Channels)
 
-    /// Frames of a part of a song, 56 s, and around it; what lies further away counts little (a test says how little at most, of small random
-    /// weights).
+    /// Frames in a block of a song, 56 s, and frames on each side of it. Frames further away count little; a test says how little
+    /// at most, for small random weights.
     let private block, private around = 2400, 300
 
     let private plan (net: UnmixSettings) (spec: SourceSpec) : NetworkPlan =
@@ -116,6 +116,6 @@ module Unmix =
           MiddleSide = false
           Model = [ for source in targets net spec.Sources -> Model.prefixed source (Model.scoped network) ] |> Model.concat }
 
-    /// open-unmix of settings for a front end, so many channels and sources. Raises ArgumentException for settings that contradict each
-    /// other, the front end, or the number of channels and sources.
+    /// The family of open-unmix: networks of settings for a front end, channels and sources. Raises ArgumentException for
+    /// settings that contradict each other, the front end, or the number of channels and sources.
     let family: Family<UnmixSettings> = Family.define "open-unmix" plan

@@ -3,13 +3,13 @@ namespace FunctionalSeparation
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A U-Net that hears two channels together, as middle and side, and looks above its bins too, in bands.
+/// A U-Net that processes two channels together, as middle and side, and reads the bins above its own in bands.
 type StereoUNetSettings =
     {
-        /// Its scales, and the bins that are looked at one by one.
+        /// Its scales, and the bins that it reads one by one.
         UNet: UNetSettings
-        /// Bins of each band above these, up to half the sample rate; a band has one mask. 0: nothing above is looked at, and it follows
-        /// what lies below (see `HighBand`).
+        /// Bins of each band above these, up to half the sample rate; a band has one mask. 0: no bands, and the bins above follow
+        /// those below (see `HighBand`).
         BandWidth: int
     }
 
@@ -35,6 +35,7 @@ module StereoUNet =
 
         { plan with MiddleSide = true }
 
-    /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture, so
-    /// estimates sum to it. Raises ArgumentException for settings that contradict each other or the front end.
+    /// The family of U-Nets in stereo: networks of settings for a front end, channels and sources. The first source is what the
+    /// others leave of the mixture, so estimates sum to it. Raises ArgumentException for settings that contradict each other or
+    /// the front end.
     let family: Family<StereoUNetSettings> = Family.define "stereo-unet" plan

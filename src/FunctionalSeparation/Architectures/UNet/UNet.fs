@@ -4,8 +4,8 @@ open TorchSharp
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// A convolutional U-Net with dense layers over frequency (as the time-distributed layers of Choi et al. 2020), complex spectrograms in,
-/// complex masks out.
+/// A convolutional U-Net with dense layers over frequency (as the time-distributed layers of Choi et al. 2020), complex
+/// spectrograms in, complex masks out.
 type UNetSettings =
     {
         /// Channels at each scale; each is half as fine in time and bins as the one before.
@@ -42,20 +42,20 @@ module UNet =
     /// Below this a magnitude has no phase.
     let private faintest = 1e-7
 
-    /// How many bands of `width` bins there are above the bins that are looked at one by one; none for a width of 0.
+    /// The number of bands of `width` bins above the bins that the network reads one by one; 0 for a width of 0.
     let internal bandsAbove (settings: UNetSettings) width (stft: Stft) =
         if width = 0 then 0 else (stft.Bins - settings.Bins) / width
 
-    /// Bands of `width` bins from `first` on, of parts [batch, channels, 2, time, bins]: the root of their mean power as real part, no
-    /// imaginary one, for it has no phase.
+    /// Bands of `width` bins from `first` on, of parts [batch, channels, 2, time, bins]. The real part is the root of their mean
+    /// power. The imaginary part is 0, for the root has no phase.
     let private bands (first: int) (count: int) (width: int) (parts: torch.Tensor) =
         let inside = (parts.narrow (4L, int64 first, int64 (count * width))).unflatten(4L, [| int64 count; int64 width |])
         let power = (inside * inside).sum(2L, keepdim = true).mean([| -1L |]).add(faintest * faintest).sqrt()
         torch.cat ([| power; torch.zeros_like power |], 2L)
 
-    /// The input features of complex spectrograms [batch, 2 channels, time, bins]: for each channel the magnitude, the real part
-    /// and the imaginary part, with magnitudes raised to the power of 0.3. One more channel holds the frequency of each bin.
-    /// Above the bins that the network reads one by one, the features cover `count` bands of `width` bins.
+    /// The input features of complex spectrograms [batch, 2 channels, time, bins]. For each channel they are the magnitude, the
+    /// real part and the imaginary part, with magnitudes raised to the power of 0.3. One more channel holds the frequency of each
+    /// bin. Above the bins that the network reads one by one, the features cover `count` bands of `width` bins.
     let private shown (settings: UNetSettings) (count: int) (width: int) : Model<Activations, Activations> =
         let rows = settings.Bins + count
 
@@ -118,8 +118,8 @@ module UNet =
 
             (blocks here --> Model.residual inside --> blocks here) |> Model.prefixed $"scale{scale}"
 
-    /// Masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], as deviations from equal shares; completed by
-    /// what they leave of 1 to [batch, 2 channels sources, time, bins].
+    /// Completes the masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], which are deviations from
+    /// equal shares. The first source gets what they leave of 1: [batch, 2 channels sources, time, bins].
     let private completed (spec: SourceSpec) : Model<Activations, Activations> =
 
         /// The complex number 1 for each channel: real parts at even places.
@@ -146,7 +146,7 @@ module UNet =
     /// Frames at the finest scale that a frame of the last scale spans.
     let private stride (settings: UNetSettings) = 1 <<< (settings.Channels.Length - 1)
 
-    /// The receptive field: frames that an output sees on each side, at most.
+    /// The receptive field: frames on each side that an output depends on, at most.
     let private receptiveField (settings: UNetSettings) =
         let last = settings.Blocks.Length - 1
         let ofScale scale blocks = (if scale = last then 2 else 4) * blocks * (1 <<< scale)
@@ -185,7 +185,7 @@ module UNet =
         if settings.Bins < 1 || settings.Bins > bins || settings.Bins % stride settings <> 0 then
             refuse $"Bins up to {bins}, a multiple of {stride settings}, got {settings.Bins}"
 
-    /// The network that looks at bands of `width` bins above its bins (0: it does not).
+    /// The network that reads bands of `width` bins above its bins; 0: none.
     let internal planWith (width: int) (settings: UNetSettings) (spec: SourceSpec) : NetworkPlan =
         check settings spec
         let bands = bandsAbove settings width spec.FrontEnd.Stft
@@ -209,6 +209,7 @@ module UNet =
                     ReceptiveField.Frames(field, field)
             Stride = stride settings }
 
-    /// The U-Net of settings for a front end, so many channels and sources. The first source is what the others leave of the mixture,
-    /// so estimates sum to it. Raises ArgumentException for settings that contradict each other or the front end.
+    /// The family of U-Nets: networks of settings for a front end, channels and sources. The first source is what the others
+    /// leave of the mixture, so estimates sum to it. Raises ArgumentException for settings that contradict each other or the
+    /// front end.
     let family: Family<UNetSettings> = Family.define "unet" (planWith 0)

@@ -4,8 +4,9 @@ open System
 open FunctionalSeparation
 open FunctionalSeparation.Learning
 
-/// A singer: range in MIDI semitones, vowel formants F1-F3 and F4, F5 in Hz, vibrato rate in Hz and depth in semitones,
-/// portamento time in seconds, share of breath in the tone, and fall of the glottal spectrum in dB an octave.
+/// A singer: the range in MIDI semitones, the vowel formants F1-F3 and F4, F5 in Hz, and the vibrato rate in Hz and depth in
+/// semitones. Also the portamento time in seconds, the share of breath in the tone, and the fall of the glottal spectrum in dB an
+/// octave.
 [<NoEquality; NoComparison>]
 type internal Singer =
     { Kind: string
