@@ -126,6 +126,7 @@ let rows =
       row "electronic" (narrow StereoUNet.small) 2 electronic bySecond 1200
       row "mixed" (narrow StereoUNet.small) 2 mixed bySecond 1200
       row "certain" (narrow StereoUNet.small) 2 mixed bySecondTo20 1200
+      row "medium" (narrow StereoUNet.medium) 2 mixed bySecond 9000
       row "own" (narrow StereoUNet.small) 2 pauses bySecond 8500 ]
 
 let tinyStereo (settings: StereoUNetSettings) =
