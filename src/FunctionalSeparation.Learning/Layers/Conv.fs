@@ -162,10 +162,6 @@ module Conv =
     let layer (kernel: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         create (settings kernel inputs outputs)
 
-    /// Each channel convolved by itself with a square kernel.
-    let depthwise (kernel: int) (channels: int) : Model<Activations, Activations> =
-        create { settings kernel channels channels with Groups = channels }
-
     /// Makes images `factor` times smaller in time and bins: a convolution of that stride, its kernel the next odd size.
     let down (factor: int) (inputs: int) (outputs: int) : Model<Activations, Activations> =
         create { settings (factor / 2 * 2 + 1) inputs outputs with Stride = factor, factor }

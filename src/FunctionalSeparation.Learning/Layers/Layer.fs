@@ -157,30 +157,6 @@ module Layer =
     let activation (kind: Activation) : Model<Activations, Activations> =
         Model.pureFunction $"{kind}" (Activations.map (activate kind))
 
-    /// max(x, 0) + slope min(x, 0) with a slope learnt for each feature or channel, 0.25 at the start (He et al. 2015, eq. 1).
-    /// Raises ArgumentException where there is none.
-    let prelu (channels: int) : Model<Activations, Activations> =
-        Numbers.atLeast 1 "A layer" (nameof channels) channels
-        let layout = [ { Name = "slope"; Shape = [ int64 channels ]; Init = Constant 0.25 } ]
-
-        overBoth $"PReLU {channels}" channels layout (fun weights ->
-            Activations.map (onChannels (fun values -> values.prelu weights[0])))
-
-    /// Gated linear units: the first half of the features or channels times the logistic function of the second half (Dauphin et
-    /// al. 2017, eq. 1). Raises ArgumentException where their number is odd.
-    let glu: Model<Activations, Activations> =
-        Model.pureFunction
-            "GLU"
-            (Activations.map (fun value ->
-                let axis = Activations.channelAxis value
-
-                if value.dim () < 3L || value.shape[int axis] % 2L <> 0L then
-                    invalidArg
-                        (nameof value)
-                        $"GLU: wants frames or images of an even number of channels, got {Shapes.Describe value}."
-
-                torch.nn.functional.glu (value, axis)))
-
     /// Fully connected hidden layer f(x W + b).
     let dense kind (inputs: int) (units: int) : Model<Activations, Activations> =
         let layer = linear inputs units --> activation kind

@@ -69,6 +69,7 @@ module IdText =
           [ { Name = "chain"; Parts = [ adam; { Name = "weight decay"; Numbers = [ _, decay ] } ] }
             { Name = "warm-up, cosine"; Numbers = [ _, warmup; _, rate ] } ] when isAdam adam ->
             $"AdamW {number rate}, decay {number decay}, warm-up {number warmup}"
+        | "descend", [ transform; schedule ] -> $"{text transform}, {Id.text schedule}"
         | "clipped", [ bound; optimiser ] -> $"{text optimiser}, {clip bound}"
         | "averaged", [ optimiser ] -> $"""{text optimiser}, weights averaged with {find "decay" id}"""
         // Losses.

@@ -1,4 +1,4 @@
-/// Attention and layers over one axis of an image, against what they are made of.
+/// Layers over one axis of an image, against what they are made of.
 module FunctionalSeparation.Tests.ImageTests
 
 open Expecto
@@ -13,26 +13,8 @@ let private refuses words (act: unit -> unit) = Scratch.refusesArgument words (f
 [<Tests>]
 let tests =
     testList
-        "images and attention"
-        [ testProperty "attention is torch.nn.MultiheadAttention with the same weights"
-          <| fun (seed: int) ->
-              Memory.plain (fun () ->
-                  let model = Attention.layer 2 6
-                  let parameters, x = random seed model, noise (seed + 1) [ 5L; 3L; 6L ]
-                  use theirs = torch.nn.MultiheadAttention(6L, 2L).``to``(torch.float64)
-                  theirs.eval ()
-
-                  let names = [ "in_proj_weight"; "in_proj_bias"; "out_proj.weight"; "out_proj.bias" ]
-                  let own = theirs.named_parameters () |> Seq.map (fun struct (name, p) -> name, p) |> Map.ofSeq
-
-                  for name, weight in List.zip names (Params.split parameters) do
-                      use _ = torch.no_grad ()
-                      own[name].copy_(if weight.dim () = 2L then weight.t () else weight) |> ignore
-
-                  let expected, _ = theirs.call (x, x, x, null, false, null)
-                  Expect.isLessThan (difference (output model parameters x) expected) 1e-13 "the values are those of torch")
-
-          test "frames to an image and back are themselves, features are channels x bins" {
+        "images"
+        [ test "frames to an image and back are themselves, features are channels x bins" {
               Memory.plain (fun () ->
                   let frames = noise 1 [ 4L; 3L; 10L ]
                   let image = output (Image.ofFrames 2) (random 1 (Image.ofFrames 2)) frames
@@ -96,6 +78,4 @@ let tests =
               refuses
                   [ "linear over 5 bins: wants images [batch, channels, time, 5]" ]
                   (apply (Image.linear 5 3) [ 2L; 3L; 4L; 6L ])
-
-              refuses [ "7 features"; "2 heads" ] (fun () -> Attention.layer 2 7 |> ignore)
           } ]

@@ -18,7 +18,6 @@ let private layers =
       "recurrent 7", 5L, Layer.recurrent Tanh 5 7
       "GRU 7", 5L, Gru.layer 5 7
       "LSTM 7", 5L, Lstm.layer 5 7
-      "attention 6", 6L, Attention.layer 2 6
       "vector product 7", 15L, VectorProduct.layer 5 7
       "vector product 7", 15L, VectorProduct.dense Relu 5 7
       "projected vector product 7", 15L, VectorProduct.along (0.0, 1.0, 0.0) 5 7 ]

@@ -158,12 +158,14 @@ let tests =
               let model =
                   Conv.layer 3 2 4
                   --> Norm.batch 4
-                  --> Model.skip (Conv.down 2 4 4 --> Norm.group 2 4 --> Layer.prelu 4 --> Dropout.layer 0.5 --> Conv.up 2 4 4)
+                  --> Model.skip (
+                      Conv.down 2 4 4 --> Norm.group 2 4 --> Layer.activation Relu --> Dropout.layer 0.5 --> Conv.up 2 4 4
+                  )
                   --> Image.overBands (Gru.bidirectional 8 2)
-                  --> Image.overTime (Norm.layer 4 --> Attention.layer 2 4)
+                  --> Image.overTime (Norm.layer 4 --> Gru.layer 4 4)
                   --> Image.linear 6 6
                   --> Image.toFrames
-                  --> Model.concat [ Lstm.bidirectional 24 4; Layer.glu ]
+                  --> Model.concat [ Lstm.bidirectional 24 4; Layer.linear 24 4 ]
 
               let parameters = Model.init torch.float32 torch.CPU (Key.ofSeed 1) model
 
