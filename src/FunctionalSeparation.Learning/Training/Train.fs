@@ -254,7 +254,7 @@ module Train =
     ///       Feed = fun step -> [ x (Key.fold step (Key.ofSeed 1)) ]
     ///       Key = Key.ofSeed 2 }
     ///
-    /// let start = Model.init torch.float32 torch.CPU (Key.ofSeed 0) line
+    /// let start = Model.init torch.float64 torch.CPU (Key.ofSeed 0) line
     /// let last = Train.states task (Train.start task start.Vector) |> Seq.last // weights 2 and 1
     /// </code></example>
     let states (task: TrainingTask<'batch>) (first: TrainState) : TrainState seq =
