@@ -262,7 +262,19 @@ module Lbfgs =
                 (nameof settings)
                 $"L-BFGS needs 0 < Decrease < Curvature < 1, got {settings.Decrease} and {settings.Curvature}."
 
-        { Id = Id.create "L-BFGS" [ "maxIterations", float settings.MaxIterations ] []
+        // Settings as `defaults` has them are not in it, so that those of the papers are told by their iterations alone.
+        let numbers =
+            [ "memory", float settings.Memory, float defaults.Memory
+              "maxEvaluations", float settings.MaxEvaluations, float defaults.MaxEvaluations
+              "decrease", settings.Decrease, defaults.Decrease
+              "curvature", settings.Curvature, defaults.Curvature
+              "maxLineSearch", float settings.MaxLineSearch, float defaults.MaxLineSearch
+              "optTol", settings.OptTol, defaults.OptTol
+              "progTol", settings.ProgTol, defaults.ProgTol ]
+            |> List.filter (fun (_, value, ordinary) -> value <> ordinary)
+            |> List.map (fun (name, value, _) -> name, value)
+
+        { Id = Id.create "L-BFGS" (("maxIterations", float settings.MaxIterations) :: numbers) []
           Rate = None
           ComparesValues = true
           Init = fun _ -> OptimiserState.empty

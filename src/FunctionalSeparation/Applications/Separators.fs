@@ -42,13 +42,15 @@ type Separators =
 
     /// Opens a separator. `model` is a folder that training wrote (of this library's families), a folder of open-unmix's weights,
     /// or the name of a system that learns nothing. Such systems are rpca, rpcah and hpss (see `ClassicalSystems`). `device`:
-    /// cpu, cuda, cuda:N or auto; systems work on the cpu. Raises InputException, naming the file, where the folder is missing,
+    /// cpu, cuda, cuda:N or auto; systems take cpu or auto. Raises InputException, naming the file, where the folder is missing,
     /// damaged or no model. Raises InputException also for a system that needs more than a song, and for a device that is not
     /// there.
     static member Open(model: string, [<Optional; DefaultParameterValue("auto")>] device: string) : ISeparator =
         let find systems = systems |> List.tryFind (fst >> (=) model) |> Option.map snd
 
         match find ClassicalSystems.byName, find ClassicalSystems.unavailable with
+        | Some _, _ when not (Directory.Exists model) && device <> "auto" && device <> "cpu" ->
+            raise (InputException $"{model} works on the cpu, got {device}. Choose cpu, or leave the device out.")
         | Some system, _ when not (Directory.Exists model) -> Separator.toInterface (system ())
         | _, Some reason when not (Directory.Exists model) -> raise (InputException $"{model}: {reason}.")
         | _ -> ModelFolder.openSeparator device model

@@ -105,13 +105,22 @@ module IdText =
 
     /// The plan of a training: its optimiser, its length and its sampler.
     let plan (optimiser: Id) (length: Length) (sampler: Id) : string =
-        match optimiser, sampler.Name, length with
-        | { Name = "L-BFGS" }, "whole clips", Steps count -> $"L-BFGS, {count} iterations, shift {shift sampler}"
-        | { Name = "restarted"; Parts = [ inner ] }, "rotations", Epochs passes ->
-            let clipping =
-                match inner with
-                | { Name = "clipped"; Parts = [ bound; _ ] } -> clip bound
-                | _ -> "no clipping"
+        /// L-BFGS with the settings of the papers, and so many iterations.
+        let isLbfgs iterations (id: Id) = id = Id.create "L-BFGS" [ "maxIterations", iterations ] []
 
+        /// The clipping of L-BFGS that restarts with each rotation.
+        let restartedWith (id: Id) =
+            match id, Id.tryNumber "steps" sampler with
+            | { Name = "restarted"; Numbers = [ _, period ]; Parts = [ inner ] }, Some steps when period = steps ->
+                match inner with
+                | { Name = "clipped"; Parts = [ bound; lbfgs ] } when isLbfgs steps lbfgs -> Some(clip bound)
+                | lbfgs when isLbfgs steps lbfgs -> Some "no clipping"
+                | _ -> None
+            | _ -> None
+
+        match sampler.Name, length, restartedWith optimiser with
+        | "whole clips", Steps count, _ when isLbfgs (float count) optimiser ->
+            $"L-BFGS, {count} iterations, shift {shift sampler}"
+        | "rotations", Epochs passes, Some clipping ->
             $"""mini-batch L-BFGS, {passes} passes, {find "steps" sampler} iterations a rotation, shift {shift sampler}, {clipping}"""
         | _ -> $"{text optimiser}, {lengthText length} of {text sampler}"

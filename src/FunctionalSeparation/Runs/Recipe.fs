@@ -179,11 +179,14 @@ module Recipe =
         : struct (TrainingTask<Batch> * torch.Tensor list) =
         let spec = BatchSpec.create recipe.Network recipe.Loss recipe.Mixing
         let samples = recipe.Sampler.Open recipe.Network spec device (key 1 recipe) clips
+        let steps = Length.steps samples recipe.Length
+        // A warm-up that is no shorter than the run is refused before anything is written.
+        recipe.Optimiser.Rate |> Option.iter (fun schedule -> Schedule.rate schedule steps 0 |> ignore)
 
         struct ({ Layout = Network.layout recipe.Network
                   Loss = Batch.loss (Network.modelIn recipe.Precision recipe.Network) recipe.Loss
                   Optimiser = recipe.Optimiser
-                  Steps = Length.steps samples recipe.Length
+                  Steps = steps
                   Feed = samples.Batches
                   Key = key 2 recipe },
                 samples.Owned)

@@ -94,6 +94,9 @@ let tests =
                   Expect.throwsC (fun () -> Separators.Open name |> ignore) (fun wrong ->
                       Expect.stringContains wrong.Message words $"{name}: {wrong.Message}")
 
+              Expect.throwsC (fun () -> Separators.Open("rpca", "cuda") |> ignore) (fun wrong ->
+                  Expect.stringContains wrong.Message "works on the cpu" "no other device is taken silently")
+
               Expect.throwsT<InputException>
                   (fun () -> Separator.toInterface (Evaluate.idealRatioMask frontEnd) |> ignore)
                   "a bound that is given the true sources is no separator"

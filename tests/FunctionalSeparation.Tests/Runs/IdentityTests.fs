@@ -80,6 +80,25 @@ let tests =
                       Expect.isLessThan (abs (is - was) / was) 5e-5 $"{is}, was {was}")
           }
 
+          test "L-BFGS with other settings, or another period, is another run" {
+              let plan (optimiser: Optimiser) (sampler: Sampler) length = IdText.plan optimiser.Id length sampler.Id
+              let whole, rotations = Sampler.wholeClips None, Sampler.rotations None 10
+              let lbfgs change = Lbfgs.create (change { Lbfgs.defaults with MaxIterations = 10 })
+              let restarted period = Optimiser.restarted period (lbfgs id)
+
+              let all =
+                  [ plan (lbfgs id) whole (Steps 10)
+                    plan (lbfgs (fun settings -> { settings with Memory = 5 })) whole (Steps 10)
+                    plan (lbfgs (fun settings -> { settings with MaxIterations = 20 })) whole (Steps 10)
+                    plan (lbfgs (fun settings -> { settings with OptTol = 1e-3 })) whole (Steps 10)
+                    plan (restarted 10) rotations (Epochs 2)
+                    plan (restarted 5) rotations (Epochs 2)
+                    plan (Optimiser.restarted 10 (Optimiser.adam (Schedule.cosine 1e-3))) rotations (Epochs 2) ]
+
+              Expect.hasLength (List.distinct all) all.Length "no two optimisers have one identity"
+              Expect.equal all[0] "L-BFGS, 10 iterations, shift none" "the papers' settings have the released text"
+          }
+
           test "another mixing, effect or accompaniment is another run" {
               let text recipe = (Recipe.toJson recipe).ToJsonString()
               let plain = DrnnRecipe.toRecipe brief
