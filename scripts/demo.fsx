@@ -12,10 +12,9 @@ let folder = Path.Combine(__SOURCE_DIRECTORY__, "..", "artifacts", "demo") |> Pa
 let corpus = Corpus.embedded 0
 
 let recipe =
-    { DrnnRecipe.smoke with
-        Network = { DrnnRecipe.smoke.Network with Hidden = [ 300; 300 ] }
-        Plan = RandomExcerpts({ ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.0 }, 120, 1e-3) }
-    |> DrnnRecipe.toRecipe
+    let network = Drnn.network { Drnn.huang2014 with InputScale = 30.0; Hidden = [ 300; 300 ] }
+    let sampler = Sampler.excerpts { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.0 }
+    Recipe.create network Huang2014.loss (Optimiser.adam (Schedule.cosine 1e-3)) sampler (Epochs 120)
 
 /// Takes a song apart as an application would, writes the stems, and gives what the page shows of it.
 let takeApart (separator: ISeparator) (clip: Clip) =

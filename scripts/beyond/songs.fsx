@@ -45,7 +45,7 @@ let songExcerpts =
     { ExcerptSettings.ofSize 128 2 with
         OtherSong = 0.9
         SecondAccompaniment = 0.1
-        Speeds = DrnnRecipe.semitones |> List.filter (fun speed -> speed > 0.78 && speed < 1.3)
+        Speeds = Huang2014.semitones |> List.filter (fun speed -> speed > 0.78 && speed < 1.3)
         GainRange = 0.0
         Effects = [ Effect.polarity; Effect.equalise 4.0 ]
         Levels = Some ExcerptLevels.songs }

@@ -16,7 +16,7 @@ let excerpts =
     { ExcerptSettings.ofSize 64 4 with
         OtherSong = 0.8
         SecondAccompaniment = 0.15
-        Speeds = DrnnRecipe.semitones
+        Speeds = Huang2014.semitones
         GainRange = 2.0
         Effects = [ Effect.polarity; Effect.equalise 3.0 ] }
 

@@ -46,7 +46,7 @@ let meanOfBoth site =
     [ for name, vary, deskSteps in networks do
           Row.trained name (make vary deskSteps)
       Row.systemAt "mean of both U-Nets M" "mean of the estimates of U-Net M and U-Net M, Muon" meanOfBoth
-      Row.trained "DRNN-2 + discrim" (DrnnRecipe.forTables >> DrnnRecipe.toRecipe) ]
+      Row.trained "DRNN-2 + discrim" (fun preset -> Huang2014.recipe preset (Huang2014.network preset) Huang2014.loss) ]
   Claims =
     [ { Text = "U-Nets beat the papers' network"
         Pairs = [ for name, _, _ in networks -> name, "DRNN-2 + discrim" ] }

@@ -12,35 +12,36 @@ let colourScale = 0.1
 
 let frontEnd = FrontEnd.create 16000 1024 256
 
-/// How long each preset trains, and on what; full as the tables of Huang et al. (2014). The paper does not tell its optimiser or its
-/// number of steps.
-let plan preset =
+/// The excerpts, passes and learning rate of each preset; full as the tables of Huang et al. (2014). The paper does not tell its
+/// optimiser or its number of steps.
+let training preset =
     let excerpts count = { ExcerptSettings.ofSize 50 count with OtherSong = 0.5 }
 
     match preset with
-    | Smoke -> RandomExcerpts({ excerpts 8 with Frames = 25 }, 1, 1e-3)
-    | Brief -> RandomExcerpts(excerpts 4, 2, 1e-3)
-    | Full -> RandomExcerpts({ excerpts 16 with OtherSong = 1.0; Speeds = DrnnRecipe.semitones }, 50, 5e-4)
-    | Desk -> RandomExcerpts(excerpts 16, 40, 5e-4)
-    | Paper -> RandomExcerpts(excerpts 16, 120, 5e-4)
+    | Smoke -> { excerpts 8 with Frames = 25 }, 1, 1e-3
+    | Brief -> excerpts 4, 2, 1e-3
+    | Full -> { excerpts 16 with OtherSong = 1.0; Speeds = Huang2014.semitones }, 50, 5e-4
+    | Desk -> excerpts 16, 40, 5e-4
+    | Paper -> excerpts 16, 120, 5e-4
 
 /// Three hidden layers of so many neurons, squared error, mask inside the network.
-let recipe neuron units context scale preset : Recipe =
+let recipe neuron units context scale preset =
     let units = if preset = Smoke then units / 16 else units
 
-    { DrnnRecipe.desk with
-        Network =
-            { Drnn.huang2014 with
-                FrontEnd = frontEnd
-                Context = context
-                InputScale = scale
-                Hidden = [ units; units; units ]
-                Neuron = neuron
-                Recurrence = FeedForward }
-        Gamma = 0.0
-        Plan = plan preset
+    let network =
+        { Drnn.huang2014 with
+            FrontEnd = frontEnd
+            Context = context
+            InputScale = scale
+            Hidden = [ units; units; units ]
+            Neuron = neuron
+            Recurrence = FeedForward }
+
+    let excerpts, epochs, rate = training preset
+    let optimiser, sampler = Optimiser.adam (Schedule.cosine rate), Sampler.excerpts excerpts
+
+    { Recipe.create (Drnn.network network) Loss.squaredError optimiser sampler (Epochs epochs) with
         Precision = if preset = Full then Precision.Bfloat16 else Precision.Float32 }
-    |> DrnnRecipe.toRecipe
 
 let load (folder: string option) =
     match folder with

@@ -11,44 +11,44 @@ let heldOut (corpus: Corpus) =
     let singers = corpus.Train |> List.map _.Singer |> List.distinct
     Corpus.heldOut (if List.contains "amy" singers then "amy" else singers.Head) corpus
 
-let longer preset =
-    match preset, DrnnRecipe.forTables preset with
-    | Brief, ({ Plan = RandomExcerpts(excerpts, _, rate) } as recipe) -> { recipe with Plan = RandomExcerpts(excerpts, 25, rate) }
-    | _, recipe -> recipe
+let unshifted e = { e with OtherSong = 0.0; Rotation = ShiftStep None }
+let own e = { e with OtherSong = 0.0 }
+let half e = { e with OtherSong = 0.5 }
+let other e = { e with OtherSong = 1.0 }
+let speeds list e = { e with OtherSong = 1.0; Speeds = list }
 
-let excerpts change = DrnnRecipe.withExcerpts change
-let unshifted = excerpts (fun e -> { e with OtherSong = 0.0; Rotation = ShiftStep None })
-let own = excerpts (fun e -> { e with OtherSong = 0.0 })
-let half = excerpts (fun e -> { e with OtherSong = 0.5 })
-let other = excerpts (fun e -> { e with OtherSong = 1.0 })
-let speeds list = other >> excerpts (fun e -> { e with Speeds = list })
+let row input change (name, excerpts) =
+    Row.trained name (fun preset ->
+        let recipe = Huang2014.recipeOn excerpts preset (input (Huang2014.network preset)) Huang2014.loss
+        change (if preset = Brief then { recipe with Length = Epochs 25 } else recipe))
 
-let plainInput (recipe: DrnnRecipe) = { recipe with Network = { recipe.Network with InputScale = 1.0 } }
+let wide = speeds [ 0.79; 0.89; 1.0; 1.12; 1.26 ]
+let asTheyAre (network: Drnn) = { network with InputScale = 1.0 }
+let inBfloat16 (recipe: Recipe) = { recipe with Precision = Precision.Bfloat16 }
 
 let steps =
-    [ "as recorded, inputs as they are", unshifted >> plainInput
-      "+ inputs times 30", unshifted
-      "+ music rotated to any place", own
-      "+ another song's music, half of the time", half
-      "+ another song's music, always", other
-      "+ playing speeds of ±12 %", speeds [ 0.89; 0.94; 1.0; 1.06; 1.12 ]
-      "or playing speeds of ±26 %", speeds [ 0.79; 0.89; 1.0; 1.12; 1.26 ] ]
+    [ row asTheyAre id ("as recorded, inputs as they are", unshifted)
+      row id id ("+ inputs times 30", unshifted)
+      row id id ("+ music rotated to any place", own)
+      row id id ("+ another song's music, half of the time", half)
+      row id id ("+ another song's music, always", other)
+      row id id ("+ playing speeds of ±12 %", speeds [ 0.89; 0.94; 1.0; 1.06; 1.12 ])
+      row id id ("or playing speeds of ±26 %", wide) ]
 
 /// Our recipe without its first step, the same with products in bfloat16, and with more speeds: what `desk` is.
 let others =
-    let plain = speeds [ 0.79; 0.89; 1.0; 1.12; 1.26 ] >> plainInput
-    let short = DrnnRecipe.withPrecision Precision.Bfloat16
+    let fifth = "the same, playing speeds of a fifth down to a fifth up, in semitones"
 
-    [ "all, but inputs as they are", plain
-      "the same, products in bfloat16", plain >> short
-      "the same, playing speeds of a fifth down to a fifth up, in semitones", speeds DrnnRecipe.semitones >> plainInput >> short ]
+    [ row asTheyAre id ("all, but inputs as they are", wide)
+      row asTheyAre inBfloat16 ("the same, products in bfloat16", wide)
+      row asTheyAre inBfloat16 (fifth, speeds Huang2014.semitones) ]
 
 { Paper = "huang2014"
   Name = "ablation"
   Title = "What each choice of our recipe gives"
   Load = Mir1k.loadOrEmbedded >> heldOut
-  Rows = [ for name, change in steps @ others -> Row.trained name (longer >> change >> DrnnRecipe.toRecipe) ]
+  Rows = steps @ others
   Claims =
     [ { Text = "Each step beats the one before"
-        Pairs = steps |> List.map fst |> List.pairwise |> List.map (fun (a, b) -> b, a) } ] }
+        Pairs = steps |> List.map _.Name |> List.pairwise |> List.map (fun (a, b) -> b, a) } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

@@ -3,6 +3,7 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 
 let networks =
     [ "DNN", FeedForward
@@ -12,16 +13,13 @@ let networks =
       "sRNN", Stacked ]
 
 /// Three recurrent layers do not learn at the rate of the others: the objective stays where it began.
-let rate recurrence = if recurrence = Stacked then DrnnRecipe.withRate 1e-4 else id
+let slower (recipe: Recipe) = { recipe with Optimiser = Optimiser.adam (Schedule.cosine 1e-4) }
 
 let row gamma suffix (name, recurrence) =
-    Row.trained
-        (name + suffix)
-        (DrnnRecipe.forTables
-         >> rate recurrence
-         >> DrnnRecipe.withRecurrence recurrence
-         >> DrnnRecipe.withGamma gamma
-         >> DrnnRecipe.toRecipe)
+    Row.trained (name + suffix) (fun preset ->
+        let network = { Huang2014.network preset with Recurrence = recurrence }
+        let recipe = Huang2014.recipe preset network (Loss.squaredError |> Loss.discriminative gamma)
+        if recurrence = Stacked && preset <> Paper then slower recipe else recipe)
 
 let names = List.map fst networks
 

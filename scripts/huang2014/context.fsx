@@ -5,13 +5,9 @@
 open FunctionalSeparation
 
 let row frames =
-    Row.trained
-        $"DNN (context {frames})"
-        (DrnnRecipe.forTables
-         >> DrnnRecipe.withRecurrence FeedForward
-         >> DrnnRecipe.withContext frames
-         >> DrnnRecipe.withGamma 0.0
-         >> DrnnRecipe.toRecipe)
+    Row.trained $"DNN (context {frames})" (fun preset ->
+        let network = { Huang2014.network preset with Recurrence = FeedForward; Context = frames }
+        Huang2014.recipe preset network Loss.squaredError)
 
 { Paper = "huang2014"
   Name = "context"

@@ -1,12 +1,13 @@
 // Trains a deep (recurrent) network with the mask inside it on singing voice and music, and scores it.
 // Huang, Kim, Hasegawa-Johnson, Smaragdis: "Singing-voice separation from monaural recordings using deep recurrent
 // neural networks", ISMIR 2014, table 3. Options: dotnet fsi scripts/huang2014/drnn.fsx -- --help
-#load "../load.fsx"
+#load "options.fsx"
 
 open System.IO
 open FunctionalSeparation
 open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
+open Options
 
 let papers = Path.Combine(__SOURCE_DIRECTORY__, "..", "..", "papers", "huang2014")
 
@@ -23,8 +24,8 @@ let requireOf stft split clip =
 
 Experiment.main (fun () ->
     let arguments = Experiment.arguments<TrainArgument> fsi.CommandLineArgs
-    let preset = DrnnOptions.preset arguments
-    let recipe = DrnnOptions.recipe arguments |> DrnnRecipe.toRecipe
+    let preset = presetOf arguments
+    let recipe = recipeOf arguments
     let title = Recipe.title recipe
     let runFolder = Experiment.inRepository [ "artifacts"; "runs"; $"{preset}-{title}".Replace(" ", "") ]
 

@@ -36,7 +36,9 @@ let compare (corpus: Corpus) epochs (name: string, excerpts) =
 
         eprintfn $"{name}, {singer} held out"
 
-        let recipe = DrnnRecipe.toRecipe { DrnnRecipe.desk with Plan = RandomExcerpts(excerpts, epochs, 5e-4) }
+        let recipe =
+            { Huang2014.recipeOn (fun _ -> excerpts) Desk (Huang2014.network Desk) Huang2014.loss with
+                Length = Epochs epochs }
 
         let scored = ScoredRun.make parts { Run.create parts folder recipe with CheckpointEvery = 1000 }
         ScoredRun.record results [ "recipe", name; "held out", singer ] scored

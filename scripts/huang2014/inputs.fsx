@@ -6,22 +6,23 @@
 open FunctionalSeparation
 open FunctionalSeparation.Learning
 
-/// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes, and are brought to mean 0 and variance 1.
-let showing features (recipe: DrnnRecipe) =
-    { recipe with Network = { recipe.Network with Features = features; Standardised = (features <> Magnitude) } }
+/// Inputs that are all as large as only the loudest magnitudes are drive the network into a corner in the first steps, and cepstra
+/// never leave it. So a third of the steps warm up.
+let warmed preset (recipe: Recipe) =
+    let rate = Huang2014.rate preset
 
-/// The optimiser of the preset, with a third of its steps to warm up.
-let optimiser rate =
-    Optimiser.adam (Schedule.warmupShareCosine (1.0 / 3.0) rate)
-    |> Optimiser.named $"Adam {rate}, a third of the steps to warm up"
+    let optimiser =
+        Optimiser.adam (Schedule.warmupShareCosine (1.0 / 3.0) rate)
+        |> Optimiser.named $"Adam {rate}, a third of the steps to warm up"
 
-/// Inputs that are all as large as only the loudest magnitudes are: without warming up the first steps drive the network into a corner
-/// that cepstra never leave.
-let warmed (recipe: DrnnRecipe) =
-    match recipe.Plan with
-    | RandomExcerpts(_, _, rate) when recipe.Network.Standardised ->
-        { DrnnRecipe.toRecipe recipe with Optimiser = optimiser rate }
-    | _ -> DrnnRecipe.toRecipe recipe
+    if preset = Paper then recipe else { recipe with Optimiser = optimiser }
+
+/// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes: they are brought to mean 0 and variance 1.
+let row (name, features) =
+    Row.trained name (fun preset ->
+        let isStandardised = features <> Magnitude
+        let network = { Huang2014.network preset with Features = features; Standardised = isStandardised }
+        Huang2014.recipe preset network Huang2014.loss |> if isStandardised then warmed preset else id)
 
 let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)", LogMel; "MFCC (39)", Mfcc ]
 
@@ -29,6 +30,6 @@ let rows = [ "spectra", Magnitude; "log powers", LogPower; "log mel powers (123)
   Name = "inputs"
   Title = "What the network is shown"
   Load = Mir1k.loadOrEmbedded
-  Rows = [ for name, features in rows -> Row.trained name (DrnnRecipe.forTables >> showing features >> warmed) ]
+  Rows = List.map row rows
   Claims = [ { Text = "Spectra beat other inputs"; Pairs = [ for name, _ in rows.Tail -> "spectra", name ] } ] }
 |> Table.main fsi.CommandLineArgs TablePage.save

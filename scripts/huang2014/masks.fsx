@@ -5,9 +5,9 @@
 
 open FunctionalSeparation
 
-let plain = DrnnRecipe.forTables >> DrnnRecipe.withGamma 0.0
-let twoStage = plain >> DrnnRecipe.withMask NoMask >> DrnnRecipe.toRecipe
-let joint = plain >> DrnnRecipe.toRecipe
+let recipe mask preset = Huang2014.recipe preset { Huang2014.network preset with Mask = mask } Loss.squaredError
+let twoStage = recipe NoMask
+let joint = recipe Absolute
 
 { Paper = "huang2014"
   Name = "masks"

@@ -5,13 +5,11 @@
 open FunctionalSeparation
 
 let row name rotation =
-    Row.trained
-        name
-        (DrnnRecipe.forTables
-         >> DrnnRecipe.withRecurrence FeedForward
-         >> DrnnRecipe.withGamma 0.0
-         >> DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with OtherSong = 0.0; Rotation = rotation })
-         >> DrnnRecipe.toRecipe)
+    let rotated (excerpts: ExcerptSettings) = { excerpts with OtherSong = 0.0; Rotation = rotation }
+
+    Row.trained name (fun preset ->
+        let network = { Huang2014.network preset with Recurrence = FeedForward }
+        Huang2014.recipeOn rotated preset network Loss.squaredError)
 
 { Paper = "huang2014"
   Name = "shift"

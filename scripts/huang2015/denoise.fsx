@@ -6,6 +6,7 @@
 open System.IO
 open TorchSharp
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 let load =
@@ -29,19 +30,18 @@ let recipe recurrence units preset =
         | Desk
         | Paper -> ExcerptSettings.ofSize 100 16, 150
 
-    { DrnnRecipe.paper with
-        Network =
-            { Drnn.huang2014 with
-                FrontEnd = frontEnd preset
-                Features = LogMel
-                Context = 1
-                InputScale = 0.1
-                Recurrence = recurrence
-                Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
-                Sources = SpeechPair.noiseAndSpeech }
-        Plan = RandomExcerpts({ excerpts with OtherSong = 0.5 }, epochs, 1e-3)
-        Selection = Selection.lastStep }
-    |> DrnnRecipe.toRecipe
+    let network =
+        { Drnn.huang2014 with
+            FrontEnd = frontEnd preset
+            Features = LogMel
+            Context = 1
+            InputScale = 0.1
+            Recurrence = recurrence
+            Hidden = List.replicate 2 (if preset = Smoke then 20 else units)
+            Sources = SpeechPair.noiseAndSpeech }
+
+    let sampler = Sampler.excerpts { excerpts with OtherSong = 0.5 }
+    Recipe.create (Drnn.network network) Huang2014.loss (Optimiser.adam (Schedule.cosine 1e-3)) sampler (Epochs epochs)
 
 let network name recurrence units =
     let recipe = recipe recurrence units

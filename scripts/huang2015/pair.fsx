@@ -35,21 +35,16 @@ let miniBatches network gamma shift preset =
         | Desk -> Some shift, 30
         | Paper -> Some 10000, 50
 
-    { DrnnRecipe.paper with
-        Network = network preset
-        Gamma = gamma
-        Plan = MiniBatches { ShiftStep = shift; Passes = 1; Iterations = iterations; Clipping = None }
-        Selection = Selection.lastStep }
-    |> DrnnRecipe.toRecipe
+    let optimiser = Lbfgs.minFunc iterations |> Optimiser.restarted iterations
+    let loss = Loss.squaredError |> Loss.discriminative gamma
+    Recipe.create (Drnn.network (network preset)) loss optimiser (Sampler.rotations shift iterations) (Epochs 1)
 
 /// Adam on random excerpts: speaker 1 with speaker 2 from any piece and place.
 let excerpts network gamma (settings: ExcerptSettings) epochs preset =
-    { DrnnRecipe.paper with
-        Network = network preset
-        Gamma = gamma
-        Plan = RandomExcerpts({ settings with OtherSong = 1.0 }, (if preset = Smoke then 1 else epochs), 1e-3)
-        Selection = Selection.lastStep }
-    |> DrnnRecipe.toRecipe
+    let sampler = Sampler.excerpts { settings with OtherSong = 1.0 }
+    let length = Epochs(if preset = Smoke then 1 else epochs)
+    let loss = Loss.squaredError |> Loss.discriminative gamma
+    Recipe.create (Drnn.network (network preset)) loss (Optimiser.adam (Schedule.cosine 1e-3)) sampler length
 
 /// Supervised NMF, 40 atoms a speaker.
 let nmf stft (clips: Clip list) =

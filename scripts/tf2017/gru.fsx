@@ -4,6 +4,7 @@
 #load "../load.fsx"
 
 open FunctionalSeparation
+open FunctionalSeparation.Learning
 open FunctionalSeparation.Core
 
 /// 3 x 256 units; 64 ms windows every 16 ms.
@@ -19,23 +20,24 @@ let network =
 
 /// One excerpt of 512 frames (8.19 s) a step, in sequences of 4: presets differ in the number of steps alone. An epoch is about 170
 /// steps on MIR-1K's training clips; the original makes 100 000.
-let plan preset =
-    let excerpts = { ExcerptSettings.ofSize 512 1 with Sequence = Some 4; Rotation = ShiftStep None }
+let sampler preset =
+    Sampler.excerpts
+        { ExcerptSettings.ofSize (if preset = Smoke then 100 else 512) 1 with
+            Sequence = Some 4
+            Rotation = ShiftStep None }
 
-    match preset with
-    | Smoke -> RandomExcerpts({ excerpts with Frames = 100 }, 2, 1e-4)
-    | Brief -> RandomExcerpts(excerpts, 12, 1e-4)
+let epochs =
+    function
+    | Smoke -> 2
+    | Brief -> 12
     | Full
-    | Desk -> RandomExcerpts(excerpts, 100, 1e-4)
-    | Paper -> RandomExcerpts(excerpts, 585, 1e-4)
+    | Desk -> 100
+    | Paper -> 585
 
-let recipe preset : Recipe =
-    { DrnnRecipe.desk with
-        Network = (if preset = Smoke then { network with Hidden = [ 40; 40; 40 ] } else network)
-        Loss = Loss.meanSquaredError
-        Gamma = 0.0
-        Plan = plan preset }
-    |> DrnnRecipe.toRecipe
+let recipe preset =
+    let network = if preset = Smoke then { network with Hidden = [ 40; 40; 40 ] } else network
+    let optimiser = Optimiser.adam (Schedule.cosine 1e-4)
+    Recipe.create (Drnn.network network) Loss.meanSquaredError optimiser (sampler preset) (Epochs(epochs preset))
 
 { Paper = "tf2017"
   Name = "gru"

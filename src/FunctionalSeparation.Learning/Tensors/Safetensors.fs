@@ -39,6 +39,9 @@ module Safetensors =
     let private writeTensor (stream: Stream) (tensor: torch.Tensor) =
         Memory.plain (fun () -> stream.Write(Span<byte>.op_Implicit(tensor.detach().cpu().contiguous().bytes)))
 
+    /// The header entry of a tensor, as the file has it.
+    type private HeaderEntry = { dtype: string; shape: int64[]; data_offsets: int64[] }
+
     let private header (tensors: (string * torch.Tensor) list) (texts: Map<string, string>) =
         let root = JsonObject()
         let metadata = JsonObject()
@@ -50,13 +53,9 @@ module Safetensors =
 
         (0L, tensors)
         ||> List.fold (fun offset (name, tensor) ->
-            let size = tensor.numel () * int64 (tensor.element_size ())
-            let entry = JsonObject()
-            entry["dtype"] <- JsonValue.Create(nameOf tensor.dtype)
-            entry["shape"] <- JsonArray(tensor.shape |> Array.map (fun n -> JsonValue.Create n :> JsonNode))
-            entry["data_offsets"] <- JsonArray(JsonValue.Create offset, JsonValue.Create(offset + size))
-            root[name] <- entry
-            offset + size)
+            let next = offset + tensor.numel () * int64 (tensor.element_size ())
+            root[name] <- Json.write { dtype = nameOf tensor.dtype; shape = tensor.shape; data_offsets = [| offset; next |] }
+            next)
         |> ignore
 
         let text = root.ToJsonString()
@@ -98,7 +97,7 @@ module Safetensors =
     let private typeOf name (kind: string) =
         match types |> List.tryFind (fun (_, known, _) -> known = kind) with
         | Some(dtype, _, size) -> struct (dtype, size)
-        | None -> refuse $"the tensor {StrictJson.quoted name} has the type {StrictJson.quoted kind}, which is not read here"
+        | None -> refuse $"the tensor {Json.quoted name} has the type {Json.quoted kind}, which is not read here"
 
     /// Bytes of a tensor. A size of zero empties the tensor, and the other sizes must be such that they can be counted.
     let private bytes (size: int64) (shape: int64[]) =
@@ -109,20 +108,27 @@ module Safetensors =
             None
 
     let private entryOf (length: int64) (name: string, json: JsonElement) : Entry =
-        let entries = StrictJson.entries name [ "dtype"; "shape"; "data_offsets" ] json
-        let struct (dtype, size) = StrictJson.text "dtype" entries |> typeOf name
-        let shape = StrictJson.integers mostDimensions 0L Int64.MaxValue "shape" entries |> Array.ofList
+        let entry = Json.read<HeaderEntry> name json
+        let struct (dtype, size) = typeOf name entry.dtype
 
-        match StrictJson.integers 2 0L length "data_offsets" entries with
-        | [ first; last ] when bytes size shape = Some(last - first) ->
-            { Name = name; Type = dtype; Shape = shape; First = first; Last = last }
-        | _ -> refuse $"the tensor {StrictJson.quoted name} has other offsets than its shape needs"
+        if entry.shape.Length > mostDimensions || Array.exists (fun n -> n < 0L) entry.shape then
+            let place = name + ".shape"
+            refuse $"the entry {Json.quoted place} is not a list of sizes"
+
+        match entry.data_offsets with
+        | [| first; last |] when 0L <= first && last <= length && bytes size entry.shape = Some(last - first) ->
+            { Name = name; Type = dtype; Shape = entry.shape; First = first; Last = last }
+        | [| first; last |] when 0L <= min first last && max first last <= length ->
+            refuse $"the tensor {Json.quoted name} has other offsets than its shape needs"
+        | _ ->
+            let place = name + ".data_offsets"
+            refuse $"the entry {Json.quoted place} is not two places in the data"
 
     /// Every byte of the data belongs to one tensor.
     let private requireWhole (length: int64) (entries: Entry list) =
         let after expected entry =
             if entry.First <> expected then
-                refuse $"the data of the tensor {StrictJson.quoted entry.Name} does not begin where that of the one before ends"
+                refuse $"the data of the tensor {Json.quoted entry.Name} does not begin where that of the one before ends"
 
             entry.Last
 
@@ -149,22 +155,21 @@ module Safetensors =
 
         let text = Array.zeroCreate<byte>(int length)
         stream.ReadExactly(Span text)
-        StrictJson.parse (ReadOnlySpan text), 8L + int64 length
+        Json.parse (ReadOnlySpan text), 8L + int64 length
 
-    let private textOf (name: string, json: JsonElement) =
-        name, StrictJson.text name { Place = textsName + "."; Values = Map.ofList [ name, json ] }
+    let private textOf (name: string, json: JsonElement) = name, Json.read<string> $"{textsName}.{name}" json
 
     let private readAll (stream: Stream) : TensorFile =
         let header, start = readHeader stream
         let length = stream.Length - start
         let isTexts (name, _) = name = textsName
-        let pairs = StrictJson.pairs "the header" header
+        let pairs = Json.pairs "the header" header
 
         let entries = pairs |> Seq.filter (isTexts >> not) |> Seq.map (entryOf length) |> List.ofSeq
         requireWhole length entries
 
         { Tensors = entries |> List.map (readTensor stream start)
-          Texts = pairs |> Seq.filter isTexts |> Seq.collect (snd >> StrictJson.pairs textsName) |> Seq.map textOf |> Map.ofSeq }
+          Texts = pairs |> Seq.filter isTexts |> Seq.collect (snd >> Json.pairs textsName) |> Seq.map textOf |> Map.ofSeq }
 
     /// Reads an open file, or one in memory, that messages call `name`: from its beginning, seeking. Tensors and errors as
     /// `load`: raises InputException for what is no safetensors file.

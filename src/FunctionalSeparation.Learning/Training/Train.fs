@@ -129,19 +129,19 @@ module TrainState =
     let private requireKnown kind (known: string list) (prefix: string) (names: string seq) =
         for name in names do
             if not (List.contains name known || name.StartsWith(prefix, StringComparison.Ordinal)) then
-                refuse $"The {kind} {StrictJson.quoted name} is not one of a training state"
+                refuse $"The {kind} {Json.quoted name} is not one of a training state"
 
     /// A text that must be a number, infinity and NaN included.
     let private number name (text: string) =
         match Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture) with
         | true, value -> value
-        | false, _ -> refuse $"The entry {StrictJson.quoted name} is {StrictJson.quoted text}, not a number"
+        | false, _ -> refuse $"The entry {Json.quoted name} is {Json.quoted text}, not a number"
 
     /// A text that must be a whole number, not negative.
     let private count name (text: string) =
         match Int32.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
         | true, value -> value
-        | false, _ -> refuse $"The entry {StrictJson.quoted name} is {StrictJson.quoted text}, not a count"
+        | false, _ -> refuse $"The entry {Json.quoted name} is {Json.quoted text}, not a count"
 
     let private find (file: TensorFile) name =
         match file.Texts.TryFind name with

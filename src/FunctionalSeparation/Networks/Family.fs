@@ -80,68 +80,54 @@ type Family<'settings> =
         Reader: Family
     }
 
+/// The description of a network, as files have it.
+type internal FamilyDescription<'settings> =
+    { family: string
+      sampleRate: int
+      stft: StftEntry
+      channels: int
+      sources: string list
+      settings: 'settings }
+
 /// Families of one's own. Their settings become part of the identity of a run, and of the description in a model folder.
 [<RequireQualifiedAccess>]
 module Family =
 
-    let private options =
-        JsonSerializerOptions(
-            UnmappedMemberHandling = Serialization.JsonUnmappedMemberHandling.Disallow,
-            RespectRequiredConstructorParameters = true,
-            AllowDuplicateProperties = false
-        )
-
-    let private entryNames = [ "family"; "sampleRate"; "stft"; "channels"; "sources"; "settings" ]
-
     let private write name (settings: 'settings) (spec: SourceSpec) : JsonObject =
-        NetworkJson.entries (
-            [ "family", NetworkJson.text name ]
-            @ NetworkJson.ofFrontEnd spec.FrontEnd
-            @ [ "channels", NetworkJson.number spec.Channels
-                "sources", NetworkJson.texts spec.Sources
-                "settings", JsonSerializer.SerializeToNode(settings, options) ]
-        )
+        let description: FamilyDescription<'settings> =
+            { family = name
+              sampleRate = spec.FrontEnd.SampleRate
+              stft = NetworkJson.ofStft spec.FrontEnd.Stft
+              channels = spec.Channels
+              sources = spec.Sources
+              settings = settings }
 
-    let private readSettings<'settings> (json: JsonElement) : 'settings =
-        try
-            json.Deserialize<'settings> options
-        with
-        | :? JsonException as cause when not (isNull cause.Path) && cause.Path.Length > 1 ->
-            let entry = $"{NetworkJson.place}.settings{cause.Path.Substring 1}"
-
-            raise (
-                InputException(
-                    $"the entry {StrictJson.quoted entry} is not one of the family's settings, or of another kind",
-                    cause
-                )
-            )
-        | :? JsonException
-        | :? NotSupportedException as cause ->
-            let why = cause.Message.ReplaceLineEndings " "
-            raise (InputException($"the entry '{NetworkJson.place}.settings' cannot be read ({why})", cause))
+        (Json.write description).AsObject()
 
     /// Refuses settings that could not be read back from a file, before any training.
     let private requireReadable name (settings: 'settings) =
         try
-            readSettings<'settings>(JsonSerializer.SerializeToElement(settings, options)) |> ignore
-        with :? InputException as cause ->
+            use json = JsonDocument.Parse((Json.write settings).ToJsonString())
+            Json.read<'settings> "settings" json.RootElement |> ignore
+        with
+        | :? InputException
+        | :? NotSupportedException as cause ->
             raise (
                 ArgumentException(
-                    $"{name}: settings of the type {typeof<'settings>.Name} could not be read from a file again. Take a public record of numbers, texts and lists of them.",
+                    $"{name}: settings of the type {typeof<'settings>.Name} could not be read from a file again. Take a record of numbers, texts and lists of them.",
                     cause
                 )
             )
 
-    let private mostChannels = 1000
-
     let private readWith (network: 'settings -> SourceSpec -> Network) (json: JsonElement) : Network =
-        let entries = StrictJson.entries NetworkJson.place entryNames json
+        let description = Json.read<FamilyDescription<'settings>> NetworkJson.place json
+        Json.requireWithin 1.0 1000.0 $"{NetworkJson.place}.channels" (float description.channels)
 
         network
-            (readSettings (StrictJson.entry "settings" entries))
-            { FrontEnd = NetworkJson.toFrontEnd entries
-              Channels = StrictJson.integer 1 mostChannels "channels" entries
-              Sources = NetworkJson.toSources entries }
+            description.settings
+            { FrontEnd = NetworkJson.toFrontEnd description.sampleRate description.stft
+              Channels = description.channels
+              Sources = NetworkJson.toSources description.sources }
 
     /// <summary>
     /// A family. `plan` makes a network of settings, for a front end, channels and sources. Settings are a record or an anonymous
@@ -215,5 +201,5 @@ module Family =
 
             raise (
                 InputException
-                    $"the network is of the family {StrictJson.quoted name}, and the families at hand are: {known}. Load it with the list of families that has it"
+                    $"the network is of the family {Json.quoted name}, and the families at hand are: {known}. Load it with the list of families that has it"
             )

@@ -286,7 +286,7 @@ module Network =
             if count > 1 then invalidArg (nameof sources) $"Two sources are called '{name}'."
 
             if String.IsNullOrWhiteSpace name || name |> Seq.exists (fun c -> Char.IsControl c || "/\\:*?\"<>|".Contains c) then
-                invalidArg (nameof sources) $"{StrictJson.quoted name} is no name for a source: files are named after it."
+                invalidArg (nameof sources) $"{Json.quoted name} is no name for a source: files are named after it."
 
     /// Raises ArgumentException for a setting that no network can be built for.
     let requireSpec (spec: SourceSpec) : unit =

@@ -1,18 +1,13 @@
 namespace FunctionalSeparation
 
-open System.Collections.Generic
-open System.Text.Json
-open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
-/// Pieces of the JSON of networks.
-module internal NetworkJson =
+/// A transform as files describe it.
+type internal StftEntry = { fftSize: int; hopLength: int; window: string; centred: bool }
 
-    let text (value: string) = JsonValue.Create value :> JsonNode
-    let number (value: int) = JsonValue.Create value :> JsonNode
-    let texts (values: string list) = JsonArray(values |> List.map text |> Array.ofList) :> JsonNode
-    let entries (pairs: (string * JsonNode) list) = JsonObject(pairs |> List.map (fun (k, v) -> KeyValuePair(k, v)))
+/// What the descriptions of networks of all families share.
+module internal NetworkJson =
 
     /// The name of a value in a table of names and values.
     let nameIn table value = table |> List.find (fun (_, known) -> known = value) |> fst
@@ -23,41 +18,30 @@ module internal NetworkJson =
         | Some(_, value) -> value
         | None ->
             let known = table |> List.map fst |> String.concat ", "
-            raise (InputException $"{StrictJson.quoted name} is not a known {what} ({known})")
+            raise (InputException $"{Json.quoted name} is not a known {what} ({known})")
 
     /// The name of the entry that describes a network, in files and messages.
     let place = "architecture"
 
     let private windows = [ "hann", StftWindow.Hann; "sine", StftWindow.Sine ]
 
-    /// The entries of a front end.
-    let ofFrontEnd (frontEnd: FrontEnd) : (string * JsonNode) list =
-        let stft = frontEnd.Stft
+    let ofStft (stft: Stft) : StftEntry =
+        { fftSize = stft.FftSize
+          hopLength = stft.HopLength
+          window = nameIn windows stft.Window
+          centred = stft.Centred }
 
-        [ "sampleRate", number frontEnd.SampleRate
-          "stft",
-          entries
-              [ "fftSize", number stft.FftSize
-                "hopLength", number stft.HopLength
-                "window", text (nameIn windows stft.Window)
-                "centred", JsonValue.Create stft.Centred ] ]
+    /// The front end of a description. Raises InputException, naming the entry, for numbers beyond all bounds.
+    let toFrontEnd (sampleRate: int) (stft: StftEntry) : FrontEnd =
+        let require least greatest name value = Json.requireWithin least greatest $"{place}.{name}" (float value)
+        require 1.0 1e6 "sampleRate" sampleRate
+        require 2.0 4e6 "stft.fftSize" stft.fftSize
+        require 1.0 4e6 "stft.hopLength" stft.hopLength
 
-    let private stftOf (json: JsonElement) =
-        let entries = StrictJson.entries $"{place}.stft" [ "fftSize"; "hopLength"; "window"; "centred" ] json
+        { SampleRate = sampleRate
+          Stft = Stft(stft.fftSize, stft.hopLength, valueIn "window" windows stft.window, stft.centred) }
 
-        Stft(
-            StrictJson.integer 2 (1 <<< 22) "fftSize" entries,
-            StrictJson.integer 1 (1 <<< 22) "hopLength" entries,
-            valueIn "window" windows (StrictJson.text "window" entries),
-            StrictJson.flag "centred" entries
-        )
-
-    /// The front end that `ofFrontEnd` wrote among other entries.
-    let toFrontEnd (entries: JsonEntries) : FrontEnd =
-        { SampleRate = StrictJson.integer 1 1_000_000 "sampleRate" entries
-          Stft = stftOf (StrictJson.entry "stft" entries) }
-
-    let private mostSources = 100
-
-    /// The names of the sources.
-    let toSources (entries: JsonEntries) : string list = StrictJson.texts mostSources "sources" entries
+    /// The names of the sources. Raises InputException for more than 100.
+    let toSources (sources: string list) : string list =
+        Json.requireWithin 0.0 100.0 $"the length of {place}.sources" (float sources.Length)
+        sources

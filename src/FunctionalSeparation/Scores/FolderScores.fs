@@ -1,6 +1,7 @@
 namespace FunctionalSeparation
 
 open System
+open System.Collections.Generic
 open System.IO
 open System.Text.Json.Nodes
 open FunctionalSeparation.Core
@@ -219,22 +220,19 @@ module FolderScores =
     let private numberOrNull (value: float) : JsonNode =
         if Double.IsFinite value then JsonValue.Create(Math.Round(value, 5)) else null
 
-    let private entries (pairs: (string * JsonNode) list) = NetworkJson.entries pairs
+    let private figures (pairs: (string * float) list) : JsonObject =
+        JsonObject [ for name, value in pairs -> KeyValuePair(name, numberOrNull value) ]
 
-    let private target (stem: StemScores) : JsonNode =
+    let private target (stem: StemScores) =
         let frame index =
-            entries
-                [ "time", JsonValue.Create(float index * stem.WindowSeconds)
-                  "duration", JsonValue.Create stem.WindowSeconds
-                  "metrics", entries [ for name, values in stem.Windows -> name, numberOrNull values[index] ] ]
+            {| time = float index * stem.WindowSeconds
+               duration = stem.WindowSeconds
+               metrics = figures [ for name, values in stem.Windows -> name, values[index] ] |}
 
-        let count = (snd stem.Windows.Head).Length
-
-        entries
-            [ "name", NetworkJson.text stem.Stem
-              "frames", JsonArray [| for index in 0 .. count - 1 -> frame index :> JsonNode |]
-              "track", entries [ for name, value in stem.Track -> name, numberOrNull value ] ]
+        {| name = stem.Stem
+           frames = [ for index in 0 .. (snd stem.Windows.Head).Length - 1 -> frame index ]
+           track = figures stem.Track |}
 
     /// The scores of a track in the layout of museval (Stöter et al. 2018). Each target has a frame for each window; null means
     /// no score.
-    let toJson (stems: StemScores list) : JsonObject = entries [ "targets", JsonArray [| for stem in stems -> target stem |] ]
+    let toJson (stems: StemScores list) : JsonObject = (Json.write {| targets = List.map target stems |}).AsObject()

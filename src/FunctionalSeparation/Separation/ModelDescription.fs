@@ -20,6 +20,17 @@ type ModelDescription =
         Provenance: JsonNode
     }
 
+/// The entries of `model.json`.
+[<NoComparison>]
+type private ModelEntries =
+    { format: int
+      name: JsonElement option
+      notes: JsonElement option
+      architecture: JsonElement
+      level: Nullable<float>
+      weightsSha256: string option
+      provenance: JsonElement option }
+
 /// Model descriptions as JSON. There are two formats. Models of format 1 record no hash of their weights and are still read;
 /// models of format 2, which is written, must have it. A file of another format, and an entry that is not known, is refused:
 /// a newer model would separate wrongly. The entries `name`, `notes` and `provenance` are free information.
@@ -28,26 +39,19 @@ module ModelDescription =
 
     let private hashName = "weightsSha256"
 
-    let private free = [ "format"; "name"; "notes"; NetworkJson.place; "level"; "provenance" ]
-
     /// Levels that a recording can have: a full scale of ±1 has at most 1; the softest clip of MIR-1K at unit norm has 0.002.
     let private leastLevel, private greatestLevel = 1e-9, 1e3
 
-    let private levelOf (entries: JsonEntries) =
-        if (StrictJson.entry "level" entries).ValueKind = JsonValueKind.Null then
-            None
-        else
-            Some(StrictJson.positive leastLevel greatestLevel "level" entries)
-
     let private isHash (text: string) = text.Length = 64 && Seq.forall Char.IsAsciiHexDigitLower text
 
-    let private hashOf (entries: JsonEntries) =
-        let hash = StrictJson.text hashName entries
-
-        if not (isHash hash) then
-            raise (InputException $"the entry '{hashName}' is no SHA-256 of 64 hexadecimal digits")
-
-        hash
+    /// The hash that a model of this format has.
+    let private hashOf format (hash: string option) =
+        match format, hash with
+        | 1, None -> None
+        | 1, Some _ -> raise (InputException $"the entry '{hashName}' is unknown in a model of format 1")
+        | _, None -> raise (InputException $"the entry '{hashName}' is missing")
+        | _, Some hash when isHash hash -> Some hash
+        | _ -> raise (InputException $"the entry '{hashName}' is no SHA-256 of 64 hexadecimal digits")
 
     /// A file that is complete, so another copy of it would not help.
     exception private OfAnotherProgram of string
@@ -63,42 +67,38 @@ module ModelDescription =
 
                 raise (
                     OfAnotherProgram
-                        $"its network is of the family {StrictJson.quoted (name.GetString())}, which this program does not have (it has {known}). Open it with the program that trained it, or give ModelFolder.openWith the family"
+                        $"its network is of the family {Json.quoted (name.GetString())}, which this program does not have (it has {known}). Open it with the program that trained it, or give ModelFolder.openWith the family"
                 )
             | _ -> ()
 
     let private ofJson (families: Family list) (json: JsonElement) : ModelDescription =
         let format =
             json
-            |> StrictJson.pairs "the file"
-            |> Seq.tryPick (fun (name, value) -> if name = "format" then Some value else None)
+            |> Json.pairs "the file"
+            |> Seq.tryPick (fun (name, value) -> if name = "format" then Some(value.GetRawText()) else None)
 
-        let names =
-            match format with
-            | Some value when value.ValueKind = JsonValueKind.Number && value.GetRawText() = "1" -> free
-            | Some value when value.ValueKind = JsonValueKind.Number && value.GetRawText() = "2" -> hashName :: free
-            | Some value ->
-                raise (
-                    OfAnotherProgram
-                        $"the entry 'format' is {StrictJson.quoted (value.GetRawText())}, this version reads 1 and 2. Read the model with a newer version"
-                )
-            | None -> raise (InputException "the entry 'format' is missing")
+        match format with
+        | Some("1" | "2") -> ()
+        | Some other ->
+            raise (
+                OfAnotherProgram
+                    $"the entry 'format' is {Json.quoted other}, this version reads 1 and 2. Read the model with a newer version"
+            )
+        | None -> raise (InputException "the entry 'format' is missing")
 
-        let entries = StrictJson.entries "" names json
+        let entries = Json.read<ModelEntries> "" json
 
-        for name in [ "name"; "notes"; "provenance" ] do
-            StrictJson.tryEntry name entries |> Option.iter (StrictJson.requireTexts name)
+        for name, free in [ "name", entries.name; "notes", entries.notes; "provenance", entries.provenance ] do
+            free |> Option.iter (Json.requireTexts name)
 
-        let network = StrictJson.entry NetworkJson.place entries
-        requireFamily families network
+        requireFamily families entries.architecture
+        let level = Option.ofNullable entries.level
+        level |> Option.iter (Json.requireWithin leastLevel greatestLevel "level")
 
-        { Network = Family.read families network
-          Level = levelOf entries
-          WeightsHash = if List.contains hashName names then Some(hashOf entries) else None
-          Provenance =
-            match StrictJson.tryEntry "provenance" entries with
-            | Some found when found.ValueKind <> JsonValueKind.Null -> found.Deserialize<JsonNode>()
-            | _ -> null }
+        { Network = Family.read families entries.architecture
+          Level = level
+          WeightsHash = hashOf entries.format entries.weightsSha256
+          Provenance = entries.provenance |> Option.map _.Deserialize<JsonNode>() |> Option.toObj }
 
     /// The level, if a recording can have it. Raises InputException otherwise.
     let requireLevel (level: float) =
@@ -116,7 +116,7 @@ module ModelDescription =
             raise (InputException($"{name}: is not the description of a model ({why}). Copy the model folder again.", cause))
 
         try
-            ofJson families (StrictJson.parse bytes.Span)
+            ofJson families (Json.parse bytes.Span)
         with
         | OfAnotherProgram why -> raise (InputException $"{name}: {why}.")
         | :? InputException as cause -> damaged cause.Message cause

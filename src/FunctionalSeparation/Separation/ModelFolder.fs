@@ -22,7 +22,7 @@ module ModelFolder =
         if not (Memory.plain (fun () -> tensor.isfinite().all().item<bool>())) then
             raise (
                 InputException
-                    $"{path}: the weight {StrictJson.quoted name} holds a value that is no finite number. Train the model again."
+                    $"{path}: the weight {Json.quoted name} holds a value that is no finite number. Train the model again."
             )
 
     let private requireName (folder: string) =
@@ -80,10 +80,10 @@ module ModelFolder =
 
         for name, tensor in file.Tensors do
             if not (layout |> List.exists (fun weight -> weight.Name = name)) then
-                refuse $"the weight {StrictJson.quoted name} is not one of the model's"
+                refuse $"the weight {Json.quoted name} is not one of the model's"
 
             if tensor.dtype <> (snd file.Tensors.Head).dtype || not (tensor.is_floating_point ()) then
-                refuse $"the weight {StrictJson.quoted name} is of the type {tensor.dtype}"
+                refuse $"the weight {Json.quoted name} is of the type {tensor.dtype}"
 
             requireFinite path (name, tensor)
 
@@ -144,7 +144,7 @@ module ModelFolder =
         ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
     /// The families that this library has.
-    let families: Family list = [ Drnn.family; UNet.family.Reader; StereoUNet.family.Reader; Unmix.family.Reader ]
+    let families: Family list = [ Drnn.family; UNet.family.Reader; StereoUNet.family.Reader; BandSplit.family.Reader; Unmix.family.Reader ]
 
     /// <summary>
     /// Loads a model folder onto a device. Its network is of one of these families (`ModelFolder.families`, and custom ones). The

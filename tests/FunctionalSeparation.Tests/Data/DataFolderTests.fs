@@ -260,12 +260,9 @@ let tests =
                       Scratch.refuses [ root; words; "Test (beside train, dev, test)" ] (fun () ->
                           Corpus.require [ Split.Train; split ] corpus)
 
-                  Expect.equal
-                      (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.paper))
-                      [ Split.Train; Split.Dev; Split.Test ]
-                      "the paper chooses on clips"
-
-                  Expect.equal (Recipe.needs (DrnnRecipe.toRecipe DrnnRecipe.desk)) [ Split.Train; Split.Test ] "desk does not")
+                  let needs preset = Recipe.needs (Huang2014.recipe preset Drnn.huang2014 Huang2014.loss)
+                  Expect.equal (needs Paper) [ Split.Train; Split.Dev; Split.Test ] "the paper chooses on clips"
+                  Expect.equal (needs Desk) [ Split.Train; Split.Test ] "desk does not")
           }
 
           test "clips that cannot be scored are refused before the first is" {

@@ -87,10 +87,7 @@ let tests =
               refuses [ "--pair 3,1" ] (fun () -> parse [ "--pair"; "0.5"; "3,1" ] |> ignore)
           }
 
-          test "every number of the options that scripts share" {
-              refusesCommas<TrainArgument>()
-              refusesCommas<TableArgument>()
-          }
+          test "every number of the options that scripts share" { refusesCommas<TableArgument>() }
 
           test "an option that there is not is named, and no file of that name" {
               for word in [ "--secnods"; "--seconds=1.5" ] do

@@ -39,17 +39,16 @@ let private norm (x: float[]) = x |> Array.sumBy (fun v -> v * v) |> sqrt
 let private corpus = lazy (Corpus.embedded 4)
 
 let private recipe =
-    { DrnnRecipe.paper with
-        Network = { DrnnRecipe.desk.Network with Hidden = [ 12; 12 ] }
-        Plan = MiniBatches { ShiftStep = Some 60000; Passes = 2; Iterations = 3; Clipping = Some(Transform.clipNorm 10.0) }
-        Selection = Selection.lastStep }
+    let network = Drnn.network { Drnn.huang2014 with Hidden = [ 12; 12 ] }
+    let optimiser = Lbfgs.minFunc 3 |> Optimiser.clipped (Transform.clipNorm 10.0) |> Optimiser.restarted 3
+    Recipe.create network Huang2014.loss optimiser (Sampler.rotations (Some 60000) 3) (Epochs 2)
 
 exception private Cut
 
 let private train folder resume cutAt =
     let finished =
         Run.train
-            { Recipe = DrnnRecipe.toRecipe recipe
+            { Recipe = recipe
               Train = List.truncate 1 corpus.Value.Train
               Dev = []
               Device = torch.CPU
@@ -117,7 +116,7 @@ let tests =
           test "rotations: each as the whole-clip feed makes it, and round again" {
               Memory.plain (fun () ->
                   let clips = List.truncate 1 corpus.Value.Train
-                  let network = Drnn.network recipe.Network
+                  let network = recipe.Network
                   let feed = Feed.rotations network Scratch.magnitudes (Some 60000) 100000 torch.CPU clips
                   let offsets = Augment.shifts (Some 60000) (Stems.length (Clip.read clips.Head))
                   Expect.equal feed.Count offsets.Length "there is one rotation for each offset"

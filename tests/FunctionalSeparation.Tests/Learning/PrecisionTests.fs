@@ -39,16 +39,20 @@ let tests =
           }
 
           test "a recipe says so, and only where it is so" {
-              let text recipe = (Recipe.toJson (DrnnRecipe.toRecipe recipe)).ToJsonString()
-              Expect.stringContains (text (DrnnRecipe.withPrecision Precision.Bfloat16 DrnnRecipe.desk)) "bfloat16" "is named"
-              Expect.isFalse ((text DrnnRecipe.desk).Contains "float") "recipes of float32 read as they always did"
+              let text precision =
+                  let recipe = Huang2014.recipe Desk Drnn.huang2014 Huang2014.loss
+                  (Recipe.toJson { recipe with Precision = precision }).ToJsonString()
+
+              Expect.stringContains (text Precision.Bfloat16) "bfloat16" "is named"
+              Expect.isFalse ((text Precision.Float32).Contains "float") "recipes of float32 read as they always did"
           }
 
           test "L-BFGS refuses it" {
               Scratch.inFolder (fun folder ->
                   Scratch.refuses [ "L-BFGS"; "bfloat16" ] (fun () ->
                       Run.train
-                          { Recipe = DrnnRecipe.toRecipe (DrnnRecipe.withPrecision Precision.Bfloat16 DrnnRecipe.paper)
+                          { Recipe =
+                              { Huang2014.recipe Paper Drnn.huang2014 Huang2014.loss with Precision = Precision.Bfloat16 }
                             Train = (Corpus.embedded 0).Train
                             Dev = (Corpus.embedded 0).Dev
                             Device = torch.CPU

@@ -13,7 +13,8 @@ open FunctionalSeparation.Core
 /// Settings with a list and a text: what a family may be described by.
 type Settings = { Channels: int; Kernels: int list; Note: string }
 
-type private Hidden = { Size: int }
+[<NoEquality; NoComparison>]
+type private Changing = { Size: int -> int }
 
 let private family =
     Family.define "own" (fun settings spec ->
@@ -119,8 +120,8 @@ let tests =
           }
 
           test "settings that no file could give back are refused before they are used" {
-              let hidden = Family.define "hidden" (fun (_: Hidden) _ -> failwith "not reached")
-              Scratch.refusesArgument [ "hidden"; "public record" ] (fun () -> hidden.Network { Size = 3 } spec |> ignore)
+              let changing = Family.define "changing" (fun (_: Changing) _ -> failwith "not reached")
+              Scratch.refusesArgument [ "changing"; "record" ] (fun () -> changing.Network { Size = id } spec |> ignore)
           }
 
           test "settings that are not the family's are refused by name" {

@@ -24,21 +24,34 @@ let private under (culture: CultureInfo) (work: unit -> 'a) =
     finally
         CultureInfo.CurrentCulture <- before
 
-let private recipes: DrnnRecipe list =
-    [ DrnnRecipe.paper
-      DrnnRecipe.desk
-      { DrnnRecipe.brief with
-          Gamma = 0.075
-          Plan =
-              RandomExcerpts(
-                  { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.5; Speeds = [ 0.67; 1.5 ] },
-                  7,
-                  1e-5
-              ) }
-      { DrnnRecipe.desk with
-          Plan = MiniBatches { ShiftStep = None; Passes = 2; Iterations = 3; Clipping = Some(Transform.clipNorm 0.5) } }
-      { DrnnRecipe.desk with
-          Plan = MiniBatches { ShiftStep = Some 9; Passes = 2; Iterations = 3; Clipping = Some(Transform.clipElements 0.25) } } ]
+/// An option of a script that is a number.
+type private NumberArgument =
+    | Share of number: float
+
+    interface Argu.IArgParserTemplate with
+        member _.Usage = "a number."
+
+let private recipes =
+    let desk = Huang2014.recipe Desk Drnn.huang2014 Huang2014.loss
+
+    let miniBatches shift clip =
+        { desk with
+            Optimiser = Lbfgs.minFunc 3 |> Optimiser.clipped clip |> Optimiser.restarted 3
+            Sampler = Sampler.rotations shift 3
+            Length = Epochs 2 }
+
+    let excerpts = { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5; GainRange = 3.5; Speeds = [ 0.67; 1.5 ] }
+
+    [ Huang2014.recipe Paper Drnn.huang2014 Huang2014.loss
+      desk
+      Recipe.create
+          (Drnn.network (Huang2014.network Brief))
+          (Loss.squaredError |> Loss.discriminative 0.075)
+          (Optimiser.adam (Schedule.cosine 1e-5))
+          (Sampler.excerpts excerpts)
+          (Epochs 7)
+      miniBatches None (Transform.clipNorm 0.5)
+      miniBatches (Some 9) (Transform.clipElements 0.25) ]
 
 let private source shift = { Sdr = -3.25 + shift; Sir = 12.0625; Sar = nan; Nsdr = -0.125 }
 
@@ -109,10 +122,7 @@ let private files (folder: string) =
     File.WriteAllText(at "table.txt", Results.table (Results.header Stems.musicAndVoice) [ Results.row "system" rows ])
     File.WriteAllText(at "log.jsonl", RunLog.line report)
 
-    File.WriteAllLines(
-        at "recipes.txt",
-        [ for recipe in List.map DrnnRecipe.toRecipe recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ]
-    )
+    File.WriteAllLines(at "recipes.txt", [ for recipe in recipes -> (Recipe.toJson recipe).ToJsonString() + Recipe.title recipe ])
 
     let transforms =
         Transform.chain
@@ -174,12 +184,12 @@ let tests =
               }
 
               test $"{name}: options of scripts have a decimal point" {
-                  let mutable gamma = nan
+                  let mutable share = nan
 
                   under culture (fun () ->
                       Experiment.main (fun () ->
-                          let arguments = Experiment.arguments<TrainArgument> [| "drnn.fsx"; "--gamma"; "0.05" |]
-                          gamma <- (DrnnOptions.recipe arguments).Gamma))
+                          let arguments = Experiment.arguments<NumberArgument> [| "script.fsx"; "--share"; "0.05" |]
+                          share <- arguments.GetResult Share))
 
-                  Expect.equal gamma 0.05 "a decimal point is read as one"
+                  Expect.equal share 0.05 "a decimal point is read as one"
               } ]

@@ -82,7 +82,7 @@ let tests =
               Expect.stringContains table "2.25" "the table shows the SDR"
               Expect.stringContains table "no score" "a missing score is told as such"
               Expect.isFalse (table.Contains "-0.00") "no negative zero"
-              let recipe = DrnnRecipe.toRecipe (DrnnRecipe.forTables Smoke)
+              let recipe = Huang2014.recipe Smoke (Huang2014.network Smoke) Huang2014.loss
               Expect.stringContains (Describe.recipe recipe) "\"loss\": \"squared error\"" "words of the recipe"
           }
 

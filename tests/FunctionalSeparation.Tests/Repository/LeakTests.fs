@@ -126,14 +126,14 @@ let tests =
                   let folder = Directory.CreateTempSubdirectory("funcsep-leak-").FullName
 
                   let recipe =
-                      { DrnnRecipe.smoke with
-                          Network = { small with Hidden = [ 8; 8 ] }
-                          Plan = FullBatch(None, 4)
+                      let network = Drnn.network { small with Hidden = [ 8; 8 ] }
+
+                      { Recipe.create network Huang2014.loss (Lbfgs.minFunc 4) (Sampler.wholeClips None) (Steps 4) with
                           Selection = Selection.bestOnDev 2 }
 
                   let run resume =
                       Run.train
-                          { Recipe = DrnnRecipe.toRecipe recipe
+                          { Recipe = recipe
                             Train = List.truncate 2 corpus.Value.Train
                             Dev = List.truncate 1 corpus.Value.Dev
                             Device = torch.CPU

@@ -8,35 +8,41 @@ open TorchSharp
 open FunctionalSeparation
 open FunctionalSeparation.Learning
 
-let private brief = DrnnRecipe.brief
+let private recipe preset network = Huang2014.recipe preset network Huang2014.loss
+let private brief = Huang2014.network Brief
 
 let private gated =
-    { brief with
-        Network = { brief.Network with Neuron = Gated; Recurrence = RecurrentAt 2; Output = ReluOutput; Mask = SquaredExact }
-        Loss = Loss.meanSquaredError
-        Gamma = 0.0
-        Seed = 3 }
+    let network = { brief with Neuron = Gated; Recurrence = RecurrentAt 2; Output = ReluOutput; Mask = SquaredExact }
+
+    { Huang2014.recipe Brief network Loss.meanSquaredError with Seed = 3 }
 
 let private miniBatches =
-    { DrnnRecipe.paper with
-        Plan = MiniBatches { ShiftStep = Some 10000; Passes = 2; Iterations = 10; Clipping = Some(Transform.clipNorm 5.0) }
-        Selection = Selection.lastStep }
+    let optimiser = Lbfgs.minFunc 10 |> Optimiser.clipped (Transform.clipNorm 5.0) |> Optimiser.restarted 10
+    Recipe.create (Drnn.network Drnn.huang2014) Huang2014.loss optimiser (Sampler.rotations (Some 10000) 10) (Epochs 2)
+
+let private smoke =
+    Recipe.create
+        (Drnn.network { brief with Hidden = [ 150; 150 ] })
+        Huang2014.loss
+        (Optimiser.adam (Schedule.cosine 1e-3))
+        (Sampler.excerpts { ExcerptSettings.ofSize 50 8 with OtherSong = 0.5 })
+        (Epochs 8)
 
 let private sequences (excerpts: ExcerptSettings) =
     { excerpts with Sequence = Some 10; Rotation = ShiftStep(Some 100); GainRange = 6.0 }
 
 let private recipes =
-    [ "paper", DrnnRecipe.paper
-      "desk", DrnnRecipe.desk
-      "brief", brief
-      "smoke", DrnnRecipe.smoke
-      "kl", brief |> DrnnRecipe.withLoss Loss.kullbackLeibler |> DrnnRecipe.withGamma 0.0
-      "two-stage", brief |> DrnnRecipe.withMask NoMask
-      "bfloat16", DrnnRecipe.desk |> DrnnRecipe.withPrecision Precision.Bfloat16
-      "mfcc", { brief with Network = { brief.Network with Features = Mfcc; InputScale = 0.03 } }
+    [ "paper", recipe Paper Drnn.huang2014
+      "desk", recipe Desk Drnn.huang2014
+      "brief", recipe Brief brief
+      "smoke", smoke
+      "kl", Huang2014.recipe Brief { brief with Mask = AbsoluteExact } Loss.kullbackLeibler
+      "two-stage", recipe Brief { brief with Mask = NoMask }
+      "bfloat16", { recipe Desk Drnn.huang2014 with Precision = Precision.Bfloat16 }
+      "mfcc", recipe Brief { brief with Features = Mfcc; InputScale = 0.03 }
       "gru", gated
       "mini", miniBatches
-      "sequences", brief |> DrnnRecipe.withExcerpts sequences ]
+      "sequences", Huang2014.recipeOn sequences Brief brief Huang2014.loss ]
 
 let private written =
     lazy
@@ -52,7 +58,6 @@ let tests =
         "identities"
         [ for name, recipe in recipes do
               test $"{name}: title and description are as they were" {
-                  let recipe = DrnnRecipe.toRecipe recipe
                   Expect.equal (Recipe.title recipe, (Recipe.toJson recipe).ToJsonString()) written.Value[name] "is as written"
               }
 
@@ -101,9 +106,10 @@ let tests =
 
           test "another mixing, effect or accompaniment is another run" {
               let text recipe = (Recipe.toJson recipe).ToJsonString()
-              let plain = DrnnRecipe.toRecipe brief
-              let changed = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with Effects = [ Effect.polarity ] }) brief
-              let fuller = DrnnRecipe.withExcerpts (fun excerpts -> { excerpts with SecondAccompaniment = 0.5 }) brief
-              let all = [ plain; { plain with Mixing = Mixing.plain }; DrnnRecipe.toRecipe changed; DrnnRecipe.toRecipe fuller ]
+              let plain = recipe Brief brief
+              let changed change = Huang2014.recipeOn change Brief brief Huang2014.loss
+              let polarity = changed (fun excerpts -> { excerpts with Effects = [ Effect.polarity ] })
+              let fuller = changed (fun excerpts -> { excerpts with SecondAccompaniment = 0.5 })
+              let all = [ plain; { plain with Mixing = Mixing.plain }; polarity; fuller ]
               Expect.hasLength (all |> List.map text |> List.distinct) all.Length "each change makes another run"
           } ]

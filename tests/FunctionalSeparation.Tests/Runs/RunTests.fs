@@ -11,17 +11,23 @@ open FunctionalSeparation.Tests
 
 let private corpus = lazy (Corpus.embedded 4)
 
+let private small = { Drnn.huang2014 with Hidden = [ 12; 12 ] }
+
+let private paperTraining iterations =
+    Recipe.create
+        (Drnn.network small)
+        Huang2014.loss
+        (Lbfgs.minFunc iterations)
+        (Sampler.wholeClips (Some 60000))
+        (Steps iterations)
+
 /// The paper's protocol in small: L-BFGS on whole clips, the model chosen on development clips.
-let private recipe =
-    { DrnnRecipe.paper with
-        Network = { DrnnRecipe.desk.Network with Hidden = [ 12; 12 ] }
-        Plan = FullBatch(Some 60000, 8)
-        Selection = Selection.bestOnDev 2 }
+let private recipe = { paperTraining 8 with Selection = Selection.bestOnDev 2 }
 
 exception private Stopped
 
 let private settings folder recipe resume stopAt : Run =
-    { Recipe = DrnnRecipe.toRecipe recipe
+    { Recipe = recipe
       Train = List.truncate 2 corpus.Value.Train
       Dev = List.truncate 1 corpus.Value.Dev
       Device = torch.CPU
@@ -54,11 +60,9 @@ let tests =
         "training run"
         [ test "a run that starts from weights makes no step of its own first, and is another run" {
               inScratch (fun folder ->
-                  let run name recipe =
-                      Run.train { settings (Path.Combine(folder, name)) DrnnRecipe.desk false None with Recipe = recipe }
+                  let run name recipe = Run.train (settings (Path.Combine(folder, name)) recipe false None)
 
-                  let fresh =
-                      { DrnnRecipe.toRecipe { recipe with Plan = FullBatch(Some 60000, 2) } with Selection = Selection.lastStep }
+                  let fresh = paperTraining 2
 
                   let first = (run "first" fresh).Trained.Parameters
                   let before = first.Vector.data<float32>().ToArray()
@@ -70,7 +74,7 @@ let tests =
                   Expect.equal (parameters (run "again" second)) (parameters onwards) "the same weights, the same run"
                   Expect.notEqual (string (Recipe.toJson second)) (string (Recipe.toJson fresh)) "its description is another"
 
-                  let wider = Drnn.network { recipe.Network with Hidden = [ 13; 12 ] }
+                  let wider = Drnn.network { small with Hidden = [ 13; 12 ] }
                   Scratch.refusesArgument [ "hidden1.weight" ] (fun () -> run "wider" { second with Network = wider } |> ignore)
                   Expect.isFalse (Directory.Exists(Path.Combine(folder, "wider"))) "nothing was begun")
           }
@@ -155,7 +159,7 @@ let tests =
                       "--resume"
                       "the message tells how to resume"
 
-                  let other = { recipe with Gamma = 0.1 }
+                  let other = { recipe with Loss = Loss.squaredError |> Loss.discriminative 0.1 }
 
                   Expect.stringContains
                       (message (fun () -> Run.train (settings folder other true None) |> ignore))
@@ -222,7 +226,11 @@ let tests =
           test "an objective that is not finite ends the run with a message and leaves no model" {
               inScratch (fun folder ->
                   let wild =
-                      { recipe with Plan = RandomExcerpts(ExcerptSettings.ofSize 10 2, 5, 1e30); Selection = Selection.lastStep }
+                      { recipe with
+                          Optimiser = Optimiser.adam (Schedule.cosine 1e30)
+                          Sampler = Sampler.excerpts (ExcerptSettings.ofSize 10 2)
+                          Length = Epochs 5
+                          Selection = Selection.lastStep }
 
                   let said = message (fun () -> Run.train (settings folder wild false None) |> ignore)
                   Expect.stringContains said "step" "the message names the step"

@@ -79,7 +79,7 @@ let tests =
 
               Expect.equal
                   (string trained.Network.Architecture)
-                  (string (Drnn.network DrnnRecipe.smoke.Network).Architecture)
+                  (string (Drnn.network { Drnn.huang2014 with InputScale = 30.0; Hidden = [ 150; 150 ] }).Architecture)
                   "the model has the network of the recipe"
 
               trained.Parameters.Vector.Dispose()

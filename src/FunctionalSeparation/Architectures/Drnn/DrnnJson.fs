@@ -7,6 +7,22 @@ open System.Text.Json.Nodes
 open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
+/// The description of a network of the papers, as files have it.
+type internal DrnnDescription =
+    { sampleRate: int
+      stft: StftEntry
+      context: int
+      inputScale: float
+      hidden: int list
+      recurrence: string
+      activation: string
+      mask: string
+      sources: string list
+      features: string option
+      standardised: bool option
+      neuron: string option
+      output: string option }
+
 /// The networks of the papers as JSON: the part of a model folder that people read.
 module internal DrnnJson =
 
@@ -52,7 +68,7 @@ module internal DrnnJson =
         if name.StartsWith(leakyPrefix, StringComparison.Ordinal) then
             match Double.TryParse(name.AsSpan leakyPrefix.Length, NumberStyles.Float, CultureInfo.InvariantCulture) with
             | true, slope when Double.IsFinite slope -> LeakyRelu slope
-            | _ -> refuse $"{StrictJson.quoted name} names no slope, such as {leakyPrefix}0.1"
+            | _ -> refuse $"{Json.quoted name} names no slope, such as {leakyPrefix}0.1"
         else
             valueIn "activation" activations name
 
@@ -69,59 +85,55 @@ module internal DrnnJson =
         | _ when name.StartsWith(layerPrefix, StringComparison.Ordinal) ->
             match Int32.TryParse(name.AsSpan layerPrefix.Length, NumberStyles.None, CultureInfo.InvariantCulture) with
             | true, layer -> RecurrentAt layer
-            | false, _ -> refuse $"{StrictJson.quoted name} names no layer, such as layer 2"
-        | _ -> refuse $"{StrictJson.quoted name} is not a known recurrence (none, all, layer K)"
+            | false, _ -> refuse $"{Json.quoted name} names no layer, such as layer 2"
+        | _ -> refuse $"{Json.quoted name} is not a known recurrence (none, all, layer K)"
 
-    /// Entries that the first models did not have: absent where a model is of their kind, so that what tells runs apart stays
-    /// the same for them.
-    let private laterEntries (drnn: Drnn) =
-        [ if drnn.Features <> Magnitude then "features", text (nameIn features drnn.Features)
-          if drnn.Standardised then "standardised", JsonValue.Create true
-          if drnn.Neuron <> Plain then "neuron", text (nameIn neurons drnn.Neuron)
-          if drnn.Output <> LinearOutput then "output", text (nameIn outputs drnn.Output) ]
-
-    /// The network as JSON.
+    /// The network as JSON. Entries that the first models did not have are absent where a model is of their kind, so that what
+    /// tells runs apart stays the same for them.
     let write (drnn: Drnn) : JsonObject =
-        entries (
-            ofFrontEnd drnn.FrontEnd
-            @ [ "context", number drnn.Context
-                "inputScale", JsonValue.Create drnn.InputScale
-                "hidden", JsonArray(drnn.Hidden |> List.map number |> Array.ofList)
-                "recurrence", text (recurrenceName drnn.Recurrence)
-                "activation", text (activationName drnn.Activation)
-                "mask", text (nameIn masks drnn.Mask)
-                "sources", texts drnn.Sources ]
-            @ laterEntries drnn
-        )
+        let later first name value = if value = first then None else Some(name value)
+
+        let description =
+            { sampleRate = drnn.FrontEnd.SampleRate
+              stft = ofStft drnn.FrontEnd.Stft
+              context = drnn.Context
+              inputScale = drnn.InputScale
+              hidden = drnn.Hidden
+              recurrence = recurrenceName drnn.Recurrence
+              activation = activationName drnn.Activation
+              mask = nameIn masks drnn.Mask
+              sources = drnn.Sources
+              features = later Magnitude (nameIn features) drnn.Features
+              standardised = later false id drnn.Standardised
+              neuron = later Plain (nameIn neurons) drnn.Neuron
+              output = later LinearOutput (nameIn outputs) drnn.Output }
+
+        (Json.write description).AsObject()
 
     /// Bounds of what a file may say: far beyond what can be trained, so that counts of weights stay countable.
-    let private mostLayers, private mostUnits = 1000, 1 <<< 20
-
-    let private entriesOfAll =
-        [ "sampleRate"; "stft"; "context"; "inputScale"; "hidden"; "recurrence"; "activation"; "mask"; "sources" ]
-        @ [ "features"; "standardised"; "neuron"; "output" ]
+    let private requireBounds (description: DrnnDescription) =
+        let require least greatest name value = Json.requireWithin least greatest $"{place}.{name}" value
+        require 1.0 999.0 "context" (float description.context)
+        require 1e-9 1e9 "inputScale" description.inputScale
+        require 0.0 1000.0 "hidden" (float description.hidden.Length)
+        description.hidden |> List.iter (float >> require 1.0 1e6 "hidden")
 
     /// The network that `write` wrote. Raises InputException, naming the entry, where one is missing that the first models
     /// had, is of another kind or beyond all bounds, or is unknown: what is not understood cannot be left out of a network.
     let read (json: JsonElement) : Drnn =
-        let entries = StrictJson.entries place entriesOfAll json
+        let description = Json.read<DrnnDescription> place json
+        requireBounds description
+        let later first value name = name |> Option.map value |> Option.defaultValue first
 
-        let choice name what table = valueIn what table (StrictJson.text name entries)
-
-        let later name what table first =
-            match StrictJson.tryEntry name entries with
-            | None -> first
-            | Some _ -> choice name what table
-
-        { FrontEnd = toFrontEnd entries
-          Features = later "features" "kind of features" features Magnitude
-          Context = StrictJson.integer 1 999 "context" entries
-          InputScale = StrictJson.positive 1e-9 1e9 "inputScale" entries
-          Standardised = entries.Values.ContainsKey "standardised" && StrictJson.flag "standardised" entries
-          Hidden = StrictJson.integers mostLayers 1L (int64 mostUnits) "hidden" entries |> List.map int
-          Neuron = later "neuron" "neuron" neurons Plain
-          Recurrence = recurrenceOf (StrictJson.text "recurrence" entries)
-          Activation = activationOf (StrictJson.text "activation" entries)
-          Output = later "output" "output layer" outputs LinearOutput
-          Mask = choice "mask" "mask" masks
-          Sources = toSources entries }
+        { FrontEnd = toFrontEnd description.sampleRate description.stft
+          Features = description.features |> later Magnitude (valueIn "kind of features" features)
+          Context = description.context
+          InputScale = description.inputScale
+          Standardised = Option.defaultValue false description.standardised
+          Hidden = description.hidden
+          Neuron = description.neuron |> later Plain (valueIn "neuron" neurons)
+          Recurrence = recurrenceOf description.recurrence
+          Activation = activationOf description.activation
+          Output = description.output |> later LinearOutput (valueIn "output layer" outputs)
+          Mask = valueIn "mask" masks description.mask
+          Sources = toSources description.sources }

@@ -22,11 +22,18 @@ module OpenUnmix =
         with :? InputException as wrong when not (wrong.Message.StartsWith(path, StringComparison.Ordinal)) ->
             raise (InputException($"{path}: {wrong.Message}. Get the folder of open-unmix again.", wrong))
 
-    /// Entries of a JSON file, whatever else it holds: training writes a whole history there.
-    let private entriesOf place (json: JsonElement) : JsonEntries =
-        { Place = place; Values = json |> StrictJson.pairs (if place = "" then "the file" else place) |> Map.ofSeq }
+    /// An entry of a JSON object, whatever else it holds: training writes a whole history there.
+    let private entry (place: string) (name: string) (json: JsonElement) : JsonElement =
+        match json |> Json.pairs place |> Seq.tryFind (fst >> (=) name) with
+        | Some(_, found) -> found
+        | None -> refuse $"the entry '{name}' of {place} is missing"
 
-    let private parse path = StrictJson.parse (ReadOnlySpan(WholeFile.Read(path: string)))
+    let private count place name json =
+        let value = entry place name json |> Json.read<int> name
+        Json.requireWithin 1.0 (float (1 <<< 24)) name (float value)
+        value
+
+    let private parse path = Json.parse (ReadOnlySpan(WholeFile.Read(path: string)))
 
     let private order name = List.tryFindIndex ((=) name) [ "vocals"; "drums"; "bass"; "other" ] |> Option.defaultValue 4, name
 
@@ -40,7 +47,7 @@ module OpenUnmix =
     /// Whether a JSON file says how a target was trained. Other programs put files of theirs beside.
     let private saysArguments path =
         try
-            parse path |> StrictJson.pairs "the file" |> Seq.exists (fst >> (=) "args")
+            parse path |> Json.pairs "the file" |> Seq.exists (fst >> (=) "args")
         with :? InputException ->
             false
 
@@ -68,17 +75,17 @@ module OpenUnmix =
 
     let private checkArguments path (stft: Stft) (channels: int) =
         inFile path (fun () ->
-            let arguments = parse path |> entriesOf "" |> StrictJson.entry "args" |> entriesOf "args."
+            let arguments = parse path |> entry "the file" "args"
 
             for name, wanted in [ "nfft", stft.FftSize; "nhop", stft.HopLength; "nb_channels", channels ] do
-                if StrictJson.integer 1 Int32.MaxValue name arguments <> wanted then
+                if count "args" name arguments <> wanted then
                     refuse $"'args.{name}' is not the {wanted} of {separatorName}")
 
     /// The setting of the networks in a folder, without the names of the sources.
     let private specOf path : SourceSpec =
         inFile path (fun () ->
-            let entries = parse path |> entriesOf ""
-            let integer name = StrictJson.integer 1 (1 <<< 24) name entries
+            let json = parse path
+            let integer name = count "the file" name json
             let stft = Stft(integer "nfft", integer "nhop", StftWindow.Hann, true)
 
             try

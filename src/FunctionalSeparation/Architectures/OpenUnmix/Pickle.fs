@@ -131,7 +131,7 @@ module Pickle =
             let name = readLine reader + "." + readLine reader
 
             if not (known name) then
-                refuse $"it names {StrictJson.quoted name}, which is no weight; nothing of it was run"
+                refuse $"it names {Json.quoted name}, which is no weight; nothing of it was run"
 
             Name name
 

@@ -37,7 +37,7 @@ module PyTorchFile =
         items
         |> List.map (function
             | Pickle.Whole number when number >= 0L -> number
-            | _ -> refuse $"the tensor {StrictJson.quoted name} has no shape")
+            | _ -> refuse $"the tensor {Json.quoted name} has no shape")
 
     /// A tensor has no more elements than its storage, and none of them lies outside.
     let private requireInside (entry: Entry) =
@@ -51,7 +51,7 @@ module PyTorchFile =
                 entry.Stride
 
         if product > bigint entry.Storage.Count || (not product.IsZero && last >= bigint entry.Storage.Count) then
-            refuse $"the tensor {StrictJson.quoted entry.Name} is larger than its data"
+            refuse $"the tensor {Json.quoted entry.Name} is larger than its data"
 
     let private entryOf (name: Pickle.Value, value: Pickle.Value) : Entry =
         match name, value with
@@ -63,7 +63,7 @@ module PyTorchFile =
             match rest with
             | []
             | [ Pickle.Nothing ] -> ()
-            | _ -> refuse $"the tensor {StrictJson.quoted name} is a view of another storage, which is not read here"
+            | _ -> refuse $"the tensor {Json.quoted name} is a view of another storage, which is not read here"
 
             let entry =
                 { Name = name
@@ -74,7 +74,7 @@ module PyTorchFile =
 
             requireInside entry
             entry
-        | Pickle.Text name, _ -> refuse $"{StrictJson.quoted name} is no tensor"
+        | Pickle.Text name, _ -> refuse $"{Json.quoted name} is no tensor"
         | _ -> refuse "a tensor has no name"
 
     let private entriesOf (root: Pickle.Value) : Entry list =
@@ -83,11 +83,11 @@ module PyTorchFile =
             let entries = entries |> Seq.map entryOf |> List.ofSeq
 
             for name, count in List.countBy _.Name entries do
-                if count > 1 then refuse $"two tensors are called {StrictJson.quoted name}"
+                if count > 1 then refuse $"two tensors are called {Json.quoted name}"
 
             for key, kinds in entries |> List.map _.Storage |> List.distinct |> List.groupBy _.Key do
                 if kinds.Length > 1 then
-                    refuse $"the data {StrictJson.quoted key} is of two types or lengths"
+                    refuse $"the data {Json.quoted key} is of two types or lengths"
 
             entries
         | _ -> refuse "it is no dictionary of tensors"
@@ -129,20 +129,20 @@ module PyTorchFile =
 
     let private entryIn (archive: ZipArchive) name =
         match archive.GetEntry name with
-        | null -> refuse $"{StrictJson.quoted name} is missing in it"
+        | null -> refuse $"{Json.quoted name} is missing in it"
         | entry -> entry
 
     let private readStored (archive: ZipArchive) folder (storage: Storage) =
         let entry = entryIn archive $"{folder}data/{storage.Key}"
 
         if bigint entry.Length <> bytesOf storage || entry.CompressedLength <> entry.Length then
-            refuse $"{StrictJson.quoted entry.FullName} has another length than its tensors need"
+            refuse $"{Json.quoted entry.FullName} has another length than its tensors need"
 
         use stream = entry.Open()
         let tensor = readStorage stream storage
 
         if checksum tensor.bytes <> entry.Crc32 then
-            refuse $"{StrictJson.quoted entry.FullName} is damaged"
+            refuse $"{Json.quoted entry.FullName} is damaged"
 
         storage.Key, tensor
 
@@ -150,7 +150,7 @@ module PyTorchFile =
 
     let private readAllOf (entry: ZipArchiveEntry) =
         if entry.Length > int64 mostOfPickle then
-            refuse $"{StrictJson.quoted entry.FullName} is too long"
+            refuse $"{Json.quoted entry.FullName} is too long"
 
         use stream = entry.Open()
         let bytes = Array.zeroCreate<byte>(int entry.Length)
@@ -204,7 +204,7 @@ module PyTorchFile =
                 if
                     BitConverter.ToInt64(count, 0) <> storage.Count || bytesOf storage > bigint (stream.Length - stream.Position)
                 then
-                    refuse $"the data {StrictJson.quoted key} has another length than its tensors need"
+                    refuse $"the data {Json.quoted key} has another length than its tensors need"
 
                 key, readStorage stream storage
             | _ -> refuse "it holds data that belongs to no tensor"
@@ -215,7 +215,7 @@ module PyTorchFile =
 
             for storage in known.Keys do
                 if not (tensors.ContainsKey storage) then
-                    refuse $"the data {StrictJson.quoted storage} is missing"
+                    refuse $"the data {Json.quoted storage} is missing"
 
             build entries (fun key -> tensors[key])
         | _ -> refuse "it does not say where its data lies"

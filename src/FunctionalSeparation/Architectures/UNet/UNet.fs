@@ -37,47 +37,9 @@ module UNet =
     /// 128 ms windows every 32 ms at 16 kHz, of which 640 bins reach to 5 kHz.
     let frontEnd: FrontEnd = { SampleRate = 16000; Stft = Stft(2048, 512, StftWindow.Sine, true) }
 
-    let private compression = 0.3
-
-    /// Below this a magnitude has no phase.
-    let private faintest = 1e-7
-
     /// The number of bands of `width` bins above the bins that the network reads one by one; 0 for a width of 0.
     let internal bandsAbove (settings: UNetSettings) width (stft: Stft) =
         if width = 0 then 0 else (stft.Bins - settings.Bins) / width
-
-    /// Bands of `width` bins from `first` on, of parts [batch, channels, 2, time, bins]. The real part is the root of their mean
-    /// power. The imaginary part is 0, for the root has no phase.
-    let private bands (first: int) (count: int) (width: int) (parts: torch.Tensor) =
-        let inside = (parts.narrow (4L, int64 first, int64 (count * width))).unflatten(4L, [| int64 count; int64 width |])
-        let power = (inside * inside).sum(2L, keepdim = true).mean([| -1L |]).add(faintest * faintest).sqrt()
-        torch.cat ([| power; torch.zeros_like power |], 2L)
-
-    /// The input features of complex spectrograms [batch, 2 channels, time, bins]. For each channel they are the magnitude, the
-    /// real part and the imaginary part, with magnitudes raised to the power of 0.3. One more channel holds the frequency of each
-    /// bin. Above the bins that the network reads one by one, the features cover `count` bands of `width` bins.
-    let private shown (settings: UNetSettings) (count: int) (width: int) : Model<Activations, Activations> =
-        let rows = settings.Bins + count
-
-        let compressed (image: torch.Tensor) =
-            let all = image.unflatten(1L, [| -1L; 2L |]).mul(settings.InputScale)
-            let fine = all.narrow (4L, 0L, int64 settings.Bins)
-
-            let parts =
-                if count = 0 then
-                    fine
-                else
-                    torch.cat ([| fine; bands settings.Bins count width all |], 4L)
-
-            let power = (parts * parts).sum(2L, keepdim = true).add(faintest * faintest)
-            let magnitude = power.pow(compression / 2.0).add(-0.6).mul(2.0)
-            torch.cat([| magnitude; parts * power.pow ((compression - 1.0) / 2.0) |], 2L).flatten(1L, 2L)
-
-        let place (image: torch.Tensor) =
-            let ramp = Arithmetic.Integers(0L, int64 rows, image.device).``to``(image.dtype).div(float rows)
-            ramp.expand (image.shape[0], 1L, image.shape[2], -1L)
-
-        Model.pureFunction "compressed parts" (Activations.map (fun image -> torch.cat ([| compressed image; place image |], 1L)))
 
     let private relu = Layer.activation Relu
 
@@ -93,10 +55,6 @@ module UNet =
         let start (weight: Weight) = if weight.Name = "scale" then { weight with Init = Constant 0.3 } else weight
 
         { model with Layout = List.map start model.Layout }
-
-    /// A layer whose outputs start at zero: masks at equal shares.
-    let private silent (model: Model<Activations, Activations>) =
-        { model with Layout = model.Layout |> List.map (fun weight -> { weight with Init = Zeros }) }
 
     let private block isDense channels bins =
         let first = conv 3 channels channels --> Norm.batch channels --> relu
@@ -117,31 +75,6 @@ module UNet =
             let inside = Conv.patches 2 channels deeper --> from (scale + 1) below (bins / 2) --> Conv.up 2 deeper channels
 
             (blocks here --> Model.residual inside --> blocks here) |> Model.prefixed $"scale{scale}"
-
-    /// Completes the masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], which are deviations from
-    /// equal shares. The first source gets what they leave of 1: [batch, 2 channels sources, time, bins].
-    let private completed (spec: SourceSpec) : Model<Activations, Activations> =
-
-        /// The complex number 1 for each channel: real parts at even places.
-        let one (like: torch.Tensor) =
-            let parts = [| for place in 0 .. 2 * spec.Channels - 1 -> if place % 2 = 0 then 1.0f else 0.0f |]
-            torch.tensor(parts, dtype = like.dtype, device = like.device).view(1L, 1L, -1L, 1L, 1L)
-
-        let complete (outputs: torch.Tensor) =
-            let whole = one outputs
-            let share = whole.div (float spec.Sources.Length)
-            let masks = outputs.unflatten (1L, [| -1L; 2L * int64 spec.Channels |]) .+ share
-            torch.cat([| whole - masks.sum (1L, keepdim = true); masks |], 1L).flatten(1L, 2L)
-
-        Model.pureFunction "masks" (Activations.map complete)
-
-    /// Masks of bins, and of bands of `width` bins above them, as masks of bins: [..., rows] -> [..., bins].
-    let private overBands (bins: int) (width: int) : Model<Activations, Activations> =
-        let spread (masks: torch.Tensor) =
-            let above = masks.narrow (3L, int64 bins, masks.shape[3] - int64 bins)
-            torch.cat ([| masks.narrow (3L, 0L, int64 bins); above.repeat_interleave (int64 width, 3L) |], 3L)
-
-        Model.pureFunction "bands" (Activations.map spread)
 
     /// Frames at the finest scale that a frame of the last scale spans.
     let private stride (settings: UNetSettings) = 1 <<< (settings.Channels.Length - 1)
@@ -194,12 +127,12 @@ module UNet =
         let field = receptiveField settings
 
         let network =
-            shown settings bands width
+            ComplexMasks.compressed { Bins = settings.Bins; Bands = bands; Width = width; Scale = settings.InputScale }
             --> Conv.layer 3 inputs first
             --> from 0 (List.zip settings.Channels settings.Blocks) (settings.Bins + bands)
-            --> silent (Conv.layer 1 first outputs)
-            --> (if bands = 0 then Model.identity else overBands settings.Bins width)
-            --> completed spec
+            --> ComplexMasks.fromZero (Conv.layer 1 first outputs)
+            --> (if bands = 0 then Model.identity else ComplexMasks.spread settings.Bins width)
+            --> ComplexMasks.completed spec
 
         { NetworkPlan.complexMask (field, field) (Image.padded (stride settings, 1) network) with
             ReceptiveField =
