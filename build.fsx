@@ -132,7 +132,7 @@ let usage =
   test-fast   the same without the long tests
   bench [NAME ...]   time what is ours beside its limits, all or the named benchmarks; adds to artifacts/bench.json
   bench --table      write those figures to tests/FunctionalSeparation.Benchmarks/results.md
-  fuzz [COUNT SECONDS SEED]   read damaged files, 1 000 000 or for 20 minutes unless said; what goes wrong is kept in artifacts/fuzz
+  fuzz [COUNT SECONDS SEED]   read damaged files, 1 000 000 or for 20 minutes unless said; what fails is kept in artifacts/fuzz
   stress [FACTOR]             the stress test with so many times its jobs: 2 000 separations unless said
   build       restore and build
   pack        build and write the NuGet packages to artifacts/packages

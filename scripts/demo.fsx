@@ -55,7 +55,9 @@ Experiment.main (fun () ->
         page
         { Title = "A singer and a band, taken apart"
           Summary =
-            [ $"{title} with the mask inside the network (Huang et al. 2014), trained for {outcome.Seconds:F0} seconds on {corpus.Train.Length} generated songs and tested on {corpus.Test.Length} others."
+            [ ($"{title} with the mask inside the network (Huang et al. 2014), trained for "
+               + $"{outcome.Seconds:F0} seconds on {corpus.Train.Length} "
+               + $"generated songs and tested on {corpus.Test.Length} others.")
               "Generated songs show that everything works, not how well it works on recordings." ]
           Tables = [ { Caption = "Held-out songs, BSS Eval 3, length-weighted means in dB"; Header = header; Rows = rows } ]
           Charts =

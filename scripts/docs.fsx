@@ -1,6 +1,6 @@
 // Renders the guides, with what they print, and the reference of the libraries into artifacts/docs: pages that need neither a
-// server nor a network. Run by `dotnet fsi build.fsx docs`, after a build. With --no-results the guides are not run, and the pages go
-// into artifacts/docs-without-results.
+// server nor a network. Run by `dotnet fsi build.fsx docs`, after a build. With --no-results the guides are not run, and the
+// pages go into artifacts/docs-without-results.
 open System
 open System.Diagnostics
 open System.IO
@@ -73,7 +73,8 @@ let namespaces =
       "FunctionalSeparation.Learning", "Functional deep learning: keys, models, layers, optimisers, training as a fold. F#."
       "FunctionalSeparation.Plots", "Figures and self-contained pages of spectrograms, scores and sounds. F#."
       "FunctionalSeparation",
-      "Corpora, networks, losses, samplers, recipes, separation and scores as values and pure functions, and a trained model. F#." ]
+      ("Corpora, networks, losses, samplers, recipes, separation and "
+       + "scores as values and pure functions, and a trained model. F#.") ]
 
 let described (text: string) =
     let fill (text: string) (name, words) =
@@ -99,7 +100,8 @@ let finish (page: string) =
 
 let plain (html: string) = Regex.Replace(Net.WebUtility.HtmlDecode(Regex.Replace(html, "<[^>]*>", "")), @"\s+", " ").Trim()
 
-/// The entries of a page that a reader can search for: its title, its headings, the members of a type; each with the place in the pages.
+/// The entries of a page that a reader can search for: its title, its headings, the members of a type; each with the place in the
+/// pages.
 let entries (page: string) =
     let text = File.ReadAllText page
     let place = Path.GetRelativePath(pages, page).Replace('\\', '/')

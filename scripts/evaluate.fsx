@@ -23,11 +23,13 @@ type EvaluateArgument =
             match this with
             | Model _ -> "the model folder that training wrote."
             | Data _ ->
-                "folder of MIR-1K (with Wavfile inside), or with folders train, dev, test: of such clips, or of a folder of stems a song."
+                ("folder of MIR-1K (with Wavfile inside), or with folders train, "
+                 + "dev, test: of such clips, or of a folder of stems a song.")
             | Split _ -> "train, dev or test. Default: test."
             | Mask _ -> "soft or hard. Default: soft."
             | No_Permutation ->
-                "score each source by the estimate of its name. Default: by the one with the greatest mean SIR, as BSS Eval 3 does."
+                ("score each source by the estimate of its name. Default: "
+                 + "by the one with the greatest mean SIR, as BSS Eval 3 does.")
             | Json _ -> "file for the scores: summaries, a row a clip, provenance."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
 

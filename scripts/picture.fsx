@@ -1,5 +1,5 @@
-// Makes the picture of the README and the sounds of the documentation's front page: a generated song of the embedded corpus, taken apart by
-// the library's own model. Needs ffmpeg.
+// Makes the picture of the README and the sounds of the documentation's front page: a generated song of the embedded corpus,
+// taken apart by the library's own model. Needs ffmpeg.
 //   dotnet fsi scripts/picture.fsx
 #load "load.fsx"
 
@@ -33,7 +33,8 @@ Experiment.main (fun () ->
     let files = [ write "song" song; write "voice" stems["voice"]; write "music" stems["music"] ]
 
     let spectrogram index =
-        $"[{index}:a]showspectrumpic=s=400x256:stop=4000:legend=0:scale=log:drange=70:color=magma:win_func=hann,pad=iw+16:ih:8:0:white[s{index}]"
+        $"[{index}:a]showspectrumpic=s=400x256:stop=4000:legend=0:scale=log:drange=70:color=magma:win_func=hann,"
+        + $"pad=iw+16:ih:8:0:white[s{index}]"
 
     let filter = [ for index in 0..2 -> spectrogram index ] @ [ "[s0][s1][s2]hstack=3" ] |> String.concat ";"
     let inputs = files |> List.collect (fun file -> [ "-i"; file ])

@@ -1,9 +1,9 @@
 // Scores any estimates of stems against the true ones. Both folders hold a folder a track, and this a file a stem (vocals.wav,
-// drums.flac, ...), as separate.fsx writes with --name "{song}/{stem}"; or both are one such track. Prints a table, and writes where asked
-// a file of scores a track and a page:
+// drums.flac, ...), as separate.fsx writes with --name "{song}/{stem}"; or both are one such track. Prints a table, and writes
+// where asked a file of scores a track and a page:
 //   dotnet fsi scripts/score.fsx REFERENCES ESTIMATES [--version 3] [--json DIR] [--page scores.html]
-// With a file called mixture beside the true stems there is NSDR too: SDR less that of the mixture. A track that cannot be scored is
-// named and left out; the exit code tells.
+// With a file called mixture beside the true stems there is NSDR too: SDR less that of the mixture. A track that cannot be scored
+// is named and left out; the exit code tells.
 #load "load.fsx"
 
 open System.IO
@@ -26,7 +26,8 @@ type ScoreArgument =
             | Version _ ->
                 "of BSS Eval: 4, images in windows of a second, medians; or 3, of whole tracks, channel by channel. Default: 4."
             | Above _ ->
-                "only windows in which the true stem is louder than this, in dB against full scale (version 4). For stems that are never quite silent: -50."
+                ("only windows in which the true stem is louder than this, in dB against "
+                 + "full scale (version 4). For stems that are never quite silent: -50.")
             | Json _ -> "folder for the scores of all windows, a file a track, in the layout of museval."
             | Page _ -> "file for a page with the tables."
 
@@ -61,7 +62,9 @@ Experiment.main (fun () ->
             let sum = String.concat ", " parts
 
             eprintfn
-                $"note: {track.References}: {stem} is the sum of {sum}. Stems that hold each other are not told apart: score it without them."
+                "%s"
+                ($"note: {track.References}: {stem} is the sum of {sum}. Stems "
+                 + "that hold each other are not told apart: score it without them.")
 
         let stems = FolderScores.score version above track
         jsonOf track |> List.iter (fun path -> Results.save path (FolderScores.toJson stems))

@@ -1,15 +1,15 @@
 // Takes songs apart, with the library's own model or with another (--model DIR):
 //   dotnet fsi scripts/separate.fsx song.mp3 --out DIR
 //   dotnet fsi scripts/separate.fsx album other.flac --out DIR --stems voice,music --format flac --name "{song} ({stem})"
-// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. All stems in
-// 32-bit float, the default, sum to the song. A folder means all audio files in it, except stems that were made before. A song that this
-// model has separated before is skipped (--again does not skip it). Files in DIR that are not known to be stems of the song are never
-// replaced. A song may be a pipe, or - for standard input:
+// Any length (in constant memory), sample rate and number of channels; formats other than WAV where ffmpeg is installed. All
+// stems in 32-bit float, the default, sum to the song. A folder means all audio files in it, except stems that were made before.
+// A song that this model has separated before is skipped (--again does not skip it). Files in DIR that are not known to be stems
+// of the song are never replaced. A song may be a pipe, or - for standard input:
 //   curl URL | dotnet fsi scripts/separate.fsx - --out DIR
 //   curl URL | dotnet fsi scripts/separate.fsx - --stems voice --format flac --out - | ...
-// Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. Notes on standard error tell
-// what of a file is left out, shifted, damaged or clipped. A song that cannot be separated is named, the others are separated, and the
-// exit code is 2.
+// Such stems are named after it: stdin_voice.wav for standard input, pipe_voice.wav for <(...) of a shell. Notes on standard
+// error tell what of a file is left out, shifted, damaged or clipped. A song that cannot be separated is named, the others are
+// separated, and the exit code is 2.
 #load "load.fsx"
 
 open System.IO
@@ -35,7 +35,8 @@ type SeparateArgument =
             match this with
             | Songs _ -> "the songs: files, folders of files, a pipe, or - for standard input."
             | Model _ ->
-                "the model folder that training wrote, a folder of open-unmix's weights, or rpca, rpcah or hpss, which learn nothing. Default: the library's own model."
+                ("the model folder that training wrote, a folder of open-unmix's weights, or "
+                 + "rpca, rpcah or hpss, which learn nothing. Default: the library's own model.")
             | Out _ -> "folder for the stems; or - for standard output: one stem of one song."
             | Stems _ -> "the stems that are written, with commas between them: voice,music. Default: all."
             | Format _ -> "wav32f, wav24, wav16, flac, mp3 or opus (always 48 kHz). Default: wav32f, which can hold any stem."
@@ -100,7 +101,9 @@ let separate (separator: ISeparator) out (settings: StemSettings) isAgain (tell:
 
     if stored <> song.Info.SampleRate then
         eprintfn
-            $"note: {song.Path}: the stems have {stored} Hz, for {settings.Format} cannot hold the song's {song.Info.SampleRate} Hz"
+            "%s"
+            ($"note: {song.Path}: the stems have {stored} Hz, for "
+             + $"{settings.Format} cannot hold the song's {song.Info.SampleRate} Hz")
 
     if not isAgain && separator.IsSeparated(song, out, settings) then
         eprintfn $"{song.Path}: separated before"

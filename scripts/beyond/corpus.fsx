@@ -1,7 +1,7 @@
-// Makes the corpus of the library's own model for real songs: music and voices of free game music, MIR-1K, choirs and speakers, at 16 kHz,
-// train and dev; test of four produced songs. Needs ffmpeg, dpkg-deb and, for packages that are not in their folder, apt-get. Finished
-// songs are skipped, and songs that are no longer part of the corpus are removed. The same folders make the same
-// bytes. papers/beyond/corpus.md tells more.
+// Makes the corpus of the library's own model for real songs: music and voices of free game music, MIR-1K, choirs and speakers,
+// at 16 kHz, train and dev; test of four produced songs. Needs ffmpeg, dpkg-deb and, for packages that are not in their folder,
+// apt-get. Finished songs are skipped, and songs that are no longer part of the corpus are removed. The same folders make the
+// same bytes. papers/beyond/corpus.md tells more.
 //   dotnet fsi scripts/beyond/corpus.fsx --data FOLDER --packages FOLDER --out FOLDER
 #load "corpusPlan.fsx"
 

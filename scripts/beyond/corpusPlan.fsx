@@ -1,4 +1,5 @@
-// The songs of the corpus for the library's own model: which recordings make them, which of them are held out, and which left out and why.
+// The songs of the corpus for the library's own model: which recordings make them, which of them are held out, and which left out
+// and why.
 #load "../load.fsx"
 
 open System

@@ -1,5 +1,6 @@
 // A hiss from 9 to 16 kHz that comes and goes with the voice, as sibilants do: the part of it that the library's own model
-// gives to the voice (the projection of the voice's stem on it). Development clips of MIR-1K at 44.1 kHz, voice and music as they are.
+// gives to the voice (the projection of the voice's stem on it). Development clips of MIR-1K at 44.1 kHz, voice and music as they
+// are.
 //   dotnet fsi scripts/beyond/hiss.fsx --data MIR-1K
 #load "../load.fsx"
 

@@ -1,5 +1,6 @@
-// Varies the recipe of the U-Nets without touching a test clip: each row is trained on one of the two training singers and scored on
-// the other. Presets: smoke; brief, 1500 steps, about a quarter of an hour a row on one thread; desk, four times as long; paper, 40 times.
+// Varies the recipe of the U-Nets without touching a test clip: each row is trained on one of the two training singers and scored
+// on the other. Presets: smoke; brief, 1500 steps, about a quarter of an hour a row on one thread; desk, four times as long;
+// paper, 40 times.
 //   dotnet fsi scripts/beyond/recipes.fsx --preset brief --data MIR-1K
 #load "start.fsx"
 

@@ -1,6 +1,7 @@
-// Trains networks for produced songs on the corpus of corpus.fsx and scores them on its songs, which no training hears: the median SDR of
-// voice and music (BSS Eval 4) over the seconds in which the source is above -50 dBFS, song by song, and how silent a stem is where its
-// source is absent. Rows add one thing after the other. A run that was stopped goes on when the same is started again.
+// Trains networks for produced songs on the corpus of corpus.fsx and scores them on its songs, which no training hears: the
+// median SDR of voice and music (BSS Eval 4) over the seconds in which the source is above -50 dBFS, song by song, and how silent
+// a stem is where its source is absent. Rows add one thing after the other. A run that was stopped goes on when the same is
+// started again.
 //   dotnet fsi scripts/beyond/songs.fsx --corpus FOLDER --row "effects" --seed 0 --out artifacts/songs
 #load "start.fsx"
 
@@ -40,7 +41,8 @@ type SongsArgument =
             | Record _ -> "CSV file that the scores are added to, a row a song, such as papers/beyond/songs.csv."
             | Smoke -> "110 steps of a tiny network, to see that it works."
 
-/// Levels that songs have, other songs' music always, a second accompaniment and a second voice now and then, a fourth up and down.
+/// Levels that songs have, other songs' music always, a second accompaniment and a second voice now and then, a fourth up and
+/// down.
 let songExcerpts =
     { ExcerptSettings.ofSize 128 2 with
         OtherSong = 0.9

@@ -1,6 +1,6 @@
-// Stereo with a network of one channel: the mask of the sum for both channels, each channel heard by itself, or middle and side. Clips of
-// the training singers, voice and two musics at known places. Prints BSS Eval 4 of the voice's image (medians of windows of a second,
-// means over clips), in dB.
+// Stereo with a network of one channel: the mask of the sum for both channels, each channel heard by itself, or middle and side.
+// Clips of the training singers, voice and two musics at known places. Prints BSS Eval 4 of the voice's image (medians of windows
+// of a second, means over clips), in dB.
 //   dotnet fsi scripts/beyond/stereo.fsx --data MIR-1K
 #load "../load.fsx"
 

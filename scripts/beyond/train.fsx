@@ -1,6 +1,7 @@
-// Trains a U-Net on data of one's own and scores it: folders of MIR-1K, of iKala, or with train, dev and test of a folder of stems a song
-// (as MUSDB18-HQ), of any size: excerpts are read as they are drawn. At their rate and with their channels, two of which are heard together;
-// several folders at once are brought to the rate of the first. A run that was stopped goes on when the same is started again. Then:
+// Trains a U-Net on data of one's own and scores it: folders of MIR-1K, of iKala, or with train, dev and test of a folder of
+// stems a song (as MUSDB18-HQ), of any size: excerpts are read as they are drawn. At their rate and with their channels, two of
+// which are heard together; several folders at once are brought to the rate of the first. A run that was stopped goes on when the
+// same is started again. Then:
 //   dotnet fsi scripts/separate.fsx SONG --model MODEL --out DIR
 //   dotnet fsi scripts/beyond/train.fsx --data FOLDER [--data FOLDER] --out MODEL
 #load "start.fsx"

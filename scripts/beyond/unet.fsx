@@ -1,5 +1,5 @@
-// A convolutional U-Net with complex masks on MIR-1K, in three sizes, each for the same time. Presets: smoke; brief, about 20 minutes
-// a row on one thread; desk, an hour and a half; full, three hours; paper, six hours.
+// A convolutional U-Net with complex masks on MIR-1K, in three sizes, each for the same time. Presets: smoke; brief, about 20
+// minutes a row on one thread; desk, an hour and a half; full, three hours; paper, six hours.
 //   dotnet fsi scripts/beyond/unet.fsx --preset brief --data MIR-1K
 #load "start.fsx"
 

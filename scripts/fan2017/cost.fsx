@@ -47,7 +47,9 @@ let compare name work count =
     let ratios = times |> List.map (fun (layer, real) -> layer / real) |> List.sort
 
     printfn
-        $"{name}: {1e3 * layer:F1} ms, {count} real products {1e3 * real:F1} ms, ratio of the best {layer / real:F3}, median ratio {ratios[rounds / 2]:F3}"
+        "%s"
+        ($"{name}: {1e3 * layer:F1} ms, {count} real products {1e3 * real:F1} ms, "
+         + $"ratio of the best {layer / real:F3}, median ratio {ratios[rounds / 2]:F3}")
 
 printfn $"{torch.get_num_threads ()} thread(s), {units} x {units} neurons, {frames} frames, float32"
 compare "forward" forward 6

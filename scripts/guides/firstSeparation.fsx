@@ -1,9 +1,6 @@
 (**
 ---
-title: A first separation
-category: Guides
-categoryindex: 1
-index: 1
+title: A first separation category: Guides categoryindex: 1 index: 1
 ---
 # A first separation
 
@@ -24,8 +21,8 @@ open FunctionalSeparation.Core
 (**
 ## A song whose sources are known
 
-`Synthetic.song` makes a song up, so that nothing has to be downloaded: the same key always makes the same one. Its *stems* are named
-sources, which sum to the mixture. With a song of your own, `AudioFile.Read "song.wav"` takes the place of the mixture.
+`Synthetic.song` makes a song up, so that nothing has to be downloaded: the same key always makes the same one. Its *stems* are
+named sources, which sum to the mixture. With a song of your own, `AudioFile.Read "song.wav"` takes the place of the mixture.
 *)
 let song = Synthetic.song 6.0 "song" (Key.ofSeed 0)
 let mixture = Stems.sum song.Stems
@@ -74,8 +71,8 @@ printfn $"{Directory.GetFiles folder |> Array.map Path.GetFileName |> Array.sort
 (**
 ## How good is it?
 
-The sources are known, so the estimates can be scored: BSS Eval 3, in dB. As an estimate of a source, the mixture itself has about 0 dB.
-Generated songs are unlike the recordings that the model was trained on: what it reaches on MIR-1K is in its model card.
+The sources are known, so the estimates can be scored: BSS Eval 3, in dB. As an estimate of a source, the mixture itself has about
+0 dB. Generated songs are unlike the recordings that the model was trained on: what it reaches on MIR-1K is in its model card.
 *)
 let inOrder = [ for stem in song.Stems -> { stem with Sound = estimates[stem.Name] } ]
 let scores = BssEval.Version3Channels(Stems.tensor song.Stems, Stems.tensor inOrder)

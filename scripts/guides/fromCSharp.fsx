@@ -7,11 +7,11 @@ index: 6
 ---
 # The library from C#
 
-Applications need no F#: the separators, files and scores of the library are plain .NET types. This page walks through the whole of a
-small C# program, `tests/FunctionalSeparation.CSharpConsumer/Program.cs`, and then runs it.
+Applications need no F#: the separators, files and scores of the library are plain .NET types. This page walks through the whole
+of a small C# program, `tests/FunctionalSeparation.CSharpConsumer/Program.cs`, and then runs it.
 
-A separator is opened once and used for many songs. Without a model folder it is the library's own. Errors that a user can mend are
-`InputException`s, whose message is one line that says what to do.
+A separator is opened once and used for many songs. Without a model folder it is the library's own. Errors that a user can mend
+are `InputException`s, whose message is one line that says what to do.
 
 ```csharp
 using FunctionalSeparation;
@@ -49,10 +49,11 @@ int ready = stream.Push(song)["voice"].Length + stream.Finish()["voice"].Length;
 Console.WriteLine($"{separator.Name}: {string.Join(", ", files.Keys)}, {ready} samples, {stream.Latency} late");
 ```
 
-For sound that is heard while it comes, such as a player's, `separator.OpenLive` gives a `LiveStream`: it works on a thread of its own, and
-the pieces of the stems are as long as those that come.
+For sound that is heard while it comes, such as a player's, `separator.OpenLive` gives a `LiveStream`: it works on a thread of its
+own, and the pieces of the stems are as long as those that come.
 
-Scores take sounds as they are: first the true stems, then the estimates. Of estimates that are the truth, distortion has no bound.
+Scores take sounds as they are: first the true stems, then the estimates. Of estimates that are the truth, distortion has no
+bound.
 
 ```csharp
 // Against the true stems, here the estimates themselves: median SDR, ISR, SIR and SAR of windows of a second (BSS Eval 4).

@@ -1,14 +1,11 @@
 (**
 ---
-title: Data of your own
-category: Guides
-categoryindex: 1
-index: 4
+title: Data of your own category: Guides categoryindex: 1 index: 4
 ---
 # Data of your own
 
-A corpus is three lists of clips: to train on, to choose with, to test on. A clip tells its sources, channels and rate, and reads its
-sound when it is used.
+A corpus is three lists of clips: to train on, to choose with, to test on. A clip tells its sources, channels and rate, and reads
+its sound when it is used.
 *)
 #load "../load.fsx"
 (*** hide ***)
@@ -24,8 +21,8 @@ open FunctionalSeparation.Core
 (**
 ## A folder of stems
 
-The usual case needs no code: `StemFolder.load` reads `train`, `dev` and `test`, in them a folder a song, in this a file a source. Here
-such a folder is written first, from two generated songs in stereo.
+The usual case needs no code: `StemFolder.load` reads `train`, `dev` and `test`, in them a folder a song, in this a file a source.
+Here such a folder is written first, from two generated songs in stereo.
 *)
 let root = Path.Combine("artifacts", "guides", "songs")
 
@@ -54,8 +51,8 @@ printfn $"{LeftOut.text corpus.LeftOut}"
 (**
 ## Other corpora of it
 
-A network for voice and accompaniment wants two sources, mono, at its own rate. Each of these makes a corpus of a corpus, and says so in
-its name: tables and runs tell them apart.
+A network for voice and accompaniment wants two sources, mono, at its own rate. Each of these makes a corpus of a corpus, and says
+so in its name: tables and runs tell them apart.
 *)
 let pair =
     corpus
@@ -69,8 +66,9 @@ printfn $"{pair.Name}"
 (**
 ## A loader of your own
 
-Any function that returns stems makes a clip. This one reads a folder in which every song is one file, its accompaniment left and its voice
-right. A file that does not fit raises `InputException`, which names the file and says what to do; scripts print it as one line.
+Any function that returns stems makes a clip. This one reads a folder in which every song is one file, its accompaniment left and
+its voice right. A file that does not fit raises `InputException`, which names the file and says what to do; scripts print it as
+one line.
 *)
 let readPair (path: string) : Stems =
     let audio = AudioFile.Read path
@@ -98,8 +96,8 @@ let own = { pair with Name = "pairs"; Place = folder; Train = [ clips.Head ]; Te
 (**
 ## Check it
 
-Mixtures are made by the corpus's mixing: here the sum of the sources as recorded. The ideal ratio mask is given the true sources: what it
-reaches is the ceiling of every mask on this data, and the mixture itself is the floor.
+Mixtures are made by the corpus's mixing: here the sum of the sources as recorded. The ideal ratio mask is given the true sources:
+what it reaches is the ceiling of every mask on this data, and the mixture itself is the floor.
 *)
 let scored (separator: Separator) =
     Evaluate.clips (Scoring.ofCorpus own) TorchSharp.torch.float32 TorchSharp.torch.CPU ignore separator own.Test

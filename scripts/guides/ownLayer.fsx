@@ -1,14 +1,11 @@
 (**
 ---
-title: A layer of your own
-category: Guides
-categoryindex: 1
-index: 2
+title: A layer of your own category: Guides categoryindex: 1 index: 2
 ---
 # A layer of your own
 
-A network is a pure function of its weights and its input. Layers are small models that are joined by `-->`, and a layer of your own
-is one record: a name, the weights it wants, and what it does with them.
+A network is a pure function of its weights and its input. Layers are small models that are joined by `-->`, and a layer of your
+own is one record: a name, the weights it wants, and what it does with them.
 *)
 #load "../load.fsx"
 
@@ -19,8 +16,8 @@ open FunctionalSeparation.Learning
 (**
 ## The layer
 
-This one weighs every frequency bin by a gain that is learnt. It works on images, `[batch, channels, time, bins]`. `Activations` travel from
-layer to layer: a value, and the mode in which the network runs. `Activations.map` changes the value alone.
+This one weighs every frequency bin by a gain that is learnt. It works on images, `[batch, channels, time, bins]`. `Activations`
+travel from layer to layer: a value, and the mode in which the network runs. `Activations.map` changes the value alone.
 *)
 let binGain (bins: int) : Model<Activations, Activations> =
     { Name = $"bin gain {bins}"
@@ -30,8 +27,8 @@ let binGain (bins: int) : Model<Activations, Activations> =
 (**
 ## Try it
 
-`Model.init` makes the starting weights, all in one vector. The same key always gives the same weights. At first each gain is 1, so
-the layer changes nothing.
+`Model.init` makes the starting weights, all in one vector. The same key always gives the same weights. At first each gain is 1,
+so the layer changes nothing.
 *)
 let layer = binGain 3
 let weights = Model.init torch.float32 torch.CPU (Key.ofSeed 0) layer
@@ -56,8 +53,8 @@ printfn $"sum {value:F3}, gradient {perBin}"
 (**
 ## Put it into a network
 
-A family says how a network is made of its settings. `NetworkPlan.ratioMask (1, 1)` says the rest: it reads magnitudes, its outputs
-become masks, and it looks one frame back and ahead. So songs are separated in pieces, whatever the network is made of.
+A family says how a network is made of its settings. `NetworkPlan.ratioMask (1, 1)` says the rest: it reads magnitudes, its
+outputs become masks, and it looks one frame back and ahead. So songs are separated in pieces, whatever the network is made of.
 *)
 let weighing =
     Family.define "weighing" (fun (settings: {| Channels: int |}) spec ->

@@ -1,14 +1,11 @@
 (**
 ---
-title: A loss and an optimiser of your own
-category: Guides
-categoryindex: 1
-index: 3
+title: A loss and an optimiser of your own category: Guides categoryindex: 1 index: 3
 ---
 # A loss and an optimiser of your own
 
-Whatever decides a run has an identity, a name and numbers. Runs, tables and model folders are told apart by it. So a loss or an optimiser
-of your own needs no registration, only a name.
+Whatever decides a run has an identity, a name and numbers. Runs, tables and model folders are told apart by it. So a loss or an
+optimiser of your own needs no registration, only a name.
 *)
 #load "../load.fsx"
 
@@ -19,8 +16,9 @@ open FunctionalSeparation.Learning
 (**
 ## A loss
 
-A loss is a function of estimates and references. `Loss.onMagnitudes` gives it magnitudes, `[batch, sources, channels, time, bins]`;
-`Loss.onSpectra` and `Loss.onWaveforms` give the other views of the same estimates. Its result is a scalar tensor.
+A loss is a function of estimates and references. `Loss.onMagnitudes` gives it magnitudes,
+`[batch, sources, channels, time, bins]`; `Loss.onSpectra` and `Loss.onWaveforms` give the other views of the same estimates. Its
+result is a scalar tensor.
 
 With `open FunctionalSeparation`, libtorch's names take plain numbers, and the sum of two tensors is `a .+ b`. TorchSharp's own
 `a + b` and `2.0 * a` free a number that libtorch may still read.
@@ -42,9 +40,9 @@ printfn $"{Id.text loss.Id}"
 (**
 ## An optimiser
 
-An optimiser is a pure function from gradient, state and parameters to an update and a new state. `Transform.remembering` is enough for one
-that keeps a vector. This is Lion (Chen et al. 2023): steps of one size, along the sign of the gradient mixed with its average.
-`Optimiser.descend` adds a rate over the run, here half a cosine down to zero.
+An optimiser is a pure function from gradient, state and parameters to an update and a new state. `Transform.remembering` is
+enough for one that keeps a vector. This is Lion (Chen et al. 2023): steps of one size, along the sign of the gradient mixed with
+its average. `Optimiser.descend` adds a rate over the run, here half a cosine down to zero.
 *)
 let sign (rate: float) =
     let mixed (decay: float) (gradient: torch.Tensor) (average: torch.Tensor) = average.mul(decay).add(gradient, 1.0 - decay)
@@ -56,7 +54,8 @@ let sign (rate: float) =
 (**
 ## A recipe
 
-A recipe is all that decides a run: network, loss, optimiser, sampler, length and seed. The identities of its parts tell it from every other.
+A recipe is all that decides a run: network, loss, optimiser, sampler, length and seed. The identities of its parts tell it from
+every other.
 *)
 let network = Drnn.network { Drnn.huang2014 with Hidden = [ 32 ]; Recurrence = FeedForward; InputScale = 30.0 }
 let recipe optimiser = Recipe.create network loss optimiser (Sampler.excerpts (ExcerptSettings.ofSize 32 4)) (Steps 20)
@@ -67,8 +66,8 @@ printfn $"{Recipe.plan (recipe (sign 1e-3))}"
 (**
 ## Two optimisers side by side
 
-`Recipe.task` gives the training of a recipe on some clips, and `Train.states` walks it: a sequence of states, one a step. Nothing is
-hidden in a loop, so a training curve is a `Seq.map`.
+`Recipe.task` gives the training of a recipe on some clips, and `Train.states` walks it: a sequence of states, one a step. Nothing
+is hidden in a loop, so a training curve is a `Seq.map`.
 *)
 let clips =
     [ for number in 1..3 ->

@@ -1,14 +1,12 @@
 (**
 ---
-title: A table for a paper
-category: Guides
-categoryindex: 1
-index: 5
+title: A table for a paper category: Guides categoryindex: 1 index: 5
 ---
 # A table for a paper
 
-A table is a value: its rows, the claims that it is to settle, and the data that it is made on. One call turns it into a script that
-trains what is missing, prints the table, and writes [a page that can be kept](losses-smoke.html). Stopped at any moment, it goes on where it was.
+A table is a value: its rows, the claims that it is to settle, and the data that it is made on. One call turns it into a script
+that trains what is missing, prints the table, and writes [a page that can be kept](losses-smoke.html). Stopped at any moment, it
+goes on where it was.
 *)
 #load "../load.fsx"
 (*** hide ***)
@@ -22,8 +20,8 @@ open FunctionalSeparation.Learning
 (**
 ## The rows
 
-Every row is a system and how its scores come about. A trained row has a recipe for each preset: `smoke` shows in seconds that every
-part works; `brief`, `full`, `desk` and `paper` are for recordings.
+Every row is a system and how its scores come about. A trained row has a recipe for each preset: `smoke` shows in seconds that
+every part works; `brief`, `full`, `desk` and `paper` are for recordings.
 *)
 let recipe (loss: Loss) (preset: Preset) =
     let network = Drnn.network { Drnn.huang2014 with Hidden = [ 32; 32 ]; InputScale = 30.0 }
@@ -62,13 +60,13 @@ let table: Table =
 ## Run it
 
 In a script of your own the first argument is `fsi.CommandLineArgs`, and then
-`dotnet fsi table.fsx --preset brief --data MIR-1K --seeds 3` makes it on recordings, with three seeds a row; `--cell 1/4` makes a quarter of
-the rows, for a job array. This page makes it on generated songs.
+`dotnet fsi table.fsx --preset brief --data MIR-1K --seeds 3` makes it on recordings, with three seeds a row; `--cell 1/4` makes a
+quarter of the rows, for a job array. This page makes it on generated songs.
 *)
 Table.main [| "paperTable.fsx"; "--out"; "artifacts/guides" |] TablePage.save table
 (*** include-output ***)
 
 (**
-Ten steps on generated songs say that the table works, not which loss is better. Every row keeps its provenance: recipe, seed, commit,
-fingerprint of the data, versions, device and time.
+Ten steps on generated songs say that the table works, not which loss is better. Every row keeps its provenance: recipe, seed,
+commit, fingerprint of the data, versions, device and time.
 *)

@@ -1,14 +1,11 @@
 (**
 ---
-title: Deep learning without separation
-category: Guides
-categoryindex: 1
-index: 7
+title: Deep learning without separation category: Guides categoryindex: 1 index: 7
 ---
 # The pitch of a note from its spectrum
 
-`FunctionalSeparation.Learning` is functional deep learning on TorchSharp, and it knows nothing of sound. This guide uses nothing else: it
-trains a network that hears which of 24 semitones a note has, stops in the middle, and goes on from a file.
+`FunctionalSeparation.Learning` is functional deep learning on TorchSharp, and it knows nothing of sound. This guide uses nothing
+else: it trains a network that hears which of 24 semitones a note has, stops in the middle, and goes on from a file.
 *)
 #load "../load.fsx"
 
@@ -19,7 +16,8 @@ open FunctionalSeparation.Learning
 (**
 ## Data are functions of keys
 
-A key stands for randomness: the same key always draws the same notes. A note has ten partials, each of them as loud as chance has it.
+A key stands for randomness: the same key always draws the same notes. A note has ten partials, each of them as loud as chance has
+it.
 *)
 let semitones, samples, rate = 24, 1024, 4000.0
 
@@ -50,7 +48,8 @@ let logits parameters spectra = (Model.apply network parameters (Activations.ofF
 (**
 ## Training is a fold
 
-A task says what is minimised, on which batches, and how the parameters move. `Train.states` is the sequence of states that it passes.
+A task says what is minimised, on which batches, and how the parameters move. `Train.states` is the sequence of states that it
+passes.
 *)
 let task =
     { Layout = network.Layout
@@ -78,6 +77,6 @@ printfn $"{heard.eq(pitches).sum().item<int64>()} of 32 new notes are heard righ
 (*** include-output ***)
 
 (**
-`TrainingTask.Loss` has a key of its own for layers that draw, such as dropout. `Lbfgs.minFunc` takes the place of Adam where every step has
-all data. [The next level](ownLoss.html) puts networks, losses and samplers for separation on top of this.
+`TrainingTask.Loss` has a key of its own for layers that draw, such as dropout. `Lbfgs.minFunc` takes the place of Adam where
+every step has all data. [The next level](ownLoss.html) puts networks, losses and samplers for separation on top of this.
 *)

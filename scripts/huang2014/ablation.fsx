@@ -1,6 +1,6 @@
-// The gain of each choice of our recipe: from the paper's excerpts and inputs to ours, one step at a time. DRNN-2 + discrim, Adam,
-// the same number of passes over the clips for every row; trained on one of the two training singers and tested on the other,
-// since test clips choose nothing.
+// The gain of each choice of our recipe: from the paper's excerpts and inputs to ours, one step at a time. DRNN-2 + discrim,
+// Adam, the same number of passes over the clips for every row; trained on one of the two training singers and tested on the
+// other, since test clips choose nothing.
 //   dotnet fsi scripts/huang2014/ablation.fsx --preset brief --data MIR-1K
 #load "../load.fsx"
 

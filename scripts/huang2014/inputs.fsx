@@ -6,8 +6,8 @@
 open FunctionalSeparation
 open FunctionalSeparation.Learning
 
-/// Inputs that are all as large as only the loudest magnitudes are drive the network into a corner in the first steps, and cepstra
-/// never leave it. So a third of the steps warm up.
+/// Inputs that are all as large as only the loudest magnitudes are drive the network into a corner in the first steps, and
+/// cepstra never leave it. So a third of the steps warm up.
 let warmed preset (recipe: Recipe) =
     let rate = Huang2014.rate preset
 
@@ -17,7 +17,8 @@ let warmed preset (recipe: Recipe) =
 
     if preset = Paper then recipe else { recipe with Optimiser = optimiser }
 
-/// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes: they are brought to mean 0 and variance 1.
+/// Logarithms of magnitudes, and cepstra of them, are large, all positive or of unlike sizes: they are brought to mean 0 and
+/// variance 1.
 let row (name, features) =
     Row.trained name (fun preset ->
         let isStandardised = features <> Magnitude

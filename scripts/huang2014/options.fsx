@@ -29,9 +29,11 @@ type TrainArgument =
         member this.Usage =
             match this with
             | Data _ ->
-                "folder of MIR-1K (with Wavfile inside) or with folders train, dev, test; without it the embedded corpus is used (smoke only)."
+                ("folder of MIR-1K (with Wavfile inside) or with folders train, "
+                 + "dev, test; without it the embedded corpus is used (smoke only).")
             | Preset _ ->
-                "smoke (under a minute), brief (a few minutes), full (a quarter of an hour), desk (about an hour on one core) or paper (the exact setting). Default: smoke."
+                ("smoke (under a minute), brief (a few minutes), full (a quarter of an hour), "
+                 + "desk (about an hour on one core) or paper (the exact setting). Default: smoke.")
             | Model _ -> "DNN, DRNN-1, DRNN-2, DRNN-3 or sRNN. Default: DRNN-2."
             | Loss _ -> "mse (squared error) or kl (generalised Kullback-Leibler). Default: mse."
             | Gamma _ -> "weight of the discriminative term, 0 for none. Default: 0.05."
@@ -40,7 +42,8 @@ type TrainArgument =
             | Epochs _ -> "smoke and desk: passes over the training clips."
             | Iterations _ -> "paper preset: iterations of L-BFGS. Default: 400."
             | Bfloat16 ->
-                "train with matrix products in bfloat16: about twice as fast on processors with instructions for it, slower on others."
+                ("train with matrix products in bfloat16: about twice as fast "
+                 + "on processors with instructions for it, slower on others.")
             | Seed _ -> "seed of all randomness. Default: 0."
             | Device _ -> "cpu, cuda, cuda:N or auto. Default: auto."
             | Resume -> "go on with the run in the folder."

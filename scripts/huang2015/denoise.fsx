@@ -14,8 +14,8 @@ let load =
     | Some folder -> SpeechPair.inNoise (Path.Combine(folder, "TSP", "FA")) (Path.Combine(folder, "noise"))
     | None -> Corpus.embedded 0 |> Corpus.named SpeechPair.noiseAndSpeech
 
-/// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz. The scale of
-/// the log powers was chosen on the development part (notes.md).
+/// 64 ms with hops of 16 ms at 8 kHz and a square-root Hann window, padded; the embedded corpus of smoke is at 16 kHz. The scale
+/// of the log powers was chosen on the development part (notes.md).
 let frontEnd preset =
     let rate, size = if preset = Smoke then 16000, 1024 else SpeechPair.noiseRate, 512
 

@@ -1,5 +1,5 @@
-// Four stems in stereo, learnt together: a small U-Net beside the ideal ratio mask and the mixture. Without --data it works on the
-// generated band; presets are steps of training, not a claim to have trained out.
+// Four stems in stereo, learnt together: a small U-Net beside the ideal ratio mask and the mixture. Without --data it works on
+// the generated band; presets are steps of training, not a claim to have trained out.
 //   dotnet fsi scripts/musdb18/stems.fsx --preset brief --data MUSDB18-HQ
 #load "../load.fsx"
 

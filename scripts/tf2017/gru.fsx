@@ -18,8 +18,8 @@ let network =
         Recurrence = Stacked
         Output = ReluOutput }
 
-/// One excerpt of 512 frames (8.19 s) a step, in sequences of 4: presets differ in the number of steps alone. An epoch is about 170
-/// steps on MIR-1K's training clips; the original makes 100 000.
+/// One excerpt of 512 frames (8.19 s) a step, in sequences of 4: presets differ in the number of steps alone. An epoch is about
+/// 170 steps on MIR-1K's training clips; the original makes 100 000.
 let sampler preset =
     Sampler.excerpts
         { ExcerptSettings.ofSize (if preset = Smoke then 100 else 512) 1 with

@@ -12,8 +12,9 @@ module Huang2014 =
     /// The loss of the paper's best setting (table 3): squared error with a discriminative term of weight 0.05.
     let loss: Loss = Loss.squaredError |> Loss.discriminative 0.05
 
-    /// The paper's best network, DRNN-2. Short presets scale its inputs, so that the first layer receives values near one: the table
-    /// `ablation` has the cost of that. Smoke has a small network with three layers, so that a whole table takes less than a minute.
+    /// The paper's best network, DRNN-2. Short presets scale its inputs, so that the first layer receives values near one: the
+    /// table `ablation` has the cost of that. Smoke has a small network with three layers, so that a whole table takes less than
+    /// a minute.
     let network (preset: Preset) : Drnn =
         match preset with
         | Smoke -> { Drnn.huang2014 with InputScale = 30.0; Hidden = [ 40; 40; 40 ] }
@@ -43,8 +44,8 @@ module Huang2014 =
 
     /// The training of a network by Adam on random excerpts, each voice with the music of its own song or another, where `change`
     /// alters the preset's excerpts. Chosen on held-out training singers (`scripts/huang2014/ablation.fsx`, `heldout.fsx`). The
-    /// preset `Paper` has the paper's training instead, and changes nothing: 400 iterations of L-BFGS on whole clips with the music
-    /// rotated by steps of 10 000 samples, and the model chosen on the development clips every 20 iterations. Raises
+    /// preset `Paper` has the paper's training instead, and changes nothing: 400 iterations of L-BFGS on whole clips with the
+    /// music rotated by steps of 10 000 samples, and the model chosen on the development clips every 20 iterations. Raises
     /// ArgumentException for a network with contradictory settings.
     let recipeOn (change: ExcerptSettings -> ExcerptSettings) (preset: Preset) (network: Drnn) (loss: Loss) : Recipe =
         let recipe = Recipe.create (Drnn.network network) loss

@@ -50,7 +50,7 @@ module Results =
               "GSIR", number summary.Gsir
               "GSAR", number summary.Gsar
               "clips", JsonValue.Create summary.Clips
-              "unscored", JsonArray(summary.Unscored |> List.map (fun name -> JsonValue.Create name :> JsonNode) |> Array.ofList) ]
+              "unscored", JsonArray [| for name in summary.Unscored -> JsonValue.Create name :> JsonNode |] ]
 
     /// The scores of one system: summaries of all sources, each under its name, and a row a clip. The last source comes first.
     let ofSystem (name: string) (rows: ClipScores list) : JsonObject =
@@ -226,6 +226,7 @@ module Results =
             | clips ->
                 let names = String.concat ", " clips
 
-                [ $"{clips.Length} of {rows.Length} clip(s) are scored with their estimates exchanged, as BSS Eval 3 pairs them (by the greatest mean SIR): {names}" ]
+                [ ($"{clips.Length} of {rows.Length} clip(s) are scored with their estimates "
+                   + $"exchanged, as BSS Eval 3 pairs them (by the greatest mean SIR): {names}") ]
 
         List.collect unscored (Evaluate.summaries rows) @ exchanged

@@ -66,10 +66,10 @@ module Row =
         json
 
     /// The largest number of points of a training curve.
-    let mostPoints = 200
+    let internal mostPoints = 200
 
     /// A curve of means over equal stretches, each at its last step.
-    let thinned (curve: (int * float) list) =
+    let internal thinned (curve: (int * float) list) =
         if curve.Length <= mostPoints then
             curve
         else

@@ -25,7 +25,8 @@ type TableArgument =
             match this with
             | Data _ -> "folder of the data; without it the embedded corpus is used (smoke only)."
             | Preset _ ->
-                "smoke (the whole table in under a minute), brief (a few minutes a row), full (a quarter of an hour a row), desk (an hour a row) or paper (the exact setting). Default: smoke."
+                ("smoke (the whole table in under a minute), brief (a few minutes a row), full (a quarter "
+                 + "of an hour a row), desk (an hour a row) or paper (the exact setting). Default: smoke.")
             | Row _ -> "make this row alone (may be given several times); rows that are finished stay in the table."
             | Cell _ -> "make part i of n of the rows, such as 2/5: one of the tasks of a job array."
             | Seeds _ -> "make every row for so many seeds, 0, 1, ... Default: 1."

@@ -40,7 +40,7 @@ module TablePage =
         with
         | [] -> []
         | series ->
-            [ "Training: the objective, of each row in units of its greatest magnitude", Figures.trainingCurve "objective" series ]
+            [ "Training: the objective, in units of the row's greatest magnitude", Figures.trainingCurve "objective" series ]
 
     /// The clip that these rows kept, to compare by eye and by ear.
     let private clip (name: string, rows: (SweepRow * HeardClip) list) : ClipView =
@@ -67,7 +67,7 @@ module TablePage =
     /// The table as a report: the notice, verdicts, our figures beside the published ones, the scores of all clips as boxes,
     /// training curves and a clip to listen to. It ends with the command that made the table, the citation and the provenance.
     /// Figures and sounds are those of the first seed.
-    let report (table: TableReport) : Report =
+    let internal report (table: TableReport) : Report =
         let rows = table.Made |> List.filter (fun row -> row.Seed = 0)
 
         { Title = table.Title

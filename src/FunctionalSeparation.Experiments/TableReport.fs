@@ -208,7 +208,7 @@ module TableReport =
 
     /// Verdict on a claim: the number of its pairs in which it holds, and the average difference (dB). Where the spread of seeds
     /// (dB) is known, also the number of differences within it.
-    let verdict (spread: float option) (gnsdr: string -> float option) (claim: Claim) : string =
+    let internal verdict (spread: float option) (gnsdr: string -> float option) (claim: Claim) : string =
         let known =
             claim.Pairs
             |> List.choose (fun (better, worse) -> Option.map2 (fun a b -> a - b) (gnsdr better) (gnsdr worse))
@@ -232,8 +232,11 @@ module TableReport =
     /// Smoke shows that every part works, on a slice of the data.
     let private notice (grid: Sweep) =
         if grid.Preset = Smoke then
-            Some
-                $"Preset smoke: the networks were hardly trained, on {grid.Corpus.Train.Length} clips ({grid.Corpus.Name}). This shows that everything works, not how well it works: the figures and verdicts say nothing about the systems."
+            Some(
+                $"Preset smoke: the networks were hardly trained, on {grid.Corpus.Train.Length} "
+                + $"clips ({grid.Corpus.Name}). This shows that everything works, not how "
+                + "well it works: the figures and verdicts say nothing about the systems."
+            )
         else
             None
 
@@ -300,7 +303,8 @@ module TableReport =
         { Title = $"{table.Title}: {grid.Corpus.Name}"
           Notice = notice grid
           Caption =
-            $"{clips grid all}, preset {preset}, {seeds byCell}; BSS Eval 3, length-weighted means in dB; {training all}{elsewhere all}{further}"
+            ($"{clips grid all}, preset {preset}, {seeds byCell}; BSS Eval 3, "
+             + $"length-weighted means in dB; {training all}{elsewhere all}{further}")
           Header =
             "system" :: List.map fst figures
             @ extras

@@ -68,7 +68,7 @@ module Report =
 
     /// The report as HTML text. Raises ArgumentException where a table row has another number of cells than its header, or a
     /// spectrogram is empty or ragged.
-    let toHtml (report: Report) : string =
+    let internal toHtml (report: Report) : string =
         List.iter checkTable report.Tables
 
         let sections =

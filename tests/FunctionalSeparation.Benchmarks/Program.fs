@@ -32,7 +32,9 @@ let private print (figure: Figure) =
     let low, high = figure.Spread
 
     printfn
-        $"| {figure.Name} | {figure.Own:G4} {figure.Unit} | {figure.Limit}: {figure.LimitRate:G4} | {figure.Share:F3} ({low:F3} to {high:F3}, {figure.Rounds} rounds) | {figure.Remark} |"
+        "%s"
+        ($"| {figure.Name} | {figure.Own:G4} {figure.Unit} | {figure.Limit}: {figure.LimitRate:G4} "
+         + $"| {figure.Share:F3} ({low:F3} to {high:F3}, {figure.Rounds} rounds) | {figure.Remark} |")
 
 let private json (name: string) (figure: Figure) : JsonNode =
     let low, high = figure.Spread
@@ -94,7 +96,8 @@ let private writeTable () =
     let lines =
         [ "# Measured"
           ""
-          "Written by `dotnet fsi build.fsx bench --table` from the last runs of each benchmark; medians over rounds in turns, quartiles"
+          ("Written by `dotnet fsi build.fsx bench --table` from the last "
+           + "runs of each benchmark; medians over rounds in turns, quartiles")
           "of the shares in brackets."
           ""
           "| what | threads | ours | its limit | share of the limit | remark |"

@@ -106,7 +106,8 @@ module Conv =
         else
             invalidArg
                 (nameof conv)
-                $"A convolution needs a Kernel of odd sizes, or one that is its Stride, got {fst conv.Kernel} x {snd conv.Kernel}."
+                ("A convolution needs a Kernel of odd sizes, or one that "
+                 + $"is its Stride, got {fst conv.Kernel} x {snd conv.Kernel}.")
 
     /// The convolution of these settings: [batch, inputs, time, bins] -> [batch, outputs, time / stride, bins / stride], rounded
     /// up. An even kernel is one of adjacent patches: incomplete ones are dropped. Raises ArgumentException for an even kernel

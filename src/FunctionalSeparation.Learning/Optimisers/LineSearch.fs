@@ -42,7 +42,7 @@ module LineSearch =
 
     /// The minimiser in [low, high] of the cubic through two values and two slopes (Nocedal & Wright 2006, eq. 3.59); the
     /// middle of [low, high] where the cubic has no minimum.
-    let cubicMinimum (low: float) (high: float) (first: Probe<'g>) (second: Probe<'g>) : float =
+    let internal cubicMinimum (low: float) (high: float) (first: Probe<'g>) (second: Probe<'g>) : float =
         let a, b = if second.At < first.At then second, first else first, second
         let d1 = a.Slope + b.Slope - 3.0 * (a.Value - b.Value) / (a.At - b.At)
         let radicand = d1 * d1 - a.Slope * b.Slope

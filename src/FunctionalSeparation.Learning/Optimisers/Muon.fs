@@ -16,7 +16,7 @@ module Muon =
 
     /// About the nearest matrix of orthonormal rows (columns, where these are fewer) to a matrix [rows, columns]: its singular
     /// vectors, and singular values of about 1; Newton-Schulz, five iterations. Zeros stay zeros.
-    let orthogonalised (matrix: torch.Tensor) : torch.Tensor =
+    let internal orthogonalised (matrix: torch.Tensor) : torch.Tensor =
         let isTall = matrix.shape[0] > matrix.shape[1]
 
         let step (x: torch.Tensor) _ =

@@ -55,7 +55,7 @@ module OptimiserStep =
     let tensors (step: OptimiserStep) : torch.Tensor list = step.Parameters :: OptimiserState.tensors step.State
 
     /// Frees the parameters and the state.
-    let dispose (step: OptimiserStep) : unit =
+    let internal dispose (step: OptimiserStep) : unit =
         for tensor in tensors step do
             tensor.Dispose()
 

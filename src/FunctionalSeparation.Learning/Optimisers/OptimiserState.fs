@@ -41,8 +41,10 @@ module OptimiserState =
             let known = values.Keys |> String.concat ", "
 
             raise (
-                InputException
-                    $"The optimiser state has no {kind} '{name}' (it has: {known}); resume with the optimiser that made the state."
+                InputException(
+                    $"The optimiser state has no {kind} '{name}' (it has: "
+                    + $"{known}); resume with the optimiser that made the state."
+                )
             )
 
     /// The tensor [n] of that name. Raises InputException where the state was made by another optimiser.

@@ -100,8 +100,10 @@ module internal Json =
         else None
 
     let rec private words (kind: Type) =
-        if kinds.ContainsKey kind then fst kinds[kind]
-        elif isOf typedefof<Nullable<_>> kind || isOption kind then words kind.GenericTypeArguments[0]
+        if kinds.ContainsKey kind then
+            fst kinds[kind]
+        elif isOf typedefof<Nullable<_>> kind || isOption kind then
+            words kind.GenericTypeArguments[0]
         else
             match itemOf kind with
             | Some item when kinds.ContainsKey item -> $"a list of {snd kinds[item]}"
@@ -113,8 +115,7 @@ module internal Json =
         let refuse cause = raise (InputException($"the entry {quoted place} is not {words kind}", cause))
         let hasNull = isNull json || json.ValueKind = JsonValueKind.Array && Seq.exists isNull (json.EnumerateArray())
 
-        if hasNull && not (isNullable kind) then
-            refuse null
+        if hasNull && not (isNullable kind) then refuse null
 
         try
             json.Deserialize(kind, options)

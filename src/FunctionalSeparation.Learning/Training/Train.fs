@@ -48,7 +48,8 @@ type TrainState
             raise (
                 System.ObjectDisposedException(
                     nameof TrainState,
-                    $"The state after step {step} was freed, by TrainState.dispose or when Train.states drew the next one: clone what must last longer before."
+                    ($"The state after step {step} was freed, by TrainState.dispose or when "
+                     + "Train.states drew the next one: clone what must last longer before.")
                 )
             )
 

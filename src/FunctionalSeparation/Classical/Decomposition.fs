@@ -80,7 +80,7 @@ module Decomposition =
 
     /// Masks [2, frames, bins], music first, of a decomposition: in [0, 1], and they sum to one. Bins that both leave empty
     /// belong to the music. Raises ArgumentException for parts of two shapes and for a rule out of range.
-    let masks (rendering: Rendering) (decomposition: Decomposition) : torch.Tensor =
+    let internal masks (rendering: Rendering) (decomposition: Decomposition) : torch.Tensor =
         require rendering decomposition
 
         Memory.tensor (fun () ->

@@ -55,7 +55,7 @@ module Dictionaries =
     /// Frames of the separate sources, drawn at random: about `count` of each, equally many from each clip. Raises
     /// InputException, naming the clip, where it does not have two sources, is too short or a source is silent. Raises
     /// ArgumentException for no frame or no clip.
-    let frames (device: torch.Device) (stft: Stft) (count: int) (key: Key) (clips: Clip list) : Dictionaries =
+    let internal frames (device: torch.Device) (stft: Stft) (count: int) (key: Key) (clips: Clip list) : Dictionaries =
         Numbers.atLeast 1 "A dictionary" "frames" count
 
         if clips.IsEmpty then

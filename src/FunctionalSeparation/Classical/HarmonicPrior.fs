@@ -68,14 +68,14 @@ module HarmonicPrior =
             invalidArg "Highest" $"{owner} needs Lowest <= Highest, got {prior.Lowest} and {prior.Highest}."
 
     /// The pitches, Hz, lowest first. Raises ArgumentException, as all that follows, for settings out of range.
-    let pitches (prior: HarmonicPrior) : float[] =
+    let internal pitches (prior: HarmonicPrior) : float[] =
         require prior
         let count = int (Math.Floor(float prior.Resolution * Math.Log2(prior.Highest / prior.Lowest) + 1e-9)) + 1
         Array.init count (fun i -> prior.Lowest * Math.Pow(2.0, float i / float prior.Resolution))
 
     /// The salience of every pitch, [frames, pitches], in spectra [frames, bins] with `hertz` per bin. It is the sum of the
     /// magnitudes at the pitch's harmonics (linear between bins), each with `Decay` times the weight of the one before.
-    let salience (prior: HarmonicPrior) (hertz: float) (spectra: torch.Tensor) : torch.Tensor =
+    let internal salience (prior: HarmonicPrior) (hertz: float) (spectra: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
             let pitches = pitches prior
             let bins = int spectra.shape[1]
@@ -107,7 +107,7 @@ module HarmonicPrior =
 
     /// The path through saliences [frames, pitches] with the greatest sum of saliences minus the cost of its moves: an index for
     /// each frame. A move spans at most 12 pitches. Raises ArgumentException where there are no pitches.
-    let path (price: float) (salience: float[][]) : int[] =
+    let internal path (price: float) (salience: float[][]) : int[] =
         let steps = salience[1..] |> Array.scan (fun (scores, _) next -> advance price scores next) (salience[0], [||])
 
         let last = fst steps[steps.Length - 1]
@@ -128,7 +128,7 @@ module HarmonicPrior =
 
     /// Weights [frames, bins] for `Rpca.decomposeWeighted`: small on the harmonics of the predominant pitch of the spectra
     /// [frames, bins], large elsewhere. `stft` and `sampleRate` give the frequency of a bin.
-    let weights (prior: HarmonicPrior) (sampleRate: int) (stft: Stft) (spectra: torch.Tensor) : torch.Tensor =
+    let internal weights (prior: HarmonicPrior) (sampleRate: int) (stft: Stft) (spectra: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
             let hertz = float sampleRate / float stft.FftSize
             let salience = salience prior hertz spectra

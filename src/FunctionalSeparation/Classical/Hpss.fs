@@ -36,7 +36,7 @@ module Hpss =
 
     /// The medians of each row with the rows around it, `reach` on each side, of a matrix [rows, columns]; beyond the ends the
     /// first and last rows are repeated. Raises ArgumentException for a negative reach and where there is no row.
-    let medians (reach: int) (matrix: torch.Tensor) : torch.Tensor =
+    let internal medians (reach: int) (matrix: torch.Tensor) : torch.Tensor =
         Numbers.atLeast 0 owner (nameof reach) reach
         Shapes.Require(owner, "magnitudes", matrix, [| Axis.Any "rows"; Axis.Any "columns" |])
 
@@ -47,7 +47,7 @@ module Hpss =
 
     /// Magnitudes [frames, bins] as harmonic sound (the medians over time, called music here) and percussive sound (those over
     /// frequency, called voice), as with a long window. Raises ArgumentException for magnitudes that are no finite matrix.
-    let decompose (frames: int) (bins: int) (magnitudes: torch.Tensor) : Decomposition =
+    let internal decompose (frames: int) (bins: int) (magnitudes: torch.Tensor) : Decomposition =
         Decomposition.requireMagnitudes owner magnitudes
 
         Memory.scoped Decomposition.tensors (fun () ->

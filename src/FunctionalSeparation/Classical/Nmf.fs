@@ -23,7 +23,7 @@ module Nmf =
     let private over (divisor: torch.Tensor) (dividend: torch.Tensor) = dividend / divisor.clamp_min floor
 
     /// The divergence of X from H W.
-    let divergence (kind: Divergence) (dictionary: torch.Tensor) (activations: torch.Tensor) (x: torch.Tensor) : float =
+    let internal divergence (kind: Divergence) (dictionary: torch.Tensor) (activations: torch.Tensor) (x: torch.Tensor) : float =
         Memory.plain (fun () ->
             let model = activations.mm dictionary
 
@@ -35,7 +35,7 @@ module Nmf =
             total.to_type(torch.float64).item<float>())
 
     /// One update of the activations [frames, atoms].
-    let updateActivations kind (dictionary: torch.Tensor) (x: torch.Tensor) (activations: torch.Tensor) : torch.Tensor =
+    let internal updateActivations kind (dictionary: torch.Tensor) (x: torch.Tensor) (activations: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () ->
             match kind with
             | Divergence.Euclidean ->
@@ -45,7 +45,7 @@ module Nmf =
                 activations * (ratio.mm (dictionary.t ()) |> over (dictionary.sum 1L)))
 
     /// One update of the dictionary [atoms, bins].
-    let updateDictionary kind (activations: torch.Tensor) (x: torch.Tensor) (dictionary: torch.Tensor) : torch.Tensor =
+    let internal updateDictionary kind (activations: torch.Tensor) (x: torch.Tensor) (dictionary: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () -> (updateActivations kind (activations.t ()) (x.t ()) (dictionary.t ())).t().contiguous())
 
     let private owner = "NMF"
@@ -62,7 +62,7 @@ module Nmf =
             start |> Iteration.times List.singleton iterations (updateActivations kind dictionary x))
 
     /// Atoms [atoms, bins] of unit Euclidean length; an atom of zeros stays one.
-    let unitAtoms (dictionary: torch.Tensor) : torch.Tensor =
+    let internal unitAtoms (dictionary: torch.Tensor) : torch.Tensor =
         Memory.tensor (fun () -> dictionary |> over (dictionary.squared().sum(1L, keepdim = true).sqrt()))
 
     /// A positive random matrix at the level of the magnitudes.

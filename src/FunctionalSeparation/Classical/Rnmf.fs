@@ -36,10 +36,10 @@ module Rnmf =
         }
 
     /// The three matrices of a model, as `Factors` has them: [frames, atoms], [atoms, bins], [frames, bins].
-    let tensors (factors: Factors) = [ factors.Activations; factors.Dictionary; factors.Sparse ]
+    let internal tensors (factors: Factors) = [ factors.Activations; factors.Dictionary; factors.Sparse ]
 
     /// The value that is minimised, for magnitudes x [frames, bins].
-    let objective (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : float =
+    let internal objective (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : float =
         Memory.plain (fun () ->
             let gap = x - factors.Activations.mm factors.Dictionary - factors.Sparse
             let energy = factors.Activations.squared().sum() .+ factors.Dictionary.squared().sum()
@@ -73,12 +73,12 @@ module Rnmf =
           Sparse = sparse settings.Sparsity x nextActivations nextDictionary }
 
     /// One update of activations, dictionary and sparse part for magnitudes x [frames, bins]: the objective never grows.
-    let update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
+    let internal update (settings: Rnmf) (x: torch.Tensor) (factors: Factors) : Factors =
         Memory.scoped tensors (fun () -> step settings x true factors)
 
     /// Random factors with `atoms` atoms for magnitudes [frames, bins], and an empty sparse part. Raises ArgumentException for no
     /// atom.
-    let start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
+    let internal start (atoms: int) (key: Key) (x: torch.Tensor) : Factors =
         Numbers.atLeast 1 owner (nameof atoms) atoms
 
         Memory.scoped tensors (fun () ->

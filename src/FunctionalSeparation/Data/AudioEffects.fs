@@ -354,8 +354,8 @@ module AudioEffects =
     let private thinned (signal: float32[]) =
         Array.init (signal.Length / thinning) (fun n -> Array.average signal[thinning * n .. thinning * n + thinning - 1])
 
-    /// The speed of the signal at each hop that brings its pitch (YIN, de Cheveigné and Kawahara 2002) to the nearest semitone of
-    /// equal temperament. It is 1 where there is no pitch.
+    /// The speed of the signal at each hop that brings its pitch (YIN, de Cheveigné and Kawahara 2002) to the nearest semitone
+    /// of equal temperament. It is 1 where there is no pitch.
     let private tuning (hop: int) (rate: int) (signal: float32[]) =
         let thin = thinned signal
 

@@ -44,14 +44,6 @@ module Augment =
     /// have short resampling filters.
     let internal rateOfSpeed (speed: float) (sampleRate: int) = 100 * int (round (float sampleRate / speed / 100.0))
 
-    /// Plays a signal of the given rate (Hz) at another speed, as a tape does: pitch, formants and tempo change together. 1.1 is
-    /// a tenth faster and shorter. Raises ArgumentException unless 0.5 <= speed <= 2.
-    let playAt (speed: float) (sampleRate: int) (signal: float32[]) : float32[] =
-        if not (speed >= 0.5 && speed <= 2.0) then
-            invalidArg (nameof speed) $"A playing speed lies between 0.5 and 2, got {speed}."
-
-        Resampler.Resample(signal, sampleRate, rateOfSpeed speed sampleRate)
-
     /// Hz: what is below is no rate of sound.
     let private lowestRate = 1000
 
@@ -66,7 +58,7 @@ module Augment =
     /// Makes a signal of the given rate (Hz) `factor` times as long; its pitch stays: NWaves' phase vocoder with locked phases,
     /// 64 ms windows. The result has round(factor * samples) samples, and what was at time t is at factor * t within 1 / 250 of
     /// it. Raises ArgumentException unless 0.5 <= factor <= 2, and for rates below 1000 Hz.
-    let stretch (factor: float) (sampleRate: int) (signal: float32[]) : float32[] =
+    let internal stretch (factor: float) (sampleRate: int) (signal: float32[]) : float32[] =
         Numbers.atLeast lowestRate "A stretch" (nameof sampleRate) sampleRate
 
         if not (factor >= 0.5 && factor <= 2.0) then

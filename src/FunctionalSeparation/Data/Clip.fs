@@ -83,7 +83,9 @@ module Clip =
             then
                 refuse
                     clip
-                    $"the source '{stem.Name}' has {sound.Channels.Count} channel(s) of {sound.Length} samples at {sound.SampleRate} Hz, the clip {clip.Channels} of {Stems.length stems} at {clip.SampleRate} Hz. Convert it."
+                    ($"the source '{stem.Name}' has {sound.Channels.Count} channel(s) of "
+                     + $"{sound.Length} samples at {sound.SampleRate} Hz, the clip {clip.Channels} "
+                     + $"of {Stems.length stems} at {clip.SampleRate} Hz. Convert it.")
 
         stems
 
@@ -113,7 +115,8 @@ module Clip =
         if clip.SampleRate <> expected then
             refuse
                 clip
-                $"the sample rate is {clip.SampleRate} Hz, the model works at {expected} Hz. Resample the data first (Corpus.resampled)."
+                ($"the sample rate is {clip.SampleRate} Hz, the model works at "
+                 + $"{expected} Hz. Resample the data first (Corpus.resampled).")
 
     /// Raises InputException, naming the clip, where its sources are not called as those that a system estimates, whatever their
     /// order. A system without names takes any.
@@ -123,7 +126,8 @@ module Clip =
 
             refuse
                 clip
-                $"its sources are {got}, the system estimates {wanted}. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
+                ($"its sources are {got}, the system estimates {wanted}. Give other "
+                 + "data, sum its sources (Corpus.grouped) or call them so (Corpus.named).")
 
     /// Raises InputException, naming the clip, where it cannot teach a system with these sources. It can where all its sources
     /// are among them, and it has the last of them, all others, or all.
@@ -137,7 +141,8 @@ module Clip =
 
             refuse
                 clip
-                $"its sources are {got}, the system learns from {wanted}, the last of them alone or all others. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named)."
+                ($"its sources are {got}, the system learns from {wanted}, the last of them alone or all "
+                 + "others. Give other data, sum its sources (Corpus.grouped) or call them so (Corpus.named).")
 
     /// Raises InputException, naming the clip, where it has more or less than two sources: the accompanying one and the wanted
     /// one.

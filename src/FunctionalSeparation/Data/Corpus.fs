@@ -86,8 +86,11 @@ module Corpus =
                 let folder = $"{split}".ToLowerInvariant()
 
                 raise (
-                    InputException
-                        $"{corpus.Place}: there are no {nameOf split}{AudioFolder.because corpus.LeftOut}. Give the folder of a data set that has some, or one with clips in a folder '{folder}'."
+                    InputException(
+                        $"{corpus.Place}: there are no "
+                        + $"{nameOf split}{AudioFolder.because corpus.LeftOut}. Give the folder "
+                        + $"of a data set that has some, or one with clips in a folder '{folder}'."
+                    )
                 )
 
     /// <summary>
@@ -268,8 +271,11 @@ module Corpus =
             for other in others do
                 if sourcesOf other <> sourcesOf first then
                     raise (
-                        InputException
-                            $"{other.Place}: has {inWords (sourcesOf other)}, {first.Place} has {inWords (sourcesOf first)}. Call the sources alike (Corpus.named), or sum some (Corpus.grouped)."
+                        InputException(
+                            $"{other.Place}: has {inWords (sourcesOf other)}, "
+                            + $"{first.Place} has {inWords (sourcesOf first)}. Call the "
+                            + "sources alike (Corpus.named), or sum some (Corpus.grouped)."
+                        )
                     )
 
             { Name = names _.Name

@@ -20,8 +20,10 @@ module IKala =
 
         if audio.Channels.Count <> 2 then
             raise (
-                InputException
-                    $"{path}: iKala clips have 2 channels (music, voice), this file has {audio.Channels.Count}. Remove it or copy it again."
+                InputException(
+                    $"{path}: iKala clips have 2 channels (music, voice), this "
+                    + $"file has {audio.Channels.Count}. Remove it or copy it again."
+                )
             )
 
         let resampled = Resampler.Resample(audio, sampleRate)
@@ -35,8 +37,10 @@ module IKala =
 
         if not parts.Success then
             raise (
-                InputException
-                    $"{path}: iKala clips are named SONG_chorus.wav or SONG_verse.wav, such as 10161_chorus.wav. Remove it from the folder."
+                InputException(
+                    $"{path}: iKala clips are named SONG_chorus.wav or SONG_verse.wav, "
+                    + "such as 10161_chorus.wav. Remove it from the folder."
+                )
             )
 
         let song = parts.Groups[1].Value

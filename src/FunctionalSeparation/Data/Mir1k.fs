@@ -19,14 +19,17 @@ module Mir1k =
     let private stemsOf (path: string) (audio: AudioBuffer) =
         if audio.SampleRate <> sampleRate || audio.Channels.Count <> 2 then
             raise (
-                InputException
-                    $"{path}: MIR-1K clips have 2 channels (music, voice) at {sampleRate} Hz, this file has {audio.Channels.Count} at {audio.SampleRate} Hz. Convert it or remove it from the folder."
+                InputException(
+                    $"{path}: MIR-1K clips have 2 channels (music, voice) at "
+                    + $"{sampleRate} Hz, this file has {audio.Channels.Count} at "
+                    + $"{audio.SampleRate} Hz. Convert it or remove it from the folder."
+                )
             )
 
         Stems.ofMono sampleRate [ "music", audio.Channels[0]; "voice", audio.Channels[1] ]
 
     /// One clip, from its file. The name tells singer and song.
-    let clip (path: string) : Clip =
+    let internal clip (path: string) : Clip =
         let name = AudioFolder.clipName path
         let parts = name.Split '_'
 
@@ -99,8 +102,10 @@ module Mir1k =
 
         if corpus.Train.IsEmpty && corpus.Dev.IsEmpty && corpus.Test.IsEmpty then
             raise (
-                InputException
-                    $"{folder}: no audio clips in 'Wavfile', in 'train', 'dev' or 'test', or in the folder itself{AudioFolder.because corpus.LeftOut}. Check the path."
+                InputException(
+                    $"{folder}: no audio clips in 'Wavfile', in 'train', 'dev' or 'test', or "
+                    + $"in the folder itself{AudioFolder.because corpus.LeftOut}. Check the path."
+                )
             )
 
         corpus

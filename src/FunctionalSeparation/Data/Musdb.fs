@@ -51,8 +51,10 @@ module Musdb =
         | Some path -> source, path
         | None ->
             raise (
-                InputException
-                    $"{folder}: has no {source}.wav. A song of MUSDB18-HQ has drums, bass, other and vocals: copy it again, or remove it."
+                InputException(
+                    $"{folder}: has no {source}.wav. A song of MUSDB18-HQ has "
+                    + "drums, bass, other and vocals: copy it again, or remove it."
+                )
             )
 
     /// A song, and notes on it.
@@ -115,8 +117,10 @@ module Musdb =
 
         if train.IsEmpty && test.IsEmpty then
             raise (
-                InputException
-                    $"{folder}: no songs in 'train' or 'test'{AudioFolder.because leftOut}. Give the folder of MUSDB18 or MUSDB18-HQ that holds these."
+                InputException(
+                    $"{folder}: no songs in 'train' or 'test'{AudioFolder.because leftOut}. "
+                    + "Give the folder of MUSDB18 or MUSDB18-HQ that holds these."
+                )
             )
 
         let clips = List.map fst

@@ -66,8 +66,10 @@ module SpeechPair =
 
         if found.Files.IsEmpty then
             raise (
-                InputException
-                    $"{folder}: there are no audio files{AudioFolder.because found.LeftOut}. Give the folder that holds one for each sentence or noise."
+                InputException(
+                    $"{folder}: there are no audio files{AudioFolder.because found.LeftOut}. "
+                    + "Give the folder that holds one for each sentence or noise."
+                )
             )
 
         found
@@ -122,8 +124,10 @@ module SpeechPair =
             | Some path -> path
             | None ->
                 raise (
-                    InputException
-                        $"{Path.Combine(folder, name)}.wav: there is no such file, nor one of another format{AudioFolder.because listed.LeftOut}. Give the folder of the TIMIT pair."
+                    InputException(
+                        $"{Path.Combine(folder, name)}.wav: there is no such file, nor one of another "
+                        + $"format{AudioFolder.because listed.LeftOut}. Give the folder of the TIMIT pair."
+                    )
                 )
 
         let part title =

@@ -66,11 +66,15 @@ module StemFolder =
               let early = longest - shape.Length
 
               if (shape.SampleRate, shape.Channels) <> (wanted.SampleRate, wanted.Channels) then
-                  refuse
-                      $"{name} has {shape.Channels} channel(s) at {shape.SampleRate} Hz, {first} {wanted.Channels} at {wanted.SampleRate} Hz. Convert one of them."
+                  refuse (
+                      $"{name} has {shape.Channels} channel(s) at {shape.SampleRate} Hz, "
+                      + $"{first} {wanted.Channels} at {wanted.SampleRate} Hz. Convert one of them."
+                  )
               elif shape.Length > 0L && float early > tolerance * float shape.SampleRate then
-                  refuse
-                      $"{name} has {shape.Length} samples, the longest of its song {longest}: stems of a song end together. Cut them alike, or add the silence that is missing."
+                  refuse (
+                      $"{name} has {shape.Length} samples, the longest of its song {longest}: stems "
+                      + "of a song end together. Cut them alike, or add the silence that is missing."
+                  )
               elif shape.Length > 0L && early > uncertain then
                   $"{file.Path} ends {early} samples before the longest of its song: silence follows" ]
 
@@ -166,8 +170,10 @@ module StemFolder =
 
         if all.IsEmpty then
             raise (
-                InputException
-                    $"{folder}: no songs in 'train', 'dev' or 'test'{AudioFolder.because leftOut}. Give a folder that holds these, in them a folder a song, and in this a file a source."
+                InputException(
+                    $"{folder}: no songs in 'train', 'dev' or 'test'{AudioFolder.because leftOut}. Give "
+                    + "a folder that holds these, in them a folder a song, and in this a file a source."
+                )
             )
 
         { Name = Path.GetFileName(Path.TrimEndingDirectorySeparator folder)

@@ -66,6 +66,9 @@ module FrontEnd =
             | [] -> raise (InputException "There are no clips to score. Give data that has some.")
             | first :: _ ->
                 raise (
-                    InputException
-                        $"{first.Name}: in this clip and all {clips.Length} of its part all sources but one are silent, so there is nothing to score. Give clips in which several sources sound."
+                    InputException(
+                        $"{first.Name}: in this clip and all {clips.Length} of "
+                        + "its part all sources but one are silent, so there is "
+                        + "nothing to score. Give clips in which several sources sound."
+                    )
                 )

@@ -62,7 +62,7 @@ module Mel =
     /// The slope of the regression line through five frames: d(t) = sum_k k (c(t+k) - c(t-k)) / 10 over k = 1, 2 (The HTK Book,
     /// eq. 5.16), as in NWaves. Only where all five exist: [time + 4, ...] -> [time, ...]. Raises ArgumentException for fewer
     /// frames.
-    let delta (frames: torch.Tensor) : torch.Tensor =
+    let internal delta (frames: torch.Tensor) : torch.Tensor =
         requireFrames deltaReach frames
 
         Memory.tensor (fun () ->

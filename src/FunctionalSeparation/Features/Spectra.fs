@@ -96,7 +96,7 @@ module Spectra =
     /// Stacks every frame with its neighbours, oldest first: [margin + time + margin, batch, bins] ->
     /// [time, batch, (2 margin + 1) bins] (Huang et al. 2014, section 3.2; the margins stand for the frames around). Raises
     /// ArgumentException where there is no frame between the margins.
-    let stackMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
+    let internal stackMargins (margin: int64) (frames: torch.Tensor) : torch.Tensor =
         if margin < 0L || frames.dim () < 1L || frames.shape[0] <= 2L * margin then
             invalidArg (nameof frames) $"{Shapes.Describe frames} are no frames between margins of {margin} frames."
 
@@ -109,7 +109,7 @@ module Spectra =
 
     /// Stacks a whole clip with a context window, its edge frames repeated: [time, batch, bins] -> [time, batch, context bins].
     /// Raises ArgumentException for an even or non-positive context.
-    let stackContext (context: int) (frames: torch.Tensor) : torch.Tensor =
+    let internal stackContext (context: int) (frames: torch.Tensor) : torch.Tensor =
         let margin = FrameFeatures.contextMarginOf context
         frames |> withMargins margin |> stackMargins margin
 

@@ -73,8 +73,10 @@ module Views =
             | Domain.Magnitude -> magnitude
             | Domain.Spectrum
             | Domain.Waveform ->
-                invalidOp
-                    "Only magnitudes are known here: the feed gives no phases. Learn from excerpts, or with a loss on magnitudes.")
+                invalidOp (
+                    "Only magnitudes are known here: the feed gives no "
+                    + "phases. Learn from excerpts, or with a loss on magnitudes."
+                ))
 
     /// A complex spectrogram with the given magnitudes [..., time, bins] and the phases of `phases`, a complex tensor that
     /// broadcasts to their shape. Where that tensor is zero, so is the result.

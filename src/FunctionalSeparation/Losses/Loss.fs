@@ -224,7 +224,8 @@ module Loss =
                         if count < 2 then
                             invalidArg
                                 (nameof references)
-                                $"{Id.text loss.Id}, discriminative: wants at least two sources, [batch, sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}."
+                                ($"{Id.text loss.Id}, discriminative: wants at least two sources, [batch, "
+                                 + $"sources, ...], got {Shapes.Describe(references.At loss.Domains.Head)}.")
 
                         [ 1 .. count - 1 ] |> List.map (against estimates references count) |> List.fold (-) own }
 

@@ -82,12 +82,7 @@ type Family<'settings> =
 
 /// The description of a network, as files have it.
 type internal FamilyDescription<'settings> =
-    { family: string
-      sampleRate: int
-      stft: StftEntry
-      channels: int
-      sources: string list
-      settings: 'settings }
+    { family: string; sampleRate: int; stft: StftEntry; channels: int; sources: string list; settings: 'settings }
 
 /// Families of one's own. Their settings become part of the identity of a run, and of the description in a model folder.
 [<RequireQualifiedAccess>]
@@ -114,7 +109,8 @@ module Family =
         | :? NotSupportedException as cause ->
             raise (
                 ArgumentException(
-                    $"{name}: settings of the type {typeof<'settings>.Name} could not be read from a file again. Take a record of numbers, texts and lists of them.",
+                    ($"{name}: settings of the type {typeof<'settings>.Name} could not be read "
+                     + "from a file again. Take a record of numbers, texts and lists of them."),
                     cause
                 )
             )
@@ -200,6 +196,8 @@ module Family =
             let known = families |> List.map _.Name |> String.concat ", "
 
             raise (
-                InputException
-                    $"the network is of the family {Json.quoted name}, and the families at hand are: {known}. Load it with the list of families that has it"
+                InputException(
+                    $"the network is of the family {Json.quoted name}, and the families "
+                    + $"at hand are: {known}. Load it with the list of families that has it"
+                )
             )

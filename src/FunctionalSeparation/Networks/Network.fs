@@ -198,7 +198,8 @@ module Network =
         if not start.IsEmpty && start.Length <> output.FinalStates.Length then
             invalidArg
                 "Start"
-                $"{name}: wants a start state for each of its {output.FinalStates.Length} recurrent layers, or none, got {start.Length}."
+                ($"{name}: wants a start state for each of its {output.FinalStates.Length} "
+                 + $"recurrent layers, or none, got {start.Length}.")
 
     /// The number of outputs of a network for each channel that it processes.
     let private outputsPerChannel (network: Network) =

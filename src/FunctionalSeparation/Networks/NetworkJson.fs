@@ -6,7 +6,7 @@ open FunctionalSeparation.Learning
 /// A transform as files describe it.
 type internal StftEntry = { fftSize: int; hopLength: int; window: string; centred: bool }
 
-/// What the descriptions of networks of all families share.
+/// Entries that the descriptions of networks of all families have.
 module internal NetworkJson =
 
     /// The name of a value in a table of names and values.

@@ -104,4 +104,8 @@ module ReceptiveField =
 
                 invalidArg
                     (nameof network)
-                    $"{network.Name}: looks{most} {wasBack} frames back and {wasAhead} ahead, and declares ReceptiveField.Frames({back}, {ahead}): a stream would be taken apart in another way than a file. Declare ReceptiveField.Frames({max back wasBack}, {max ahead wasAhead}); or, for a network that looks at all it is given, ReceptiveField.Blocks."
+                    ($"{network.Name}: looks{most} {wasBack} frames back and {wasAhead} ahead, and declares "
+                     + $"ReceptiveField.Frames({back}, {ahead}): a stream would be taken apart in another "
+                     + $"way than a file. Declare ReceptiveField.Frames({max back wasBack}, "
+                     + $"{max ahead wasAhead}); or, for a network that "
+                     + "looks at all it is given, ReceptiveField.Blocks.")

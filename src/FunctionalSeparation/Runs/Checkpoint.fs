@@ -129,7 +129,7 @@ module Checkpoint =
     /// Reads the progress of the run with this identity and a model of this layout, onto `device`, from an open file or one in
     /// memory. `name` is the name of the file in messages. Raises InputException, naming the file, where it is damaged or another
     /// run's.
-    let read (name: string) (device: torch.Device) (layout: Layout) (identity: string) (stream: Stream) : Progress =
+    let internal read (name: string) (device: torch.Device) (layout: Layout) (identity: string) (stream: Stream) : Progress =
         Memory.scoped tensors (fun () ->
             let file = Safetensors.read name stream
 

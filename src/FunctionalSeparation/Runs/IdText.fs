@@ -122,5 +122,6 @@ module IdText =
         | "whole clips", Steps count, _ when isLbfgs (float count) optimiser ->
             $"L-BFGS, {count} iterations, shift {shift sampler}"
         | "rotations", Epochs passes, Some clipping ->
-            $"""mini-batch L-BFGS, {passes} passes, {find "steps" sampler} iterations a rotation, shift {shift sampler}, {clipping}"""
+            let iterations = find "steps" sampler
+            $"mini-batch L-BFGS, {passes} passes, {iterations} iterations a rotation, shift {shift sampler}, {clipping}"
         | _ -> $"{text optimiser}, {lengthText length} of {text sampler}"

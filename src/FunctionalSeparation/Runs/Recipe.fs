@@ -38,8 +38,10 @@ module Selection =
             let names = String.concat ", " (List.truncate 3 summary.Unscored)
 
             raise (
-                InputException
-                    $"{names}: no development clip has a score (a silent source, or an estimate without sound), so no model can be chosen on them."
+                InputException(
+                    $"{names}: no development clip has a score (a silent source, or "
+                    + "an estimate without sound), so no model can be chosen on them."
+                )
             )
 
         summary.Gnsdr

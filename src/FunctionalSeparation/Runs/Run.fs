@@ -167,8 +167,10 @@ module Run =
 
         if recipe.Optimiser.ComparesValues && recipe.Precision = Precision.Bfloat16 then
             raise (
-                InputException
-                    "L-BFGS compares objectives more finely than products in bfloat16 are. Train in float32, or with Adam on random excerpts."
+                InputException(
+                    "L-BFGS compares objectives more finely than products in "
+                    + "bfloat16 are. Train in float32, or with Adam on random excerpts."
+                )
             )
 
     let private reportOf steps (progress: Progress) score =

@@ -103,8 +103,10 @@ module FolderScores =
         let length = sounds |> List.map _.Length |> List.min
 
         if length < BssEval.DefaultFilterLength then
-            refuse
-                $"{paths.Head}: this track has {length} samples, and BSS Eval needs {BssEval.DefaultFilterLength}. Give longer stems, or remove it."
+            refuse (
+                $"{paths.Head}: this track has {length} samples, and BSS Eval needs "
+                + $"{BssEval.DefaultFilterLength}. Give longer stems, or remove it."
+            )
 
         [ for sound in sounds ->
               AudioBuffer([| for channel in sound.Channels -> Array.truncate length channel |], sound.SampleRate) ]

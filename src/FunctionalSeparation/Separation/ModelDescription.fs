@@ -66,8 +66,11 @@ module ModelDescription =
                 let known = families |> List.map _.Name |> String.concat ", "
 
                 raise (
-                    OfAnotherProgram
-                        $"its network is of the family {Json.quoted (name.GetString())}, which this program does not have (it has {known}). Open it with the program that trained it, or give ModelFolder.openWith the family"
+                    OfAnotherProgram(
+                        $"its network is of the family {Json.quoted (name.GetString())}, "
+                        + $"which this program does not have (it has {known}). Open it with "
+                        + "the program that trained it, or give ModelFolder.openWith the family"
+                    )
                 )
             | _ -> ()
 
@@ -104,8 +107,10 @@ module ModelDescription =
     let requireLevel (level: float) =
         if not (leastLevel <= level && level <= greatestLevel) then
             raise (
-                InputException
-                    $"The level of the model is {string level}; it is the root mean square of a training mixture, from {string leastLevel} to {string greatestLevel}."
+                InputException(
+                    $"The level of the model is {string level}; it is the root mean square of "
+                    + $"a training mixture, from {string leastLevel} to {string greatestLevel}."
+                )
             )
 
     /// Reads the description of a network of one of these families. `name` is the name of the file in messages. Raises

@@ -117,8 +117,10 @@ module ModelFolder =
         match description.WeightsHash with
         | Some expected when hash stream <> expected ->
             raise (
-                InputException
-                    $"{path}: is not the file that model.json describes (its SHA-256 differs): it is damaged, or the folder mixes two models. Copy the model folder again."
+                InputException(
+                    $"{path}: is not the file that model.json describes (its SHA-256 differs): "
+                    + "it is damaged, or the folder mixes two models. Copy the model folder again."
+                )
             )
         | _ ->
             Memory.scoped Params.tensors (fun () ->
@@ -129,8 +131,10 @@ module ModelFolder =
 
         if not (Directory.Exists folder) then
             raise (
-                InputException
-                    $"{folder}: there is no such model folder. Check the path; the library's own model (Separators.Default) needs none."
+                InputException(
+                    $"{folder}: there is no such model folder. Check the path; "
+                    + "the library's own model (Separators.Default) needs none."
+                )
             )
 
         if not (File.Exists(descriptionPath folder)) then
@@ -144,7 +148,8 @@ module ModelFolder =
         ModelDescription.read families path (ReadOnlyMemory(WholeFile.Read path))
 
     /// The families that this library has.
-    let families: Family list = [ Drnn.family; UNet.family.Reader; StereoUNet.family.Reader; BandSplit.family.Reader; Unmix.family.Reader ]
+    let families: Family list =
+        [ Drnn.family; UNet.family.Reader; StereoUNet.family.Reader; BandSplit.family.Reader; Unmix.family.Reader ]
 
     /// <summary>
     /// Loads a model folder onto a device. Its network is of one of these families (`ModelFolder.families`, and custom ones). The

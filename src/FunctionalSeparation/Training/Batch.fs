@@ -62,7 +62,7 @@ module Batch =
 
     /// A batch of one channel of which only magnitudes are known. The mixtures are [margin + time + margin, batch, bins], with
     /// the margin of the network. Their sources are [time, batch, sources, bins].
-    let ofMagnitudes (network: Network) (mixture: torch.Tensor) (references: torch.Tensor) : Batch =
+    let internal ofMagnitudes (network: Network) (mixture: torch.Tensor) (references: torch.Tensor) : Batch =
         { Mixture = Map [ Domain.Magnitude, mixture.unsqueeze 2L ]
           References = Map [ Domain.Magnitude, references.unsqueeze 3L ]
           Margin = network.Margin
@@ -89,7 +89,7 @@ module Batch =
     let heard (mode: Mode) (batch: Batch) : Mixture = { Sound = views batch.Stft batch.Mixture; Mode = mode; InitialStates = [] }
 
     /// The true sources.
-    let references (batch: Batch) : Views = views batch.Stft batch.References
+    let internal references (batch: Batch) : Views = views batch.Stft batch.References
 
     /// The loss of a model's estimates on a batch in training, a scalar tensor [], for `TrainingTask.Loss`. Layers that draw use
     /// the key. Raises ArgumentException, naming the model and what differs, for parameters [n] of another one.

@@ -50,7 +50,8 @@ module ExcerptLevels =
         if not (levels.LeadAlone >= 0.0 && levels.LeadSilent >= 0.0 && both <= 1.0) then
             invalidArg
                 "LeadAlone"
-                $"Levels of excerpts need probabilities LeadAlone and LeadSilent, together at most 1, got {levels.LeadAlone} and {levels.LeadSilent}."
+                ("Levels of excerpts need probabilities LeadAlone and LeadSilent, "
+                 + $"together at most 1, got {levels.LeadAlone} and {levels.LeadSilent}.")
 
     /// Blocks in which a level is taken, samples: 100 ms at 16 kHz.
     let private block = 1600

@@ -21,8 +21,10 @@ type Excerpts internal (network: Network, spec: BatchSpec, settings: ExcerptSett
 
     let refuseChannels (clip: Clip) =
         raise (
-            InputException
-                $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
+            InputException(
+                $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {channels}. "
+                + "Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
+            )
         )
 
     let load (clip: Clip) =

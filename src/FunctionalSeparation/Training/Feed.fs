@@ -10,11 +10,11 @@ open FunctionalSeparation.Learning
 module Feed =
 
     /// Lengths of the pieces into which Huang et al. (2014, authors' code) cut a clip, greedily.
-    let chunkLengths = [ 100; 50; 25; 10; 1 ]
+    let internal chunkLengths = [ 100; 50; 25; 10; 1 ]
 
     /// Cuts `frames` frames greedily into pieces: (start, length), in order. A remainder shorter than the shortest length is
     /// dropped. Raises ArgumentException for a length below 1.
-    let chunks (lengths: int list) (frames: int) : (int * int) list =
+    let internal chunks (lengths: int list) (frames: int) : (int * int) list =
         for length in lengths do
             Numbers.atLeast 1 "A cut into pieces" (nameof length) length
 
@@ -40,8 +40,11 @@ module Feed =
 
         if clip.Channels <> spec.Channels then
             raise (
-                InputException
-                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from {spec.Channels}. Mix it down (Corpus.mono; train.fsx: --mono), or build the network for as many."
+                InputException(
+                    $"{clip.Name}: has {clip.Channels} channel(s), {network.Name} learns from "
+                    + $"{spec.Channels}. Mix it down (Corpus.mono; "
+                    + "train.fsx: --mono), or build the network for as many."
+                )
             )
 
         Clip.requireRate spec.FrontEnd.SampleRate clip

@@ -11,15 +11,13 @@ open FunctionalSeparation.Tests.Layers
 let private frontEnd: FrontEnd = { SampleRate = 8000; Stft = Stft(64, 16, StftWindow.Sine, true) }
 
 /// Six bands of four bins: bins 0 to 23 of 33.
-let private settings =
-    { BandSplit.small with Units = 6; Blocks = 2; BandWidth = 4; Bins = 24; InputScale = 1.0 }
+let private settings = { BandSplit.small with Units = 6; Blocks = 2; BandWidth = 4; Bins = 24; InputScale = 1.0 }
 
 let private spec channels sources : SourceSpec = { FrontEnd = frontEnd; Channels = channels; Sources = sources }
 let private network channels sources = BandSplit.family.Network settings (spec channels sources)
 
 let private estimates mode (trained: TrainedModel) (spectrum: torch.Tensor) =
-    let mixture: Mixture =
-        { Sound = Views.ofSpectrum frontEnd.Stft spectrum; Mode = mode; InitialStates = [] }
+    let mixture: Mixture = { Sound = Views.ofSpectrum frontEnd.Stft spectrum; Mode = mode; InitialStates = [] }
 
     (Model.apply (Network.model trained.Network) trained.Parameters mixture).Views.Spectrum
 
@@ -57,7 +55,11 @@ let tests =
                   let training seed = estimates (Mode.Training(Key.ofSeed seed)) trained spectrum
                   Expect.equal (largest (training 1 - training 1)) 0.0f "one key, one output"
                   Expect.isGreaterThan (largest (training 1 - training 2)) 0.0f "another key, another output"
-                  Expect.isGreaterThan (largest (training 1 - estimates Mode.Inference trained spectrum)) 0.0f "inference differs")
+
+                  Expect.isGreaterThan
+                      (largest (training 1 - estimates Mode.Inference trained spectrum))
+                      0.0f
+                      "inference differs")
           }
 
           for words, wrong in
@@ -67,6 +69,5 @@ let tests =
                 [ "Blocks" ], { settings with Blocks = 0 }
                 [ "InputScale" ], { settings with InputScale = 0.0 } ] do
               test $"settings that contradict each other are refused: {words}" {
-                  Scratch.refusesArgument words (fun () ->
-                      BandSplit.family.Network wrong (spec 1 Stems.musicAndVoice) |> ignore)
+                  Scratch.refusesArgument words (fun () -> BandSplit.family.Network wrong (spec 1 Stems.musicAndVoice) |> ignore)
               } ]

@@ -52,11 +52,12 @@ let private magnitudesOf (unmix: TrainedModel) (mixture: torch.Tensor) =
     let outputs = Model.apply unmix.Network.Model unmix.Parameters (Activations.ofImages (mixture.unsqueeze 0L))
     outputs.Value.squeeze(0L).unflatten(0L, [| -1L; 2L |])
 
-/// The mixture with ones where the golden magnitudes are exactly zero. The authors' arctangent avoids a division by zero by writing
-/// a 1 into the mixture itself, which residual and covariances then see (not where the filter starts from soft masks). In double
-/// precision no point of this mixture is zero: the 21 that are come of the rounding of their FFT, and another one, libtorch's of today
-/// too, has others. So the golden sounds are met to rounding with their ones; straight from the sound `niter1`, `niter1_residual`
-/// and `niter2_win20` are off by 0.010, 0.038 and 0.030 of the largest sample, and no other FFT can do better.
+/// The mixture with ones where the golden magnitudes are exactly zero. The authors' arctangent avoids a division by zero by
+/// writing a 1 into the mixture itself, which residual and covariances then see (not where the filter starts from soft masks). In
+/// double precision no point of this mixture is zero: the 21 that are come of the rounding of their FFT, and another one,
+/// libtorch's of today too, has others. So the golden sounds are met to rounding with their ones; straight from the sound
+/// `niter1`, `niter1_residual` and `niter2_win20` are off by 0.010, 0.038 and 0.030 of the largest sample, and no other FFT can
+/// do better.
 let private withTheirOnes (mixture: torch.Tensor) =
     let isZero = (numbers "magnitude" [ 2L; 129L; 94L ]).transpose(1L, 2L).eq 0.0
     torch.where (isZero, torch.ones_like mixture, mixture)

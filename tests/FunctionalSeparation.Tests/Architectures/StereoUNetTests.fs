@@ -32,7 +32,10 @@ let tests =
         "stereo U-Net"
         [ for width in [ 0; 4 ] do
               for channels in [ 1; 2; 3; 6 ] do
-                  test $"bands of {width} bins, a sound of {channels} channel(s): estimates sum to it, as a file and as a stream" {
+                  test (
+                      $"bands of {width} bins, a sound of {channels} "
+                      + "channel(s): estimates sum to it, as a file and as a stream"
+                  ) {
                       Memory.plain (fun () ->
                           let trained = trained (network { settings with BandWidth = width } 2)
                           let mixture = (noise 1 [ int64 channels; 3000L ]).``to``(torch.float32).mul 0.3

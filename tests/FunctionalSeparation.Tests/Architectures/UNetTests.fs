@@ -39,8 +39,10 @@ let tests =
               }
 
           for channels, sources in [ 1, [ "music"; "voice" ]; 2, [ "rest"; "drums"; "bass" ] ] do
-              test
-                  $"estimates of {sources.Length} sources in {channels} channel(s) sum to the mixture, which has no length that it likes" {
+              test (
+                  $"estimates of {sources.Length} sources in {channels} channel(s) "
+                  + "sum to the mixture, which has no length that it likes"
+              ) {
                   Memory.plain (fun () ->
                       let network = tiny channels sources
                       let mixture = (noise 1 [ 2L; int64 channels; 1203L ]).``to`` torch.float32

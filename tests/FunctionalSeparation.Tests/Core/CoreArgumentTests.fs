@@ -1,6 +1,6 @@
-/// Every public argument of the core is checked: its constructors, methods and settings are walked, those that are to come included.
-/// Each is called with arguments that make sense, and then with one that makes none: null, a list with a null in it, a value that an
-/// enumeration has not, NaN, a negative number.
+/// Every public argument of the core is checked: its constructors, methods and settings are walked, those that are to come
+/// included. Each is called with arguments that make sense, and then with one that makes none: null, a list with a null in it, a
+/// value that an enumeration has not, NaN, a negative number.
 module FunctionalSeparation.Tests.CoreArgumentTests
 
 open System

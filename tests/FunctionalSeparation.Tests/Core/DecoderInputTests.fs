@@ -54,7 +54,8 @@ let private texts (address: string) =
       "ref", $"[Reference]\nRef1={address}\n"
       "smil", $"<smil><body><audio src=\"{address}\"/></body></smil>"
       "xspf",
-      $"<playlist version=\"1\" xmlns=\"http://xspf.org/ns/0/\"><trackList><track><location>{address}</location></track></trackList></playlist>"
+      ("<playlist version=\"1\" "
+       + $"xmlns=\"http://xspf.org/ns/0/\"><trackList><track><location>{address}</location></track></trackList></playlist>")
       "cue", $"FILE \"{address}\" MP3\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n"
       "svg", $"<svg xmlns=\"http://www.w3.org/2000/svg\"><image href=\"{address}\"/></svg>"
       "subtitles", $"1\n00:00:00,000 --> 00:00:02,000\n{address}\n"

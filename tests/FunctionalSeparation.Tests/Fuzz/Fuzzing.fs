@@ -79,9 +79,12 @@ let run (count: int) (seconds: float) (first: int) : int =
 
             if index % 100_000 = 0 then eprintfn $"{index} files, {tally.Failures} went wrong")
 
+    let counts = $"{tally.Read} read, {tally.Refused} refused, {tally.Failures} went wrong"
+
     let line =
-        FormattableString.Invariant
-            $"{index} damaged files in {clock.Elapsed.TotalSeconds:F0} s: {tally.Read} read, {tally.Refused} refused, {tally.Failures} went wrong; the slowest took {tally.Slowest:F3} s"
+        FormattableString.Invariant(
+            $"{index} damaged files in {clock.Elapsed.TotalSeconds:F0} s: {counts}; the slowest took {tally.Slowest:F3} s"
+        )
 
     printfn $"{line}"
     if tally.Failures = 0 then 0 else 1

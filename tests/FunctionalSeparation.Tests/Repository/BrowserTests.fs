@@ -62,7 +62,8 @@ let private number (tab: Browser.Tab) expression = tab.Value(expression).GetValu
 let private seriesColours = "[...document.querySelector('.wide .plot')._fullData].map(trace => trace.line.color)"
 
 let private swatches =
-    "[...document.querySelector('.wide').querySelectorAll('.key button')].map(button => button.style.getPropertyValue('--swatch'))"
+    ("[...document.querySelector('.wide').querySelectorAll('.key "
+     + "button')].map(button => button.style.getPropertyValue('--swatch'))")
 
 let private onPage (test: Browser.Tab -> string -> unit) =
     Browser.withTab (fun tab ->

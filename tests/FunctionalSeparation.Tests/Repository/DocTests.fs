@@ -106,6 +106,18 @@ let tests =
                   |> fun found -> Expect.isEmpty found "no sentence has What for a noun"
               }
 
+          test "comments and code of F# keep to the configured length of lines" {
+              let at path = Path.Combine(Golden.repository, path)
+              let limit = Regex.Match(File.ReadAllText(at ".editorconfig"), @"(?<=max_line_length = )\d+").Value |> int
+
+              [ for folder in [ "src"; "scripts" ] do
+                    for path in Directory.GetFiles(at folder, "*.fs*", SearchOption.AllDirectories) do
+                        if Regex.IsMatch(path, @"\.fsx?$") && not (Regex.IsMatch(path, @"[\\/](obj|bin|artifacts)[\\/]")) then
+                            for number, line in Array.indexed (File.ReadAllLines path) do
+                                if line.Length > limit then $"{path}, line {number + 1}" ]
+              |> fun found -> Expect.isEmpty found $"no line has more than {limit} characters"
+          }
+
           test "the starting points have an example" {
               let withExample = names.Value |> List.filter _.Example.IsSome |> List.map _.Name |> set
 

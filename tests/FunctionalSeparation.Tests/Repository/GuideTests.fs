@@ -1,4 +1,5 @@
-/// The guides of scripts/guides and the examples of the documentation, run as a reader would; and the pages that are made of them.
+/// The guides of scripts/guides and the examples of the documentation, run as a reader would; and the pages that are made of
+/// them.
 module FunctionalSeparation.Tests.GuideTests
 
 open System.Diagnostics
@@ -64,7 +65,9 @@ let private hasFsdocs () =
 
 /// Lines of code, and words of signatures, that the page cuts off.
 let private cut =
-    "[...document.querySelectorAll('pre code, pre.fssnip, .fsdocs-member-usage code')].filter(code => code.clientWidth > 0 && code.scrollWidth > code.clientWidth + 1).map(code => code.textContent.slice(0, 60))"
+    ("[...document.querySelectorAll('pre code, pre.fssnip, .fsdocs-member-usage "
+     + "code')].filter(code => code.clientWidth > 0 && code.scrollWidth "
+     + "> code.clientWidth + 1).map(code => code.textContent.slice(0, 60))")
 
 /// Where a signature goes on in a new line inside a word.
 let private broken =
@@ -82,7 +85,8 @@ let private broken =
       });
     })()"""
 
-/// The pages of the guides and some of the reference, on a desk and on a phone: nothing is cut, search finds, and no error is thrown.
+/// The pages of the guides and some of the reference, on a desk and on a phone: nothing is cut, search finds, and no error is
+/// thrown.
 let private opensIn (tab: Browser.Tab) (folder: string) =
     let list (expression: string) = [ for value in (tab.Value expression).AsArray() -> string value ]
 
@@ -102,8 +106,10 @@ let private opensIn (tab: Browser.Tab) (folder: string) =
             Expect.isEmpty (list broken) $"{page} at {width}: broken inside a word"
 
     let find (words: string) =
-        tab.Value
-            $"(() => {{ const box = document.querySelector('#search input'); box.value = '{words}'; box.dispatchEvent(new Event('input')); }})()"
+        tab.Value(
+            $"(() => {{ const box = document.querySelector('#search input'); "
+            + $"box.value = '{words}'; box.dispatchEvent(new Event('input')); }})()"
+        )
         |> ignore
 
         list "[...document.querySelectorAll('#search li a')].map(link => link.href)"

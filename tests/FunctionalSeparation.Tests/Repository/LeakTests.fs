@@ -187,8 +187,8 @@ let tests =
               test $"the backward pass of {name} where no scope is open, as on libtorch's thread for a GPU" {
                   let fixed' = [ for size in sizes -> torch.rand size ]
 
-                  /// The energy of two results, one of which is made of the other's inputs halved, and the inputs. (The sum of a mask's
-                  /// outputs is the mixture, whatever its inputs.)
+                  /// The energy of two results, one of which is made of the other's inputs halved, and the inputs. (The sum of a
+                  /// mask's outputs is the mixture, whatever its inputs.)
                   let forward () =
                       let inputs = [ for input in fixed' -> input.clone().requires_grad_ true ]
                       let half = [ for input in inputs -> input.mul 0.5 ]

@@ -114,8 +114,8 @@ let private homeIn (folder: string) =
     let at name = Path.Combine(folder, name)
     [ "HOME", at "home"; "DOTNET_CLI_HOME", at "home"; "NUGET_PACKAGES", at "packages"; "FUNCSEP_LIBTORCH", "" ]
 
-/// Runs the test in a folder outside the repository, with a song and the files of the consumer, and with what runs a program there
-/// with a home of its own.
+/// Runs the test in a folder outside the repository, with a song and the files of the consumer, and with what runs a program
+/// there with a home of its own.
 let private outside (files: string list) (test: string -> (string -> string list -> string) -> unit) =
     inFolder (fun folder ->
         makeMachine folder

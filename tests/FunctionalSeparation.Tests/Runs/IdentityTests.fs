@@ -61,8 +61,8 @@ let tests =
                   Expect.equal (Recipe.title recipe, (Recipe.toJson recipe).ToJsonString()) written.Value[name] "is as written"
               }
 
-          // A seed and a step say what is heard: sums over frames and bins that the code before (0bd4c17) drew for the same key, but
-          // for the rounding to 16 bits since then.
+          // A seed and a step say what is heard: sums over frames and bins that the code before (0bd4c17) drew for the same key,
+          // but for the rounding to 16 bits since then.
           test "excerpts, their company, speeds and gains are drawn as they were" {
               Memory.plain (fun () ->
                   let settings =

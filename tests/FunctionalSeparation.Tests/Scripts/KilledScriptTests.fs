@@ -26,8 +26,8 @@ let private killScript script arguments folder (delay: int) =
     running.WaitForExit()
     stepOf folder
 
-/// Trains once in peace and once killed on the way, into `whole` and `cut` of a folder; `modelIn` tells where of such a folder the model
-/// is. Both have the same weights.
+/// Trains once in peace and once killed on the way, into `whole` and `cut` of a folder; `modelIn` tells where of such a folder
+/// the model is. Both have the same weights.
 let private killedAndResumed script (arguments: string -> string list) (modelIn: string -> string) root =
     let whole, cut = Path.Combine(root, "whole"), Path.Combine(root, "cut")
     succeed script (arguments whole) |> ignore

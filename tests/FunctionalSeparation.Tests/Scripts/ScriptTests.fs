@@ -349,7 +349,8 @@ let tests =
                       Expect.stringContains error (at "b.wav" + ": separated before") "songs done before are told"))
 
           Scratch.long
-              "a folder that its stems are written into is separated once; a link to itself and a song like another do not stop it"
+              ("a folder that its stems are written into is separated "
+               + "once; a link to itself and a song like another do not stop it")
               (fun () ->
                   Scratch.inFolder (fun folder ->
                       let at name = Path.Combine(folder, name)

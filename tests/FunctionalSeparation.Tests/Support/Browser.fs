@@ -136,7 +136,9 @@ type Tab(socket: ClientWebSocket) =
         let clock = Stopwatch.StartNew()
 
         let isDrawn =
-            $"location.href === '{address}' && document.readyState === 'complete' && [...document.querySelectorAll('.chart > .plot')].every(plot => plot._fullLayout && plot.querySelector('.main-svg'))"
+            ($"location.href === '{address}' && document.readyState === 'complete' && "
+             + "[...document.querySelectorAll('.chart > .plot')].every(plot "
+             + "=> plot._fullLayout && plot.querySelector('.main-svg'))")
 
         while not (tab.Value(isDrawn).GetValue<bool>()) do
             if clock.Elapsed > patience then failtest $"{path} is not drawn"

@@ -164,8 +164,8 @@ let tests =
                   Expect.isLessThan (abs (scores["music"].Sar - float row["m_SAR"])) 0.001 $"{case}: the music scores alike"
           }
 
-          // Three orders of summation on one thread ended at 7.18, 7.23 and 7.46 dB on the development clips, where the authors' run in
-          // float64 is at 7.62: rounding alone moves the end of this chaotic run by as much.
+          // Three orders of summation on one thread ended at 7.18, 7.23 and 7.46 dB on the development clips, where the authors'
+          // run in float64 is at 7.62: rounding alone moves the end of this chaotic run by as much.
           test "in float32 the same run ends within 0.45 dB GNSDR of the authors'" {
               Memory.plain (fun () ->
                   let task = task torch.float32 (Lbfgs.minFunc 50)

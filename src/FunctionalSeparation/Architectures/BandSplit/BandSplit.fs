@@ -2,8 +2,8 @@ namespace FunctionalSeparation
 
 open FunctionalSeparation.Learning
 
-/// A recurrent network over bands and frames: complex spectrograms in, complex masks out (after Luo and Yu 2023, with bands of one
-/// width, gated recurrent units, and time forwards only).
+/// A recurrent network over bands and frames: complex spectrograms in, complex masks out (after Luo and Yu 2023, with bands of
+/// one width, gated recurrent units, and time forwards only).
 type BandSplitSettings =
     {
         /// Features of a band, an even number.
@@ -12,8 +12,8 @@ type BandSplitSettings =
         Blocks: int
         /// Bins of a band.
         BandWidth: int
-        /// Bins that the network reads, from 0 Hz; a multiple of `BandWidth`. Bins above them are divided among the sources by the
-        /// masks of these bins (see `HighBand`).
+        /// Bins that the network reads, from 0 Hz; a multiple of `BandWidth`. Bins above them are divided among the sources by
+        /// the masks of these bins (see `HighBand`).
         Bins: int
         /// Factor on the spectrogram that brings the magnitudes of music to about 1.
         InputScale: float
@@ -27,12 +27,7 @@ module BandSplit =
 
     /// 0.2 million weights; bands of 62.5 Hz up to 5 kHz with the front end of the U-Nets.
     let small: BandSplitSettings =
-        { Units = 64
-          Blocks = 4
-          BandWidth = 8
-          Bins = 640
-          InputScale = 10.0
-          Dropout = 0.1 }
+        { Units = 64; Blocks = 4; BandWidth = 8; Bins = 640; InputScale = 10.0; Dropout = 0.1 }
 
     let private check (settings: BandSplitSettings) (spec: SourceSpec) =
         let name = "A band-split network"
@@ -59,7 +54,9 @@ module BandSplit =
         check settings spec
         let parts = 3 * spec.Channels + 1
         let masks = 2 * spec.Channels * (spec.Sources.Length - 1)
-        let across = { Conv.settings 1 parts settings.Units with Kernel = 1, settings.BandWidth; Stride = 1, settings.BandWidth }
+
+        let across =
+            { Conv.settings 1 parts settings.Units with Kernel = 1, settings.BandWidth; Stride = 1, settings.BandWidth }
 
         ComplexMasks.compressed { Bins = settings.Bins; Bands = 0; Width = 0; Scale = settings.InputScale }
         --> Conv.create across
@@ -70,7 +67,7 @@ module BandSplit =
         --> ComplexMasks.completed spec
         |> NetworkPlan.complexMask (0, 0)
 
-    /// The family of band-split networks: networks of settings for a front end, channels and sources. The first source is what the
-    /// others leave of the mixture, so estimates sum to it. Raises ArgumentException for settings that contradict each other or
-    /// the front end.
+    /// The family of band-split networks: networks of settings for a front end, channels and sources. The first source is what
+    /// the others leave of the mixture, so estimates sum to it. Raises ArgumentException for settings that contradict each other
+    /// or the front end.
     let family: Family<BandSplitSettings> = Family.define "band-split" plan

@@ -12,8 +12,8 @@ module Drnn =
     /// Music and voice, in the order of the papers' outputs.
     let musicAndVoice = Stems.musicAndVoice
 
-    /// The best network of Huang et al. (ISMIR 2014), table 3: context 3, 3 x 1000 ReLU units, recurrence in layer 2, mask inside the
-    /// network.
+    /// The best network of Huang et al. (ISMIR 2014), table 3: context 3, 3 x 1000 ReLU units, recurrence in layer 2, mask inside
+    /// the network.
     let huang2014: Drnn =
         { FrontEnd = FrontEnd.huang2014
           Features = Magnitude
@@ -35,7 +35,7 @@ module Drnn =
     let private inputs (drnn: Drnn) = FrameFeatures.inputs drnn.FrontEnd.Stft (features drnn)
 
     /// The short name of a network: DNN, DRNN-2, sRNN, GRU-2, GRU, WVPNN, CVPNN.
-    let name (net: Drnn) =
+    let internal name (net: Drnn) =
         match net.Neuron, net.Recurrence with
         | VectorProduct Window, _ -> "WVPNN"
         | VectorProduct Colour, _ -> "CVPNN"
@@ -154,8 +154,8 @@ module Drnn =
     let private familyName = Family.unnamed
 
     /// <summary>
-    /// The network (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises ArgumentException for one that contradicts itself,
-    /// or a context that does not fit it.
+    /// The network (Huang et al. 2014, fig. 2 with the mask layer of eq. 2). Raises ArgumentException for one that contradicts
+    /// itself, or a context that does not fit it.
     /// </summary>
     /// <example><code lang="fsharp">
     /// let small = Drnn.network { Drnn.huang2014 with Hidden = [ 150; 150 ] } // recurrence in layer 2, mask inside
@@ -179,7 +179,7 @@ module Drnn =
           Model = model drnn }
 
     /// The network of a description. Raises InputException, naming the entry, where it is none.
-    let read (json: JsonElement) : Network = DrnnJson.read json |> network
+    let internal read (json: JsonElement) : Network = DrnnJson.read json |> network
 
     /// The family of these networks; descriptions that name no family are of it.
     let family: Family = { Name = familyName; Read = read }

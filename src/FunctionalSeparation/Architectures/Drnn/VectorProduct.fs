@@ -17,13 +17,13 @@ type VectorInput =
 module VectorProduct =
 
     /// The share of [0, 1] in which red rises, and green after it; blue rises over the rest (Fan et al. 2017).
-    let colourWidth = 0.0938
+    let internal colourWidth = 0.0938
 
     let private clip (x: torch.Tensor) = x.clamp (0.0, 1.0)
 
     /// The colours of magnitudes: (clip(x/n), clip((x - n)/n), clip((x - 2n)/(1 - 2n))) with n = 0.0938 and clip into [0, 1],
     /// [..., bins] -> [..., 3 bins]. Magnitudes above 1 are white.
-    let colours (magnitudes: torch.Tensor) : torch.Tensor =
+    let internal colours (magnitudes: torch.Tensor) : torch.Tensor =
         let n = colourWidth
 
         let part (below: float) width = (magnitudes.sub below).div(width) |> clip
@@ -55,7 +55,7 @@ module VectorProduct =
     /// sum_j w_ij x a_j + b_i for rows a [rows, 3 inputs], w [3, inputs, outputs] and b [3, outputs]: [rows, 3 outputs], in the
     /// six matrix products that its definition has, each added where it belongs. Raises ArgumentException where the three do not
     /// fit each other.
-    let product (weight: torch.Tensor) (bias: torch.Tensor) (rows: torch.Tensor) : torch.Tensor =
+    let internal product (weight: torch.Tensor) (bias: torch.Tensor) (rows: torch.Tensor) : torch.Tensor =
         let owner = "vector product"
         Shapes.Require(owner, "a weight", weight, [| Axis.Of 3L; Axis.Any "inputs"; Axis.Any "outputs" |])
         Shapes.Require(owner, "a bias", bias, [| Axis.Of 3L; Axis.Of weight.shape[2] |], weight)
@@ -73,8 +73,8 @@ module VectorProduct =
             let weight, bias = weights[0], weights[1]
             Activations.map (Layer.onRows (apply weight bias)) flow)
 
-    /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units]. Raises ArgumentException for no input or
-    /// unit.
+    /// Layer of vector product neurons: [time, batch, 3 inputs] -> [time, batch, 3 units]. Raises ArgumentException for no input
+    /// or unit.
     let layer (inputs: int) (units: int) : Model<Activations, Activations> =
         let layout = [ weightOf inputs units; { Name = "bias"; Shape = [ 3L; int64 units ]; Init = Zeros } ]
         overVectors $"vector product {units}" inputs layout product

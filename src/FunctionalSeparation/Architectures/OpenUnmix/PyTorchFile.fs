@@ -53,11 +53,24 @@ module PyTorchFile =
         if product > bigint entry.Storage.Count || (not product.IsZero && last >= bigint entry.Storage.Count) then
             refuse $"the tensor {Json.quoted entry.Name} is larger than its data"
 
+    /// The storage of a tensor: the kind of its numbers, its name in the archive, its length, and what else there is.
+    let private (|Storage|_|) =
+        function
+        | Pickle.Elsewhere(Pickle.Sequence(Pickle.Text "storage" :: Pickle.Name kind :: Pickle.Text key :: place)) ->
+            match place with
+            | Pickle.Text _ :: Pickle.Whole count :: rest -> Some(kind, key, count, rest)
+            | _ -> None
+        | _ -> None
+
+    /// How a tensor lies in its storage: its first number, its shape and its stride.
+    let private (|View|_|) =
+        function
+        | Pickle.Whole offset :: Pickle.Sequence shape :: Pickle.Sequence stride :: _ -> Some(offset, shape, stride)
+        | _ -> None
+
     let private entryOf (name: Pickle.Value, value: Pickle.Value) : Entry =
         match name, value with
-        | Pickle.Text name,
-          Pickle.Made(call,
-                      Pickle.Elsewhere(Pickle.Sequence(Pickle.Text "storage" :: Pickle.Name kind :: Pickle.Text key :: Pickle.Text _ :: Pickle.Whole count :: rest)) :: Pickle.Whole offset :: Pickle.Sequence shape :: Pickle.Sequence stride :: _) when
+        | Pickle.Text name, Pickle.Made(call, Storage(kind, key, count, rest) :: View(offset, shape, stride)) when
             call = rebuild && storages.ContainsKey kind && shape.Length = stride.Length && offset >= 0L && count >= 0L
             ->
             match rest with
@@ -86,8 +99,7 @@ module PyTorchFile =
                 if count > 1 then refuse $"two tensors are called {Json.quoted name}"
 
             for key, kinds in entries |> List.map _.Storage |> List.distinct |> List.groupBy _.Key do
-                if kinds.Length > 1 then
-                    refuse $"the data {Json.quoted key} is of two types or lengths"
+                if kinds.Length > 1 then refuse $"the data {Json.quoted key} is of two types or lengths"
 
             entries
         | _ -> refuse "it is no dictionary of tensors"
@@ -248,7 +260,7 @@ module PyTorchFile =
         else refuse "it is neither of PyTorch's two formats"
 
     /// Reads an open file, or one in memory, that messages call `name`, seeking. Tensors and errors as `load`.
-    let read (name: string) (stream: Stream) : TensorFile =
+    let internal read (name: string) (stream: Stream) : TensorFile =
         let refuse why cause =
             raise (InputException($"{name}: {why}. The file is damaged or holds no weights of PyTorch; get it again.", cause))
 
