@@ -34,22 +34,14 @@ let learnt name rendering settings decompose =
 
 // Tighter tolerances change no mask: scores agree to 0.01 dB from 1e-3 to 1e-7.
 let rpca2012 = { Rpca.huang2012 with Tolerance = 1e-3 }
-let rpca = { rpca2012 with Sparsity = 1.25 }
+let rpca = ClassicalSystems.rpcaSettings
 let plain = rendering (MaskRule.Binary 1.0) 0.0
-let sharp = rendering (MaskRule.Ratio 1.5) 120.0
+let sharp = ClassicalSystems.rendering ()
 let soft = rendering (MaskRule.Ratio 1.0) 120.0
 let mlrr = { VoiceRank = 0.7; Sparsity = 4.0; Tolerance = 1e-3; Iterations = 60 }
 let rnmf = { Sparsity = 4.0; Ridge = 1.0; Iterations = 50 }
 let prior = HarmonicPrior.standard
-
-let hpss =
-    { SampleRate = Mir1k.sampleRate
-      Long = Stft(8192, 2048, StftWindow.Hann, true)
-      Short = Stft(512, 128, StftWindow.Hann, true)
-      Frames = 8
-      Bins = 8
-      Rule = MaskRule.Ratio 1.5
-      VoiceFrom = 120.0 }
+let hpss = ClassicalSystems.hpssSettings ()
 
 { Paper = "huang2014"
   Name = "comparison"

@@ -103,7 +103,7 @@ module Lbfgs =
     let private largest (vector: torch.Tensor) = torch.maximum (vector.max (), vector.min().neg_())
 
     let private refuse iteration what (value: float) =
-        let advice = "check the data for silent or broken clips, or start from smaller weights"
+        let advice = "check the data for damaged or empty examples, or start from smaller weights"
 
         raise (
             InputException

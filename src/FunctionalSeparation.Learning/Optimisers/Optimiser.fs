@@ -67,7 +67,7 @@ module Optimiser =
     let lastParameters: OptimiserState -> torch.Tensor -> torch.Tensor = fun _ parameters -> parameters
 
     let private refuse id step what (value: float) =
-        let advice = "lower the learning rate, clip the gradient, or look for silent or broken clips in the batch"
+        let advice = "lower the learning rate, clip the gradient, or look for damaged or empty examples in the batch"
 
         raise (
             InputException $"{Id.text id}, step {step}: the {what} is {value}; {advice}. The state before this step is unharmed."

@@ -11,31 +11,32 @@ module ClassicalSystems =
 
     let private stft = lazy Stft(1024, 256, StftWindow.Hann, true)
 
-    /// Ratio masks with an exponent; the voice has nothing below 120 Hz.
-    let private rendering exponent : Rendering =
-        { SampleRate = rate; Stft = stft.Value; Rule = MaskRule.Ratio exponent; VoiceFrom = 120.0 }
+    /// Ratio masks with the exponent 1.5; the voice has nothing below 120 Hz.
+    let rendering () : Rendering = { SampleRate = rate; Stft = stft.Value; Rule = MaskRule.Ratio 1.5; VoiceFrom = 120.0 }
 
-    let private settings = { Rpca.huang2012 with Sparsity = 1.25; Tolerance = 1e-3 }
+    /// Settings of the robust principal component analysis.
+    let rpcaSettings: Rpca = { Rpca.huang2012 with Sparsity = 1.25; Tolerance = 1e-3 }
+
+    /// Settings of the harmonic/percussive separation, at two resolutions.
+    let hpssSettings () : Hpss =
+        { SampleRate = rate
+          Long = Stft(8192, 2048, StftWindow.Hann, true)
+          Short = Stft(512, 128, StftWindow.Hann, true)
+          Frames = 8
+          Bins = 8
+          Rule = MaskRule.Ratio 1.5
+          VoiceFrom = 120.0 }
 
     /// Robust principal component analysis: the music is of low rank, the voice sparse (Huang et al. 2012).
-    let rpca () : Separator = Decomposition.separator "RPCA" (rendering 1.5) (Rpca.decompose settings)
+    let rpca () : Separator = Decomposition.separator "RPCA" (rendering ()) (Rpca.decompose rpcaSettings)
 
     /// RPCA with a harmonic prior on the voice (Yang 2012).
     let rpcaHarmonic () : Separator =
-        HarmonicPrior.decompose settings HarmonicPrior.standard rate stft.Value
-        |> Decomposition.separator "RPCAh" (rendering 1.5)
+        HarmonicPrior.decompose rpcaSettings HarmonicPrior.standard rate stft.Value
+        |> Decomposition.separator "RPCAh" (rendering ())
 
-    /// Harmonic/percussive separation at two resolutions (Tachibana et al. 2010; Fitzgerald 2010).
-    let hpss () : Separator =
-        Hpss.separator
-            "HPSS"
-            { SampleRate = rate
-              Long = Stft(8192, 2048, StftWindow.Hann, true)
-              Short = Stft(512, 128, StftWindow.Hann, true)
-              Frames = 8
-              Bins = 8
-              Rule = MaskRule.Ratio 1.5
-              VoiceFrom = 120.0 }
+    /// Harmonic/percussive separation (Tachibana et al. 2010; Fitzgerald 2010).
+    let hpss () : Separator = Hpss.separator "HPSS" (hpssSettings ())
 
     /// The systems by the names that applications open them by.
     let byName: (string * (unit -> Separator)) list = [ "rpca", rpca; "rpcah", rpcaHarmonic; "hpss", hpss ]

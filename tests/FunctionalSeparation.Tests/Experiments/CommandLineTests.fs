@@ -53,11 +53,21 @@ let private scripts =
     Directory.GetFiles(Path.Combine(Golden.repository, "scripts"), "*.fsx", SearchOption.AllDirectories)
     |> List.ofArray
 
+/// The script itself where it reads the command line, else the one that loads it.
+let private reading (script: string) =
+    let reads (path: string) = (File.ReadAllText path).Contains "fsi.CommandLineArgs"
+    let loads (path: string) = (File.ReadAllText path).Contains $"#load \"{Path.GetFileName script}\""
+
+    if reads script then
+        script
+    else
+        scripts |> List.find (fun path -> loads path && reads path)
+
 /// The scripts that have numbers among options of their own, with those.
 let private ownNumbers =
     [ for script in scripts do
           for found in Regex.Matches(File.ReadAllText script, @"\| (\w+) of \w+: (?:float|int)\b") do
-              script, "--" + found.Groups[1].Value.ToLowerInvariant().Replace('_', '-') ]
+              reading script, "--" + found.Groups[1].Value.ToLowerInvariant().Replace('_', '-') ]
 
 [<Tests>]
 let tests =

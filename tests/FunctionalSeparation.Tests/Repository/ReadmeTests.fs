@@ -49,6 +49,8 @@ let tests =
           }
 
           Scratch.long "the training in F# runs and learns" (fun () ->
+              let folder = Path.Combine(Golden.repository, "artifacts", "first")
+              if Directory.Exists folder then Directory.Delete(folder, true)
               let output = run "dotnet" [ "fsi"; first ]
               let gnsdr = Regex.Match(output, @"GNSDR (-?\d+\.\d+)").Groups[1].Value
               Expect.isGreaterThan (float gnsdr) 1.0 $"GNSDR in: {output}")
