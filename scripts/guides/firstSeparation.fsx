@@ -1,6 +1,9 @@
 (**
 ---
-title: A first separation category: Guides categoryindex: 1 index: 1
+title: A first separation
+category: Guides
+categoryindex: 1
+index: 1
 ---
 # A first separation
 

@@ -1,6 +1,9 @@
 (**
 ---
-title: Data of your own category: Guides categoryindex: 1 index: 4
+title: Data of your own
+category: Guides
+categoryindex: 1
+index: 4
 ---
 # Data of your own
 

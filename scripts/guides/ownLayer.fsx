@@ -1,6 +1,9 @@
 (**
 ---
-title: A layer of your own category: Guides categoryindex: 1 index: 2
+title: A layer of your own
+category: Guides
+categoryindex: 1
+index: 2
 ---
 # A layer of your own
 

@@ -1,6 +1,9 @@
 (**
 ---
-title: A loss and an optimiser of your own category: Guides categoryindex: 1 index: 3
+title: A loss and an optimiser of your own
+category: Guides
+categoryindex: 1
+index: 3
 ---
 # A loss and an optimiser of your own
 

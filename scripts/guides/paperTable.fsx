@@ -1,6 +1,9 @@
 (**
 ---
-title: A table for a paper category: Guides categoryindex: 1 index: 5
+title: A table for a paper
+category: Guides
+categoryindex: 1
+index: 5
 ---
 # A table for a paper
 

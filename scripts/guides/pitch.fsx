@@ -1,6 +1,9 @@
 (**
 ---
-title: Deep learning without separation category: Guides categoryindex: 1 index: 7
+title: Deep learning without separation
+category: Guides
+categoryindex: 1
+index: 7
 ---
 # The pitch of a note from its spectrum
 

@@ -6,8 +6,8 @@
 open FunctionalSeparation
 open FunctionalSeparation.Learning
 
-/// Inputs that are all as large as only the loudest magnitudes are drive the network into a corner in the first steps, and
-/// cepstra never leave it. So a third of the steps warm up.
+/// Standardised inputs are all as large as only the loudest magnitudes are. Without a warm-up, the first steps drive the network
+/// into a corner that cepstra never leave, so a third of the steps warm up.
 let warmed preset (recipe: Recipe) =
     let rate = Huang2014.rate preset
 

@@ -94,17 +94,13 @@ let private network (arguments: ParseResults<TrainArgument>) preset =
     | recurrence -> { network with Recurrence = recurrence; Context = context }
 
 /// The paper's training with the shift and the iterations of the options.
-let private paperTraining (arguments: ParseResults<TrainArgument>) (recipe: Recipe) =
+let private paperRecipe (arguments: ParseResults<TrainArgument>) network loss =
     if arguments.Contains TrainArgument.Epochs then
         raise (InputException "--epochs belongs to smoke and desk; the paper preset counts --iterations.")
 
-    let iterations = arguments.GetResult(TrainArgument.Iterations, 400)
     let shift = arguments.GetResult(TrainArgument.Shift, 10000)
-
-    { recipe with
-        Optimiser = Lbfgs.minFunc iterations
-        Sampler = Sampler.wholeClips (if shift = 0 then None else Some shift)
-        Length = Steps iterations }
+    let iterations = arguments.GetResult(TrainArgument.Iterations, 400)
+    Huang2014.paperRecipe (if shift = 0 then None else Some shift) iterations network loss
 
 /// Our training with the epochs of the options.
 let private ownTraining (arguments: ParseResults<TrainArgument>) (recipe: Recipe) =
@@ -135,7 +131,7 @@ let recipeOf (arguments: ParseResults<TrainArgument>) : Recipe =
     let recipe =
         match preset with
         | Smoke -> smokeRecipe (Drnn.network network) loss |> ownTraining arguments
-        | Paper -> Huang2014.recipe preset network loss |> paperTraining arguments
+        | Paper -> paperRecipe arguments network loss
         | _ -> Huang2014.recipe preset network loss |> ownTraining arguments
 
     let precision =

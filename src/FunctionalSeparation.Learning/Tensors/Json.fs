@@ -9,9 +9,9 @@ open System.Text.Json.Serialization
 open FSharp.Reflection
 open FunctionalSeparation.Core
 
-/// Records as JSON: an entry for each field, under the name of the field. A field that is an option may be absent. Reading is
-/// strict. It raises InputException for a duplicate name, an entry that is unknown or missing, and a value of another kind. The
-/// message names the entry in a few words; the reader of a file puts the name of the file before it.
+/// Records as JSON: an entry for each field, under the name of the field. The entry of an option may be null or absent. Reading
+/// is strict. It raises InputException for a duplicate name, an entry that is unknown or missing, and a value of another kind.
+/// The message names the entry in a few words; the reader of a file puts the name of the file before it.
 [<RequireQualifiedAccess>]
 module internal Json =
 
@@ -88,8 +88,8 @@ module internal Json =
     /// Types of values with the words that messages have for one and for several.
     let private kinds =
         [ typeof<string>, ("a text", "texts")
-          typeof<int>, ("a whole number", "whole numbers")
-          typeof<int64>, ("a whole number", "whole numbers")
+          typeof<int>, ("a whole number of 32 bits", "whole numbers of 32 bits")
+          typeof<int64>, ("a whole number of 64 bits", "whole numbers of 64 bits")
           typeof<float>, ("a number", "numbers")
           typeof<bool>, ("true or false", "true or false") ]
         |> readOnlyDict
@@ -113,9 +113,11 @@ module internal Json =
 
     let private single place (kind: Type) (json: JsonElement) : obj =
         let refuse cause = raise (InputException($"the entry {quoted place} is not {words kind}", cause))
-        let hasNull = isNull json || json.ValueKind = JsonValueKind.Array && Seq.exists isNull (json.EnumerateArray())
+        let isArrayOf isItem = json.ValueKind = JsonValueKind.Array && Seq.exists isItem (json.EnumerateArray())
+        let itemsAreValues = itemOf kind |> Option.exists (isNullable >> not)
 
-        if hasNull && not (isNullable kind) then refuse null
+        if isNull json && not (isNullable kind) || itemsAreValues && isArrayOf isNull then
+            refuse null
 
         try
             json.Deserialize(kind, options)
@@ -156,17 +158,19 @@ module internal Json =
             let json = JsonObject()
 
             for field in FSharpType.GetRecordFields(kind, access) do
-                let entry = FSharpValue.GetRecordField(value, field)
-
-                if not (isOption field.PropertyType && Object.ReferenceEquals(entry, null)) then
-                    json[field.Name] <- node field.PropertyType entry
+                json[field.Name] <- node field.PropertyType (FSharpValue.GetRecordField(value, field))
 
             json
 
-    /// The value as JSON. An option without a value is left out.
+    /// The value as JSON; null for an option without a value.
     let write<'value> (value: 'value) : JsonNode = node typeof<'value> (box value)
 
     /// Raises InputException where a number that was read is beyond its bounds.
     let requireWithin (least: float) (greatest: float) (place: string) (number: float) : unit =
         if not (least <= number && number <= greatest) then
-            refuse $"the entry {quoted place} is {string number}, not from {string least} to {string greatest}"
+            refuse $"the entry {quoted place} is {string number}; it must be from {string least} to {string greatest}"
+
+    /// Raises InputException where a list that was read is too long.
+    let requireLength (most: int) (place: string) (items: 'item list) : unit =
+        if items.Length > most then
+            refuse $"the entry {quoted place} has {items.Length} items; it may have at most {most}"

@@ -116,7 +116,7 @@ module Safetensors =
             refuse $"the entry {Json.quoted place} is not a list of sizes"
 
         match entry.data_offsets with
-        | [| first; last |] when 0L <= first && last <= length && bytes size entry.shape = Some(last - first) ->
+        | [| first; last |] when 0L <= first && first <= last && last <= length && bytes size entry.shape = Some(last - first) ->
             { Name = name; Type = dtype; Shape = entry.shape; First = first; Last = last }
         | [| first; last |] when 0L <= min first last && max first last <= length ->
             refuse $"the tensor {Json.quoted name} has other offsets than its shape needs"

@@ -5,7 +5,7 @@ open FunctionalSeparation.Core
 open FunctionalSeparation.Learning
 
 /// Bins of a spectrogram that a network reads.
-type internal BinsRead =
+type internal SpectrumInput =
     {
         /// Bins that it reads one by one, from 0 Hz.
         Bins: int
@@ -17,7 +17,7 @@ type internal BinsRead =
         Scale: float
     }
 
-/// The ends of networks that read complex spectrograms and make complex masks.
+/// First and last layers of networks that read complex spectrograms and make complex masks.
 [<RequireQualifiedAccess>]
 module internal ComplexMasks =
 
@@ -36,7 +36,7 @@ module internal ComplexMasks =
     /// The input features of complex spectrograms [batch, 2 channels, time, bins]. For each channel they are the magnitude, the
     /// real part and the imaginary part, with magnitudes raised to the power of 0.3. One more channel holds the frequency of each
     /// bin. Above the bins that the network reads one by one, each band has features of its own.
-    let compressed (read: BinsRead) : Model<Activations, Activations> =
+    let compressed (read: SpectrumInput) : Model<Activations, Activations> =
         let rows = read.Bins + read.Bands
 
         let compressed (image: torch.Tensor) =
@@ -60,7 +60,7 @@ module internal ComplexMasks =
         Model.pureFunction "compressed parts" (Activations.map (fun image -> torch.cat ([| compressed image; place image |], 1L)))
 
     /// A layer whose outputs start at zero: masks at equal shares.
-    let fromZero (model: Model<Activations, Activations>) =
+    let startingAtZero (model: Model<Activations, Activations>) =
         { model with Layout = model.Layout |> List.map (fun weight -> { weight with Init = Zeros }) }
 
     /// Completes the masks of all sources but the first, [batch, 2 channels (sources - 1), time, bins], which are deviations from

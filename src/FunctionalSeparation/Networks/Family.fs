@@ -102,8 +102,7 @@ module Family =
     /// Refuses settings that could not be read back from a file, before any training.
     let private requireReadable name (settings: 'settings) =
         try
-            use json = JsonDocument.Parse((Json.write settings).ToJsonString())
-            Json.read<'settings> "settings" json.RootElement |> ignore
+            JsonSerializer.SerializeToElement(Json.write settings) |> Json.read<'settings> "settings" |> ignore
         with
         | :? InputException
         | :? NotSupportedException as cause ->

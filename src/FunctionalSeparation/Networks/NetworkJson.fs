@@ -34,14 +34,15 @@ module internal NetworkJson =
     /// The front end of a description. Raises InputException, naming the entry, for numbers beyond all bounds.
     let toFrontEnd (sampleRate: int) (stft: StftEntry) : FrontEnd =
         let require least greatest name value = Json.requireWithin least greatest $"{place}.{name}" (float value)
+        let longest = float (1 <<< 22)
         require 1.0 1e6 "sampleRate" sampleRate
-        require 2.0 4e6 "stft.fftSize" stft.fftSize
-        require 1.0 4e6 "stft.hopLength" stft.hopLength
+        require 2.0 longest "stft.fftSize" stft.fftSize
+        require 1.0 longest "stft.hopLength" stft.hopLength
 
         { SampleRate = sampleRate
           Stft = Stft(stft.fftSize, stft.hopLength, valueIn "window" windows stft.window, stft.centred) }
 
     /// The names of the sources. Raises InputException for more than 100.
     let toSources (sources: string list) : string list =
-        Json.requireWithin 0.0 100.0 $"the length of {place}.sources" (float sources.Length)
+        Json.requireLength 100 $"{place}.sources" sources
         sources

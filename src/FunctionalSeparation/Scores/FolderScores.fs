@@ -222,19 +222,27 @@ module FolderScores =
     let private numberOrNull (value: float) : JsonNode =
         if Double.IsFinite value then JsonValue.Create(Math.Round(value, 5)) else null
 
+    let private entries (pairs: (string * JsonNode) list) : JsonObject =
+        JsonObject [ for name, value in pairs -> KeyValuePair(name, value) ]
+
     let private figures (pairs: (string * float) list) : JsonObject =
-        JsonObject [ for name, value in pairs -> KeyValuePair(name, numberOrNull value) ]
+        entries [ for name, value in pairs -> name, numberOrNull value ]
 
-    let private target (stem: StemScores) =
+    let private target (stem: StemScores) : JsonObject =
         let frame index =
-            {| time = float index * stem.WindowSeconds
-               duration = stem.WindowSeconds
-               metrics = figures [ for name, values in stem.Windows -> name, values[index] ] |}
+            entries
+                [ "time", JsonValue.Create(float index * stem.WindowSeconds)
+                  "duration", JsonValue.Create stem.WindowSeconds
+                  "metrics", figures [ for name, values in stem.Windows -> name, values[index] ] ]
 
-        {| name = stem.Stem
-           frames = [ for index in 0 .. (snd stem.Windows.Head).Length - 1 -> frame index ]
-           track = figures stem.Track |}
+        let count = (snd stem.Windows.Head).Length
+
+        entries
+            [ "name", JsonValue.Create stem.Stem
+              "frames", JsonArray [| for index in 0 .. count - 1 -> frame index :> JsonNode |]
+              "track", figures stem.Track ]
 
     /// The scores of a track in the layout of museval (Stöter et al. 2018). Each target has a frame for each window; null means
     /// no score.
-    let toJson (stems: StemScores list) : JsonObject = (Json.write {| targets = List.map target stems |}).AsObject()
+    let toJson (stems: StemScores list) : JsonObject =
+        entries [ "targets", JsonArray [| for stem in stems -> target stem :> JsonNode |] ]

@@ -48,6 +48,16 @@ let tests =
                   Expect.isGreaterThan (largest (difference.narrow (3L, 41L, 10L))) 0.0f "later frames are others")
           }
 
+          test "a stream gives what a file gives, however it is cut" {
+              Memory.plain (fun () ->
+                  let trained, mixture = trained (network 1 Stems.musicAndVoice), (noise 2 [ 1L; 3001L ]).``to`` torch.float32
+                  let whole = Scratch.separatedInPieces 100000 trained mixture
+
+                  for samples in [ 100; 777 ] do
+                      let pieces = Scratch.separatedInPieces samples trained mixture
+                      Expect.isLessThan (difference pieces whole) 1e-4 $"pieces of {samples} samples")
+          }
+
           test "training drops features by the key; inference drops none" {
               Memory.plain (fun () ->
                   let trained = trained (network 1 Stems.musicAndVoice)

@@ -115,7 +115,7 @@ let tests =
                         if Regex.IsMatch(path, @"\.fsx?$") && not (Regex.IsMatch(path, @"[\\/](obj|bin|artifacts)[\\/]")) then
                             for number, line in Array.indexed (File.ReadAllLines path) do
                                 if line.Length > limit then $"{path}, line {number + 1}" ]
-              |> fun found -> Expect.isEmpty found $"no line has more than {limit} characters"
+              |> fun found -> Expect.equal found [] $"no line has more than {limit} characters"
           }
 
           test "the starting points have an example" {

@@ -126,7 +126,22 @@ let private opensIn (tab: Browser.Tab) (folder: string) =
 let tests =
     testList
         "guides"
-        [ test "all guides of the folder are run" {
+        [ test "each guide has a title, a category and an index, on lines of their own" {
+              let folder = Path.Combine(Golden.repository, "scripts", "guides")
+
+              for page in Array.append (Directory.GetFiles(folder, "*.fsx")) (Directory.GetFiles(folder, "*.md")) do
+                  if Path.GetFileName page <> "index.md" then
+                      let names =
+                          File.ReadAllLines page
+                          |> Seq.skipWhile ((<>) "---")
+                          |> Seq.skip 1
+                          |> Seq.takeWhile ((<>) "---")
+                          |> Seq.map (fun line -> (line.Split ':')[0])
+
+                      Expect.equal (List.ofSeq names) [ "title"; "category"; "categoryindex"; "index" ] page
+          }
+
+          test "all guides of the folder are run" {
               let found = Directory.GetFiles(folder, "*.fsx") |> Array.map Path.GetFileNameWithoutExtension |> List.ofArray
               Expect.equal (List.sort found) (guides |> List.map fst |> List.sort) "every guide of the folder is run"
           }

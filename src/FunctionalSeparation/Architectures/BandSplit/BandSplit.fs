@@ -3,12 +3,12 @@ namespace FunctionalSeparation
 open FunctionalSeparation.Learning
 
 /// A recurrent network over bands and frames: complex spectrograms in, complex masks out (after Luo and Yu 2023, with bands of
-/// one width, gated recurrent units, and time forwards only).
+/// equal width, gated recurrent units, and recurrence forwards in time only).
 type BandSplitSettings =
     {
         /// Features of a band, an even number.
         Units: int
-        /// Pairs of recurrent layers: one over time, forwards, and one over the bands, both ways.
+        /// Pairs of recurrent layers: one over time, forwards, and one over the bands, in both directions.
         Blocks: int
         /// Bins of a band.
         BandWidth: int
@@ -63,7 +63,7 @@ module BandSplit =
         --> (List.replicate settings.Blocks (block settings.Units) |> List.reduce (-->))
         --> Norm.layer settings.Units
         --> Dropout.layer settings.Dropout
-        --> ComplexMasks.fromZero (Conv.createTransposed { across with Inputs = settings.Units; Outputs = masks })
+        --> ComplexMasks.startingAtZero (Conv.createTransposed { across with Inputs = settings.Units; Outputs = masks })
         --> ComplexMasks.completed spec
         |> NetworkPlan.complexMask (0, 0)
 

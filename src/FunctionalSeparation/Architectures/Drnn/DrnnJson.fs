@@ -108,15 +108,22 @@ module internal DrnnJson =
               neuron = later Plain (nameIn neurons) drnn.Neuron
               output = later LinearOutput (nameIn outputs) drnn.Output }
 
-        (Json.write description).AsObject()
+        let json = (Json.write description).AsObject()
+
+        let absent =
+            [ for entry in json do
+                  if isNull entry.Value then entry.Key ]
+
+        absent |> List.iter (json.Remove >> ignore)
+        json
 
     /// Bounds of what a file may say: far beyond what can be trained, so that counts of weights stay countable.
     let private requireBounds (description: DrnnDescription) =
         let require least greatest name value = Json.requireWithin least greatest $"{place}.{name}" value
         require 1.0 999.0 "context" (float description.context)
         require 1e-9 1e9 "inputScale" description.inputScale
-        require 0.0 1000.0 "hidden" (float description.hidden.Length)
-        description.hidden |> List.iter (float >> require 1.0 1e6 "hidden")
+        Json.requireLength 1000 $"{place}.hidden" description.hidden
+        description.hidden |> List.iter (float >> require 1.0 (float (1 <<< 20)) "hidden")
 
     /// The network that `write` wrote. Raises InputException, naming the entry, where one is missing that the first models
     /// had, is of another kind or beyond all bounds, or is unknown: what is not understood cannot be left out of a network.

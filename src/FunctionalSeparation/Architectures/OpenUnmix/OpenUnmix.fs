@@ -29,8 +29,9 @@ module OpenUnmix =
         | None -> refuse $"the entry '{name}' of {place} is missing"
 
     let private count place name json =
-        let value = entry place name json |> Json.read<int> name
-        Json.requireWithin 1.0 (float (1 <<< 24)) name (float value)
+        let full = if place = "args" then $"args.{name}" else name
+        let value = entry place name json |> Json.read<int> full
+        Json.requireWithin 1.0 (float (1 <<< 24)) full (float value)
         value
 
     let private parse path = Json.parse (ReadOnlySpan(WholeFile.Read(path: string)))

@@ -49,7 +49,6 @@ module Unmix =
 
     let private lowest bins = Model.pureFunction $"lowest {bins} bins" (Activations.map _.narrow(-1L, 0L, int64 bins))
 
-    /// Training drops two fifths of the features between the layers, as the authors do.
     let private recurrent (net: UnmixSettings) =
         let layer =
             if net.IsBidirectional then
@@ -57,7 +56,7 @@ module Unmix =
             else
                 Lstm.layer net.Hidden net.Hidden
 
-        List.replicate net.Layers layer |> List.reduce (fun before after -> before --> Dropout.layer 0.4 --> after)
+        List.replicate net.Layers layer |> List.reduce (-->)
 
     let private dense number inputs outputs =
         Model.prefixed $"fc{number}" (Layer.product inputs outputs)

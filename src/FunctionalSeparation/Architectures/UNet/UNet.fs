@@ -130,7 +130,7 @@ module UNet =
             ComplexMasks.compressed { Bins = settings.Bins; Bands = bands; Width = width; Scale = settings.InputScale }
             --> Conv.layer 3 inputs first
             --> from 0 (List.zip settings.Channels settings.Blocks) (settings.Bins + bands)
-            --> ComplexMasks.fromZero (Conv.layer 1 first outputs)
+            --> ComplexMasks.startingAtZero (Conv.layer 1 first outputs)
             --> (if bands = 0 then Model.identity else ComplexMasks.spread settings.Bins width)
             --> ComplexMasks.completed spec
 
