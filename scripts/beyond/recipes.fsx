@@ -1,6 +1,6 @@
-// Varies the recipe of the U-Nets, and the network, without touching a test clip: each row is trained on one of the two training singers and scored
-// on the other. Presets: smoke; brief, 1500 steps, about a quarter of an hour a row on one thread; desk, four times as long;
-// paper, 40 times.
+// Varies the recipe of the U-Nets, and the network, without touching a test clip: each row is trained on one of the two training
+// singers and scored on the other. Presets: smoke; brief, 1500 steps, about a quarter of an hour a row on one thread; desk, four
+// times as long; paper, 40 times.
 //   dotnet fsi scripts/beyond/recipes.fsx --preset brief --data MIR-1K
 #load "start.fsx"
 
@@ -53,8 +53,15 @@ let make vary preset = training (steps preset) |> vary |> (if preset = Smoke the
 
 /// A network of another architecture, trained in the same way.
 let bandSplit preset =
-    let settings = if preset = Smoke then { BandSplit.small with Units = 8; Blocks = 1 } else BandSplit.small
-    let network = BandSplit.family.Network settings { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+    let settings =
+        if preset = Smoke then
+            { BandSplit.small with Units = 8; Blocks = 1 }
+        else
+            BandSplit.small
+
+    let network =
+        BandSplit.family.Network settings { FrontEnd = UNet.frontEnd; Channels = 1; Sources = Stems.musicAndVoice }
+
     { make id preset with Network = network; Optimiser = muon 0.005 network }
 
 let recipes =

@@ -205,13 +205,9 @@ module AudioEffects =
     let saturate (decibels: float) (channels: float32[][]) : float32[][] =
         require channels
         let count = float (channels.Length * channels[0].Length)
-        let level = sqrt (energy channels / count)
-
-        if level = 0.0 then
-            channels
-        else
-            let drive = float32 (10.0 ** (decibels / 20.0) / (3.0 * level))
-            channels |> Array.map (Array.map (fun x -> MathF.Tanh(drive * x))) |> levelled channels
+        let level = sqrt (energy channels / count) |> max 1e-9
+        let drive = float32 (10.0 ** (decibels / 20.0) / (3.0 * level))
+        channels |> Array.map (Array.map (fun x -> MathF.Tanh(drive * x))) |> levelled channels
 
     /// Leaves what lies between two frequencies (Hz), 24 dB an octave beyond them: a telephone, a small loudspeaker.
     /// Raises ArgumentException unless there are channels of one length.
